@@ -1,0 +1,36 @@
+"""What a user may see when something is wrong: one line that names the file, the fault and the way out.
+
+Knows nothing of the rest of the program. Everything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class PlaybachError(Exception):
+    """A fault that the user can mend; the command line prints it as one line and exits with 1."""
+
+
+class UsageError(PlaybachError):
+    """Options that make no sense alone or together; exit status 2."""
+
+
+class ScoreError(PlaybachError):
+    """A music file that cannot be read, or a score that an encoding cannot hold."""
+
+
+class BundleError(PlaybachError):
+    """A `.playbach` file that is damaged, foreign or from another version."""
+
+
+class CorpusError(PlaybachError):
+    """A folder or built-in corpus that cannot be trained on."""
+
+
+class MissingExtra(PlaybachError):
+    """An optional dependency is absent."""
+
+    def __init__(self, what: str, extra: str, module: str) -> None:
+        super().__init__(
+            f"{what} needs the package {module!r}, which is not installed: pip install 'playbach[{extra}]'"
+        )
+        self.extra = extra

@@ -1,0 +1,76 @@
+"""The events of which an endless stream of music consists, and nothing else.
+
+A stream is a programme of pieces: `Start`, then `Meter`, `Tempo` and `Note` in order of their ticks, then `End`.
+Ticks count from the beginning of the stream, `TICKS_PER_QUARTER` to a quarter note, and never run backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TICKS_PER_QUARTER = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One instrument's line: a name, and a General MIDI program 0-127."""
+
+    name: str
+    program: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A piece begins. `velocities` says that the network composed the dynamics itself."""
+
+    tick: int
+    seed: int
+    tracks: tuple[Track, ...]
+    bars: int | None = None
+    velocities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A time signature from `tick` on. `tick` is the beginning of a bar, except for a pickup, whose first full
+    bar begins `pickup` ticks later."""
+
+    tick: int
+    numerator: int
+    denominator: int
+    pickup: int = 0
+
+    @property
+    def bar_ticks(self) -> int:
+        return TICKS_PER_QUARTER * 4 * self.numerator // self.denominator
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """Quarter notes per minute from `tick` on."""
+
+    tick: int
+    qpm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note of `duration` ticks; `track` indexes the piece's tracks; `steps` are the indices, within the piece,
+    of the network's steps that made it."""
+
+    tick: int
+    duration: int
+    pitch: int
+    velocity: int
+    track: int = 0
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The piece is over: its last note has ended by `tick`."""
+
+    tick: int
+
+
+Event = Start | Meter | Tempo | Note | End
