@@ -32,13 +32,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A time signature from `tick` on. `tick` is the beginning of a bar, except for a pickup, whose first full
-    bar begins `pickup` ticks later."""
+    """A time signature from `tick` on, which is the beginning of a bar. A pickup is, as in MIDI files, a first bar
+    in a shorter meter of its own (1/4, then 4/4 one quarter later)."""
 
     tick: int
     numerator: int
     denominator: int
-    pickup: int = 0
 
     @property
     def bar_ticks(self) -> int:
