@@ -1,0 +1,291 @@
+"""What every encoding of music promises: a score to steps of integers and back, and a decoder fed step by step.
+
+Knows scores and events; knows nothing of networks. A *step* is F integers, one a field; its *context* is C further
+integers that are known before the step is predicted. Index 0 of every field is UNKNOWN, a symbol that training
+never saw: it is never sampled, but it is paid for when music is measured. Index V (the number of symbols) stands,
+as a previous symbol only, for the start of a piece.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from symusic import Score, TimeSignature
+from symusic import Tempo as ScoreTempo
+from symusic import Track as ScoreTrack
+
+from playbach.events import TICKS_PER_QUARTER, Event, Track
+
+UNKNOWN = 0
+UNKNOWN_NAME = "?"
+LEFT = "left"
+"""The context field that tells how much of the piece is left; its last symbol is `unknown`."""
+LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
+LEFT_MANY, LEFT_UNKNOWN = 9, 10
+
+Ints = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named alphabet."""
+
+    name: str
+    symbols: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is said once of a piece. `meters` are (tick, numerator, denominator), the first at tick 0."""
+
+    meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)
+    tempo: float = 80.0
+    tracks: tuple[Track, ...] = ()
+
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "meters": [list(m) for m in self.meters],
+            "tempo": self.tempo,
+            "tracks": [[t.name, t.program] for t in self.tracks],
+        }
+
+    @classmethod
+    def from_manifest(cls, data: Mapping[str, Any]) -> Header:
+        meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
+        return cls(meters, float(data["tempo"]), tuple(Track(str(n), int(p)) for n, p in data["tracks"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """An encoded piece: steps (T, F) and context (T, C), int32; `notes` is how many notes it holds."""
+
+    steps: Ints
+    context: Ints
+    header: Header
+    notes: int
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class Bars:
+    """Where the bars of a piece begin. A first bar shorter than the second is a pickup: number 0, its places
+    counted from the end of a full bar. All in ticks."""
+
+    def __init__(self, meters: tuple[tuple[int, int, int], ...]) -> None:
+        self._starts = [m[0] for m in meters]
+        self._lengths = [TICKS_PER_QUARTER * 4 * n // d for _, n, d in meters]
+        self._names = [f"{n}/{d}" for _, n, d in meters]
+        self._first: list[int] = []  # number of the bar with which each meter begins
+        bars = 0
+        for i, start in enumerate(self._starts):
+            self._first.append(bars)
+            if i + 1 < len(meters):
+                bars += -(-(self._starts[i + 1] - start) // self._lengths[i])
+        two = len(meters) > 1 and self._starts[1] == self._lengths[0]
+        self.pickup = self._lengths[0] if two and self._lengths[0] < self._lengths[1] else 0
+        if self.pickup:
+            self._names[0] = self._names[1]
+
+    def _at(self, tick: int) -> int:
+        return max(0, bisect_right(self._starts, tick) - 1)
+
+    def number(self, tick: int) -> int:
+        """The bar's number; the first full bar is 1, a pickup 0."""
+        i = self._at(tick)
+        return self._first[i] + (tick - self._starts[i]) // self._lengths[i] + (0 if self.pickup else 1)
+
+    def place(self, tick: int) -> int:
+        """Ticks since the bar began (or would have begun)."""
+        i = self._at(tick)
+        offset = (tick - self._starts[i]) % self._lengths[i]
+        return offset + self._lengths[1] - self.pickup if self.pickup and i == 0 else offset
+
+    def meter(self, tick: int) -> str:
+        return self._names[self._at(tick)]
+
+    def start(self, number: int) -> int:
+        """The tick at which a bar begins."""
+        index = number - (0 if self.pickup else 1)
+        i = max(0, bisect_right(self._first, index) - 1)
+        return self._starts[i] + (index - self._first[i]) * self._lengths[i]
+
+    def end(self, bars: int) -> int:
+        """The tick at which a piece of so many full bars ends: a pickup is taken off the last one."""
+        return self.start(bars + 1) - self.pickup
+
+    def columns(self, ticks: Ints) -> tuple[Ints, Ints]:
+        """Bar numbers and places of many ticks at once, as `number` and `place` give them."""
+        at = np.maximum(np.searchsorted(self._starts, ticks, side="right") - 1, 0)
+        starts, lengths = np.asarray(self._starts)[at], np.asarray(self._lengths)[at]
+        numbers = np.asarray(self._first)[at] + (ticks - starts) // lengths + (0 if self.pickup else 1)
+        places = (ticks - starts) % lengths
+        if self.pickup:
+            places = np.where(at == 0, places + self._lengths[1] - self.pickup, places)
+        return numbers.astype(np.int32), places.astype(np.int32)
+
+
+def left_bucket(left: int) -> int:
+    """How much is left (0: this is the last bar) as an index into LEFT_SYMBOLS."""
+    return min(max(left, 0), LEFT_MANY)
+
+
+def quantise(ticks: Ints | int, unit: int) -> Any:
+    """Ticks to the nearest multiple of `unit` in units; halves go up."""
+    return (ticks + unit // 2) // unit
+
+
+def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
+    """The score's meters, on the grid of `unit` ticks, each new one beginning a bar; 4/4 where it says none."""
+    meters = [(0, 4, 4)]
+    for m in sorted(score.time_signatures, key=lambda m: m.time):
+        tick = int(quantise(m.time, unit)) * unit
+        meter = (tick, int(m.numerator), int(m.denominator))
+        if TICKS_PER_QUARTER * 4 * m.numerator // m.denominator < unit:
+            continue
+        if tick <= meters[-1][0]:
+            meters[-1] = (meters[-1][0], *meter[1:])
+        elif meters[-1][1:] != meter[1:]:
+            meters.append(meter)
+    # Merging what stands on one tick can leave two equal neighbours.
+    return tuple(m for i, m in enumerate(meters) if i == 0 or m[1:] != meters[i - 1][1:])
+
+
+def tempo_of(score: Score) -> float:
+    """The tempo that most of the score's ticks are played at; 80 quarters a minute where it says none."""
+    tempos = sorted(score.tempos, key=lambda t: t.time)
+    if not tempos:
+        return 80.0
+    ends = [t.time for t in tempos[1:]] + [max(int(score.end()), tempos[-1].time + 1)]
+    ticks: Counter[float] = Counter()
+    for tempo, end in zip(tempos, ends):
+        ticks[round(float(tempo.qpm), 2)] += end - tempo.time
+    return ticks.most_common(1)[0][0]
+
+
+def bare_score(header: Header) -> Score:
+    """A score that holds a header and no notes yet."""
+    score = Score(TICKS_PER_QUARTER)
+    for tick, numerator, denominator in header.meters:
+        score.time_signatures.append(TimeSignature(tick, numerator, denominator))
+    score.tempos.append(ScoreTempo(0, qpm=header.tempo))
+    for track in header.tracks:
+        score.tracks.append(ScoreTrack(track.name, track.program, False))
+    return score
+
+
+def transposed(score: Score, semitones: int) -> Score:
+    """The score moved by so many semitones; drums stay."""
+    moved = score.copy()
+    for track in moved.tracks:
+        if not track.is_drum:
+            track.shift_pitch(semitones, inplace=True)
+    return moved
+
+
+class Decoder(ABC):
+    """Turns steps back into events, one step at a time. Ticks count from the beginning of the piece.
+
+    `finished` is True when the length that was asked for is reached; nothing may be fed after that.
+    """
+
+    finished: bool = False
+    final_until: int = 0
+    """No event that is still to come begins before this tick."""
+    tick: int = 0
+    """Where the next step begins."""
+
+    @abstractmethod
+    def context(self) -> Ints:
+        """The context (C,) of the next step."""
+
+    @abstractmethod
+    def allowed(self) -> list[Mask]:
+        """For each field, which symbols (V,) make sense as the next step. At least one does."""
+
+    @abstractmethod
+    def feed(self, step: Ints) -> list[Event]:
+        """Take the next step (F,) and give the events that are complete by it, in any order."""
+
+    @abstractmethod
+    def finish(self) -> list[Event]:
+        """End everything that sounds, here."""
+
+    @abstractmethod
+    def set_bars(self, bars: int | None) -> None:
+        """End after so many full bars; None: go on for ever."""
+
+
+class Encoding(ABC):
+    """See the module. Instances are immutable: `fit` gives a new one with a frozen vocabulary."""
+
+    name: ClassVar[str]
+    fields: tuple[Field, ...]
+    context: tuple[Field, ...]
+    headers: tuple[tuple[Header, int], ...]
+    """The headers with which the training pieces begin, cut down to what composing needs, and how many do."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
+        """Freeze the vocabulary and all constants. `scores` are training pieces only."""
+
+    @classmethod
+    @abstractmethod
+    def suits(cls, score: Score) -> str | None:
+        """None where this encoding can hold the score, else why not, in half a sentence."""
+
+    @abstractmethod
+    def encode(self, score: Score) -> Sequence:
+        """Steps, context and header of a score; ScoreError where it does not fit."""
+
+    @abstractmethod
+    def project(self, score: Score) -> Score:
+        """What this encoding can say of a score; what `decoder` makes of what `encode` gives."""
+
+    @abstractmethod
+    def decoder(self, header: Header, bars: int | None = None) -> Decoder: ...
+
+    @abstractmethod
+    def transpositions(self, score: Score) -> range:
+        """The semitones by which a training piece can be moved and still lie within the corpus's range."""
+
+    @abstractmethod
+    def manifest(self) -> dict[str, Any]:
+        """All of it as JSON; `from_manifest` is its inverse."""
+
+    @classmethod
+    @abstractmethod
+    def from_manifest(cls, data: Mapping[str, Any]) -> Self: ...
+
+    @property
+    def left_column(self) -> int:
+        """The column of the context that tells how much is left."""
+        return next(i for i, f in enumerate(self.context) if f.name == LEFT)
+
+
+def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tuple[Header, int], ...]:
+    """The meters (with a pickup, without later changes), tempo and tracks that training pieces begin with."""
+    counts = Counter(_opening(h) for h in headers)
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))[:most])
+
+
+def _opening(header: Header) -> Header:
+    kept = 2 if Bars(header.meters).pickup else 1
+    return replace(header, meters=header.meters[:kept], tempo=float(round(header.tempo)))
+
+
+def intervals(low: int, high: int, most: int = 6) -> Iterator[int]:
+    """Semitones between -most + 1 and most that lie in [low, high], so that no key comes twice."""
+    return (k for k in range(-most + 1, most + 1) if low <= k <= high)

@@ -1,0 +1,457 @@
+"""The `notes` encoding, that of the articles: one step for each onset, of a note `A2`, a chord `A2.F#3` or a rest `R`.
+
+All tracks are taken together: what begins at one time is one chord, the next onset ends it, and a silence is a rest
+unless it is mere articulation. Durations are left out (every onset lasts an eighth), joined to the pitch into one
+symbol (`A2:1/2`), or a field of their own; velocities are a field of their own. `folded` octaves keep only the
+pitch class, played around the corpus's middle. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from symusic import Note as ScoreNote
+from symusic import Score
+
+from playbach.encodings.base import (
+    LEFT,
+    LEFT_SYMBOLS,
+    LEFT_UNKNOWN,
+    UNKNOWN,
+    UNKNOWN_NAME,
+    Bars,
+    Decoder,
+    Encoding,
+    Field,
+    Header,
+    Ints,
+    Mask,
+    Sequence,
+    bare_score,
+    intervals,
+    left_bucket,
+    meters_of,
+    most_common_headers,
+    quantise,
+    tempo_of,
+)
+from playbach.errors import ScoreError
+from playbach.events import TICKS_PER_QUARTER, Event, Note, Track
+
+UNITS = 12
+"""Grid units to a quarter: sixteenths and triplets both fall on it."""
+GRID = TICKS_PER_QUARTER // UNITS
+FIXED = UNITS // 2
+"""The duration of everything where durations are left out."""
+SHORTEST_REST = UNITS // 4
+DURATIONS = (*range(1, 25), 30, 36, 42, 48, 60, 72, 84, 96)
+"""The durations there are, in units; what falls between is a shorter note and a rest."""
+MAX_PLACES = 8 * UNITS
+VELOCITY = 80
+BIN = 4
+"""MIDI velocities are told apart in bins of this width."""
+VELOCITY_REST, FIRST_VELOCITY = 1, 2
+MOST_SYMBOLS = 8192
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+TOP_REST, FIRST_TOP = 1, 2
+
+Chord = tuple[int, ...]
+"""Pitches (or pitch classes), rising; empty is a rest."""
+REST: Chord = ()
+ANY_CHORD: Chord = (-1,)
+"""A chord that training never saw, where the symbol still has to tell its duration."""
+Symbol = tuple[Chord, int]
+"""A chord and its duration in units; 0 where durations are not joined."""
+Onset = tuple[int, Chord, int, int]
+"""Time and duration in units, the chord's real pitches, its loudest velocity."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotesOptions:
+    octaves: Literal["kept", "folded"] = "kept"
+    durations: Literal["none", "joined", "separate"] = "joined"
+    velocities: bool = False
+
+
+@dataclass(frozen=True)
+class NotesEncoding(Encoding):
+    """`symbols` are the vocabulary after UNKNOWN; `low` and `high` the training pieces' range; `middle` the pitch
+    around which folded octaves are played; `longest_run` how often at most one chord is struck in succession."""
+
+    name: ClassVar[str] = "notes"
+    options: NotesOptions
+    symbols: tuple[Symbol, ...]
+    low: int
+    high: int
+    middle: int
+    longest_run: int
+    meters: tuple[str, ...]
+    headers: tuple[tuple[Header, int], ...]
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+        fields = [Field("symbol", (UNKNOWN_NAME, *(self._name(s) for s in self.symbols)))]
+        if self.options.durations == "separate":
+            fields.append(Field("duration", (UNKNOWN_NAME, *map(duration_name, DURATIONS))))
+        if self.options.velocities:
+            bins = (str(velocity_of_bin(b)) for b in range(128 // BIN))
+            fields.append(Field("velocity", (UNKNOWN_NAME, "rest", *bins)))
+        return tuple(fields)
+
+    @cached_property
+    def context(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """How much is left, the top note of the onset before, and where notes have durations the place and meter."""
+        always = (Field(LEFT, LEFT_SYMBOLS), Field("top", ("nothing", "rest", *map(str, range(128)))))
+        if self.options.durations == "none":
+            return always
+        place = Field("place", (*map(str, range(MAX_PLACES)), "later"))
+        return (*always, place, Field("meter", (UNKNOWN_NAME, *self.meters)))
+
+    def _name(self, symbol: Symbol) -> str:
+        chord, units = symbol
+        folded = self.options.octaves == "folded"
+        name = ".".join(pitch_name(p, folded) for p in chord) if chord != ANY_CHORD else UNKNOWN_NAME
+        return (name or "R") + (f":{duration_name(units)}" if units else "")
+
+    @cached_property
+    def _index(self) -> dict[Symbol, int]:
+        return {s: i for i, s in enumerate(self.symbols, 1)}
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
+        options = options or NotesOptions()
+        counts: list[Counter[tuple[Chord, int]]] = []
+        headers: list[Header] = []
+        longest_run = 1
+        for score in scores:
+            onsets = onsets_of(score, options)
+            counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
+            longest_run = max(longest_run, _longest_run([o[1] for o in onsets]))
+            headers.append(header_of(score, options))
+        pitches = [p for piece in counts for chord, _ in piece for p in chord]
+        if not pitches:
+            raise ScoreError("no piece to fit the notes encoding to")
+        low, high = min(pitches), max(pitches)
+        middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
+        symbols = _vocabulary(counts, low, high, options)
+        meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
+        return cls(options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers))
+
+    @classmethod
+    def suits(cls, score: Score) -> str | None:
+        if any(len(t.notes) and not t.is_drum for t in score.tracks):
+            return None
+        return "it has no notes but drums"
+
+    def encode(self, score: Score) -> Sequence:
+        onsets = onsets_of(score, self.options)
+        header = header_of(score, self.options)
+        index, joined = self._index, self.options.durations == "joined"
+        fold = self.options.octaves == "folded"
+        columns = []
+        symbols = []
+        for _, chord, units, _ in onsets:
+            key = (_folded(chord) if fold else chord, units if joined else 0)
+            symbol = index.get(key)
+            if symbol is None:
+                symbol = index.get((ANY_CHORD, units), UNKNOWN) if joined else UNKNOWN
+            symbols.append(symbol)
+        columns.append(symbols)
+        if self.options.durations == "separate":
+            columns.append([DURATIONS.index(o[2]) + 1 for o in onsets])
+        if self.options.velocities:
+            columns.append([FIRST_VELOCITY + o[3] // BIN if o[1] else VELOCITY_REST for o in onsets])
+        steps = np.array(columns, np.int32).T
+        ticks = np.array([o[0] for o in onsets], np.int32) * GRID
+        notes = sum(len(o[1]) for o in onsets)
+        return Sequence(steps, self._contexts(ticks, steps[:, 0], header), header, notes)
+
+    def _contexts(self, ticks: Ints, symbols: Ints, header: Header) -> Ints:
+        bars = Bars(header.meters)
+        numbers, places = bars.columns(ticks)
+        context = np.zeros((len(ticks), len(self.context)), np.int32)
+        context[:, 0] = np.clip(numbers[-1] - numbers, 0, left_bucket(99))
+        context[1:, 1] = self._tops[symbols[:-1]]
+        if self.options.durations != "none":
+            context[:, 2] = np.minimum(places // GRID, MAX_PLACES)
+            starts = [m[0] for m in header.meters]
+            meters = np.array([self._meter(bars.meter(s)) for s in starts])
+            context[:, 3] = meters[np.searchsorted(starts, ticks, side="right") - 1]
+        return context
+
+    @cached_property
+    def _tops(self) -> Ints:
+        """For each symbol (V,) its highest note as an index into the context field `top`."""
+        tops = [TOP_REST]  # of UNKNOWN
+        for chord, _ in self.symbols:
+            tops.append(FIRST_TOP + chord[-1] if chord and chord != ANY_CHORD else TOP_REST)
+        return np.array(tops, np.int32)
+
+    def _meter(self, name: str) -> int:
+        return self.meters.index(name) + 1 if name in self.meters else UNKNOWN
+
+    def project(self, score: Score) -> Score:
+        joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
+        known = set(self.symbols)
+        projected = bare_score(header_of(score, self.options))
+        for tick, chord, units, loudness in onsets_of(score, self.options):
+            said = tuple(sorted({p % 12 for p in chord})) if fold else chord
+            if (said, units if joined else 0) not in known:
+                continue
+            velocity = loudness // BIN * BIN + BIN // 2 if self.options.velocities else VELOCITY
+            for pitch in said:
+                played = self._unfolded(pitch) if fold else pitch
+                projected.tracks[0].notes.append(ScoreNote(tick * GRID, units * GRID, played, velocity))
+        projected.tracks[0].notes.sort()
+        return projected
+
+    def _unfolded(self, pitch_class: int) -> int:
+        """The pitch of this class from six semitones under the middle to five above it."""
+        lowest = self.middle - 6
+        return lowest + (pitch_class - lowest) % 12
+
+    def decoder(self, header: Header, bars: int | None = None) -> NotesDecoder:
+        return NotesDecoder(self, header, bars)
+
+    def transpositions(self, score: Score) -> range:
+        pitches = [p for t in score.tracks if not t.is_drum for p in t.notes.numpy()["pitch"].tolist()]
+        allowed = list(intervals(self.low - min(pitches), self.high - max(pitches))) or [0]
+        return range(allowed[0], allowed[-1] + 1)
+
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "options": asdict(self.options),
+            "symbols": [[list(chord), units] for chord, units in self.symbols],
+            "low": self.low,
+            "high": self.high,
+            "middle": self.middle,
+            "longest_run": self.longest_run,
+            "meters": list(self.meters),
+            "headers": [[h.manifest(), n] for h, n in self.headers],
+        }
+
+    @classmethod
+    def from_manifest(cls, data: Mapping[str, Any]) -> Self:
+        return cls(
+            NotesOptions(**data["options"]),
+            tuple((tuple(map(int, chord)), int(units)) for chord, units in data["symbols"]),
+            int(data["low"]),
+            int(data["high"]),
+            int(data["middle"]),
+            int(data["longest_run"]),
+            tuple(map(str, data["meters"])),
+            tuple((Header.from_manifest(h), int(n)) for h, n in data["headers"]),
+        )
+
+
+class NotesDecoder(Decoder):
+    def __init__(self, encoding: NotesEncoding, header: Header, bars: int | None) -> None:
+        self._encoding = encoding
+        self._options = encoding.options
+        self._bars = Bars(header.meters)
+        self._steps = 0
+        self._last: tuple[Chord | None, int] = (None, 0)  # the last chord and how often it came in succession
+        self._top = 0
+        self._sounds = np.array([False, *(c not in (REST, ANY_CHORD) for c, _ in encoding.symbols)])
+        self._rests = np.array([False, *(c == REST for c, _ in encoding.symbols)])
+        self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
+        self.set_bars(bars)
+
+    def set_bars(self, bars: int | None) -> None:
+        self._total = bars
+        self._end = None if bars is None else self._bars.end(bars)
+        self.finished = self._end is not None and self.tick >= self._end
+
+    def context(self) -> Ints:
+        left = LEFT_UNKNOWN
+        if self._end is not None:
+            left = left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))
+        context = [left, self._top]
+        if self._options.durations != "none":
+            place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
+            context += [place, self._encoding._meter(self._bars.meter(self.tick))]
+        return np.array(context, np.int32)
+
+    def allowed(self) -> list[Mask]:
+        symbols = self._sounds | self._rests
+        chord, run = self._last
+        if chord == REST:
+            symbols &= ~self._rests
+        elif chord is not None and run >= self._encoding.longest_run:
+            same = [i for i, (c, _) in enumerate(self._encoding.symbols, 1) if c == chord]
+            symbols[same] = False
+        remaining = None if self._end is None else (self._end - self.tick) // GRID
+        if self._options.durations == "joined" and remaining is not None:
+            symbols = _narrowed(symbols, self._units <= remaining)
+        masks = [_narrowed(self._sounds | self._rests, symbols)]
+        if self._options.durations == "separate":
+            longest = max(DURATIONS) if remaining is None else max(remaining, 1)
+            masks.append(np.array([False, *(d <= longest for d in DURATIONS)]))
+        if self._options.velocities:
+            masks.append(np.arange(FIRST_VELOCITY + 128 // BIN) >= VELOCITY_REST)
+        return masks
+
+    def feed(self, step: Ints) -> list[Event]:
+        values = [int(s) for s in step]
+        chord, units = self._encoding.symbols[values[0] - 1] if values[0] else (ANY_CHORD, FIXED)
+        if self._options.durations == "separate":
+            units = DURATIONS[values[1] - 1] if values[1] else FIXED
+        elif self._options.durations == "none":
+            units = FIXED
+        velocity = velocity_of_bin(values[-1] - FIRST_VELOCITY) if self._options.velocities else VELOCITY
+        events = self._chord(chord, units * GRID, velocity)
+        self._last = (chord, self._last[1] + 1 if chord == self._last[0] else 1)
+        self._top = int(self._encoding._tops[values[0]])
+        self._steps += 1
+        self.tick += units * GRID
+        self.final_until = self.tick
+        self.finished = self._end is not None and self.tick >= self._end
+        return events
+
+    def _chord(self, chord: Chord, duration: int, velocity: int) -> list[Event]:
+        if chord in (REST, ANY_CHORD):
+            return []
+        if self._end is not None:
+            duration = min(duration, self._end - self.tick)
+        pitches = map(self._encoding._unfolded, chord) if self._options.octaves == "folded" else chord
+        return [Note(self.tick, duration, pitch, velocity, 0, (self._steps,)) for pitch in pitches]
+
+    def finish(self) -> list[Event]:
+        return []
+
+
+def _narrowed(mask: Mask, by: Mask) -> Mask:
+    """The symbols that both masks allow, or the first mask where they agree on none."""
+    both = mask & by
+    return both if both.any() else mask
+
+
+def pitch_name(pitch: int, folded: bool = False) -> str:
+    """`F#3`; C4 is middle C, 60. Folded, the octave is left out."""
+    return NAMES[pitch % 12] + ("" if folded else str(pitch // 12 - 1))
+
+
+def duration_name(units: int) -> str:
+    """In quarters: `1/2` is an eighth."""
+    return str(Fraction(units, UNITS))
+
+
+def velocity_of_bin(index: int) -> int:
+    return min(max(index, 0) * BIN + BIN // 2, 127)
+
+
+def header_of(score: Score, options: NotesOptions) -> Header:
+    tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
+    if not tracks:
+        raise ScoreError("it has no notes but drums")
+    main = max(tracks, key=lambda t: len(t.notes))
+    meters = meters_of(score, GRID)
+    if options.durations == "none":  # time is the encoding's own, so changes of meter have lost their places
+        meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
+    return Header(meters, tempo_of(score), (Track(main.name, main.program),))
+
+
+def onsets_of(score: Score, options: NotesOptions) -> list[Onset]:
+    """Chords and rests, without gap or overlap: each ends where the next begins."""
+    tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
+    if not tracks:
+        raise ScoreError("it has no notes but drums")
+    times, durations, pitches, velocities = (
+        np.concatenate([t[key] for t in tracks]).astype(np.int64)
+        for key in ("time", "duration", "pitch", "velocity")
+    )
+    onsets = quantise(times, GRID)
+    ends = np.maximum(quantise(times + durations, GRID), onsets + 1)
+    order = np.lexsort((pitches, onsets))
+    onsets, ends, pitches, velocities = onsets[order], ends[order], pitches[order], velocities[order]
+    first = np.flatnonzero(np.diff(onsets, prepend=-1))
+    begins = onsets[first]
+    finals = np.maximum.reduceat(ends, first)
+    loudest = np.maximum.reduceat(velocities, first).tolist()
+    nexts = np.append(begins[1:], finals[-1])
+    # A silence shorter than a sixteenth before which a note ends off the grid is articulation, not a rest.
+    off_grid = np.maximum.reduceat((times + durations)[order] % GRID, first) > 0
+    legato = (nexts - finals < SHORTEST_REST) & off_grid
+    finals = np.where(legato | (finals > nexts), nexts, finals)
+    bounds = [*first.tolist(), len(onsets)]
+    notes = pitches.tolist()
+    chords = [
+        (notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])
+    ]
+    spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
+    return _fixed(spans) if options.durations == "none" else _timed(spans)
+
+
+def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
+    """Each chord, and each rest between two, with the one duration that there is."""
+    rest = (REST, -1)
+    chords: list[tuple[Chord, int]] = [rest] * (spans[0][0] // FIXED)
+    for _, final, following, chord, velocity in spans:
+        chords.append((chord, velocity))
+        if following > final:
+            chords += [rest] * max(1, (following - final) // FIXED)
+    return [(i * FIXED, chord, FIXED, velocity) for i, (chord, velocity) in enumerate(chords)]
+
+
+def _timed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
+    onsets: list[Onset] = _rests(0, spans[0][0])
+    for begin, final, following, chord, velocity in spans:
+        units = final - begin
+        if units not in _DURATIONS:
+            units = max(d for d in DURATIONS if d < units)
+        onsets.append((begin, chord, units, velocity))
+        if following > begin + units:
+            onsets += _rests(begin + units, following)
+    return onsets
+
+
+_DURATIONS = frozenset(DURATIONS)
+
+
+def _rests(begin: int, end: int) -> list[Onset]:
+    rests: list[Onset] = []
+    while begin < end:
+        units = max(d for d in DURATIONS if d <= end - begin)
+        rests.append((begin, REST, units, -1))
+        begin += units
+    return rests
+
+
+def _folded(chord: Chord) -> Chord:
+    return tuple(sorted({p % 12 for p in chord}))
+
+
+def _longest_run(chords: list[Chord]) -> int:
+    longest = run = 1
+    for before, chord in zip(chords, chords[1:]):
+        run = run + 1 if chord == before else 1
+        if chord:
+            longest = max(longest, run)
+    return longest
+
+
+def _vocabulary(
+    pieces: list[Counter[tuple[Chord, int]]], low: int, high: int, options: NotesOptions
+) -> tuple[Symbol, ...]:
+    """Every symbol of the training pieces and of their transpositions within the range, the commonest where there
+    are too many."""
+    joined, fold = options.durations == "joined", options.octaves == "folded"
+    counts: Counter[Symbol] = Counter()
+    for piece in pieces:
+        pitches = [p for chord, _ in piece for p in chord]
+        shifts = list(intervals(low - min(pitches), high - max(pitches))) or [0]
+        for (chord, units), n in piece.items():
+            for shift in shifts:
+                moved = tuple(p + shift for p in chord)
+                counts[(_folded(moved) if fold else moved, units if joined else 0)] += n
+    kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SYMBOLS]}
+    if joined:
+        kept |= {(ANY_CHORD, d) for d in DURATIONS}
+    return tuple(sorted(kept))
