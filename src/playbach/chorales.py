@@ -1,0 +1,148 @@
+"""The built-in corpus `bach-chorales`: music21's four-part chorales, converted once into MIDI files in a cache folder.
+
+The sides of the split are those of the JSB Chorales in the literature (`data/bach-chorales.json`), so that figures
+can be compared. Needs music21 (extra `train`) for the one conversion only. Knows nothing of encodings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from symusic import KeySignature, Note, Score, Tempo, TimeSignature, Track
+
+from playbach.errors import CorpusError, MissingExtra
+from playbach.events import TICKS_PER_QUARTER
+
+NAME = "bach-chorales"
+VERSION = 1
+"""Of the conversion; a new one gets a new folder."""
+SIDES = ("train", "valid", "test")
+PARTS = ("Soprano", "Alto", "Tenor", "Bass")
+CHOIR, TEMPO = 52, 76.0
+
+
+def sides() -> dict[str, list[str]]:
+    """music21's file names by side of the split."""
+    text = resources.files("playbach").joinpath("data", "bach-chorales.json").read_text("utf-8")
+    listed: dict[str, list[str]] = json.loads(text)
+    return {side: listed[side] for side in SIDES}
+
+
+def cache_folder() -> Path:
+    """Where the converted files lie, one folder a side; `PLAYBACH_CACHE` names another cache."""
+    root = os.environ.get("PLAYBACH_CACHE") or platformdirs.user_cache_dir("playbach", appauthor=False)
+    return Path(root) / f"{NAME}-{VERSION}"
+
+
+def folder(progress: Callable[[Iterator[str], int], Iterator[str]] | None = None) -> Path:
+    """The folder with the converted chorales; converts them where they are not there yet.
+
+    Args:
+        progress: wraps the iterator over names, given how many there are (a progress bar).
+
+    Raises:
+        MissingExtra: they must be converted and music21 is not installed.
+        CorpusError: the cache folder cannot be written.
+    """
+    target = cache_folder()
+    if target.is_dir():
+        return target
+    if find_spec("music21") is None:
+        raise MissingExtra(f"the built-in corpus {NAME}", "train", "music21")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{NAME}-", dir=target.parent))
+        try:
+            _convert_all(beside, progress)
+            if not target.is_dir():  # another process may have been faster
+                beside.rename(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise CorpusError(
+            f"{target.parent}: the chorales cannot be kept there ({error.strerror or error}); "
+            "name another folder in PLAYBACH_CACHE"
+        ) from error
+    return target
+
+
+def _convert_all(into: Path, progress: Callable[[Iterator[str], int], Iterator[str]] | None) -> None:
+    jobs = [(side, name) for side, names in sides().items() for name in names]
+    for side in SIDES:
+        (into / side).mkdir()
+    with ProcessPoolExecutor() as pool:
+        names = pool.map(partial(_convert, into), jobs, chunksize=4)
+        for _ in progress(names, len(jobs)) if progress else names:
+            pass
+
+
+def _convert(into: Path, job: tuple[str, str]) -> str:
+    from music21 import corpus
+
+    side, name = job
+    score = score_of(corpus.parse(f"bach/{name}"))
+    (into / side / Path(name).with_suffix(".mid").name).write_bytes(bytes(score.dumps_midi()))
+    return name
+
+
+def score_of(stream: Any) -> Score:
+    """A music21 score's four singing voices, with its meters; a pickup gets a short meter of its own.
+
+    Repeats stay unfolded, as in the literature's files.
+    """
+    score = Score(TICKS_PER_QUARTER)
+    score.tempos.append(Tempo(0, qpm=TEMPO))
+    for tick, numerator, denominator in _meters(stream.parts[0]):
+        score.time_signatures.append(TimeSignature(tick, numerator, denominator))
+    for key in stream.parts[0].recurse().getElementsByClass("KeySignature"):
+        score.key_signatures.append(KeySignature(0, int(key.sharps), 0))
+        break
+    for name, part in zip(PARTS, _singers(stream)):
+        track = Track(name, CHOIR, False)
+        for element in part.flatten().stripTies().notes:
+            pitch = max(p.midi for p in element.pitches)
+            start = _ticks(element.offset)
+            track.notes.append(Note(start, max(1, _ticks(element.quarterLength)), pitch, 80))
+        score.tracks.append(track)
+    return score
+
+
+def _ticks(quarters: Any) -> int:
+    return round(float(quarters) * TICKS_PER_QUARTER)
+
+
+def _singers(stream: Any) -> list[Any]:
+    """Parts named as the voices where there are more than four; else the four from high to low as written."""
+    named = {str(part.partName or part.id).strip(): part for part in reversed(list(stream.parts))}
+    if all(name in named for name in PARTS):
+        return [named[name] for name in PARTS]
+    return list(stream.parts)[-4:]
+
+
+def _meters(part: Any) -> list[tuple[int, int, int]]:
+    measures = list(part.getElementsByClass("Measure"))
+    meters: list[tuple[int, int, int]] = []
+    for measure in measures:
+        if measure.timeSignature is not None:
+            signature = measure.timeSignature
+            meters.append((_ticks(measure.offset), signature.numerator, signature.denominator))
+    meters = meters or [(0, 4, 4)]
+    _, numerator, denominator = meters[0]
+    pickup = _ticks(measures[0].quarterLength)
+    beat = TICKS_PER_QUARTER * 4 // denominator
+    if pickup < beat * numerator and len(measures) > 1:
+        short = (0, pickup // beat, denominator) if pickup % beat == 0 else (0, pickup * 4 // beat, denominator * 4)
+        meters[0] = (pickup, numerator, denominator)
+        meters.insert(0, short)
+    return meters
