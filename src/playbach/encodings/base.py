@@ -269,6 +269,10 @@ class Encoding(ABC):
     @abstractmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Self: ...
 
+    def unknowns(self) -> tuple[Ints, ...]:
+        """For each field (V,) the symbol that stands for it where training never saw it."""
+        return tuple(np.zeros(len(f), np.int32) for f in self.fields)
+
     @property
     def left_column(self) -> int:
         """The column of the context that tells how much is left."""

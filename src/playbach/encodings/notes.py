@@ -75,7 +75,7 @@ Onset = tuple[int, Chord, int, int]
 @dataclass(frozen=True, slots=True)
 class NotesOptions:
     octaves: Literal["kept", "folded"] = "kept"
-    durations: Literal["none", "joined", "separate"] = "joined"
+    durations: Literal["none", "joined", "separate"] = "separate"
     velocities: bool = False
 
 
@@ -192,6 +192,14 @@ class NotesEncoding(Encoding):
         for chord, _ in self.symbols:
             tops.append(FIRST_TOP + chord[-1] if chord and chord != ANY_CHORD else TOP_REST)
         return np.array(tops, np.int32)
+
+    def unknowns(self) -> tuple[Ints, ...]:
+        symbols, *others = super().unknowns()
+        if self.options.durations == "joined":
+            known = ((i, self._index[(ANY_CHORD, units)]) for i, (_, units) in enumerate(self.symbols, 1))
+            for i, unknown in known:
+                symbols[i] = unknown
+        return (symbols, *others)
 
     def _meter(self, name: str) -> int:
         return self.meters.index(name) + 1 if name in self.meters else UNKNOWN

@@ -1,0 +1,20 @@
+"""The architectures by name. A new one is a file here and a line in `MODELS`; the conformance tests then cover it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from playbach.models.base import Model, Shape
+from playbach.models.lstm import Lstm
+
+MODELS: dict[str, type[Lstm]] = {"lstm": Lstm}
+
+
+def build(name: str, shape: Shape, config: Mapping[str, Any] | None = None) -> Model:
+    """A new network of this architecture; `config` as `Model.config` gives it."""
+    architecture = MODELS[name]
+    return architecture(shape, architecture.Config(**(config or {})))
+
+
+__all__ = ["MODELS", "Model", "Shape", "build"]

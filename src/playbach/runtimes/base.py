@@ -1,0 +1,20 @@
+"""What plays a network's step: numpy in, numpy out. Sampling stays outside, so runtimes can be compared."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+State = Any
+"""A runtime's own; opaque to everyone else, and never changed in place: an old one can be stepped from again."""
+Logits = list[npt.NDArray[np.float32]]
+
+
+class Runtime(Protocol):
+    def start(self) -> State:
+        """The state of having seen nothing."""
+
+    def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Logits, State]:
+        """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state."""
