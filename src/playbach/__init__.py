@@ -1,1 +1,85 @@
-"""playbach: train a neural network on the music you love, and let it play for you."""
+"""playbach: train a neural network on the music you love, and let it play for you.
+
+    import playbach
+
+    playbach.load().compose(bars=16, seed=7).write("piece.mid")
+
+Everything heavy is imported when it is first called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playbach._version import __version__
+from playbach.errors import PlaybachError
+
+if TYPE_CHECKING:
+    import symusic
+
+    from playbach.composing import Composer
+    from playbach.runs import Run
+
+__all__ = ["PlaybachError", "__version__", "load", "read", "train", "write"]
+
+
+def load(name_or_path: str | Path = "bach-chorales") -> Composer:
+    """The composer of a bundle: a path, or the name of a model that the package ships.
+
+    Raises:
+        BundleError: there is none, or it is damaged.
+    """
+    from playbach.composing import load
+
+    return load(name_or_path)
+
+
+def train(
+    folder: str | Path | None = None,
+    *,
+    name: str | None = None,
+    into: str | Path = ".",
+    report: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> Run:
+    """Train on a folder of MIDI files, or on the built-in chorales, and write NAME.playbach, NAME.png and NAME.log.
+
+    Args:
+        into: the folder for the files, which must exist.
+        report: told each line of talk.
+        options: those of `playbach.training.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
+
+    Raises:
+        CorpusError: there is too little music.
+        MissingExtra: the extra `train` is not installed.
+    """
+    from playbach.errors import MissingExtra, UsageError
+
+    try:
+        from playbach import runs
+        from playbach.training import TrainOptions
+    except ModuleNotFoundError as error:
+        raise MissingExtra("training", "train", str(error.name)) from error
+    try:
+        chosen = TrainOptions(**options)
+    except TypeError as error:
+        known = ", ".join(TrainOptions.__dataclass_fields__)
+        raise UsageError(f"unknown option for training ({error}); there are: name, into, report, {known}") from error
+    return runs.run(folder, chosen, name=name, into=into, report=report)
+
+
+def read(path: str | Path) -> symusic.Score:
+    """The score in a MIDI file, parsed safely: a damaged file raises ScoreError and nothing worse."""
+    from playbach import scores
+
+    return scores.read(path)
+
+
+def write(score: symusic.Score, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
+    """Write a score in the format of the path's suffix (.mid, .wav, .flac, .mp3, .ogg, .png) and give the path it
+    really has: nothing is ever overwritten."""
+    from playbach import outputs
+
+    return outputs.write(score, path, soundfont=soundfont)

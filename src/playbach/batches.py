@@ -44,7 +44,8 @@ class TrainingSet:
     def __init__(self, pieces: tuple[Piece, ...], encoding: Encoding) -> None:
         self._encoding = encoding
         self._keys = [
-            [encoding.encode(transposed(p.score, k)) for k in encoding.transpositions(p.score)] for p in pieces
+            [encoding.encode(transposed(p.score, k)) for k in encoding.transpositions(p.score)]
+            for p in pieces
         ]
         self.steps = sum(len(keys[0]) for keys in self._keys)
         self._rare = self._find_rare(pieces)

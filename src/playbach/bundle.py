@@ -82,7 +82,9 @@ def find(name_or_path: str | Path) -> Path:
     if str(name_or_path) in inside:
         return inside[str(name_or_path)]
     if given.is_dir():
-        raise BundleError(f"{given}: this is a folder; give a {SUFFIX} file, or train one on it: playbach train {given}")
+        raise BundleError(
+            f"{given}: this is a folder; give a {SUFFIX} file, or train one on it: playbach train {given}"
+        )
     raise BundleError(f"{name_or_path}: no such model; give a {SUFFIX} file or one of: {', '.join(inside)}")
 
 
@@ -93,7 +95,9 @@ def read(path: str | Path) -> Bundle:
         with zipfile.ZipFile(path) as archive:
             members = {name: _member(archive, name, path) for name in _names(archive, path)}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BundleError(f"{path}: not a playbach bundle, or damaged ({error}); get or train it again") from error
+        raise BundleError(
+            f"{path}: not a playbach bundle, or damaged ({error}); get or train it again"
+        ) from error
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error
     manifest = _manifest(members[MANIFEST], path)
@@ -124,7 +128,9 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     with archive.open(name) as file:
         data = file.read(most + 1) if archive.getinfo(name).file_size <= most else b""
     if len(data) != archive.getinfo(name).file_size:
-        raise BundleError(f"{path}: {name} is larger than the {most >> 20} MB that a bundle may hold; not opened")
+        raise BundleError(
+            f"{path}: {name} is larger than the {most >> 20} MB that a bundle may hold; not opened"
+        )
     return data
 
 
@@ -132,9 +138,13 @@ def _manifest(data: bytes, path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
         version, hashes = manifest["format"], manifest["sha256"]
-        complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
+        complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(
+            isinstance(h, str) for h in hashes.values()
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path}: its manifest cannot be read ({error!r}); get or train it again") from error
+        raise BundleError(
+            f"{path}: its manifest cannot be read ({error!r}); get or train it again"
+        ) from error
     if version != FORMAT:
         raise BundleError(
             f"{path}: it has format {version!r}, this version of playbach reads format {FORMAT}; "
@@ -145,7 +155,9 @@ def _manifest(data: bytes, path: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False) -> Path:
+def write(
+    path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False
+) -> Path:
     """Write a bundle beside and rename it, and give the path it really has; format and hashes are filled in.
 
     Raises:

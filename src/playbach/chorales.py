@@ -142,7 +142,11 @@ def _meters(part: Any) -> list[tuple[int, int, int]]:
     pickup = _ticks(measures[0].quarterLength)
     beat = TICKS_PER_QUARTER * 4 // denominator
     if pickup < beat * numerator and len(measures) > 1:
-        short = (0, pickup // beat, denominator) if pickup % beat == 0 else (0, pickup * 4 // beat, denominator * 4)
+        short = (
+            (0, pickup // beat, denominator)
+            if pickup % beat == 0
+            else (0, pickup * 4 // beat, denominator * 4)
+        )
         meters[0] = (pickup, numerator, denominator)
         meters.insert(0, short)
     return meters

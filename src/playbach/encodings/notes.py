@@ -141,7 +141,9 @@ class NotesEncoding(Encoding):
         middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
         symbols = _vocabulary(counts, low, high, options)
         meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
-        return cls(options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers))
+        return cls(
+            options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers)
+        )
 
     @classmethod
     def suits(cls, score: Score) -> str | None:

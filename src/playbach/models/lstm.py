@@ -47,7 +47,9 @@ class Lstm(Model):
         like = self.heads[0].weight
         return [like.new_zeros(batch, self.options.layers, self.options.hidden) for _ in range(2)]
 
-    def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def step(
+        self, previous: Tensor, context: Tensor, state: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
         # Written out in matrix products: a quantised export shrinks those, but not an LSTM operator.
         x = self.embed(previous, context)
         hidden, cell = [], []
@@ -59,7 +61,10 @@ class Lstm(Model):
 
     def _cell(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         weight, bias = getattr(self.lstm, f"weight_ih_l{layer}"), getattr(self.lstm, f"bias_ih_l{layer}")
-        recurrent, recurrent_bias = getattr(self.lstm, f"weight_hh_l{layer}"), getattr(self.lstm, f"bias_hh_l{layer}")
+        recurrent, recurrent_bias = (
+            getattr(self.lstm, f"weight_hh_l{layer}"),
+            getattr(self.lstm, f"bias_hh_l{layer}"),
+        )
         gates = nn.functional.linear(x, weight, bias) + nn.functional.linear(h, recurrent, recurrent_bias)
         i, f, g, o = gates.chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)

@@ -28,12 +28,16 @@ class OnnxRuntime:
         try:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base
-            raise BundleError(f"the network cannot be loaded by onnxruntime ({str(error).splitlines()[0]})") from error
+            raise BundleError(
+                f"the network cannot be loaded by onnxruntime ({str(error).splitlines()[0]})"
+            ) from error
         inputs = {i.name: i for i in self._session.get_inputs()}
         if "previous" not in inputs:
             raise BundleError("the network in this bundle is not a step: it has no input 'previous'")
         self._has_context = "context" in inputs
-        self._states = {n: [d if isinstance(d, int) else 1 for d in i.shape] for n, i in inputs.items() if _STATE in n}
+        self._states = {
+            n: [d if isinstance(d, int) else 1 for d in i.shape] for n, i in inputs.items() if _STATE in n
+        }
         self._outputs = [o.name for o in self._session.get_outputs()]
         self._fields = sum(name.startswith("logits_") for name in self._outputs)
 

@@ -1,0 +1,319 @@
+"""The composer: a bundle's network, sampled step by step, as an endless stream of events or as one piece.
+
+A stream is a programme of pieces, each with its own ending, then a breath and a fresh state. Piece k of a stream
+has the seed `seed + k`, and is the one that `compose` makes of that seed. Knows runtimes, not torch; writes no files.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import symusic
+
+from playbach import bundle as bundles
+from playbach import scores
+from playbach._version import __version__
+from playbach.bundle import Bundle
+from playbach.encodings import Decoder, Encoding, Header
+from playbach.encodings.base import Bars, bare_score
+from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
+from playbach.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo, Track
+from playbach.performing import perform
+from playbach.runtimes import RUNTIMES, Runtime
+from playbach.sampling import Sampling, draw, probabilities, sharpened
+
+MOST_BARS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeOptions:
+    """What a listener may ask for; None leaves it to the model. `programs` are General MIDI's 0-127, one a voice.
+
+    `bars` are those composed, after the prime's; `prime_bars` cuts the prime, `keep_prime` leaves it in the result;
+    `plain` leaves out the performing.
+    """
+
+    bars: int = 16
+    temperature: float | None = None
+    top_p: float | None = None
+    tempo: float | None = None
+    programs: tuple[int | None, ...] | None = None
+    prime_bars: int | None = None
+    keep_prime: bool = True
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bars <= MOST_BARS:
+            raise UsageError(f"bars must lie between 1 and {MOST_BARS}, not {self.bars}")
+        if self.tempo is not None and not 10 <= self.tempo <= 480:
+            raise UsageError(f"tempo must lie between 10 and 480 quarters a minute, not {self.tempo:g}")
+        if self.prime_bars is not None and not 1 <= self.prime_bars <= MOST_BARS:
+            raise UsageError(f"prime bars must lie between 1 and {MOST_BARS}, not {self.prime_bars}")
+        Sampling(self.temperature or 0.0, self.top_p or 1.0)  # has checks of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A piece: its score, the seed it can be made again from, and the comment that its file carries."""
+
+    score: symusic.Score
+    seed: int
+    comment: str
+
+    def write(self, path: str | Path, soundfont: str | Path | None = None) -> Path:
+        """Write it in the format of the path's suffix and give the path it really has (nothing is overwritten)."""
+        from playbach.outputs import write
+
+        return write(self.score, path, comment=self.comment, soundfont=soundfont)
+
+
+class Composer:
+    """Composes with one bundle. Instances keep no state between pieces."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime | None = None) -> None:
+        self.bundle = bundle
+        self.encoding: Encoding = bundle.encoding()
+        self.runtime = runtime or RUNTIMES["onnx"](bundle)
+        try:
+            self.sampling = Sampling(**bundle.manifest["sampling"])
+        except (KeyError, TypeError, PlaybachError) as error:
+            raise BundleError(
+                f"{bundle.name}: its sampling defaults cannot be read ({error}); train it again"
+            ) from error
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The voices that it composes, with the instruments that it plays them on."""
+        return self.encoding.headers[0][0].tracks
+
+    def stream(
+        self, seed: int | None = None, prime: symusic.Score | str | Path | None = None, **options: Any
+    ) -> Iterator[Event]:
+        """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only."""
+        settings = _options(options)
+        yield from self._played(self._programme(new_seed(seed), settings, self._prime(prime)), settings)
+
+    def compose(
+        self, *, seed: int | None = None, prime: symusic.Score | str | Path | None = None, **options: Any
+    ) -> Composition:
+        """One piece; `options` are those of ComposeOptions.
+
+        Raises:
+            UsageError: an option that makes no sense.
+            ScoreError: the prime cannot be read or encoded.
+        """
+        settings, seed, primed = _options(options), new_seed(seed), self._prime(prime)
+        events = self._played(self._piece(seed, 0, settings, primed), settings)
+        return Composition(to_score(events), seed, self._comment(seed, settings, primed))
+
+    def _played(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
+        return events if options.plain else perform(events)
+
+    def _prime(self, prime: symusic.Score | str | Path | None) -> symusic.Score | None:
+        return scores.read(prime) if isinstance(prime, str | Path) else prime
+
+    def _programme(self, seed: int, options: ComposeOptions, prime: symusic.Score | None) -> Iterator[Event]:
+        tick = 0
+        for number in itertools.count():
+            for event in self._piece(seed + number, tick, options, prime if number == 0 else None):
+                yield event
+            tick = event.tick
+
+    def _comment(self, seed: int, options: ComposeOptions, prime: symusic.Score | None) -> str:
+        """What makes this piece again, as JSON."""
+        chosen = {k: v for k, v in asdict(options).items() if v is not None}
+        how: dict[str, Any] = {
+            "version": __version__, "model": self.bundle.name, "bundle": self.bundle.sha256, "seed": seed, "options": chosen,
+        }  # fmt: skip
+        if prime is not None:
+            from playbach.corpora import digest
+
+            how["prime"] = digest(prime)
+        return json.dumps(how, sort_keys=True)
+
+    def _piece(
+        self, seed: int, start: int, options: ComposeOptions, prime: symusic.Score | None
+    ) -> Iterator[Event]:
+        """One piece from tick `start` on: Start, then everything in order, then End."""
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+        primed = None if prime is None else self._encoded_prime(prime)
+        header = primed.header if primed else _drawn(self.encoding.headers, rng)
+        header = _as_asked(header, options)
+        decoder = self.encoding.decoder(header)
+        bars = Bars(header.meters)
+        steps = np.zeros((0, len(self.encoding.fields)), np.int32)
+        total, primed_until = options.bars, 0
+        if primed:
+            until = None if options.prime_bars is None else bars.start(options.prime_bars + 1)
+            steps, primed_until = _until(primed.steps, self.encoding.decoder(header), until)
+            total += bars.number(primed_until - 1)
+        decoder.set_bars(total)
+        notes = self._ordered(decoder, steps, rng, self._sampling(options))
+        cut = 0 if options.keep_prime else primed_until
+        yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
+        opening = _opening(header, bars, cut, start)
+        end = bars.end(total) - cut + start
+        for note in notes:
+            if cut and note.steps[0] < len(steps):
+                continue
+            moved = replace(note, tick=note.tick - cut + start)
+            while opening and opening[0].tick <= moved.tick:
+                yield opening.pop(0)
+            yield moved
+            end = max(end, moved.tick + moved.duration)
+        yield from opening
+        yield End(end)
+
+    def _sampling(self, options: ComposeOptions) -> Sampling:
+        chosen = {"temperature": options.temperature, "top_p": options.top_p}
+        return replace(self.sampling, **{k: v for k, v in chosen.items() if v is not None})
+
+    def _encoded_prime(self, prime: symusic.Score) -> Any:
+        try:
+            return self.encoding.encode(prime)
+        except ScoreError as error:
+            raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
+
+    def _ordered(
+        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling
+    ) -> Iterator[Note]:
+        """The notes in the order of their ticks, as soon as no earlier one can come."""
+        waiting: list[tuple[int, int, int, int, Note]] = []
+        count = itertools.count()
+        for event in self._raw(decoder, prime, rng, sampling):
+            assert isinstance(event, Note)
+            heapq.heappush(waiting, (event.tick, event.track, event.pitch, next(count), event))
+            while waiting and waiting[0][0] < decoder.final_until:
+                yield heapq.heappop(waiting)[-1]
+        while waiting:
+            yield heapq.heappop(waiting)[-1]
+
+    def _raw(
+        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling
+    ) -> Iterator[Event]:
+        """The network and the decoder, step by step: first the prime's, then the network's own."""
+        state = self.runtime.start()
+        previous = np.array([len(field) for field in self.encoding.fields], np.int32)
+        for number in itertools.count():
+            if decoder.finished:
+                break
+            logits, state = self.runtime.step(previous, decoder.context(), state)
+            if number < len(prime):
+                previous = prime[number]
+            else:
+                masks = decoder.allowed()
+                chances = [sharpened(probabilities(s, m), sampling) for s, m in zip(logits, masks)]
+                previous = np.array([draw(p, rng) for p in chances], np.int32)
+            yield from decoder.feed(previous)
+        yield from decoder.finish()
+
+
+def load(name_or_path: str | Path = "bach-chorales") -> Composer:
+    """The composer of a bundle: a path, or the name of a model that the package ships."""
+    return Composer(bundles.read(bundles.find(name_or_path)))
+
+
+def new_seed(seed: int | None) -> int:
+    """The seed, or one that nobody chose.
+
+    Raises:
+        UsageError: it is negative or has more than 64 bits.
+    """
+    if seed is None:
+        return secrets.randbelow(1 << 31)
+    if not 0 <= seed < 1 << 64:
+        raise UsageError(f"seed must lie between 0 and 2^64 - 1, not {seed}")
+    return seed
+
+
+def to_score(events: Iterable[Event]) -> symusic.Score:
+    """The events of one piece as a score, which begins at the piece's own first tick."""
+    score = symusic.Score(TICKS_PER_QUARTER)
+    begin = 0
+    for event in events:
+        match event:
+            case Start():
+                begin = event.tick
+                score = bare_score(Header((), 1.0, event.tracks))
+                score.tempos.clear()
+            case Meter():
+                meter = symusic.TimeSignature(event.tick - begin, event.numerator, event.denominator)
+                score.time_signatures.append(meter)
+            case Tempo():
+                score.tempos.append(symusic.Tempo(event.tick - begin, qpm=event.qpm))
+            case Note():
+                note = symusic.Note(event.tick - begin, event.duration, event.pitch, event.velocity)
+                score.tracks[event.track].notes.append(note)
+            case End():
+                break
+    return score
+
+
+def _options(options: dict[str, Any]) -> ComposeOptions:
+    try:
+        return ComposeOptions(**options)
+    except TypeError as error:
+        known = ", ".join(ComposeOptions.__dataclass_fields__)
+        raise UsageError(
+            f"unknown option for composing ({error}); there are: seed, prime, {known}"
+        ) from error
+
+
+def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:
+    """A beginning as the training pieces have them, as often as they do."""
+    weights = np.array([n for _, n in headers], np.float64)
+    return headers[draw(weights / weights.sum(), rng)][0]
+
+
+def _as_asked(header: Header, options: ComposeOptions) -> Header:
+    tracks = header.tracks
+    if options.programs is not None:
+        if len(options.programs) != len(tracks):
+            raise UsageError(f"{len(options.programs)} instruments for {len(tracks)} voices")
+        tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, options.programs))
+    return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
+
+
+def _until(steps: Any, decoder: Decoder, tick: int | None) -> tuple[Any, int]:
+    """The steps that begin before a tick (all of them where it is None), and where the next one begins."""
+    for number, step in enumerate(steps):
+        if tick is not None and decoder.tick >= tick:
+            return steps[:number], decoder.tick
+        decoder.feed(step)
+    return steps, decoder.tick
+
+
+def _opening(header: Header, bars: Bars, cut: int, start: int) -> list[Event]:
+    """The meters and the tempo, from the cut on; a bar that the cut leaves a part of becomes a pickup."""
+    events: list[Event] = [Tempo(start, header.tempo)]
+    if not cut:
+        return [*(Meter(t + start, n, d) for t, n, d in header.meters[:1]), *events,
+                *(Meter(t + start, n, d) for t, n, d in header.meters[1:])]  # fmt: skip
+    _, numerator, denominator = [m for m in header.meters if m[0] <= cut][-1]
+    rest = -bars.place(cut) % Meter(0, numerator, denominator).bar_ticks
+    sixteenths = rest * 4 // TICKS_PER_QUARTER
+    first: list[Event] = [Meter(start, numerator, denominator)]
+    if sixteenths:
+        first = [Meter(start, *_shortened(sixteenths)), Meter(start + rest, numerator, denominator)]
+    later = [Meter(t - cut + start, n, d) for t, n, d in header.meters if t > cut + rest]
+    return [first[0], *events, *first[1:], *later]
+
+
+def _shortened(sixteenths: int) -> tuple[int, int]:
+    """A meter of so many sixteenths, in the largest unit that divides them."""
+    for denominator, size in ((4, 4), (8, 2)):
+        if sixteenths % size == 0:
+            return sixteenths // size, denominator
+    return sixteenths, 16
+
+
+def _has_velocities(encoding: Encoding) -> bool:
+    return any(field.name == "velocity" for field in encoding.fields)
