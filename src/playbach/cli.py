@@ -164,6 +164,10 @@ def _add_train(commands: Any) -> None:
     # Defaults stand in the options' dataclass, and only what is given is handed over.
     for flag, kind, text in (
         ("--model", str, "the network's architecture: lstm"),
+        ("--hidden", int, "the network's width"),
+        ("--layers", int, "how many LSTM layers"),
+        ("--embedding", int, "the size of a symbol's embedding"),
+        ("--dropout", float, "the share of the network that is left out at random while it learns"),
         ("--epochs", int, "at most so many times through the music"),
         ("--max-minutes", float, "stop after so many minutes and keep the best"),
         ("--patience", int, "stop after so many epochs without improvement"),
@@ -189,6 +193,8 @@ def _train(given: argparse.Namespace) -> int:
         raise UsageError(f"--{next(iter(notes))} goes with --encoding notes, not with chorale")
     names = {field.name for field in dataclasses.fields(TrainOptions)} - {"notes"}
     chosen = {name: value for name, value in vars(given).items() if name in names and value is not None}
+    network = {k: getattr(given, k) for k in ("hidden", "layers", "embedding", "dropout")}
+    chosen["network"] = {name: value for name, value in network.items() if value is not None}
     if notes:
         chosen["encoding"] = "notes"
     run = runs.run(

@@ -105,8 +105,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
         folders = {entry for entry in entries if entry.is_dir()}
     except OSError as error:
         raise CorpusError(
-            f"{shown(folder)}: this folder cannot be read ({error.strerror}); check its permissions, "
-            "or move it away"
+            f"{shown(folder)}: this folder cannot be read ({error.strerror}); check its permissions, or move it away"
         ) from error
     if (status.st_dev, status.st_ino) in seen:
         return  # a link to a folder above, or a second way to the same one
@@ -467,9 +466,7 @@ def _parse(data: bytes, limits: Limits) -> Score:
     if len(score.tracks) > _MAX_TRACKS:
         raise ScoreError(f"has {len(score.tracks):,} tracks, more than {_MAX_TRACKS:,}; leave it out")
     if score.note_num() > limits.max_notes:
-        raise ScoreError(
-            f"has {score.note_num():,} notes, more than {limits.max_notes:,}; leave it out or split it"
-        )
+        raise ScoreError(f"has {score.note_num():,} notes, more than {limits.max_notes:,}; leave it out or split it")
     last = _MAX_QUARTERS * score.ticks_per_quarter
     _check_notes(score, last)
     for track in score.tracks:
@@ -494,8 +491,7 @@ def _check_notes(score: Score, last: int) -> None:
         return
     # All tracks at once: on small arrays, numpy's time goes by the number of calls.
     onset, duration, pitch, velocity = (
-        np.concatenate([notes[name] for notes in tracks])
-        for name in ("time", "duration", "pitch", "velocity")
+        np.concatenate([notes[name] for notes in tracks]) for name in ("time", "duration", "pitch", "velocity")
     )
     _demand("pitch", pitch, 0, 127)
     _demand("velocity", velocity, 1, 127)  # never 0: to MIDI and so to symusic, that is a note-off
@@ -531,9 +527,7 @@ def _check_global(score: Score, last: int) -> None:
 def _demand(name: str, values: Any, low: int, high: int, bits: int = 8) -> None:
     if values.min() < low or values.max() > high:
         wrong = int(values[(values < low) | (values > high)][0])
-        raise ScoreError(
-            _impossible(name, wrong % (1 << bits))
-        )  # signed, so what is too large came out negative
+        raise ScoreError(_impossible(name, wrong % (1 << bits)))  # signed, so what is too large came out negative
 
 
 def _impossible(name: str, value: int | str) -> str:
@@ -546,9 +540,7 @@ def _prune(owner: Any, name: str, **ranges: tuple[int, int]) -> None:
     if not len(events):
         return
     columns = events.numpy()
-    keep = np.logical_and.reduce(
-        [(columns[k] >= low) & (columns[k] <= high) for k, (low, high) in ranges.items()]
-    )
+    keep = np.logical_and.reduce([(columns[k] >= low) & (columns[k] <= high) for k, (low, high) in ranges.items()])
     if not keep.all():
         setattr(owner, name, type(events).from_numpy(*(column[keep] for column in columns.values())))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,11 +33,13 @@ PROBE_STEPS = 12
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music."""
+    """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music.
+    `network` sets options of the architecture's own, such as `hidden`."""
 
     encoding: str | None = None
     notes: NotesOptions = field(default_factory=NotesOptions)
     model: str = "lstm"
+    network: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 200
     max_minutes: float | None = None
     patience: int = 16
@@ -55,6 +57,12 @@ class TrainOptions:
             raise UsageError(f"no encoding called {self.encoding!r}; there are: {', '.join(ENCODINGS)}")
         if self.model not in MODELS:
             raise UsageError(f"no model called {self.model!r}; there are: {', '.join(MODELS)}")
+        config = MODELS[self.model].Config
+        unknown = sorted(set(self.network) - set(config.__dataclass_fields__))
+        if unknown:
+            has = ", ".join(config.__dataclass_fields__)
+            raise UsageError(f"the {self.model} has no option {unknown[0]!r}; it has: {has}")
+        config(**self.network)  # has checks of its own
         for name in ("epochs", "patience", "window", "learning_rate", "clip"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
@@ -146,7 +154,7 @@ def train(
     valid, test = _encoded(corpus.valid, encoding), _encoded(corpus.test, encoding)
     sample = _like(corpus.train, sum(map(len, valid)), encoding, options.seed)
     shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
-    model = build(options.model, shape).to(device)
+    model = build(options.model, shape, options.network).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
     dtype, why = pick_dtype(model, next(data.epoch(0, options.seed, options.window, batch)), options, device)

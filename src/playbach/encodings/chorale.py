@@ -157,7 +157,7 @@ class ChoraleEncoding(Encoding):
         sounding = np.full((4, frames + 1), REST, np.int32)
         sounding[:, 0] = HOLD
         for v, part in enumerate(parts):
-            if part[0][0] > 0:
+            if not part or part[0][0] > 0:
                 symbols[v, 0] = REST
             for i, (onset, end, pitch) in enumerate(part):
                 symbol = self._symbol(pitch)
@@ -191,6 +191,8 @@ class ChoraleEncoding(Encoding):
     def transpositions(self, score: Score) -> range:
         down, up = -127, 127
         for (low, high), voice in zip(self.ranges, voices(score)):
+            if not voice:
+                continue
             pitches = [p for _, _, p in voice]
             down, up = max(down, low - min(pitches)), min(up, high - max(pitches))
         allowed = list(intervals(down, up)) or [0]
@@ -307,16 +309,24 @@ def header_of(score: Score) -> Header:
 def voices(score: Score) -> list[list[SingleNote]]:
     """Soprano, alto, tenor and bass as (onset, end, pitch), one note at a time, in sixteenths.
 
-    The four parts are the score's four tracks with notes, from high to low. Of several notes that begin on one
+    The four parts are the tracks with the voices' names, or else the score's four tracks with notes, from high to
+    low. Of several notes that begin on one
     sixteenth of a voice the last written stays; a new note ends the one before it.
 
     Raises:
         ScoreError: there are not four single voices.
     """
+    named = {track.name.strip().lower(): track for track in score.tracks if not track.is_drum}
+    if all(name.lower() in named for name in VOICES):
+        parts = [named[name.lower()] for name in VOICES]
+        found = [_single_voice(track.notes.numpy(), track.name) for track in parts]
+        if not any(found):
+            raise ScoreError("there are no notes in its four voices")
+        return found
     parts = [t for t in score.tracks if len(t.notes) and not t.is_drum]
     if len(parts) != 4:
-        found = f"{len(parts)} track{'s' * (len(parts) != 1)} with notes"
-        raise ScoreError(f"the chorale encoding needs four voices on four tracks, but there are {found}")
+        there = f"{len(parts)} track{'s' * (len(parts) != 1)} with notes"
+        raise ScoreError(f"the chorale encoding needs four voices on four tracks, but there are {there}")
     mean = [float(np.mean(t.notes.numpy()["pitch"])) for t in parts]
     ordered = [parts[i] for i in sorted(range(4), key=lambda i: (-mean[i], i))]
     return [_single_voice(track.notes.numpy(), track.name) for track in ordered]

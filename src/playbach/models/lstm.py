@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from playbach.errors import UsageError
 from playbach.models.base import Embeddings, Model, Shape
 
 
@@ -18,6 +19,13 @@ class LstmConfig:
     hidden: int = 300
     layers: int = 2
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("embedding", "context_embedding", "hidden", "layers"):
+            if not 1 <= getattr(self, name) <= 8192:
+                raise UsageError(f"{name} must lie between 1 and 8192, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and less than 1, not {self.dropout:g}")
 
 
 class Lstm(Model):

@@ -101,7 +101,7 @@ class Mixer:
         """The next n samples, (2, n)."""
         block, end, still = np.zeros((2, n), np.float32), self.at + n, deque[Voice]()
         for voice in self._voices:
-            if voice.start < end:
+            if voice.start < end and voice.end > self.at:
                 self._lay(block, voice)
             if voice.end > end:
                 still.append(voice)

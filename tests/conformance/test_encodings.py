@@ -1,0 +1,235 @@
+"""Every encoding, with every option: what it encodes it gives back, and its decoder knows what its encoder knew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import making
+import numpy as np
+import pytest
+import symusic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playbach import encodings
+from playbach.encodings import ENCODINGS, Encoding, NotesOptions
+from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, bare_score
+from playbach.events import Note
+
+CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
+    "chorale": ("chorale", None, making.chorale),
+    **{
+        f"notes-{octaves}-{durations}{'-velocities' * velocities}": (
+            "notes",
+            NotesOptions(octaves, durations, velocities),  # type: ignore[arg-type]
+            making.line,
+        )
+        for octaves in ("kept", "folded")
+        for durations in ("none", "joined", "separate")
+        for velocities in (False, True)
+    },
+}
+
+
+def test_every_encoding_is_covered() -> None:
+    assert {name for name, _, _ in CASES.values()} == set(ENCODINGS)
+
+
+@pytest.fixture(params=CASES, scope="module")
+def case(request: pytest.FixtureRequest) -> tuple[Encoding, Callable[..., symusic.Score]]:
+    name, options, make = CASES[request.param]
+    return ENCODINGS[name].fit([make(seed) for seed in range(6)], options), make
+
+
+def decoded(encoding: Encoding, sequence: encodings.Sequence) -> symusic.Score:
+    score = bare_score(sequence.header)
+    decoder = encoding.decoder(sequence.header)
+    events = [event for step in sequence.steps for event in decoder.feed(step)] + decoder.finish()
+    for note in events:
+        assert isinstance(note, Note)
+        score.tracks[note.track].notes.append(symusic.Note(note.tick, note.duration, note.pitch, note.velocity))
+    for track in score.tracks:
+        track.notes.sort()
+    return score
+
+
+def as_lists(score: symusic.Score) -> Any:
+    return (
+        [(t.name, t.program, [(n.time, n.duration, n.pitch, n.velocity) for n in t.notes]) for t in score.tracks],
+        [(m.time, m.numerator, m.denominator) for m in score.time_signatures],
+        [(t.time, t.mspq) for t in score.tempos],
+    )
+
+
+def test_decode_inverts_encode(case: Any) -> None:
+    encoding, make = case
+    for seed in range(12):  # the latter half was not seen in training
+        score = make(seed, tonic=seed % 5)
+        projected = encoding.project(score)
+        for track in projected.tracks:
+            track.notes.sort()
+        assert as_lists(decoded(encoding, encoding.encode(score))) == as_lists(projected)
+
+
+def test_projection_is_idempotent(case: Any) -> None:
+    encoding, make = case
+    for seed in range(12):
+        once = encoding.project(make(seed, tonic=seed % 5))
+        assert as_lists(encoding.project(once)) == as_lists(once)
+
+
+def test_the_decoder_tells_the_context_that_the_encoder_told(case: Any) -> None:
+    encoding, make = case
+    sequence = encoding.encode(make(2))
+    decoder = encoding.decoder(sequence.header)
+    left = encoding.left_column
+    for step, context in zip(sequence.steps, sequence.context, strict=True):
+        told = decoder.context()
+        assert told[left] == LEFT_UNKNOWN
+        assert np.delete(told, left).tolist() == np.delete(context, left).tolist()
+        decoder.feed(step)
+
+
+def test_how_much_is_left_is_told_where_the_length_is_known(case: Any) -> None:
+    encoding, make = case
+    sequence = encoding.encode(make(2, bars=12))
+    bars = encodings.base.Bars(sequence.header.meters)
+    decoder = encoding.decoder(sequence.header)
+    for step in sequence.steps:
+        decoder.feed(step)
+    total = bars.number(decoder.tick - 1)
+    decoder = encoding.decoder(sequence.header, total)
+    for step, context in zip(sequence.steps, sequence.context, strict=True):
+        assert decoder.context()[encoding.left_column] == context[encoding.left_column]
+        decoder.feed(step)
+    assert sequence.context[0, encoding.left_column] in range(LEFT_MANY + 1)
+    assert sequence.context[-1, encoding.left_column] == 0
+    assert decoder.finished == (decoder.tick >= bars.end(total))
+
+
+def test_shapes_and_ranges(case: Any) -> None:
+    encoding, make = case
+    sequence = encoding.encode(make(1))
+    assert sequence.steps.shape == (len(sequence), len(encoding.fields))
+    assert sequence.context.shape == (len(sequence), len(encoding.context))
+    for values, fields in ((sequence.steps, encoding.fields), (sequence.context, encoding.context)):
+        assert (values >= 0).all()
+        assert (values < [len(field) for field in fields]).all()
+    assert sum(field.name == LEFT for field in encoding.context) == 1
+    assert sequence.notes > 0
+
+
+def test_names_of_symbols_are_unique(case: Any) -> None:
+    encoding, _ = case
+    for field in (*encoding.fields, *encoding.context):
+        assert len(set(field.symbols)) == len(field.symbols)
+
+
+def test_what_training_holds_is_allowed_and_known(case: Any) -> None:
+    encoding, make = case
+    for seed in range(6):
+        sequence = encoding.encode(make(seed))
+        decoder = encoding.decoder(sequence.header)
+        for step in sequence.steps:
+            assert all(mask[symbol] for mask, symbol in zip(decoder.allowed(), step, strict=True))
+            decoder.feed(step)
+
+
+def test_the_unknown_symbol_is_paid_for_but_never_allowed(case: Any) -> None:
+    encoding, make = case
+    far = make(3).copy()
+    for track in far.tracks:
+        track.shift_pitch(19, inplace=True)
+    sequence = encoding.encode(far)
+    unknown = [set(values.tolist()) for values in encoding.unknowns()]
+    if "folded" not in str(getattr(encoding.options, "octaves", "")):
+        assert any(step[0] in unknown[0] for step in sequence.steps)
+    decoder = encoding.decoder(sequence.header)
+    for step in sequence.steps:
+        for mask, values in zip(decoder.allowed(), unknown, strict=True):
+            assert not mask[list(values)].any()
+        decoder.feed(step)
+    assert as_lists(decoded(encoding, sequence))[0] == as_lists(encoding.project(far))[0]
+
+
+def test_a_manifest_holds_all_of_it(case: Any) -> None:
+    encoding, make = case
+    again = encodings.from_manifest(json.loads(json.dumps(encoding.manifest())))
+    assert again == encoding
+    assert again.encode(make(7)).steps.tolist() == encoding.encode(make(7)).steps.tolist()
+
+
+def test_transpositions_stay_within_the_training_pieces_range(case: Any) -> None:
+    encoding, make = case
+    for seed in range(6):
+        score = make(seed)
+        keys = encoding.transpositions(score)
+        assert 0 in keys
+        assert len(keys) <= 12
+        for semitones in keys:
+            steps = encoding.encode(encodings.transposed(score, semitones)).steps
+            assert not set(steps[:, 0].tolist()) & set(encoding.unknowns()[0].tolist())
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), bars=st.integers(1, 12))
+def test_any_allowed_steps_make_a_piece_that_ends_on_its_bar(case: Any, seed: int, bars: int) -> None:
+    encoding, _ = case
+    rng = np.random.default_rng(seed)
+    header = encoding.headers[int(rng.integers(len(encoding.headers)))][0]
+    decoder = encoding.decoder(header, bars)
+    notes: list[Note] = []
+    waiting_from = 0
+    for _ in range(100_000):
+        if decoder.finished:
+            break
+        masks = decoder.allowed()
+        assert all(mask.any() for mask in masks)
+        before = decoder.final_until
+        released = decoder.feed(np.array([rng.choice(np.flatnonzero(mask)) for mask in masks]))
+        assert decoder.final_until >= before
+        assert all(note.tick >= before for note in released)
+        notes += released
+        waiting_from = decoder.final_until
+    notes += decoder.finish()
+    assert decoder.finished
+    assert decoder.final_until >= waiting_from
+    end = encodings.base.Bars(header.meters).end(bars)
+    assert all(0 <= note.pitch <= 127 and note.duration > 0 and note.steps for note in notes)
+    assert max((note.tick + note.duration for note in notes), default=0) <= end
+    for track in range(len(header.tracks)):
+        sounding: dict[int, int] = {}
+        for note in sorted((n for n in notes if n.track == track), key=lambda n: n.tick):
+            assert sounding.get(note.pitch, 0) <= note.tick, "one pitch twice at a time"
+            sounding[note.pitch] = note.tick + note.duration
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    notes=st.lists(
+        st.tuples(st.integers(0, 6000), st.integers(1, 3000), st.integers(0, 127), st.integers(1, 127)),
+        min_size=1,
+        max_size=30,
+    ),
+    meters=st.lists(st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 2), (5, 8), (1, 4)]), min_size=1, max_size=3),
+)
+def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: Any) -> None:
+    score = symusic.Score(480)
+    score.tracks.append(symusic.Track("wild", 0, False))
+    for onset, duration, pitch, velocity in notes:
+        score.tracks[0].notes.append(symusic.Note(onset, duration, pitch, velocity))
+    tick = 0
+    for numerator, denominator in meters:
+        score.time_signatures.append(symusic.TimeSignature(tick, numerator, denominator))
+        tick += 1920 * numerator // denominator * 2
+    for name, options, _ in CASES.values():
+        if name == "notes":
+            encoding = ENCODINGS[name].fit([making.line(0), making.line(1)], options)
+            projected = encoding.project(score)
+            for track in projected.tracks:
+                track.notes.sort()
+            assert as_lists(decoded(encoding, encoding.encode(score))) == as_lists(projected)
+            if projected.note_num():
+                assert as_lists(encoding.project(projected)) == as_lists(projected)

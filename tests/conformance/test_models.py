@@ -1,0 +1,123 @@
+"""Every architecture: forward and step agree, the exported step is the same network, and it can go on for ever."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from playbach.errors import PlaybachError, UsageError  # noqa: E402
+from playbach.export import onnx  # noqa: E402
+from playbach.models import MODELS, Model, Shape, build  # noqa: E402
+from playbach.runtimes.onnx import OnnxRuntime  # noqa: E402
+
+SHAPES = {
+    "one field with context": Shape((19,), (4, 7)),
+    "three fields": Shape((30, 12, 34), (5,)),
+    "no context": Shape((11,), ()),
+}
+SMALL = {"lstm": {"hidden": 24, "layers": 2, "embedding": 8}}
+LENGTH = 120
+"""Past twice the window of the architectures that have one."""
+
+
+@pytest.fixture(params=[(m, s) for m in MODELS for s in SHAPES], ids=lambda p: f"{p[0]}, {p[1]}", scope="module")
+def model(request: pytest.FixtureRequest) -> Model:
+    torch.manual_seed(0)
+    return build(request.param[0], SHAPES[request.param[1]], SMALL[request.param[0]]).eval()
+
+
+def inputs(shape: Shape, batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random previous steps, the start symbol first, and contexts."""
+    random = torch.Generator().manual_seed(1)
+    previous = torch.stack([torch.randint(0, v, (batch, length), generator=random) for v in shape.symbols], -1)
+    previous[:, 0] = torch.tensor(shape.symbols)
+    context = torch.zeros(batch, length, len(shape.context), dtype=torch.int64)
+    for i, v in enumerate(shape.context):
+        context[..., i] = torch.randint(0, v, (batch, length), generator=random)
+    return previous, context
+
+
+def test_every_architecture_is_covered() -> None:
+    assert set(SMALL) == set(MODELS)
+
+
+@torch.inference_mode()
+def test_forward_and_step_agree(model: Model) -> None:
+    previous, context = inputs(model.shape, 3, LENGTH)
+    whole = model(previous, context)
+    assert [tuple(w.shape) for w in whole] == [(3, LENGTH, v) for v in model.shape.symbols]
+    state = model.initial_state(3)
+    for t in range(LENGTH):
+        logits, state = model.step(previous[:, t], context[:, t], state)
+        for ours, theirs in zip(logits, whole, strict=True):
+            torch.testing.assert_close(ours, theirs[:, t], atol=1e-4, rtol=0)
+
+
+@torch.inference_mode()
+def test_no_position_sees_what_comes_after_it(model: Model) -> None:
+    previous, context = inputs(model.shape, 1, 20)
+    changed = previous.clone()
+    changed[:, 11:] = 0
+    before, after = model(previous, context), model(changed, context)
+    for a, b in zip(before, after, strict=True):
+        torch.testing.assert_close(a[:, :11], b[:, :11])
+        assert not torch.allclose(a[:, 11], b[:, 11])
+
+
+def test_the_exported_step_is_the_same_network(model: Model) -> None:
+    previous, context = inputs(model.shape, 1, LENGTH)
+    assert onnx.check(onnx.export(model), model, previous[0].numpy(), context[0].numpy()) < 1e-4
+
+
+def test_an_export_that_differs_is_refused(model: Model) -> None:
+    previous, context = inputs(model.shape, 1, 8)
+    step = onnx.export(model)
+    torch.manual_seed(99)
+    other = build(model.name, model.shape, model.config()).eval()
+    with pytest.raises(PlaybachError, match="differs from torch"):
+        onnx.check(step, other, previous[0].numpy(), context[0].numpy())
+
+
+def test_exporting_leaves_the_model_as_it_was(model: Model) -> None:
+    model.train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    onnx.export(model)
+    assert model.training
+    model.eval()
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_a_runtime_never_changes_a_state_that_it_was_given(model: Model) -> None:
+    runtime = OnnxRuntime(onnx.export(model))
+    previous, context = (x[0].numpy() for x in inputs(model.shape, 1, 3))
+    _, state = runtime.step(previous[0], context[0], runtime.start())
+    first, _ = runtime.step(previous[1], context[1], state)
+    again, _ = runtime.step(previous[1], context[1], state)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_finite_after_100_000_steps(model: Model) -> None:
+    runtime = OnnxRuntime(onnx.export(model))
+    previous, context = (x[0].numpy() for x in inputs(model.shape, 1, 64))
+    state = runtime.start()
+    for t in range(100_000):
+        logits, state = runtime.step(previous[t % 64], context[t % 64], state)
+    assert all(np.isfinite(values).all() for values in logits)
+    assert all(np.isfinite(values).all() for values in state.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_config_builds_it_again(name: str) -> None:
+    first = build(name, SHAPES["three fields"], SMALL[name])
+    second = build(name, first.shape, first.config())
+    second.load_state_dict(first.state_dict())
+    assert second.config() == first.config()
+    assert second.parameter_count() == first.parameter_count() > 0
+
+
+@pytest.mark.parametrize(("option", "value"), [("hidden", 0), ("layers", -1), ("dropout", 1.0), ("embedding", 10**9)])
+def test_an_impossible_size_is_named(option: str, value: float) -> None:
+    with pytest.raises(UsageError, match=option):
+        build("lstm", SHAPES["no context"], {option: value})

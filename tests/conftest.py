@@ -1,0 +1,44 @@
+"""What several tests share: music in folders, and two small bundles trained on it once a session."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import making
+
+
+@pytest.fixture(scope="session")
+def lines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten melodies."""
+    return making.folder(tmp_path_factory.mktemp("music") / "lines", making.line)
+
+
+@pytest.fixture(scope="session")
+def chorales_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten four-part settings."""
+    return making.folder(tmp_path_factory.mktemp("music") / "chorales", making.chorale)
+
+
+def trained(folder: Path, into: Path, **options: object) -> Path:
+    """A bundle of a small network, trained for a few epochs."""
+    import playbach
+
+    chosen = {"epochs": 6, "network": {"hidden": 48, "layers": 1, "embedding": 16, "dropout": 0.1}, **options}
+    return playbach.train(folder, into=into, **chosen).path  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def lines_bundle(lines_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the notes encoding."""
+    return trained(lines_folder, tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def chorales_bundle(chorales_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the chorale encoding."""
+    return trained(chorales_folder, tmp_path_factory.mktemp("bundle"))

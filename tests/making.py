@@ -1,0 +1,84 @@
+"""Small music of our own for the tests: melodies and four-part settings, different for every seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import symusic
+
+SCALE = (0, 2, 4, 5, 7, 9, 11)
+
+
+def score(
+    tracks: list[list[tuple[int, int, int]]],
+    *,
+    meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),),
+    tempo: float = 80,
+    programs: tuple[int, ...] | None = None,
+    names: tuple[str, ...] | None = None,
+    velocity: int = 90,
+) -> symusic.Score:
+    """A score of tracks of (onset, duration, pitch), in ticks of 480 to a quarter."""
+    made = symusic.Score(480)
+    made.tempos.append(symusic.Tempo(0, qpm=tempo))
+    for tick, numerator, denominator in meters:
+        made.time_signatures.append(symusic.TimeSignature(tick, numerator, denominator))
+    for i, notes in enumerate(tracks):
+        track = symusic.Track(names[i] if names else f"part {i + 1}", programs[i] if programs else 0, False)
+        for onset, duration, pitch in notes:
+            track.notes.append(symusic.Note(onset, duration, pitch, velocity))
+        made.tracks.append(track)
+    return made
+
+
+def melody(seed: int, bars: int = 8, low: int = 48, tonic: int = 0) -> list[tuple[int, int, int]]:
+    """A walk along the major scale in quarters and eighths that ends on the tonic."""
+    rng = np.random.default_rng(seed)
+    degree, tick, notes = 7, 0, []
+    while tick < (bars - 1) * 1920:
+        duration = int(rng.choice([240, 240, 480]))
+        duration = min(duration, (bars - 1) * 1920 - tick)
+        degree = int(np.clip(degree + rng.integers(-3, 4), 0, 14))
+        notes.append((tick, duration, low + tonic + 12 * (degree // 7) + SCALE[degree % 7]))
+        tick += duration
+    notes.append((tick, 1920, low + tonic + 12))
+    return notes
+
+
+def line(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
+    """One melody on one track, played by a cello."""
+    return score([melody(seed, bars, tonic=tonic)], programs=(42,), names=("Cello",))
+
+
+def chorale(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
+    """Four voices with a pickup: a soprano that walks in quarters over plain triads, and a final chord."""
+    rng = np.random.default_rng(seed)
+    voices: list[list[tuple[int, int, int]]] = [[], [], [], []]
+    degree = 7
+    beats = 2 + (bars - 1) * 4
+    for beat in range(beats):
+        last = beat == beats - 1
+        degree = 7 if last else int(np.clip(degree + rng.integers(-2, 3), 4, 11))
+        duration = 480 * 3 if last else 480
+        root = 0 if last else (degree - int(rng.choice([0, 2, 4]))) % 7
+        bass = 48 + SCALE[root]
+        chord = sorted(60 - 12 + SCALE[(root + k) % 7] for k in (0, 2, 4))
+        voices[0].append((beat * 480, duration, 60 + 12 * (degree // 7 - 1) + SCALE[degree % 7] + 4 + tonic))
+        voices[1].append((beat * 480, duration, chord[2] + 7 + tonic))
+        if rng.random() < 0.3 and not last:
+            voices[2].append((beat * 480, 240, chord[1] + 5 + tonic))
+            voices[2].append((beat * 480 + 240, 240, chord[1] + 3 + tonic))
+        else:
+            voices[2].append((beat * 480, duration, chord[1] + 5 + tonic))
+        voices[3].append((beat * 480, duration, bass - 5 + tonic))
+    return score(voices, meters=((0, 1, 4), (480, 4, 4)), names=("Soprano", "Alto", "Tenor", "Bass"))
+
+
+def folder(path: Path, make: object, count: int = 10, bars: int = 8) -> Path:
+    """`count` pieces, made by `line` or `chorale`, as MIDI files in a folder."""
+    path.mkdir(parents=True, exist_ok=True)
+    for seed in range(count):
+        piece = make(seed, bars, tonic=seed % 3)  # type: ignore[operator]
+        (path / f"piece{seed:02}.mid").write_bytes(bytes(piece.dumps_midi()))
+    return path
