@@ -14,7 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import struct
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -22,15 +26,17 @@ from pathlib import Path
 from typing import Any
 
 from playbach import encodings
-from playbach.encodings import Encoding
+from playbach.encodings import Encoding, Header
 from playbach.errors import BundleError
-from playbach.files import writing
+from playbach.files import shown, writing
 
 FORMAT = 1
 SUFFIX = ".playbach"
 MANIFEST, ONNX, WEIGHTS, CARD = "manifest.json", "model.onnx", "weights.safetensors", "CARD.md"
 REQUIRED = (MANIFEST, ONNX, WEIGHTS, CARD)
 MOST_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}
+MOST_RATIO, SMALL = 100, 1 << 20
+"""A member larger than SMALL that unpacks to more than MOST_RATIO times its size is a bomb: weights hardly shrink."""
 _TIME = (1980, 1, 1, 0, 0, 0)  # the same content is the same file
 
 
@@ -49,16 +55,67 @@ class Bundle:
 
     @property
     def card(self) -> str:
-        return self.members[CARD].decode("utf-8")
+        return self.members[CARD].decode("utf-8", errors="replace")
 
     def encoding(self) -> Encoding:
-        """Raises BundleError where this version does not know the encoding."""
+        """Raises BundleError where this version does not know the encoding, or cannot begin a piece with it."""
         try:
-            return encodings.from_manifest(self.manifest["encoding"])
-        except (KeyError, TypeError, ValueError) as error:
+            encoding = encodings.from_manifest(self.manifest["encoding"])
+            _check_numbers(encoding.manifest())
+            _check(encoding)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             raise BundleError(
-                f"{self.name}: its encoding is unknown to this version of playbach ({error}); update playbach"
+                f"{shown(self.name)}: its encoding is unknown to this version of playbach ({_said(error)}); "
+                "update playbach"
             ) from error
+        return encoding
+
+
+def _said(error: Exception) -> str:
+    """An error of Python's as a part of one line."""
+    return f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
+
+
+MOST_NUMBER = 1 << 20
+"""No number in an encoding is larger: the most that pitches, durations, bars and counts of pieces come to."""
+
+
+def _check_numbers(data: Any) -> None:
+    """ValueError where a vocabulary, made from these numbers, could fill the memory."""
+    if isinstance(data, Mapping | list):
+        for value in data.values() if isinstance(data, Mapping) else data:
+            _check_numbers(value)
+    elif isinstance(data, int | float) and not -MOST_NUMBER <= data <= MOST_NUMBER:
+        raise ValueError(f"the number {data:.3g} is out of range")
+
+
+def _check(encoding: Encoding) -> None:
+    """An encoding from a file must be able to begin a piece with each of its headers; raises what goes wrong."""
+    if not encoding.headers:
+        raise ValueError("no header")
+    for header, count in encoding.headers:
+        _check_header(header)
+        if count < 1:
+            raise ValueError(f"{count} pieces with one header")
+        decoder = encoding.decoder(header, 1)
+        if any(not 0 <= c < len(f) for c, f in zip(decoder.context(), encoding.context, strict=True)):
+            raise ValueError("the context is out of its range")
+        for mask, field in zip(decoder.allowed(), encoding.fields, strict=True):
+            if mask.shape != (len(field),) or not mask.any():
+                raise ValueError(f"no {field.name} is allowed")
+
+
+def _check_header(header: Header) -> None:
+    ticks = [tick for tick, _, _ in header.meters]
+    if not ticks or ticks[0] != 0 or ticks != sorted(set(ticks)):
+        raise ValueError("the meters are not in order")
+    for _, numerator, denominator in header.meters:
+        if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32, 64):
+            raise ValueError(f"there is no meter {numerator}/{denominator}")
+    if not 0 < header.tempo <= 1000:
+        raise ValueError(f"there is no tempo {header.tempo:g}")
+    if not header.tracks or any(not 0 <= track.program <= 127 for track in header.tracks):
+        raise ValueError("there is no such instrument")
 
 
 def shipped() -> dict[str, Path]:
@@ -76,78 +133,89 @@ def find(name_or_path: str | Path) -> Path:
     """
     given = Path(name_or_path)
     for path in (given, given.with_name(given.name + SUFFIX)) if given.name else ():
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
             return path
     inside = shipped()
     if str(name_or_path) in inside:
         return inside[str(name_or_path)]
-    if given.is_dir():
+    if os.path.isdir(given):  # noqa: PTH112
+        name = shown(given)
         raise BundleError(
-            f"{given}: this is a folder; give a {SUFFIX} file, or train one on it: playbach train {given}"
+            f"{name}: this is a folder; give a {SUFFIX} file, or train one on it: playbach train {name}"
         )
-    raise BundleError(f"{name_or_path}: no such model; give a {SUFFIX} file or one of: {', '.join(inside)}")
+    known = f" or one of: {', '.join(inside)}" if inside else ""
+    raise BundleError(f"{shown(name_or_path)}: no such model; give a {SUFFIX} file{known}")
+
+
+# What zipfile raises of an archive that is none; ValueError and struct.error of one whose fields are nonsense.
+_DAMAGES = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 def read(path: str | Path) -> Bundle:
     """Raises BundleError where the file is damaged, foreign, too large or of another format version."""
-    path = Path(path)
+    path, name = Path(path), shown(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {name: _member(archive, name, path) for name in _names(archive, path)}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            members = {member: _member(archive, member, name) for member in _names(archive, name)}
+    except _DAMAGES as error:
         raise BundleError(
-            f"{path}: not a playbach bundle, or damaged ({error}); get or train it again"
+            f"{name}: not a playbach bundle, or damaged ({_said(error)}); get or train it again"
         ) from error
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror or error})") from error
-    manifest = _manifest(members[MANIFEST], path)
-    for name, expected in manifest["sha256"].items():
-        found = hashlib.sha256(members.get(name, b"")).hexdigest()
+        raise BundleError(f"{name}: cannot be read ({error.strerror or error})") from error
+    manifest = _manifest(members[MANIFEST], name)
+    for member, expected in manifest["sha256"].items():
+        found = hashlib.sha256(members[member]).hexdigest()
         if found != expected:
             raise BundleError(
-                f"{path}: damaged: {name} does not match its hash (expected {expected[:12]}, got {found[:12]}); "
-                "get or train it again"
+                f"{name}: damaged: {member} does not match its hash (expected {expected[:12]!a}, "
+                f"got {found[:12]!a}); get or train it again"
             )
     return Bundle(path.stem, manifest, members, hashlib.sha256(members[MANIFEST]).hexdigest())
 
 
-def _names(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
+def _names(archive: zipfile.ZipFile, path: str) -> tuple[str, ...]:
     names = [info.filename for info in archive.infolist()]
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise BundleError(f"{path}: not a playbach bundle: it has no {missing[0]}")
-    extra = sorted(set(names) - set(REQUIRED))
-    if extra or len(names) != len(set(names)):
-        raise BundleError(f"{path}: not a playbach bundle: unexpected member {(extra or names)[0]!r}")
+    extra = [name for name, n in Counter(names).items() if n > 1 or name not in REQUIRED]
+    if extra:
+        raise BundleError(f"{path}: not a playbach bundle: unexpected member {extra[0]!a:.80}")
     return REQUIRED
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+def _member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
     """At most the allowed size, whatever the archive says of itself: a zip bomb is never unpacked."""
-    most = MOST_BYTES[name]
-    with archive.open(name) as file:
-        data = file.read(most + 1) if archive.getinfo(name).file_size <= most else b""
-    if len(data) != archive.getinfo(name).file_size:
+    info, most = archive.getinfo(name), MOST_BYTES[name]
+    if info.file_size > most:
+        raise BundleError(f"{path}: {name} is larger than the {most >> 20} MB that a bundle may hold; not opened")
+    if info.file_size > max(SMALL, MOST_RATIO * info.compress_size):
         raise BundleError(
-            f"{path}: {name} is larger than the {most >> 20} MB that a bundle may hold; not opened"
+            f"{path}: {name} would grow from {info.compress_size:,} to {info.file_size:,} bytes, as a zip bomb does; "
+            "not opened"
         )
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BundleError(f"{path}: {name} is packed in a way that bundles are not; get or train it again")
+    with archive.open(name) as file:
+        data = file.read(info.file_size)  # zipfile unpacks no more than it is asked for, then checks the CRC
+    if len(data) != info.file_size:
+        raise BundleError(f"{path}: damaged: {name} is cut short; get or train it again")
     return data
 
 
-def _manifest(data: bytes, path: Path) -> dict[str, Any]:
+def _manifest(data: bytes, path: str) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
         version, hashes = manifest["format"], manifest["sha256"]
-        complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(
-            isinstance(h, str) for h in hashes.values()
-        )
+        complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(
-            f"{path}: its manifest cannot be read ({error!r}); get or train it again"
-        ) from error
+        raise BundleError(f"{path}: its manifest cannot be read ({_said(error)}); get or train it again") from error
     if version != FORMAT:
         raise BundleError(
-            f"{path}: it has format {version!r}, this version of playbach reads format {FORMAT}; "
+            f"{path}: it has format {version!a:.40}, this version of playbach reads format {FORMAT}; "
             "update playbach, or train the model again"
         )
     if not complete:
@@ -155,9 +223,7 @@ def _manifest(data: bytes, path: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def write(
-    path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False
-) -> Path:
+def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False) -> Path:
     """Write a bundle beside and rename it, and give the path it really has; format and hashes are filled in.
 
     Raises:
@@ -171,5 +237,6 @@ def write(
             info = zipfile.ZipInfo(name, _TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
+            info.create_system = 3  # whichever system writes it
             archive.writestr(info, text if name == MANIFEST else members[name])
     return draft.path

@@ -65,8 +65,11 @@ def folder(progress: Callable[[Iterator[str], int], Iterator[str]] | None = None
         beside = Path(tempfile.mkdtemp(prefix=f".{NAME}-", dir=target.parent))
         try:
             _convert_all(beside, progress)
-            if not target.is_dir():  # another process may have been faster
+            try:
                 beside.rename(target)
+            except OSError:
+                if not target.is_dir():  # else another process was faster
+                    raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
@@ -83,8 +86,12 @@ def _convert_all(into: Path, progress: Callable[[Iterator[str], int], Iterator[s
         (into / side).mkdir()
     with ProcessPoolExecutor() as pool:
         names = pool.map(partial(_convert, into), jobs, chunksize=4)
-        for _ in progress(names, len(jobs)) if progress else names:
-            pass
+        try:
+            for _ in progress(names, len(jobs)) if progress else names:
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else leaving the block would convert all the rest first
+            raise
 
 
 def _convert(into: Path, job: tuple[str, str]) -> str:
@@ -142,11 +149,7 @@ def _meters(part: Any) -> list[tuple[int, int, int]]:
     pickup = _ticks(measures[0].quarterLength)
     beat = TICKS_PER_QUARTER * 4 // denominator
     if pickup < beat * numerator and len(measures) > 1:
-        short = (
-            (0, pickup // beat, denominator)
-            if pickup % beat == 0
-            else (0, pickup * 4 // beat, denominator * 4)
-        )
+        short = (0, pickup // beat, denominator) if pickup % beat == 0 else (0, pickup * 4 // beat, denominator * 4)
         meters[0] = (pickup, numerator, denominator)
         meters.insert(0, short)
     return meters

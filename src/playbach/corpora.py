@@ -87,8 +87,10 @@ def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
     root = chorales.folder(progress)
     sides = {}
     for side in SIDES:
-        scores = _readable(find_music(root / side), root, [])
-        if not scores:
+        skipped: list[str] = []
+        scores = _readable(find_music(root / side) if (root / side).is_dir() else [], root, skipped)
+        # One piece less, and the figures could not be compared.
+        if skipped or len(scores) != len(chorales.sides()[side]):
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
         sides[side] = tuple(Piece(n.rsplit("/", 1)[-1], s, digest(s)) for n, s in scores)
     everything = [p for pieces in sides.values() for p in pieces]
@@ -131,7 +133,8 @@ def load_folder(
             pieces.append(Piece(name, score, digest(score)))
     if not pieces:
         raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the reasons stand above")
-    return _split(folder.resolve().stem, pieces, tuple(skipped), seed), encoding
+    name = folder.resolve().name if folder.is_dir() else folder.stem
+    return _split(name, pieces, tuple(skipped), seed), encoding
 
 
 def _readable(
@@ -174,11 +177,14 @@ def _split(name: str, pieces: list[Piece], skipped: tuple[str, ...], seed: int) 
     random.Random(seed).shuffle(order)
     sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
     goal = HELD_OUT * sum(_notes(p) for p in pieces)
-    for group in sorted(order, key=len):  # a tune with many settings is worth more in training
+    # A tune with many settings is worth more in training, and so is one that is far more than is to be held out.
+    order.sort(key=lambda tune: (sum(map(_notes, tune)) > 2 * goal, len(tune)))
+    for tune in order:
         held = next((s for s in ("test", "valid") if sum(map(_notes, sides[s])) < goal), "train")
-        sides[held].extend(group)
-    if not sides["train"]:
-        sides["train"], sides["valid"], sides["test"] = order[0], order[1], [p for g in order[2:] for p in g]
+        sides[held].extend(tune)
+    if not sides["train"]:  # few tunes of very unequal length: one each to hold out, the longest to train
+        order.sort(key=lambda tune: sum(map(_notes, tune)))
+        sides["test"], sides["valid"], sides["train"] = order[0], order[1], [p for t in order[2:] for p in t]
     return Corpus(name, **{s: tuple(sides[s]) for s in SIDES}, skipped=skipped, tunes=len(members))
 
 
@@ -239,5 +245,5 @@ def _grams(line: list[int]) -> frozenset[tuple[int, ...]]:
     if len(steps) < GRAM:
         return frozenset([tuple(steps)])
     runs = (tuple(steps[i : i + GRAM]) for i in range(len(steps) - GRAM + 1))
-    # Scales and repeated notes belong to no tune.
-    return frozenset(run for run in runs if len(set(run)) > 1) or frozenset([tuple(steps)])
+    # Scales, trills and repeated notes, which have one interval or two, belong to no tune.
+    return frozenset(run for run in runs if len(set(run)) > 2) or frozenset([tuple(steps)])

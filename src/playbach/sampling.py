@@ -14,6 +14,7 @@ import numpy.typing as npt
 from playbach.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
+_HUGE = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,11 @@ class Sampling:
 
 
 def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Floats:
-    """The softmax (V,) over the allowed symbols: what likelihood means here. `mask` allows at least one."""
-    scores = np.where(mask, logits.astype(np.float64), -np.inf)
+    """The softmax (V,) over the allowed symbols: what likelihood means here. `mask` allows at least one.
+
+    Infinite logits count as the largest finite ones, so that there always is a distribution.
+    """
+    scores = np.where(mask, np.clip(logits.astype(np.float64), -_HUGE, _HUGE), -np.inf)
     weights = np.exp(scores - scores.max())
     return np.asarray(weights / weights.sum())
 
@@ -41,10 +45,10 @@ def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) 
 def sharpened(probability: Floats, sampling: Sampling) -> Floats:
     """The distribution that is drawn from: temperature first, then top-p."""
     if sampling.temperature == 0:
-        return np.eye(len(probability))[int(probability.argmax())]
-    with np.errstate(divide="ignore"):
-        scores = np.log(probability) / sampling.temperature
-    weights = np.exp(scores - scores.max())
+        return np.asarray(np.eye(len(probability))[int(probability.argmax())])
+    with np.errstate(divide="ignore", over="ignore"):
+        # The best one's score becomes 0 before the division, which no temperature can then overflow.
+        weights = np.exp(np.log(probability / probability.max()) / sampling.temperature)
     weights /= weights.sum()
     if sampling.top_p < 1:
         order = np.argsort(-weights, kind="stable")

@@ -29,6 +29,7 @@ BATCH_LIMITS = (4, 32)
 MIN_GAIN = 0.001
 """An epoch is an improvement where its bits per note are lower than the best by this share."""
 PROBE_STEPS = 12
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ class TrainOptions:
             raise UsageError(f"the {self.model} has no option {unknown[0]!r}; it has: {has}")
         config(**self.network)  # has checks of its own
         for name in ("epochs", "patience", "window", "learning_rate", "clip"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if self.dtype not in DTYPES:
+            raise UsageError(f"no dtype called {self.dtype!r}; there are: {', '.join(DTYPES)}")
         for name in ("batch", "max_minutes"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")

@@ -26,9 +26,7 @@ class Verdict:
         return " ".join(self.lines)
 
 
-def judge(
-    train: Sequence[float], valid: Sequence[float], guessing: float, parameters: int, symbols: int
-) -> Verdict:
+def judge(train: Sequence[float], valid: Sequence[float], guessing: float, parameters: int, symbols: int) -> Verdict:
     """Judge the curves of a run.
 
     Args:
@@ -40,12 +38,11 @@ def judge(
     best = min(range(len(valid)), key=lambda i: valid[i])
     tail = max(0, len(valid) - 1 - max(3, len(valid) // 10))
     ratio = parameters / max(1, symbols)
-    size = (
-        f"The network has {parameters:,} parameters for {symbols:,} training symbols ({ratio:.1f} for each)."
-    )
+    size = f"The network has {parameters:,} parameters for {symbols:,} training symbols ({ratio:.1f} for each)."
     if train[best] > HARDLY_LEARNT * guessing:
+        less = "hardly less" if train[best] < guessing else "no less"
         found = Verdict("underfitting", (
-            f"Underfitting: even its training music costs {train[best]:.2f} bits per note, hardly less than guessing "
+            f"Underfitting: even its training music costs {train[best]:.2f} bits per note, {less} than guessing "
             f"by frequency ({guessing:.2f}).",
             "Try more epochs first; then a larger network or less dropout.",
         ))  # fmt: skip
