@@ -1,4 +1,4 @@
-"""The built-in corpus `bach-chorales`: music21's four-part chorales, converted once into MIDI files in a cache folder.
+"""The built-in corpus `bach-chorales`: music21's four-part chorales, converted once to MIDI files in a cache folder.
 
 The sides of the split are those of the JSB Chorales in the literature (`data/bach-chorales.json`), so that figures
 can be compared. Needs music21 (extra `train`) for the one conversion only. Knows nothing of encodings.
@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from symusic import KeySignature, Note, Score, Tempo, TimeSignature, Track
+from symusic.core import KeySignatureTick as KeySignature
+from symusic.core import NoteTick as Note
+from symusic.core import ScoreTick as Score
+from symusic.core import TempoTick as Tempo
+from symusic.core import TimeSignatureTick as TimeSignature
+from symusic.core import TrackTick as Track
 
 from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER

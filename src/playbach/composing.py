@@ -188,9 +188,10 @@ class Composer:
         """The notes in the order of their ticks, as soon as no earlier one can come."""
         waiting: list[tuple[int, int, int, int, Note]] = []
         count = itertools.count()
-        for event in self._raw(decoder, prime, rng, sampling):
-            assert isinstance(event, Note)
-            heapq.heappush(waiting, (event.tick, event.track, event.pitch, next(count), event))
+        for events in self._raw(decoder, prime, rng, sampling):
+            for event in events:
+                assert isinstance(event, Note)
+                heapq.heappush(waiting, (event.tick, event.track, event.pitch, next(count), event))
             while waiting and waiting[0][0] < decoder.final_until:
                 yield heapq.heappop(waiting)[-1]
         while waiting:
@@ -198,7 +199,7 @@ class Composer:
 
     def _raw(
         self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling
-    ) -> Iterator[Event]:
+    ) -> Iterator[list[Event]]:
         """The network and the decoder, step by step: first the prime's, then the network's own."""
         state = self.runtime.start()
         previous = np.array([len(field) for field in self.encoding.fields], np.int32)
@@ -212,8 +213,8 @@ class Composer:
                 masks = decoder.allowed()
                 chances = [sharpened(probabilities(s, m), sampling) for s, m in zip(logits, masks)]
                 previous = np.array([draw(p, rng) for p in chances], np.int32)
-            yield from decoder.feed(previous)
-        yield from decoder.finish()
+            yield decoder.feed(previous)
+        yield decoder.finish()
 
 
 def load(name_or_path: str | Path = "bach-chorales") -> Composer:

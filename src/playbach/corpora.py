@@ -11,12 +11,12 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic import Score
+from symusic.core import ScoreTick as Score
 
 from playbach import chorales
 from playbach.encodings import ENCODINGS
@@ -64,7 +64,7 @@ class Corpus:
 
 
 def digest(score: Score) -> str:
-    """A hash of all that sounds: onset, duration and pitch of each note, by track; not names, tempos or velocities."""
+    """A hash of all that sounds: onset, duration and pitch of each note, by track; not name, tempo or velocity."""
     found = hashlib.sha256()
     for track in score.tracks:
         notes = track.notes.numpy()
@@ -85,7 +85,7 @@ def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
     if name not in BUILTIN:
         raise CorpusError(f"no built-in corpus called {name!r}; there are: {', '.join(BUILTIN)}")
     root = chorales.folder(progress)
-    sides = {}
+    sides: dict[str, Any] = {}
     for side in SIDES:
         skipped: list[str] = []
         scores = _readable(find_music(root / side) if (root / side).is_dir() else [], root, skipped)
@@ -185,7 +185,8 @@ def _split(name: str, pieces: list[Piece], skipped: tuple[str, ...], seed: int) 
     if not sides["train"]:  # few tunes of very unequal length: one each to hold out, the longest to train
         order.sort(key=lambda tune: sum(map(_notes, tune)))
         sides["test"], sides["valid"], sides["train"] = order[0], order[1], [p for t in order[2:] for p in t]
-    return Corpus(name, **{s: tuple(sides[s]) for s in SIDES}, skipped=skipped, tunes=len(members))
+    train, valid, test = (tuple(sides[side]) for side in SIDES)
+    return Corpus(name, train, valid, test, skipped, len(members))
 
 
 def _notes(piece: Piece) -> int:
@@ -223,7 +224,7 @@ def tune_groups(scores: Iterable[Score]) -> list[int]:
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for places in found.values():
         # A run that stands everywhere is a common turn of phrase; counting its pairs would cost the square.
-        for pair in combinations(places, 2) if len(places) <= 64 else zip(places, places[1:]):
+        for pair in combinations(places, 2) if len(places) <= 64 else pairwise(places):
             shared[pair] += 1
     leader = list(range(len(grams)))
 

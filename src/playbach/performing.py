@@ -35,17 +35,19 @@ class Performing:
     last_tempo_share: float = 0.66
     breath_quarters: float = 2.0
     ahead_bars: int = 4
+    """How far ahead the music is known; no phrase is longer."""
     softest: int = 36
     loudest: int = 112
 
 
 @dataclass
 class _Piece:
-    """What is known of the piece that is being played."""
+    """What is known of the piece that is being played. `meter` begins before a pickup, as if its bar were full."""
 
     start: Start
     shift: int
     meter: Meter
+    longest_bar: int = 0
     tempo: float = 80.0
     waiting: deque[Event] = field(default_factory=deque)
     phrase_from: int = 0
@@ -75,7 +77,9 @@ def perform(events: Iterable[Event], settings: Performing | None = None) -> Iter
         if isinstance(event, End):
             yield from _play(piece, math.inf, _broadening(piece, event.tick, settings), settings)
         else:
-            until = event.tick - settings.ahead_bars * piece.meter.bar_ticks
+            if isinstance(event, Meter):
+                piece.longest_bar = max(piece.longest_bar, event.bar_ticks)
+            until = event.tick - settings.ahead_bars * (piece.longest_bar or piece.meter.bar_ticks)
             yield from _play(piece, until, deque(), settings)
 
 
@@ -87,12 +91,21 @@ def _play(piece: _Piece, until: float, tempos: deque[Tempo], settings: Performin
             tempo = tempos.popleft()
             yield replace(tempo, tick=tempo.tick + piece.shift)
         if isinstance(event, Meter):
-            piece.meter = event
+            piece.meter = _full(piece, event)
         elif isinstance(event, Tempo):
             piece.tempo = event.qpm
         elif isinstance(event, Note) and not piece.start.velocities:
             event = replace(event, velocity=_velocity(piece, event, settings))
         yield replace(event, tick=event.tick + piece.shift)
+
+
+def _full(piece: _Piece, meter: Meter) -> Meter:
+    """The meter as it is, or that of the full bar of which a pickup is the end."""
+    following = next((event for event in piece.waiting if isinstance(event, Meter)), None)
+    pickup = following and meter.tick == piece.start.tick and following.tick == meter.tick + meter.bar_ticks
+    if following and pickup and meter.bar_ticks < following.bar_ticks:
+        return replace(following, tick=following.tick - following.bar_ticks)
+    return meter
 
 
 def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
@@ -107,7 +120,7 @@ def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
     if (
         first - bar < piece.start.tick
         or beat == 0
-        or any(isinstance(e, Tempo) and e.tick > first for e in piece.waiting)
+        or any(isinstance(e, Tempo) and e.tick >= first for e in piece.waiting)
     ):
         return deque()
     beats = range(first, end, beat)
@@ -119,14 +132,15 @@ def _velocity(piece: _Piece, note: Note, settings: Performing) -> int:
     mean = piece.mean_pitch.get(note.track, float(note.pitch))
     piece.mean_pitch[note.track] = mean + (note.pitch - mean) / 16
     piece.top = max(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
-    level = settings.level + settings.phrase * _arc(piece, note)
+    longest_phrase = settings.ahead_bars * piece.meter.bar_ticks
+    while 0 < longest_phrase <= note.tick - piece.phrase_from:
+        piece.phrase_from += longest_phrase
+    level = settings.level + settings.phrase * _arc(piece, note, piece.phrase_from + longest_phrase)
     level += settings.beat * _weight(piece, note.tick)
     level += max(-6.0, min(6.0, settings.contour_per_semitone * (note.pitch - mean)))
     if len(piece.start.tracks) > 2:
         lowest = min(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
-        level += (
-            settings.leading if note.track == piece.top else 0 if note.track == lowest else settings.inner
-        )
+        level += settings.leading if note.track == piece.top else 0 if note.track == lowest else settings.inner
     if note.track == piece.top:
         if _rests_on(piece, note):
             piece.phrase_from = note.tick + note.duration
@@ -140,16 +154,16 @@ def _rests_on(piece: _Piece, note: Note) -> bool:
     return note.duration >= long and note.tick - piece.phrase_from >= piece.meter.bar_ticks // 2
 
 
-def _arc(piece: _Piece, note: Note) -> float:
-    """-1 at both ends of a phrase, 1 where it peaks, a little after its middle. Where the end is not yet in sight,
-    it is taken to be four bars away."""
+def _arc(piece: _Piece, note: Note, end: int) -> float:
+    """-1 at both ends of a phrase, 1 where it peaks, a little after its middle. It ends at `end` at the latest."""
     start, bar = piece.phrase_from, piece.meter.bar_ticks
-    end = start + 4 * bar
-    for later in piece.waiting:
-        if isinstance(later, End):
-            end = min(end, later.tick)
-        if isinstance(later, Note) and later.track == piece.top and _rests_on(piece, later):
-            end = later.tick + later.duration // 2
+    if note.tick < start:  # under the long note that ended the phrase
+        return -1.0
+    for known in (note, *piece.waiting):
+        if isinstance(known, End):
+            end = min(end, known.tick)
+        if isinstance(known, Note) and known.track == piece.top and _rests_on(piece, known):
+            end = min(end, known.tick + known.duration // 2)
             break
     x = min(max((note.tick - start) / max(1, end - start), 0.0), 1.0)
     return 2 * math.sin(math.pi * x**1.2) - 1 if end - start >= bar else 0.0

@@ -1,0 +1,166 @@
+"""What all benchmarks share: the machine in one line, medians with their range, an aligned table, alternating runs.
+
+Standard library only. Knows nothing of what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Several measurements of one thing."""
+
+    median: float
+    low: float
+    high: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns by name, rows of cells, and the lines that must be read with it."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def summary(values: Iterable[float]) -> Summary:
+    found = sorted(values)
+    return Summary(statistics.median(found), found[0], found[-1], len(found))
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The smallest value that at least this share of all values does not exceed."""
+    found = sorted(values)
+    return found[max(0, -int(-share * len(found) // 1) - 1)]
+
+
+def alternating(measures: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
+    """What each measure gives in each run. All take their turns, so that a busy minute strikes all of them alike."""
+    found: dict[str, list[Any]] = {name: [] for name in measures}
+    for run in range(runs):
+        for name, measure in measures.items():
+            say(f"run {run + 1} of {runs}: {name}")
+            found[name].append(measure())
+    return found
+
+
+def spread(found: Summary, digits: int = 2) -> tuple[str, str]:
+    """Two cells: the median, and lowest–highest of so many runs."""
+    if found.runs == 1:
+        return f"{found.median:,.{digits}f}", "1 run"
+    return f"{found.median:,.{digits}f}", f"{found.low:,.{digits}f}–{found.high:,.{digits}f}, {found.runs} runs"
+
+
+def say(line: str) -> None:
+    """Progress, which is no result: on stderr, and only where somebody looks on."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr)
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The script's own words as its help, and the one option that all have."""
+    words = argparse.RawDescriptionHelpFormatter
+    made = argparse.ArgumentParser(description=doc, formatter_class=words)
+    made.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return made
+
+
+def count(text: str) -> int:
+    """For argparse: a whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Where a figure comes from: processor, cores, how busy they are, versions."""
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    return {
+        "cpu": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": load,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in ("playbach", *packages)},
+    }
+
+
+def machine_line(found: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {v}" for name, v in found["versions"].items())
+    busy = "" if found["load"] is None else f" (load now {found['load']})"
+    cores = f"{found['cores']} core{'s' * (found['cores'] != 1)}"
+    return f"{found['cpu']}, {cores}{busy}, {found['system']}, Python {found['python']}, {versions}"
+
+
+def report(title: str, table: Table, data: Mapping[str, Any], packages: Sequence[str], as_json: bool) -> None:
+    """The result on stdout: `data` as JSON, or the table for people, and the machine in both."""
+    where = machine(packages)
+    if as_json:
+        plain = {"title": title, "machine": where, "notes": list(table.notes), **data}
+        print(json.dumps(plain, indent=2, ensure_ascii=False, default=asdict))
+        return
+    print(f"{title}\n\n{aligned(table)}\n")
+    for note in table.notes:
+        print(note)
+    print(machine_line(where))
+
+
+def aligned(table: Table) -> str:
+    """The first column to the left, the others to the right."""
+    rows = [table.columns, *table.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def fresh(script: str | Path, arguments: Sequence[str], given: Any = None) -> Any:
+    """What a fresh Python process prints as JSON: it runs a script with arguments and gets `given` on its stdin."""
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+    if done.returncode:
+        fail(f"{Path(script).name} {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def fail(message: str) -> Any:
+    """End the script with one line about why."""
+    sys.exit(f"{Path(sys.argv[0]).name}: {message}")
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.lower().startswith(("model name", "hardware")):
+                return " ".join(line.partition(":")[2].split())
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        asked = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True)
+        return asked.stdout.strip() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

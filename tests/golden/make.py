@@ -1,0 +1,47 @@
+"""Makes the golden files of this folder again: a bundle of a few kB, and what it composes.
+
+Run it only when a change of the exact output is meant, and say so in the commit: python tests/golden/make.py
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+BUNDLE, PIECE, SEED, BARS = HERE / "tiny.playbach", HERE / "piece.mid", 7, 8
+PLAIN = HERE / "plain.txt"
+
+
+def composed() -> tuple[bytes, str]:
+    """The tiny bundle's piece as MIDI bytes, and its plain notes as text."""
+    import playbach
+
+    composer = playbach.load(BUNDLE)
+    plain = composer.compose(seed=SEED, bars=BARS, plain=True).score
+    rows = [f"{t.name} {n.time} {n.duration} {n.pitch}" for t in plain.tracks for n in t.notes]
+    return bytes(composer.compose(seed=SEED, bars=BARS).score.dumps_midi()), "\n".join(rows) + "\n"
+
+
+def make_bundle() -> None:
+    import making
+
+    import playbach
+
+    with tempfile.TemporaryDirectory() as scratch:
+        music = making.folder(Path(scratch) / "tiny", making.chorale, count=12)
+        network = {"hidden": 12, "layers": 1, "embedding": 4, "context_embedding": 2, "dropout": 0.0}
+        run = playbach.train(music, into=scratch, epochs=60, patience=60, network=network, dtype="float32")
+        BUNDLE.write_bytes(run.path.read_bytes())
+
+
+if __name__ == "__main__":
+    if "--keep-bundle" not in sys.argv:
+        make_bundle()
+    midi, plain = composed()
+    PIECE.write_bytes(midi)
+    PLAIN.write_text(plain, "utf-8")
+    print(f"{BUNDLE.name}: {BUNDLE.stat().st_size} bytes; {PIECE.name}: {len(midi)} bytes")
