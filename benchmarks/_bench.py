@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
@@ -49,7 +50,7 @@ def summary(values: Iterable[float]) -> Summary:
 def percentile(values: Iterable[float], share: float) -> float:
     """The smallest value that at least this share of all values does not exceed."""
     found = sorted(values)
-    return found[max(0, -int(-share * len(found) // 1) - 1)]
+    return found[max(0, math.ceil(share * len(found)) - 1)]
 
 
 def alternating(measures: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
@@ -141,7 +142,7 @@ def fresh(script: str | Path, arguments: Sequence[str], given: Any = None) -> An
     return json.loads(done.stdout)
 
 
-def fail(message: str) -> Any:
+def fail(message: str) -> NoReturn:
     """End the script with one line about why."""
     sys.exit(f"{Path(sys.argv[0]).name}: {message}")
 

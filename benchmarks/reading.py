@@ -100,7 +100,9 @@ def measured(paths: list[Path], sample: list[Path], runs: int, music21_runs: int
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("folder", type=Path, metavar="FOLDER", help="searched for MIDI files, with all folders below")
+    options.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="searched for MIDI files, with all folders below"
+    )
     options.add_argument("--files", type=count, default=30, help="at most so many of them (default: %(default)s)")
     options.add_argument("--runs", type=count, default=7, help="of playbach (default: %(default)s)")
     options.add_argument("--music21-runs", type=count, default=1, help="of music21, which is slow (default: 1)")
@@ -127,10 +129,14 @@ def main() -> None:
     rows |= {f"{side}: its imports, not counted above": seconds(side, "imports") for side in SIDES}
     ratio = seconds("music21", "all three").median / seconds("playbach", "all three").median
     steps = {side: runs[0]["steps"] for side, runs in found.items()}
-    notes = [f"Ratio of the medians of all: {ratio:,.0f}",
-             f"Steps: playbach {steps['playbach']:,}, music21 {steps['music21']:,}; no chance in it, so no seed"]  # fmt: skip
+    notes = [
+        f"Ratio of the medians of all: {ratio:,.0f}",
+        f"Steps: playbach {steps['playbach']:,}, music21 {steps['music21']:,}; nothing is random, so there is no seed",
+    ]
     if partly:
-        notes.append(f"music21 was given {len(sample)} files only: its time is scaled by {scale:.2f}, the ratio of bytes")
+        notes.append(
+            f"music21 was given {len(sample)} files only: its time is scaled by {scale:.2f}, the ratio of bytes"
+        )
     if damaged:
         notes.append(f"{damaged} files before these cannot be read and are left out on both sides")
     table = Table(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 from _bench import ROOT, Table, count, fail, parser, report, say
@@ -29,10 +30,10 @@ print(json.dumps({d.name: [d.version, [str(d.locate_file(f)) for f in d.files or
 
 def weight(folder: Path) -> int:
     """The bytes of all files below a folder, each counted once however many names it has."""
-    return weight_of(path for path in folder.rglob("*"))
+    return weight_of(folder.rglob("*"))
 
 
-def weight_of(paths) -> int:
+def weight_of(paths: Iterable[Path]) -> int:
     """The bytes of these files; links and what is not there weigh nothing."""
     sizes: dict[tuple[int, int], int] = {}
     for path in paths:
@@ -69,7 +70,9 @@ def installed(environment: Path, source: Path, extra: str | None, pip: list[str]
 
 def packages(python: Path) -> dict[str, tuple[str, int]]:
     """Name, version and bytes of every package, the heaviest first."""
-    listed = json.loads(subprocess.run([str(python), "-c", LISTING], capture_output=True, text=True, check=True).stdout)
+    listed = json.loads(
+        subprocess.run([str(python), "-c", LISTING], capture_output=True, text=True, check=True).stdout
+    )
     found = {name: (version, weight_of(map(Path, files))) for name, (version, files) in listed.items()}
     return dict(sorted(found.items(), key=lambda item: -item[1][1]))
 
@@ -79,7 +82,7 @@ def main() -> None:
     options.add_argument("--extra", metavar="NAME", help="install an extra too, such as train")
     options.add_argument("--show", type=count, default=10, help="so many packages (default: %(default)s)")
     options.add_argument("--pip", action="append", default=[], metavar="ARGUMENT",
-                         help="handed to pip install, as in --pip=--extra-index-url=URL; may be repeated")  # fmt: skip
+                         help="handed to pip install, as --pip=--extra-index-url=URL; may be repeated")  # fmt: skip
     given = options.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="playbach-weight-") as folder:

@@ -17,7 +17,7 @@ from playbach.encodings.base import LEFT_UNKNOWN, Ints
 
 IGNORED = -100
 """The target of a step that pads a window."""
-UNKNOWN_LEFT = 0.5
+UNKNOWN_LEFT = 0.25
 """The share of windows that are not told how much of the piece is left."""
 RARE_UNKNOWN = 0.2
 """How often a symbol that stands once in the training pieces is shown as UNKNOWN, so that its cost is learnt."""

@@ -206,7 +206,7 @@ def train(
             hooks.keep(model)
         else:
             waited += 1
-            if waited % max(1, options.patience // 4) == 0:
+            if waited % max(1, options.patience // 5) == 0:
                 rate /= 2
         if waited >= options.patience:
             stopped = f"no improvement for {waited} epochs"

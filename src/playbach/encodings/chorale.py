@@ -2,7 +2,8 @@
 
 Every sixteenth has four steps of one field: a pitch where a note begins, `hold` where the voice goes on (sounding
 or silent), `rest` where it falls silent. Before each step the network is told the voice, the place in the bar, the
-meter, how many bars are left, what sounds in each voice at this moment and how long this voice has held.
+meter, how many bars are left, how long this voice has held, what sounds in each voice at this moment, in which interval
+this voice stood to each other one before, and by how much each has just moved: what a student of counterpoint looks at.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
 (TonicNet, arXiv:1911.11775). Knows nothing of networks.
@@ -99,6 +100,8 @@ class ChoraleEncoding(Encoding):
             Field(LEFT, LEFT_SYMBOLS),
             Field("length", tuple(map(str, range(MAX_LENGTH + 1)))),
             *(Field(f"sounding {v.lower()}", sounding) for v in VOICES),
+            *(Field(f"interval to {v.lower()}", (*map(str, range(12)), "none")) for v in VOICES),
+            *(Field(f"motion of {v.lower()}", (*map(str, range(-12, 13)), "none")) for v in VOICES),
         )
 
     @classmethod
@@ -144,7 +147,10 @@ class ChoraleEncoding(Encoding):
             for other in range(4):
                 # Voices that come earlier in the order already have this sixteenth's note.
                 now = ORDER.index(other) < j
-                context[:, j, 5 + other] = sounding[other, 1:] if now else sounding[other, :-1]
+                before, after = sounding[other, :-1], sounding[other, 1 if now else 0 :][:frames]
+                context[:, j, 5 + other] = after
+                context[:, j, 9 + other] = _interval(sounding[voice, :-1], before)
+                context[:, j, 13 + other] = _motion(before, after)
         steps = symbols[list(ORDER)].T.reshape(-1, 1)
         notes = sum(len(part) for part in parts)
         return Sequence(steps.astype(np.int32), context.reshape(frames * 4, -1), header, notes)
@@ -223,6 +229,7 @@ class ChoraleDecoder(Decoder):
         self._bars = Bars(header.meters)
         self._steps = 0
         self._sounding = [HOLD] * 4
+        self._before = [HOLD] * 4  # what sounded before this sixteenth
         self._begun = [0] * 4
         self._made_by: list[list[int]] = [[], [], [], []]
         self.set_bars(bars)
@@ -255,7 +262,9 @@ class ChoraleDecoder(Decoder):
             left = left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))  # type: ignore[operator]
         length = min(frame - self._begun[ORDER[voice]], MAX_LENGTH)
         meter = self._encoding._meter(self._bars.meter(self.tick))
-        return np.array([voice, place, meter, left, length, *self._sounding], np.int32)
+        before, now = np.array(self._before), np.array(self._sounding)
+        relations = [*_interval(now[ORDER[voice]], before), *_motion(before, now)]
+        return np.array([voice, place, meter, left, length, *now, *relations], np.int32)
 
     def allowed(self) -> list[Mask]:
         voice = self._voice
@@ -276,6 +285,7 @@ class ChoraleDecoder(Decoder):
             self._made_by[voice] = [self._steps]
         self._steps += 1
         if self._steps % 4 == 0:
+            self._before = list(self._sounding)
             sounding = [self._begun[v] * GRID for v in range(4) if self._sounding[v] >= FIRST_PITCH]
             self.final_until = min([self.tick, *sounding])
             self.finished = self._end is not None and self.tick >= self._end
@@ -295,6 +305,17 @@ class ChoraleDecoder(Decoder):
         self._sounding = [REST] * 4
         self.final_until = self.tick
         return events
+
+
+def _interval(voice: Ints, other: Ints) -> Ints:
+    """Semitones, modulo the octave, from another voice's symbol to this one's; 12 where one does not sound."""
+    return np.where((voice >= FIRST_PITCH) & (other >= FIRST_PITCH), (voice - other) % 12, 12)
+
+
+def _motion(before: Ints, now: Ints) -> Ints:
+    """Index of the interval by which a voice has moved in this sixteenth; 25 where it rests or rested."""
+    moved = np.clip(now - before, -12, 12) + 12
+    return np.where((before >= FIRST_PITCH) & (now >= FIRST_PITCH), moved, 25)
 
 
 def header_of(score: Score) -> Header:

@@ -1,0 +1,186 @@
+"""How fast networks learn on this machine: float32 beside bfloat16 autocast, in samples and in tokens a second.
+
+Claim: bfloat16 trains faster where the processor computes in it natively, and just as well. What is timed is a whole
+step of `playbach.training`: forward, loss, backward, clipping, AdamW. All variants take their turns.
+
+- The article's network (embedding 50, 2 x 300 LSTM) on its windows of 40 steps, 64 a batch. A sample is one window.
+  With the loss on the last step only, as the article trains it, and at every step, as playbach does: the time is
+  about the same, but every window then teaches 40 times as many predictions.
+- playbach's default network and its windows of 256 steps in the chorale encoding. A token is one step.
+
+`--convergence` trains a small network on generated music in both types, from the same weights, on the same batches
+and with the same dropout, and prints both losses as they fall.
+
+The music is random and made here (seed 0). Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import Any
+
+from _bench import Table, alternating, count, parser, report, spread, summary
+from _music import chorale_data
+
+BATCH, WINDOW, SYMBOLS = 64, 40, 128
+"""The article's batch and window, and as many symbols as give its network 1.19 M parameters."""
+DTYPES = ("float32", "bfloat16")
+WARMUP = 2
+
+
+def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
+    """The article's network, and a batch for it."""
+    import numpy as np
+
+    from playbach.batches import Batch
+    from playbach.models.lstm import Lstm, LstmConfig, Shape
+
+    class LastOnly(Lstm):
+        """One softmax, on the window's last step."""
+
+        def forward(self, previous: Any, context: Any) -> list[Any]:
+            outputs, _ = self.lstm(self.dropout(self.embed(previous, context)))
+            last = self.dropout(outputs[:, -1:])
+            return [head(last) for head in self.heads]
+
+    windows = np.random.default_rng(0).integers(0, symbols, (BATCH, WINDOW + 1, 1))
+    target = windows[:, -1:] if last_only else windows[:, 1:]
+    batch = Batch(windows[:, :-1], np.zeros((BATCH, WINDOW, 0), np.int64), np.ascontiguousarray(target))
+    kind = LastOnly if last_only else Lstm
+    return kind(Shape((symbols,), ()), LstmConfig(embedding=50, hidden=300, layers=2)), batch
+
+
+def default_variant() -> tuple[Any, Any]:
+    """What `playbach train` builds for chorales, and one of its batches."""
+    from playbach.models import Shape, build
+    from playbach.training import BATCH_LIMITS, TrainOptions
+
+    options = TrainOptions()
+    encoding, data = chorale_data(BATCH_LIMITS[1])
+    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
+    batch = next(data.epoch(0, options.seed, options.window, BATCH_LIMITS[1]))
+    return build(options.model, shape, options.network), batch
+
+
+class Trainer:
+    """A network in training in one type, step by step."""
+
+    def __init__(self, model: Any, dtype: str, device: str, rate: float = 1e-3) -> None:
+        import torch
+
+        from playbach import training
+
+        self._options, self._dtype = training.TrainOptions(), getattr(torch, dtype)
+        self._device, self._step = training.pick_device(device), training._train_step
+        self.model = model.to(self._device)
+        self._optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=self._options.weight_decay)
+
+    def step(self, batch: Any) -> float:
+        return self._step(self.model, batch, self._optimiser, self._options, self._device, self._dtype)
+
+    def seconds(self, batch: Any, steps: int) -> float:
+        from time import perf_counter
+
+        for _ in range(WARMUP):
+            self.step(batch)
+        began = perf_counter()
+        for _ in range(steps):
+            self.step(batch)
+        return perf_counter() - began
+
+
+def speed(symbols: int, steps: int, runs: int, device: str) -> tuple[list[tuple[str, ...]], dict[str, Any]]:
+    import copy
+
+    import torch
+
+    torch.manual_seed(0)
+    variants = {
+        "article's, loss on the last step": (*article_variant(symbols, True), "samples/s", BATCH),
+        "article's, loss at every step": (*article_variant(symbols, False), "samples/s", BATCH),
+    }
+    model, batch = default_variant()
+    tokens = int((batch.target[..., 0] >= 0).sum())
+    variants[f"default, {batch.target.shape[0]} x {batch.target.shape[1]} steps"] = (model, batch, "tokens/s", tokens)
+    measures = {}
+    for name, (model, batch, _, items) in variants.items():
+        for dtype in DTYPES:
+            trainer = Trainer(copy.deepcopy(model), dtype, device)
+            measures[name, dtype] = lambda t=trainer, b=batch, n=items: n * steps / t.seconds(b, steps)
+    found = {key: summary(rates) for key, rates in alternating(measures, runs).items()}
+    rows, data = [], {}
+    for (name, dtype), rate in found.items():
+        model, _, unit, _ = variants[name]
+        times = rate.median / found[name, DTYPES[0]].median
+        rows.append((name, f"{model.parameter_count():,}", dtype, unit, *spread(rate, 0), f"{times:.2f}"))
+        data[f"{name}, {dtype}"] = {"unit": unit, "parameters": model.parameter_count(), "rate": rate}
+    return rows, data
+
+
+def convergence(steps: int, device: str) -> dict[str, list[float]]:
+    """Each type's losses in nats a step of music, from the same start."""
+    import torch
+
+    from playbach.models import Shape, build
+    from playbach.training import TrainOptions
+
+    encoding, data = chorale_data(24)
+    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
+    options = replace(TrainOptions(), window=64, batch=8)
+    batches: list[Any] = []
+    while len(batches) < steps:
+        batches += data.epoch(len(batches), options.seed, options.window, options.batch or 8)
+    losses = {}
+    for dtype in DTYPES:
+        torch.manual_seed(0)
+        model = build("lstm", shape, {"hidden": 96, "layers": 2, "embedding": 24})
+        trainer = Trainer(model, dtype, device, options.learning_rate)
+        losses[dtype] = [trainer.step(batch) for batch in batches[:steps]]
+    return losses
+
+
+def points(losses: list[float], number: int = 10, over: int = 10) -> list[tuple[int, float]]:
+    """Steps spread evenly over the curve, each with the mean loss of the last few steps up to it."""
+    steps = sorted({max(1, round(i * len(losses) / number)) for i in range(number + 1)})
+    return [(step, statistics.mean(losses[max(0, step - over) : step])) for step in steps]
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument(
+        "--symbols", type=count, default=SYMBOLS, help="of the article's network (default: %(default)s)"
+    )
+    options.add_argument("--steps", type=count, default=20, help="timed in each run (default: %(default)s)")
+    options.add_argument("--runs", type=count, default=7, help="of each variant (default: %(default)s)")
+    options.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: %(default)s)")
+    options.add_argument("--convergence", action="store_true", help="compare the losses instead of the speed")
+    options.add_argument(
+        "--training-steps", type=count, default=300, help="with --convergence (default: %(default)s)"
+    )
+    given = options.parse_args()
+
+    import torch
+
+    from playbach.training import _native_bfloat16, pick_device
+
+    native = (
+        "native" if _native_bfloat16(pick_device(given.device)) else "emulated, and not chosen by `playbach train`"
+    )
+    notes = f"{given.device}, {torch.get_num_threads()} threads; bfloat16 is {native} here; seed 0"
+    if given.convergence:
+        losses = convergence(given.training_steps, given.device)
+        curves = {dtype: points(curve) for dtype, curve in losses.items()}
+        lines = zip(*curves.values())
+        rows = [(str(a[0]), f"{a[1]:.4f}", f"{b[1]:.4f}", f"{b[1] - a[1]:+.4f}") for a, b in lines]
+        table = Table(("step", *DTYPES, "difference"), tuple(rows), ("Nats a step, means of 10 steps", notes))
+        report("Learning in two types", table, {"curves": curves}, ("torch", "numpy"), given.json)
+        return
+    rows, data = speed(given.symbols, given.steps, given.runs, given.device)
+    columns = ("network", "parameters", "type", "unit", "median", "lowest–highest", "times float32")
+    table = Table(columns, tuple(rows), (f"{given.steps} training steps a run; {notes}",))
+    report("Speed of training", table, {"rates": data}, ("torch", "numpy"), given.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The README tells the truth: its snippets run, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from playbach import cli
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
+SNIPPETS = [code for language, code in BLOCKS if language == "python"]
+COMMANDS = [
+    line.split("#")[0].strip()
+    for language, code in BLOCKS
+    for line in code.splitlines()
+    if not language and line.startswith("playbach ")
+]
+
+
+def test_there_are_snippets_and_commands() -> None:
+    assert len(SNIPPETS) >= 3
+    assert len(COMMANDS) >= 8
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_folder: Path, chorales_folder: Path) -> Path:
+    """An empty folder with the files that the README speaks of."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-midi-folder").symlink_to(lines_folder)
+    (tmp_path / "mine.mid").write_bytes((chorales_folder / "piece00.mid").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_a_snippet_runs(number: int, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    if "playbach.train" in SNIPPETS[number]:
+        pytest.importorskip("torch")
+    exec("import playbach\n" + SNIPPETS[number], names)
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("playbach compose") and "my-midi" not in c])
+def test_a_command_to_compose_runs(command: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(shlex.split(command)[1:]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        assert Path(line).stat().st_size > 100
+
+
+def test_the_commands_to_train_and_play_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    for command in (c for c in COMMANDS if "my-midi-folder" in c):
+        few = ["--epochs", "2", "--hidden", "32"] if " train " in command else []
+        assert cli.main([*shlex.split(command)[1:], *few]) == 0
+    assert sorted(p.name for p in here.glob("my-midi-folder-lstm-notes.*")) == [
+        f"my-midi-folder-lstm-notes.{ending}" for ending in ("log", "playbach", "png")
+    ]
+    assert (here / "mine.wav").exists()
