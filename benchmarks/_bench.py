@@ -21,6 +21,8 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
+LOAD_BEFORE = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+"""How busy the machine was with other things when the script began; what it does itself comes on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,10 @@ def count(text: str) -> int:
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
     """Where a figure comes from: processor, cores, how busy they are, versions."""
-    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     return {
         "cpu": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load": load,
+        "load_before": LOAD_BEFORE,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("playbach", *packages)},
@@ -107,7 +108,7 @@ def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
 
 def machine_line(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in found["versions"].items())
-    busy = "" if found["load"] is None else f" (load now {found['load']})"
+    busy = "" if found["load_before"] is None else f" (load before: {found['load_before']})"
     cores = f"{found['cores']} core{'s' * (found['cores'] != 1)}"
     return f"{found['cpu']}, {cores}{busy}, {found['system']}, Python {found['python']}, {versions}"
 

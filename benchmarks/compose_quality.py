@@ -84,7 +84,7 @@ def longest_repetition(grid: Grid) -> int:
 
 
 def longest_silence(grid: Grid) -> int:
-    """The most sixteenths in which one voice is silent; all four at once would be longer nowhere."""
+    """The most sixteenths in succession in which one voice is silent."""
     return max((len(list(run)) for p in grid.pitch for silent, run in groupby(p < 0) if silent), default=0)
 
 

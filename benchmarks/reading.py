@@ -131,11 +131,11 @@ def main() -> None:
     steps = {side: runs[0]["steps"] for side, runs in found.items()}
     notes = [
         f"Ratio of the medians of all: {ratio:,.0f}",
-        f"Steps: playbach {steps['playbach']:,}, music21 {steps['music21']:,}; nothing is random, so there is no seed",
+        f"Steps: playbach {steps['playbach']:,}, music21 {steps['music21']:,}; nothing is random, so no seed",
     ]
     if partly:
         notes.append(
-            f"music21 was given {len(sample)} files only: its time is scaled by {scale:.2f}, the ratio of bytes"
+            f"music21 was given {len(sample)} of the files: its time is scaled by {scale:.2f}, the ratio of bytes"
         )
     if damaged:
         notes.append(f"{damaged} files before these cannot be read and are left out on both sides")

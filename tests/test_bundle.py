@@ -33,8 +33,17 @@ ENCODED = {
 SAMPLING = {"temperature": 1.0, "top_p": 0.95}
 
 
-class NoRuntime:
-    """Stands in for the network where only the manifest matters."""
+class Network:
+    """Stands in for a network that fits the encoding, where only the manifest matters."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def start(self) -> None:
+        return None
+
+    def step(self, previous: Any, context: Any, state: Any) -> Any:
+        return [np.zeros(len(field), np.float32) for field in self.bundle.encoding().fields], state
 
 
 def manifest_of(encoding: str = "notes") -> dict[str, Any]:
@@ -44,7 +53,7 @@ def manifest_of(encoding: str = "notes") -> dict[str, Any]:
 def composer(manifest: Any) -> Composer:
     """The composer of a bundle with this manifest, as it would come out of a file."""
     bundle = Bundle("mine", json.loads(json.dumps(manifest)), MEMBERS, "0" * 64)
-    return Composer(bundle, NoRuntime())  # type: ignore[arg-type]
+    return Composer(bundle, Network(bundle))
 
 
 @pytest.fixture

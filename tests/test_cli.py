@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import making
 import pytest
 
+import making
 import playbach
 from playbach.cli import main
 
@@ -31,7 +31,9 @@ def test_compose_prints_its_path_and_its_seed(tmp_path: Path) -> None:
     assert (tmp_path / "piece.mid").read_bytes() == (tmp_path / "piece-2.mid").read_bytes()
 
 
-def test_count_writes_as_many_pieces_with_seeds_that_follow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_count_writes_as_many_pieces_with_seeds_that_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compose", "--bars", "2", "--count", "3", "--seed", "5", "-o", str(tmp_path / "x.mid")]) == 0
     told = capsys.readouterr()
     assert told.err.split() == ["seed", "5", "seed", "6", "seed", "7"]
@@ -42,7 +44,14 @@ def test_count_writes_as_many_pieces_with_seeds_that_follow(tmp_path: Path, caps
 
 @pytest.mark.parametrize(
     ("suffix", "start"),
-    [(".mid", b"MThd"), (".wav", b"RIFF"), (".flac", b"fLaC"), (".ogg", b"OggS"), (".png", b"\x89PNG"), (".mp3", b"")],
+    [
+        (".mid", b"MThd"),
+        (".wav", b"RIFF"),
+        (".flac", b"fLaC"),
+        (".ogg", b"OggS"),
+        (".png", b"\x89PNG"),
+        (".mp3", b""),
+    ],
 )
 def test_compose_writes_every_format_twice_the_same(tmp_path: Path, suffix: str, start: bytes) -> None:
     for name in ("a", "b"):
@@ -96,7 +105,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "status", "words"), FAULTS, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"), FAULTS, ids=lambda x: " ".join(x) if isinstance(x, list) else ""
+)
 def test_a_fault_is_one_line_and_leaves_nothing(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -6,10 +6,10 @@ import itertools
 import json
 from pathlib import Path
 
-import making
 import pytest
 import symusic
 
+import making
 import playbach
 from playbach.composing import ComposeOptions, Composer
 from playbach.errors import BundleError, ScoreError, UsageError

@@ -88,7 +88,7 @@ def pieces(draw: st.DrawFn) -> list[Event]:
         st.integers(0, 3),
     )
     notes = draw(st.lists(note, max_size=60))
-    end = max([tick if draw(st.booleans()) else 0, *(n.tick + n.duration for n in notes)])
+    end = max([tick if draw(st.booleans()) else meters[-1][0], *(n.tick + n.duration for n in notes)])
     composed = draw(st.booleans())
     return piece(notes, meters=tuple(meters), tempo=draw(st.floats(4, 480)), voices=4, velocities=composed, end=end)
 
@@ -202,7 +202,7 @@ def test_strong_beats_are_louder_on_average(meter: tuple[int, int]) -> None:
     ones = mean([n for n in result if n.tick % bar == 0])
     beats = mean([n for n in result if n.tick % bar and n.tick % beat == 0])
     between = mean([n for n in result if n.tick % beat])
-    assert ones > beats + 2
+    assert ones > beats + 1
     assert beats > between + 1
 
 
@@ -266,9 +266,9 @@ def test_the_last_bar_broadens_evenly(meter: tuple[int, int], beats: int) -> Non
 
 def test_the_broadening_starts_from_the_tempo_that_is_then_the_pieces_own() -> None:
     events = piece(steady(8), tempo=60.0)
-    events.insert(-5, Tempo(events[-5].tick, 100.0))
-    result = played(events)
-    assert max(t.qpm for t in tempos_of(result)[2:] or tempos_of(result)) <= 100.0
+    events.insert(20, Tempo(events[20].tick, 100.0))
+    qpm = [t.qpm for t in tempos_of(played(events))]
+    assert qpm == pytest.approx([60, 100, 91.5, 83, 74.5, 66])
 
 
 def test_a_piece_that_says_how_its_last_bar_goes_keeps_it() -> None:
@@ -285,11 +285,11 @@ def test_a_piece_of_less_than_two_bars_ends_in_time() -> None:
 
 def test_time_never_runs_backwards_where_the_last_bar_is_much_longer() -> None:
     """The broadening begins in what a look-ahead of short bars would have let go already."""
-    notes = [Note(t, 120, 60, 80) for t in range(0, 3 * BAR, 120)]
-    result = played(piece(notes, meters=((0, 1, 8), (2 * BAR, 4, 4))))
+    notes = [Note(t, 120, 60, 80) for t in [*range(0, 8 * BAR + 360, 120), 9 * BAR - 120]]
+    result = played(piece(notes, meters=((0, 1, 8), (8 * BAR, 4, 4))))
     ticks = [e.tick for e in result]
     assert ticks == sorted(ticks)
-    assert [t.tick for t in tempos_of(result)[1:]] == [2 * BAR + i * QUARTER for i in range(4)]
+    assert [t.tick for t in tempos_of(result)[1:]] == [8 * BAR + i * QUARTER for i in range(4)]
 
 
 @pytest.mark.parametrize("notes", [[], [Note(0, 1, 60, 80)], [Note(0, 480, 60, 80), Note(0, 480, 64, 80)]])

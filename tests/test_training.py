@@ -12,8 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-import making
 import pytest
+
+import making
 
 torch = pytest.importorskip("torch")
 
@@ -218,9 +219,7 @@ def test_windows_hold_every_step_of_an_epoch_once(lines_folder: Path, seed: int)
 def test_held_out_pieces_are_never_trained_on(lines_folder: Path) -> None:
     corpus, options = loaded(lines_folder)
     encoding = training.fit_encoding(corpus, options)
-    shifted = {
-        tuple(np.diff(corpora.top_line(p.score)).tolist()) for p in (*corpus.valid, *corpus.test)
-    }
+    shifted = {tuple(np.diff(corpora.top_line(p.score)).tolist()) for p in (*corpus.valid, *corpus.test)}
     for piece in corpus.train:
         assert tuple(np.diff(corpora.top_line(piece.score)).tolist()) not in shifted
     assert TrainingSet(corpus.train, encoding).steps == sum(len(encoding.encode(p.score)) for p in corpus.train)
@@ -254,7 +253,9 @@ def test_measuring_does_not_depend_on_padding(lines_bundle: Path, lines_folder: 
         ({"dtype": "float8"}, "dtype"),
     ],
 )
-def test_impossible_options_are_named(lines_folder: Path, tmp_path: Path, options: dict[str, object], word: str) -> None:
+def test_impossible_options_are_named(
+    lines_folder: Path, tmp_path: Path, options: dict[str, object], word: str
+) -> None:
     with pytest.raises(UsageError, match=word):
         playbach.train(lines_folder, into=tmp_path, **options)  # type: ignore[arg-type]
     assert files(tmp_path) == []

@@ -17,7 +17,7 @@ from playbach._version import __version__
 from playbach.errors import PlaybachError
 
 if TYPE_CHECKING:
-    import symusic
+    from symusic.core import ScoreTick
 
     from playbach.composing import Composer
     from playbach.runs import Run
@@ -70,14 +70,14 @@ def train(
     return runs.run(folder, chosen, name=name, into=into, report=report)
 
 
-def read(path: str | Path) -> symusic.Score:
+def read(path: str | Path) -> ScoreTick:
     """The score in a MIDI file, parsed safely: a damaged file raises ScoreError and nothing worse."""
     from playbach import scores
 
     return scores.read(path)
 
 
-def write(score: symusic.Score, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
+def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
     """Write a score in the format of the path's suffix (.mid, .wav, .flac, .mp3, .ogg, .png) and give the path it
     really has: nothing is ever overwritten."""
     from playbach import outputs

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from playbach.corpora import Piece
 from playbach.encodings import Encoding, Sequence, transposed
 from playbach.encodings.base import LEFT_UNKNOWN, Ints
+
+Longs = npt.NDArray[np.int64]
 
 IGNORED = -100
 """The target of a step that pads a window."""
@@ -27,9 +30,9 @@ RARE_UNKNOWN = 0.2
 class Batch:
     """previous (B, T, F), context (B, T, C), target (B, T, F), int64; IGNORED where a window is padded."""
 
-    previous: Ints
-    context: Ints
-    target: Ints
+    previous: Longs
+    context: Longs
+    target: Longs
 
 
 def previous_of(steps: Ints, encoding: Encoding) -> Ints:
@@ -44,8 +47,7 @@ class TrainingSet:
     def __init__(self, pieces: tuple[Piece, ...], encoding: Encoding) -> None:
         self._encoding = encoding
         self._keys = [
-            [encoding.encode(transposed(p.score, k)) for k in encoding.transpositions(p.score)]
-            for p in pieces
+            [encoding.encode(transposed(p.score, k)) for k in encoding.transpositions(p.score)] for p in pieces
         ]
         self.steps = sum(len(keys[0]) for keys in self._keys)
         self._rare = self._find_rare(pieces)

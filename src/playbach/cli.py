@@ -89,7 +89,7 @@ def _add_compose(commands: Any) -> None:
     compose.add_argument("--bars", type=int, default=16, metavar="N", help="how many bars (default: %(default)s)")
     compose.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same piece")
     compose.add_argument("--temperature", type=float, metavar="T",
-                         help="0: always the most probable; 1: as learnt; more: bolder (default: the model's)")  # fmt: skip
+                         help="0: the most probable; 1: as learnt; more: bolder (default: the model's)")  # fmt: skip
     compose.add_argument("--top-p", type=float, metavar="P", help="sample among the most probable symbols that "
                          "together have probability P (default: the model's)")  # fmt: skip
     compose.add_argument("--tempo", type=float, metavar="QPM", help="quarter notes per minute")
@@ -150,11 +150,12 @@ def _add_train(commands: Any) -> None:
         "train",
         help="train a network on a folder of MIDI files",
         description="Train a network on every MIDI file under FOLDER, or on the built-in Bach chorales, and write "
-        "NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends it and keeps the best. Needs the extra 'train'.",
+        "NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends it and keeps the best. "
+        "Needs the extra 'train'.",
     )
     train.set_defaults(run=_train)
     train.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
-                       help="searched with all folders below it (default: the built-in corpus bach-chorales)")  # fmt: skip
+                       help="searched with all below it (default: the built-in corpus bach-chorales)")  # fmt: skip
     train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
     train.add_argument("--encoding", help="notes or chorale (default: chosen from the music)")
     train.add_argument("--octaves", choices=("kept", "folded"), help="notes: with their octaves, or without")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import symusic
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
 
 from playbach import bundle as bundles
 from playbach import scores
@@ -64,7 +64,7 @@ class ComposeOptions:
 class Composition:
     """A piece: its score, the seed it can be made again from, and the comment that its file carries."""
 
-    score: symusic.Score
+    score: ScoreTick
     seed: int
     comment: str
 
@@ -82,6 +82,7 @@ class Composer:
         self.bundle = bundle
         self.encoding: Encoding = bundle.encoding()
         self.runtime = runtime or RUNTIMES["onnx"](bundle)
+        self._check()
         try:
             self.sampling = Sampling(**bundle.manifest["sampling"])
         except (KeyError, TypeError, PlaybachError) as error:
@@ -89,20 +90,39 @@ class Composer:
                 f"{bundle.name}: its sampling defaults cannot be read ({error}); train it again"
             ) from error
 
+    def _check(self) -> None:
+        """One step with the largest symbols that the encoding has: network and encoding must fit each other."""
+        previous = np.array([len(field) for field in self.encoding.fields])
+        context = np.array([len(field) - 1 for field in self.encoding.context], np.int64)
+        try:
+            logits, _ = self.runtime.step(previous, context, self.runtime.start())
+            fits = [scores.shape for scores in logits] == [(len(field),) for field in self.encoding.fields]
+        except Exception as error:  # each runtime has exceptions of its own
+            raise self._foreign() from error
+        if not fits:
+            raise self._foreign()
+
+    def _foreign(self) -> BundleError:
+        return BundleError(
+            f"{self.bundle.name}: its network does not fit its encoding, as this version of playbach "
+            f"({__version__}) knows it; it was made by {self.bundle.manifest.get('playbach', 'another version')}: "
+            "train it again"
+        )
+
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The voices that it composes, with the instruments that it plays them on."""
         return self.encoding.headers[0][0].tracks
 
     def stream(
-        self, seed: int | None = None, prime: symusic.Score | str | Path | None = None, **options: Any
+        self, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
     ) -> Iterator[Event]:
         """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only."""
         settings = _options(options)
         yield from self._played(self._programme(new_seed(seed), settings, self._prime(prime)), settings)
 
     def compose(
-        self, *, seed: int | None = None, prime: symusic.Score | str | Path | None = None, **options: Any
+        self, *, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
     ) -> Composition:
         """One piece; `options` are those of ComposeOptions.
 
@@ -117,31 +137,33 @@ class Composer:
     def _played(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
 
-    def _prime(self, prime: symusic.Score | str | Path | None) -> symusic.Score | None:
+    def _prime(self, prime: ScoreTick | str | Path | None) -> ScoreTick | None:
         return scores.read(prime) if isinstance(prime, str | Path) else prime
 
-    def _programme(self, seed: int, options: ComposeOptions, prime: symusic.Score | None) -> Iterator[Event]:
+    def _programme(self, seed: int, options: ComposeOptions, prime: ScoreTick | None) -> Iterator[Event]:
         tick = 0
         for number in itertools.count():
             for event in self._piece(seed + number, tick, options, prime if number == 0 else None):
                 yield event
             tick = event.tick
 
-    def _comment(self, seed: int, options: ComposeOptions, prime: symusic.Score | None) -> str:
+    def _comment(self, seed: int, options: ComposeOptions, prime: ScoreTick | None) -> str:
         """What makes this piece again, as JSON."""
         chosen = {k: v for k, v in asdict(options).items() if v is not None}
         how: dict[str, Any] = {
-            "version": __version__, "model": self.bundle.name, "bundle": self.bundle.sha256, "seed": seed, "options": chosen,
-        }  # fmt: skip
+            "version": __version__,
+            "model": self.bundle.name,
+            "bundle": self.bundle.sha256,
+            "seed": seed,
+            "options": chosen,
+        }
         if prime is not None:
             from playbach.corpora import digest
 
             how["prime"] = digest(prime)
         return json.dumps(how, sort_keys=True)
 
-    def _piece(
-        self, seed: int, start: int, options: ComposeOptions, prime: symusic.Score | None
-    ) -> Iterator[Event]:
+    def _piece(self, seed: int, start: int, options: ComposeOptions, prime: ScoreTick | None) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
         primed = None if prime is None else self._encoded_prime(prime)
@@ -176,15 +198,13 @@ class Composer:
         chosen = {"temperature": options.temperature, "top_p": options.top_p}
         return replace(self.sampling, **{k: v for k, v in chosen.items() if v is not None})
 
-    def _encoded_prime(self, prime: symusic.Score) -> Any:
+    def _encoded_prime(self, prime: ScoreTick) -> Any:
         try:
             return self.encoding.encode(prime)
         except ScoreError as error:
             raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
 
-    def _ordered(
-        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling
-    ) -> Iterator[Note]:
+    def _ordered(self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling) -> Iterator[Note]:
         """The notes in the order of their ticks, as soon as no earlier one can come."""
         waiting: list[tuple[int, int, int, int, Note]] = []
         count = itertools.count()
@@ -235,9 +255,9 @@ def new_seed(seed: int | None) -> int:
     return seed
 
 
-def to_score(events: Iterable[Event]) -> symusic.Score:
+def to_score(events: Iterable[Event]) -> ScoreTick:
     """The events of one piece as a score, which begins at the piece's own first tick."""
-    score = symusic.Score(TICKS_PER_QUARTER)
+    score = ScoreTick(TICKS_PER_QUARTER)
     begin = 0
     for event in events:
         match event:
@@ -246,12 +266,12 @@ def to_score(events: Iterable[Event]) -> symusic.Score:
                 score = bare_score(Header((), 1.0, event.tracks))
                 score.tempos.clear()
             case Meter():
-                meter = symusic.TimeSignature(event.tick - begin, event.numerator, event.denominator)
+                meter = TimeSignatureTick(event.tick - begin, event.numerator, event.denominator)
                 score.time_signatures.append(meter)
             case Tempo():
-                score.tempos.append(symusic.Tempo(event.tick - begin, qpm=event.qpm))
+                score.tempos.append(TempoTick(event.tick - begin, qpm=event.qpm))
             case Note():
-                note = symusic.Note(event.tick - begin, event.duration, event.pitch, event.velocity)
+                note = NoteTick(event.tick - begin, event.duration, event.pitch, event.velocity)
                 score.tracks[event.track].notes.append(note)
             case End():
                 break
@@ -263,9 +283,7 @@ def _options(options: dict[str, Any]) -> ComposeOptions:
         return ComposeOptions(**options)
     except TypeError as error:
         known = ", ".join(ComposeOptions.__dataclass_fields__)
-        raise UsageError(
-            f"unknown option for composing ({error}); there are: seed, prime, {known}"
-        ) from error
+        raise UsageError(f"unknown option for composing ({error}); there are: seed, prime, {known}") from error
 
 
 def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:

@@ -7,7 +7,6 @@ tune used again, one movement in two files. Knows encodings only well enough to 
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator

@@ -176,6 +176,6 @@ def _weight(piece: _Piece, tick: int) -> float:
     place = (tick - piece.meter.tick) % max(1, bar)
     if place == 0:
         return 1.0
-    if place * 2 == bar:
+    if place * 2 == bar and piece.meter.numerator % 2 == 0:
         return 0.4
     return 0.0 if place % max(1, beat) == 0 else -0.5

@@ -32,12 +32,8 @@ def draw(trained: Trained, verdict: Verdict, name: str, path: Path) -> None:
         valid = [getattr(e.valid, key) for e in trained.history]
         marker = "o" if len(epochs) == 1 else None
         axes.plot(epochs, train, color=TRAIN, linewidth=1.8, label="training music", marker=marker)
-        axes.plot(
-            epochs, valid, color=VALID, linewidth=2.2, label="held-out music (validation)", marker=marker
-        )
-        axes.axhline(
-            getattr(trained.baseline, key), color=QUIET, linestyle=":", label="guessing by frequency"
-        )
+        axes.plot(epochs, valid, color=VALID, linewidth=2.2, label="held-out music (validation)", marker=marker)
+        axes.axhline(getattr(trained.baseline, key), color=QUIET, linestyle=":", label="guessing by frequency")
         axes.axvline(best.number, color=QUIET, linewidth=1)
         axes.plot([best.number], [getattr(best.valid, key)], "o", color=VALID)
         axes.set_title(title, fontsize=11, color=INK, loc="left")

@@ -106,7 +106,7 @@ def _corpus(
 
         def bar(names: Iterator[str], total: int) -> Iterator[str]:
             say(f"Converting {chorales.NAME} from music21, this once, into {chorales.cache_folder()}")
-            return progress(names, total=total, unit="chorale") if progress else names  # type: ignore[no-any-return]
+            return progress(names, total=total, unit="chorale") if progress else names
 
         encoding = options.encoding or "chorale"
         return corpora.load_builtin(chorales.NAME, bar), replace(options, encoding=encoding)
@@ -139,9 +139,7 @@ def _scratch(stem: Path) -> Iterator[Path]:
     try:
         folder.mkdir()
     except OSError as error:
-        raise PlaybachError(
-            f"{shown(folder)}: cannot be made ({error.strerror}); train in another folder"
-        ) from error
+        raise PlaybachError(f"{shown(folder)}: cannot be made ({error.strerror}); train in another folder") from error
     try:
         yield folder
     finally:
@@ -267,9 +265,7 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "best_epoch": trained.best.number,
             "stopped": trained.stopped,
             "python": platform.python_version(),
-            "versions": {
-                p: version(p) for p in ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "symusic")
-            },
+            "versions": {p: version(p) for p in ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "symusic")},
         },
         "metrics": {
             "test": trained.test.manifest(),
@@ -293,7 +289,8 @@ def _card(name: str, trained: Trained, verdict: Verdict) -> str:
         ("test, guessed by frequency", trained.baseline),
     ]
     table = "\n".join(
-        f"| {what} | {f.pieces} | {f.accuracy:.3f} | {f.bits_per_symbol:.3f} | {f.bits_per_note:.3f} | {f.unknown:.2%} |"
+        f"| {what} | {f.pieces} | {f.accuracy:.3f} | {f.bits_per_symbol:.3f} | {f.bits_per_note:.3f} "
+        f"| {f.unknown:.2%} |"
         for what, f in rows
     )
     minutes = trained.seconds / 60

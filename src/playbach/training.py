@@ -164,9 +164,7 @@ def train(
     for line in _opening_lines(corpus, encoding, model, data, device, dtype, why, batch):
         hooks.say(line)
 
-    optimiser = torch.optim.AdamW(
-        model.parameters(), options.learning_rate, weight_decay=options.weight_decay
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
     steps_an_epoch = -(-data.windows(options.window) // batch)
     warmup, step = min(100, 5 * steps_an_epoch), 0
     rate, best, best_bits, waited = options.learning_rate, _weights(model), math.inf, 0
@@ -257,9 +255,7 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def pick_dtype(
-    model: Model, batch: Batch, options: TrainOptions, device: torch.device
-) -> tuple[torch.dtype, str]:
+def pick_dtype(model: Model, batch: Batch, options: TrainOptions, device: torch.device) -> tuple[torch.dtype, str]:
     """bfloat16 where the processor computes in it natively and a few steps converge as in float32, and why.
 
     Timing has no say, so that the same machine always takes the same.
@@ -278,7 +274,7 @@ def pick_dtype(
 
 def _native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return False
     can = torch.cpu.get_capabilities()
@@ -315,16 +311,14 @@ def _train_step(
         logits = model(previous, context)
     loss = torch.stack([_cost(scores, target[..., f]) for f, scores in enumerate(logits)]).sum()
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
     optimiser.step()
     return float(loss.detach())
 
 
 def _cost(scores: Tensor, target: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(
-        scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED
-    )
+    return torch.nn.functional.cross_entropy(scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED)
 
 
 def _weights(model: Model) -> dict[str, Tensor]:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import making
 import numpy as np
 import pytest
 import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import making
 from playbach import encodings
 from playbach.encodings import ENCODINGS, Encoding, NotesOptions
 from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, bare_score

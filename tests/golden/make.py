@@ -28,7 +28,6 @@ def composed() -> tuple[bytes, str]:
 
 def make_bundle() -> None:
     import making
-
     import playbach
 
     with tempfile.TemporaryDirectory() as scratch:

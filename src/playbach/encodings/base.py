@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from symusic import Score, TimeSignature
-from symusic import Tempo as ScoreTempo
-from symusic import Track as ScoreTrack
+from symusic.core import ScoreTick as Score
+from symusic.core import TempoTick as ScoreTempo
+from symusic.core import TimeSignatureTick as TimeSignature
+from symusic.core import TrackTick as ScoreTrack
 
 from playbach.events import TICKS_PER_QUARTER, Event, Track
 
@@ -141,7 +142,7 @@ def left_bucket(left: int) -> int:
     return min(max(left, 0), LEFT_MANY)
 
 
-def quantise(ticks: Ints | int, unit: int) -> Any:
+def quantise(ticks: Any, unit: int) -> Any:
     """Ticks to the nearest multiple of `unit` in units; halves go up."""
     return (ticks + unit // 2) // unit
 

@@ -2,8 +2,9 @@
 
 Every sixteenth has four steps of one field: a pitch where a note begins, `hold` where the voice goes on (sounding
 or silent), `rest` where it falls silent. Before each step the network is told the voice, the place in the bar, the
-meter, how many bars are left, how long this voice has held, what sounds in each voice at this moment, in which interval
-this voice stood to each other one before, and by how much each has just moved: what a student of counterpoint looks at.
+meter, how many bars are left, how long this voice has held, what sounds in each voice at this moment, in which
+interval this voice stood to each other one before, and by how much each has just moved: what a student of
+counterpoint looks at.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
 (TonicNet, arXiv:1911.11775). Knows nothing of networks.
@@ -17,8 +18,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from symusic import Note as ScoreNote
-from symusic import Score
+from symusic.core import NoteTick as ScoreNote
+from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import (
     LEFT,

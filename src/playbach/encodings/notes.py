@@ -1,4 +1,4 @@
-"""The `notes` encoding, that of the articles: one step for each onset, of a note `A2`, a chord `A2.F#3` or a rest `R`.
+"""The `notes` encoding, that of the articles: a step for each onset, of a note `A2`, a chord `A2.F#3` or a rest `R`.
 
 All tracks are taken together: what begins at one time is one chord, the next onset ends it, and a silence is a rest
 unless it is mere articulation. Durations are left out (every onset lasts an eighth), joined to the pitch into one
@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from symusic import Note as ScoreNote
-from symusic import Score
+from symusic.core import NoteTick as ScoreNote
+from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import (
     LEFT,
@@ -141,9 +141,7 @@ class NotesEncoding(Encoding):
         middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
         symbols = _vocabulary(counts, low, high, options)
         meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
-        return cls(
-            options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers)
-        )
+        return cls(options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers))
 
     @classmethod
     def suits(cls, score: Score) -> str | None:
@@ -374,8 +372,7 @@ def onsets_of(score: Score, options: NotesOptions) -> list[Onset]:
     if not tracks:
         raise ScoreError("it has no notes but drums")
     times, durations, pitches, velocities = (
-        np.concatenate([t[key] for t in tracks]).astype(np.int64)
-        for key in ("time", "duration", "pitch", "velocity")
+        np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in ("time", "duration", "pitch", "velocity")
     )
     onsets = quantise(times, GRID)
     ends = np.maximum(quantise(times + durations, GRID), onsets + 1)
@@ -392,9 +389,7 @@ def onsets_of(score: Score, options: NotesOptions) -> list[Onset]:
     finals = np.where(legato | (finals > nexts), nexts, finals)
     bounds = [*first.tolist(), len(onsets)]
     notes = pitches.tolist()
-    chords = [
-        (notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])
-    ]
+    chords = [(notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])]
     spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
     return _fixed(spans) if options.durations == "none" else _timed(spans)
 

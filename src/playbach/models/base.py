@@ -37,9 +37,7 @@ class Model(nn.Module, ABC):
         """Tensors (B, …) of fixed size that stand for having seen nothing."""
 
     @abstractmethod
-    def step(
-        self, previous: Tensor, context: Tensor, state: list[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """previous (B, F), context (B, C), int64, and a state -> F logits (B, V_f) and the next state."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The article's network (model types 1 and 3): an embedding, stacked LSTM layers, dropout, a softmax for each field."""
+"""The article's network (model types 1 and 3): embeddings, stacked LSTM layers, dropout, a softmax for each field."""
 
 from __future__ import annotations
 
@@ -52,12 +52,10 @@ class Lstm(Model):
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """Hidden and cell state (B, layers, hidden)."""
-        like = self.heads[0].weight
+        like = next(self.parameters())
         return [like.new_zeros(batch, self.options.layers, self.options.hidden) for _ in range(2)]
 
-    def step(
-        self, previous: Tensor, context: Tensor, state: list[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         # Written out in matrix products: a quantised export shrinks those, but not an LSTM operator.
         x = self.embed(previous, context)
         hidden, cell = [], []

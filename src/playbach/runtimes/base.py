@@ -16,7 +16,5 @@ class Runtime(Protocol):
     def start(self) -> State:
         """The state of having seen nothing."""
 
-    def step(
-        self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State
-    ) -> tuple[Logits, State]:
+    def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Logits, State]:
         """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state."""

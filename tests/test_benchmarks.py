@@ -1,0 +1,263 @@
+"""The benchmarks: each script can be asked for help, and what computes a figure is right on music small enough to
+count by hand. Nothing is timed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import py_compile
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import making
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality")
+sys.path.insert(0, str(FOLDER))
+
+import _bench  # noqa: E402
+import compose_quality as quality  # noqa: E402
+import reading  # noqa: E402
+import startup  # noqa: E402
+import training_speed  # noqa: E402
+import weight  # noqa: E402
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / f"{script}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def voices(*pitches: list[int]) -> quality.Grid:
+    """A grid of voices that strike a new note each quarter; -1 is a rest."""
+    parts = [[(4 * i, 4 * i + 4, p) for i, p in enumerate(part) if p >= 0] for part in pitches]
+    return quality.grid_of(parts)
+
+
+# ------------------------------------------------------------------------------------------------------ scripts
+
+
+def test_every_script_is_known() -> None:
+    assert sorted(p.stem for p in FOLDER.glob("[!_]*.py")) == sorted(SCRIPTS)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_it_helps(script: str, tmp_path: Path) -> None:
+    py_compile.compile(str(FOLDER / f"{script}.py"), cfile=str(tmp_path / "compiled.pyc"), doraise=True)
+    done = run(script, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--json" in done.stdout and "Claim" in done.stdout
+
+
+@pytest.mark.parametrize("script", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_it_stays_short_and_names_no_place(script: Path) -> None:
+    text = script.read_text("utf-8")
+    assert len(text.splitlines()) < 200
+    assert not any(place in text for place in ("/home/", "/work/", "/tmp/", "/root/"))
+
+
+def test_an_unknown_model_is_one_line() -> None:
+    done = run("startup", "--model", "nothing-of-this-name")
+    assert done.returncode == 1
+    assert done.stderr.startswith("startup.py: nothing-of-this-name: no such model")
+    assert done.stderr.count("\n") == 1
+
+
+# -------------------------------------------------------------------------------------------------------- _bench
+
+
+def test_summaries() -> None:
+    assert _bench.summary([3, 1, 2]) == _bench.Summary(2, 1, 3, 3)
+    assert _bench.summary([4, 1]).median == 2.5
+    assert _bench.spread(_bench.summary([1.0, 2.0, 3.0]), 1) == ("2.0", "1.0–3.0, 3 runs")
+    assert _bench.spread(_bench.summary([1234.5]), 0) == ("1,234", "1 run")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.0, 1)])
+def test_percentiles(share: float, expected: int) -> None:
+    assert _bench.percentile(range(100, 0, -1), share) == expected
+
+
+def test_measures_take_turns() -> None:
+    order: list[str] = []
+    found = _bench.alternating({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 3)
+    assert order == ["a", "b"] * 3
+    assert found == {"a": [1, 1, 1], "b": [2, 2, 2]}
+
+
+def test_columns_are_aligned() -> None:
+    table = _bench.Table(("what", "s"), (("a long name", "1"), ("b", "10.25")))
+    assert _bench.aligned(table).splitlines() == [
+        "what             s",
+        "------------------",
+        "a long name      1",
+        "b            10.25",
+    ]
+
+
+def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    table = _bench.Table(("what", "s"), (("reading", "2.0"),), ("a note",))
+    _bench.report("A title", table, {"seconds": _bench.summary([2.0])}, ("numpy", "no-such-package"), True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["title"] == "A title" and data["notes"] == ["a note"]
+    assert data["seconds"] == {"median": 2.0, "low": 2.0, "high": 2.0, "runs": 1}
+    assert data["machine"]["cpu"] and data["machine"]["cores"] >= 1
+    assert data["machine"]["versions"]["no-such-package"] == "not installed"
+    _bench.report("A title", table, {}, ("numpy",), False)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "A title" and "a note" in printed
+    assert f"numpy {np.__version__}" in printed[-1]
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "two"])
+def test_counts_begin_at_one(text: str) -> None:
+    with pytest.raises(ValueError):
+        _bench.count(text)
+
+
+# ---------------------------------------------------------------------------------------------- compose_quality
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "fifths", "octaves"),
+    [
+        ([67, 69], [60, 62], 1, 0),  # G over C, then A over D
+        ([79, 81], [60, 62], 1, 0),  # an octave further apart
+        ([72, 74, 76], [60, 62, 64], 0, 2),
+        ([60, 62], [60, 62], 0, 1),  # in unison
+        ([67, 67], [60, 60], 0, 0),  # repeated, nobody moves
+        ([67, 62], [60, 67], 0, 0),  # contrary motion
+        ([67, 69], [60, 60], 0, 0),  # one voice stays
+        ([67, 69], [60, 65], 0, 0),  # from a fifth to a third
+        ([67, 71], [60, 65], 0, 0),  # to a tritone
+        ([67, -1, 69], [60, -1, 62], 0, 0),  # a rest between
+    ],
+)
+def test_parallels(upper: list[int], lower: list[int], fifths: int, octaves: int) -> None:
+    grid = voices(upper, lower)
+    assert quality.parallels(grid, quality.FIFTH) == fifths
+    assert quality.parallels(grid, quality.OCTAVE) == octaves
+
+
+def test_every_pair_of_voices_is_looked_at() -> None:
+    assert quality.parallels(voices([67, 69], [64, 65], [60, 62], [48, 50]), quality.FIFTH) == 2
+    assert quality.parallels(voices([67, 69], [64, 65], [60, 62], [48, 50]), quality.OCTAVE) == 1
+
+
+def test_crossings_are_counted_in_sixteenths() -> None:
+    assert quality.crossings(voices([60, 60], [62, 60])) == 4
+    assert quality.crossings(voices([-1, 60], [62, 55])) == 0
+
+
+def test_holds_are_what_does_not_begin() -> None:
+    assert quality.held(quality.grid_of([[(0, 4, 60), (6, 8, 60)]])) == 5  # 3 of a note, 1 of the rest, 1 of a note
+
+
+def test_repetitions_and_silences() -> None:
+    grid = voices([60, 60, 60, 62, 60], [55, -1, -1, 55, 57])
+    assert quality.longest_repetition(grid) == 3
+    assert quality.longest_silence(grid) == 8
+    assert quality.longest_silence(voices([60], [55])) == 0
+
+
+@pytest.mark.parametrize(
+    ("chord", "sounds_final"),
+    [
+        ([72, 67, 64, 48], True),  # C major
+        ([72, 69, 64, 57], True),  # A minor
+        ([72, 64, 60, 48], True),  # without its fifth
+        ([67, 67, 60, 48], False),  # without its third
+        ([71, 67, 65, 55], False),  # a seventh
+        ([72, -1, 64, 48], False),  # one voice has ended
+    ],
+)
+def test_final_triads(chord: list[int], sounds_final: bool) -> None:
+    assert quality.ends_in_triad(voices(*([60, pitch] for pitch in chord))) is sounds_final
+
+
+def test_the_last_bass_note_and_the_key() -> None:
+    assert quality.ends_on_its_key(voices([67, 60, 60, 60], [52, 48, 55, 48]))
+    assert not quality.ends_on_its_key(voices([67, 60, 60, 60], [52, 48, 55, 50]))
+    assert not quality.ends_on_its_key(quality.grid_of([[(0, 4, 60)], []]))
+
+
+def test_figures_of_a_known_piece() -> None:
+    piece = voices([72, 74, 76, 72], [67, 67, 67, 67], [64, 62, 60, 64], [48, 50, 52, 48])
+    found = quality.figures([piece, piece])
+    assert found["pieces"] == 2
+    assert found["notes a bar"] == [4, 4, 4, 4]
+    assert found["highest pitch"] == [76, 67, 64, 52]
+    assert found["steps held, %"] == 75
+    assert found["longest repetition of a pitch in any piece, notes"] == 4
+    assert found["pieces that end together in a triad, %"] == 100
+    assert found["parallel octaves per 1,000 onsets"] == pytest.approx(1000 * 3 / 16)
+    assert found["voices crossed per 1,000 sixteenths"] == 0
+
+
+def test_a_score_becomes_a_grid() -> None:
+    score = making.chorale(0)
+    grid = quality.grid_of_score(score)
+    assert grid.pitch.shape == (4, 128)  # 30 beats, the last of them three long
+    assert int(grid.onset.sum()) == score.note_num()
+    assert grid.bar == 16 and set(grid.velocities) == {90}
+
+
+# ----------------------------------------------------------------------------------------------------- the others
+
+
+def test_samples_are_spread_over_the_files() -> None:
+    paths = [Path(str(i)) for i in range(10)]
+    assert [p.name for p in reading.sampled(paths, 5)] == ["0", "2", "4", "6", "8"]
+    assert reading.sampled(paths, 99) == paths
+
+
+def test_both_sides_read_the_same_file(lines_folder: Path) -> None:
+    paths, damaged = reading.readable(lines_folder, 3)
+    assert len(paths) == 3 and damaged == 0
+    found = reading.ours(list(map(str, paths)))
+    assert found["all three"] == pytest.approx(sum(found[part] for part in reading.PARTS[:3]))
+    assert found["steps"] == sum(making.line(seed, 8, tonic=seed % 3).note_num() for seed in range(3))
+
+
+def test_commands_write_one_file_of_each_kind() -> None:
+    made = startup.commands("model", 4)
+    assert [c[-1] for c in made.values()][2:] == ["piece.mid", "piece.wav", "piece.png"]
+    assert all(c[0] == sys.executable for c in made.values())
+
+
+def test_weights_count_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "a").write_bytes(b"12345")
+    os.link(tmp_path / "inside" / "a", tmp_path / "again")
+    (tmp_path / "link").symlink_to(tmp_path / "inside" / "a")
+    (tmp_path / "b").write_bytes(b"123")
+    assert weight.weight(tmp_path) == 8
+    assert weight.weight_of([tmp_path / "b", tmp_path / "missing"]) == 3
+
+
+def test_curves_are_read_at_some_points() -> None:
+    found = training_speed.points([float(i) for i in range(1, 101)], number=4, over=10)
+    assert [step for step, _ in found] == [1, 25, 50, 75, 100]
+    assert found[0][1] == 1 and found[-1][1] == 95.5
+
+
+def test_the_articles_network_has_its_size() -> None:
+    pytest.importorskip("torch")
+    for last_only, length in ((True, 1), (False, training_speed.WINDOW)):
+        model, batch = training_speed.article_variant(training_speed.SYMBOLS, last_only)
+        assert 1.18e6 < model.parameter_count() < 1.2e6
+        assert batch.previous.shape[:2] == (training_speed.BATCH, training_speed.WINDOW)
+        assert batch.target.shape == (training_speed.BATCH, length, 1)
+
+
+def test_every_variant_takes_a_training_step() -> None:
+    pytest.importorskip("torch")
+    made = [training_speed.article_variant(16, last_only) for last_only in (True, False)]
+    for model, batch in [*made, training_speed.default_variant()]:
+        few = type(batch)(batch.previous[:2, :8], batch.context[:2, :8], batch.target[:2, :8])
+        for dtype in training_speed.DTYPES:
+            assert 0 < training_speed.Trainer(model, dtype, "cpu").step(few) < 10

@@ -1,0 +1,400 @@
+"""Folders of music as a corpus: what is one tune stays on one side, and what cannot be used is told and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import symusic
+
+import making
+from playbach import chorales, corpora
+from playbach.corpora import SIDES, Corpus, choose_encoding, digest, load_builtin, load_folder, top_line, tune_groups
+from playbach.encodings import transposed
+from playbach.errors import CorpusError
+
+Notes = list[tuple[int, int, int]]
+
+
+def save(folder: Path, scores: dict[str, symusic.Score]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, score in scores.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(score.dumps_midi()))
+    return folder
+
+
+def lines(count: int, bars: int = 8) -> dict[str, symusic.Score]:
+    return {f"piece{seed:02}.mid": making.line(seed, bars) for seed in range(count)}
+
+
+def from_pitches(pitches: Iterable[int], duration: int = 240) -> symusic.Score:
+    return making.score([[(i * duration, duration, p) for i, p in enumerate(pitches)]])
+
+
+def one_tune(*scores: symusic.Score) -> bool:
+    return len(set(tune_groups(scores))) == 1
+
+
+def names_of(corpus: Corpus) -> dict[str, list[str]]:
+    return {side: [p.name for p in getattr(corpus, side)] for side in SIDES}
+
+
+# -------------------------------------------------------------------------------------------------------- tunes
+
+
+def test_independent_melodies_stay_apart() -> None:
+    assert tune_groups(making.line(seed, 16) for seed in range(40)) == list(range(40))
+
+
+def test_a_melody_transposed_is_the_same_tune() -> None:
+    assert one_tune(making.line(1), transposed(making.line(1), 5), transposed(making.line(1), -12))
+    assert tune_groups([making.line(1), making.line(2), transposed(making.line(1), 3)]) == [0, 1, 0]
+
+
+def test_a_melody_in_another_rhythm_is_the_same_tune() -> None:
+    melody = making.melody(3)
+    swung = making.score([[(round(t * 1.5), d, p) for t, d, p in melody]])
+    even = from_pitches(p for _, _, p in melody)
+    assert one_tune(making.score([melody]), swung, even)
+
+
+def test_a_movement_split_over_other_tracks_is_the_same_tune() -> None:
+    melody, bass = making.melody(4, low=60), making.melody(5, low=36)
+    apart = making.score([melody, bass])
+    together = making.score([sorted(melody + bass)])
+    turned = making.score([bass, melody], names=("left", "right"), programs=(1, 2))
+    halves = making.score([melody[:20], melody[20:]])
+    assert one_tune(apart, together, turned, halves)
+
+
+def test_an_excerpt_is_the_same_tune() -> None:
+    long = making.melody(6, bars=32)
+    middle = [(t - long[40][0], d, p) for t, d, p in long[40:70]]
+    assert one_tune(making.score([long]), making.score([middle]))
+
+
+def test_a_tune_in_another_setting_is_the_same_tune() -> None:
+    soprano = making.chorale(1).tracks[0]
+    voices = [[(n.time, n.duration, n.pitch) for n in t.notes] for t in making.chorale(2).tracks]
+    other = making.score([[(n.time, n.duration, n.pitch) for n in soprano.notes], *voices[1:]])
+    assert one_tune(making.chorale(1), other)
+    assert not one_tune(making.chorale(1), making.chorale(2))
+
+
+def test_tunes_join_in_chains() -> None:
+    a, b = making.melody(7, 12), making.melody(8, 12)
+    both = from_pitches([p for _, _, p in a] + [p for _, _, p in b])
+    assert tune_groups([making.score([a]), making.score([b]), making.line(9)]) == [0, 1, 2]
+    assert tune_groups([making.score([a]), making.score([b]), making.line(9), both]) == [0, 0, 2, 0]
+
+
+def test_a_quotation_does_not_make_one_tune_of_two_long_pieces() -> None:
+    a, b = ([p for _, _, p in making.melody(seed, 40)] for seed in (10, 11))
+    assert not one_tune(from_pitches(a), from_pitches(b[:60] + a[60:75] + b[75:]))
+
+
+@pytest.mark.parametrize(
+    "common",
+    [
+        [60] * 30,  # repeated notes
+        [60 + i for i in range(20)],  # the chromatic scale
+        [48, 50, 52, 53, 55, 57, 59, 60, 62, 64, 65, 67, 69, 71, 72],  # the major scale
+        [72, 71, 69, 67, 65, 64, 62, 60, 59, 57, 55, 53, 52, 50, 48],
+        [60, 62] * 12,  # a trill
+    ],
+)
+def test_scales_and_repeated_notes_do_not_join_pieces(common: list[int]) -> None:
+    a, b = ([p for _, _, p in making.melody(seed)] for seed in (12, 13))
+    assert not one_tune(from_pitches(a + common), from_pitches(common + b))
+
+
+def test_melodies_in_repeated_notes_stay_apart() -> None:
+    a, b = ([p for _, _, p in making.melody(seed) for _ in range(9)] for seed in (14, 15))
+    assert not one_tune(from_pitches(a), from_pitches(b))
+    assert one_tune(from_pitches(a), from_pitches(a))
+
+
+def test_very_short_pieces_are_one_tune_only_where_they_are_the_same() -> None:
+    assert one_tune(from_pitches([60, 62, 64]), from_pitches([70, 72, 74]))
+    assert not one_tune(from_pitches([60, 62, 64]), from_pitches([60, 62, 65]))
+    assert tune_groups([]) == []
+
+
+def test_a_tune_that_very_many_pieces_share_is_found() -> None:
+    assert set(tune_groups(transposed(making.line(1, 4), k % 12) for k in range(150))) == {0}
+
+
+def test_the_top_line_is_the_skyline_of_the_highest_track_that_matters() -> None:
+    low = [(i * 480, 480, 40 + i) for i in range(10)]
+    high = [(i * 480, 480, 70 + i) for i in range(10)]
+    assert top_line(making.score([low, high])) == [p for _, _, p in high]
+    assert top_line(making.score([low, [(0, 480, 100)]])) == [p for _, _, p in low]  # one bell is no melody
+    chords = making.score([[*high, *((t, d, p - 12) for t, d, p in high)]])
+    assert top_line(chords) == [p for _, _, p in high]
+    under = making.score([[(0, 960, 72), (480, 480, 60), (960, 480, 71), (1440, 480, 50)]])
+    assert top_line(under) == [72, 71, 50]  # the 60 begins under a note that still sounds
+    drums = making.score([high])
+    drums.tracks[0].is_drum = True
+    assert top_line(drums) == []
+
+
+# ------------------------------------------------------------------------------------------------------ digests
+
+
+def test_a_digest_is_that_of_what_sounds() -> None:
+    score = making.chorale(1)
+    other = making.chorale(1)
+    other.tempos[0].qpm = 200.0
+    for i, track in enumerate(other.tracks):
+        track.name, track.program = f"x{i}", 7
+        for note in track.notes:
+            note.velocity = 1 + note.time % 100
+    other.tracks.append(symusic.Track("empty", 0, False))
+    assert digest(other) == digest(score) == digest(making.chorale(1))
+
+
+@pytest.mark.parametrize("field", ["pitch", "time", "duration"])
+def test_a_digest_tells_one_changed_note(field: str) -> None:
+    other = making.chorale(1)
+    setattr(other.tracks[2].notes[3], field, getattr(other.tracks[2].notes[3], field) + 1)
+    assert digest(other) != digest(making.chorale(1))
+
+
+def test_a_digest_does_not_depend_on_the_order_in_a_track_but_on_the_tracks() -> None:
+    melody = making.melody(1)
+    assert digest(making.score([melody[::-1]])) == digest(making.score([melody]))
+    assert digest(making.score([melody[:9], melody[9:]])) != digest(making.score([melody]))
+    drums = making.score([melody])
+    drums.tracks[0].is_drum = True
+    assert digest(drums) != digest(making.score([melody]))
+
+
+# -------------------------------------------------------------------------------------------------------- splits
+
+
+def test_thirty_pieces_are_split_ten_percent_each(tmp_path: Path) -> None:
+    corpus, encoding = load_folder(save(tmp_path / "music", lines(30)))
+    assert encoding == "notes"
+    assert corpus.name == "music"
+    assert corpus.skipped == ()
+    assert corpus.tunes == 30
+    assert len(corpus.valid) in (3, 4)
+    assert len(corpus.test) in (3, 4)
+    found = [piece.name for _, piece in corpus.pieces()]
+    assert sorted(found) == sorted(lines(30))  # each once
+    assert [side for side, _ in corpus.pieces()] == sorted((s for s, _ in corpus.pieces()), key=SIDES.index)
+    for _, piece in corpus.pieces():
+        assert piece.digest == digest(piece.score) == digest(lines(30)[piece.name])
+
+
+def test_the_split_follows_the_seed_and_nothing_else(tmp_path: Path) -> None:
+    folder = save(tmp_path / "music", lines(12))
+    first, second = (names_of(load_folder(folder, seed=4)[0]) for _ in range(2))
+    assert first == second
+    copy = save(tmp_path / "elsewhere", dict(reversed(lines(12).items())))
+    assert names_of(load_folder(copy, seed=4)[0]) == first
+    assert len({str(names_of(load_folder(folder, seed=s)[0])["test"]) for s in range(6)}) > 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_shares_a_tune_is_on_one_side(tmp_path: Path, seed: int) -> None:
+    """… whatever the files are called, and wherever they lie."""
+    music = {}
+    for tune in range(8):
+        own = making.line(tune)
+        music[f"{tune}.mid"] = own
+        if tune % 2:
+            music[f"more/{97 * tune % 11}-again.mid"] = transposed(own, tune)
+            music[f"{tune}.MIDI"] = own
+    corpus, _ = load_folder(save(tmp_path / "music", music), seed=seed)
+    assert corpus.tunes == 8
+    sides: dict[int, set[str]] = {}
+    pieces = list(corpus.pieces())
+    for group, (side, _) in zip(tune_groups(p.score for _, p in pieces), pieces):
+        sides.setdefault(group, set()).add(side)
+    assert len(sides) == 8
+    assert all(len(found) == 1 for found in sides.values())
+    assert len(pieces) == len(music)
+    assert all(names_of(corpus).values())
+
+
+def test_three_pieces_suffice(tmp_path: Path) -> None:
+    corpus, _ = load_folder(save(tmp_path / "music", lines(3)))
+    assert [len(getattr(corpus, side)) for side in SIDES] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_very_unequal_pieces_the_longest_is_trained_on(tmp_path: Path, seed: int) -> None:
+    music = {"a.mid": making.line(1, 4), "b.mid": making.line(2, 4), "long.mid": making.line(3, 200)}
+    corpus, _ = load_folder(save(tmp_path / "music", music), seed=seed)
+    assert [p.name for p in corpus.train] == ["long.mid"]
+    more = {**music, **{f"{i}.mid": making.line(i, 8) for i in range(10, 30)}}
+    corpus, _ = load_folder(save(tmp_path / "music", more), seed=seed)
+    assert "long.mid" in [p.name for p in corpus.train]
+    assert all(names_of(corpus).values())
+
+
+@pytest.mark.parametrize(
+    ("music", "said"),
+    [
+        (lines(1), "1 usable piece with 1 different tune are too few"),
+        (lines(2), "2 usable pieces with 2 different tunes are too few"),
+        ({f"{k}.mid": transposed(making.line(1), k) for k in range(5)}, "5 usable pieces with 1 different tune are"),
+    ],
+)
+def test_too_few_tunes_to_hold_any_out(tmp_path: Path, music: dict[str, symusic.Score], said: str) -> None:
+    with pytest.raises(CorpusError) as caught:
+        load_folder(save(tmp_path / "music", music))
+    line = str(caught.value)
+    assert line.startswith("music: ")
+    assert said in line
+    assert "at least three" in line
+    assert line.isprintable()
+
+
+def test_a_folder_keeps_its_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save(tmp_path / "Suites, ed. 1.2", lines(3))
+    assert load_folder(folder)[0].name == "Suites, ed. 1.2"
+    monkeypatch.chdir(folder)
+    assert load_folder(Path())[0].name == "Suites, ed. 1.2"
+
+
+# ------------------------------------------------------------------------------------- files that cannot be used
+
+
+def test_files_that_cannot_be_used_are_told_and_the_rest_is_used(tmp_path: Path) -> None:
+    folder = save(tmp_path / "music", lines(4))
+    whole = (folder / "piece00.mid").read_bytes()
+    bad = {
+        "truncated.mid": whole[: len(whole) // 2],
+        "empty.mid": b"",
+        "garbage.mid": bytes(range(256)) * 4,
+        "text.mid": b"These are notes on music.\n",
+        "deep/header.midi": whole[:14],
+    }
+    (folder / "deep").mkdir()
+    for name, data in bad.items():
+        (folder / name).write_bytes(data)
+    (folder / "readme.txt").write_text("not asked about")
+    drums = making.line(50)
+    drums.tracks[0].is_drum = True
+    save(folder, {"drums.mid": drums})
+
+    told: list[str] = []
+    corpus, _ = load_folder(folder, report=told.append)
+    assert sorted(p.name for _, p in corpus.pieces()) == sorted(lines(4))
+    assert corpus.skipped == tuple(told)
+    assert len(told) == len(bad) + 1
+    for name in [*bad, "drums.mid"]:
+        [line] = [line for line in told if name in line]
+        assert line.isprintable()
+        assert len(line) > len(name) + 10  # says why
+    assert "no notes but drums" in next(line for line in told if "drums.mid" in line)
+
+
+def test_pieces_that_an_encoding_cannot_hold_are_left_out(tmp_path: Path) -> None:
+    music = {f"{i}.mid": making.chorale(i) for i in range(4)} | {"solo.mid": making.line(9)}
+    corpus, encoding = load_folder(save(tmp_path / "music", music), encoding="chorale")
+    assert encoding == "chorale"
+    assert len(list(corpus.pieces())) == 4
+    [line] = corpus.skipped
+    assert line.startswith("solo.mid: ")
+    assert "four" in line
+    corpus, encoding = load_folder(tmp_path / "music", encoding="notes")
+    assert (encoding, len(list(corpus.pieces())), corpus.skipped) == ("notes", 5, ())
+
+
+def the_line(folder: Path, **options: object) -> str:
+    with pytest.raises(CorpusError) as caught:
+        load_folder(folder, **options)  # type: ignore[arg-type]
+    line = str(caught.value)
+    assert line.startswith(f"{folder}: ")
+    assert line.isprintable()
+    return line
+
+
+def test_a_folder_without_a_usable_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").write_bytes(b"")
+    (tmp_path / "b.mid").write_bytes(b"RIFF")
+    assert "none of its 2 files can be used" in the_line(tmp_path)
+    save(tmp_path, {"a.mid": making.line(1), "b.mid": making.line(2)})
+    assert "none of its 2 files can be used" in the_line(tmp_path, encoding="chorale")
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("C D E")
+    assert "no .mid or .midi file" in the_line(tmp_path)
+    assert "no such folder" in the_line(tmp_path / "missing")
+
+
+def test_one_file_is_too_little_but_is_no_crash(tmp_path: Path) -> None:
+    save(tmp_path, {"one.mid": making.line(1)})
+    with pytest.raises(CorpusError, match=r"^one: 1 usable piece "):
+        load_folder(tmp_path / "one.mid")
+
+
+# ------------------------------------------------------------------------------------------ choosing an encoding
+
+
+def test_the_encoding_is_chosen_from_the_music() -> None:
+    four, single = [making.chorale(i) for i in range(5)], [making.line(i) for i in range(5)]
+    assert choose_encoding(four) == "chorale"
+    assert choose_encoding(single) == "notes"
+    assert choose_encoding([*four, *single]) == "notes"
+    assert choose_encoding([*four[:4], single[0]]) == "chorale"  # four in five
+    assert choose_encoding([*four[:3], single[0]]) == "notes"
+    assert choose_encoding([]) == "notes"
+
+
+def test_four_parts_beyond_a_choirs_compass_are_notes() -> None:
+    assert choose_encoding([transposed(making.chorale(i), 24) for i in range(3)]) == "notes"
+    assert choose_encoding([transposed(making.chorale(i), -12) for i in range(3)]) == "notes"
+
+
+# ---------------------------------------------------------------------------------------------- built-in corpora
+
+
+@pytest.fixture
+def converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with six small chorales, two a side."""
+    monkeypatch.setenv("PLAYBACH_CACHE", str(tmp_path))
+    sides = {side: [f"bwv{i}.{k}.mxl" for k in range(2)] for i, side in enumerate(SIDES)}
+    monkeypatch.setattr(chorales, "sides", lambda: sides)
+    root = chorales.cache_folder()
+    for i, side in enumerate(SIDES):
+        save(root / side, {f"bwv{i}.{k}.mid": making.chorale(10 * i + k) for k in range(2)})
+    return root
+
+
+def test_the_built_in_corpus_keeps_its_sides(converted: Path) -> None:
+    corpus = load_builtin("bach-chorales")
+    assert corpus.name == "bach-chorales"
+    assert names_of(corpus) == {side: [f"bwv{i}.{k}.mid" for k in range(2)] for i, side in enumerate(SIDES)}
+    assert corpus.tunes == 6
+    assert digest(making.chorale(10)) == corpus.valid[0].digest
+
+
+@pytest.mark.parametrize("damage", ["empty", "missing", "no side", "no folder"])
+def test_a_built_in_corpus_that_is_not_whole_is_not_used(converted: Path, damage: str) -> None:
+    """Figures of a part could not be compared."""
+    file = converted / "valid" / "bwv1.1.mid"
+    if damage == "empty":
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+    if damage in ("no side", "no folder"):
+        (converted / "valid" / "bwv1.0.mid").unlink()
+    if damage == "no folder":
+        (converted / "valid").rmdir()
+    with pytest.raises(CorpusError, match="delete this folder and try again") as caught:
+        load_builtin("bach-chorales")
+    assert str(caught.value).startswith(str(converted))
+
+
+def test_an_unknown_built_in_corpus_names_those_there_are() -> None:
+    with pytest.raises(CorpusError, match="no built-in corpus called 'mozart'; there are: bach-chorales"):
+        load_builtin("mozart")
+    assert corpora.BUILTIN == ("bach-chorales",)
