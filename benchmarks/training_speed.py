@@ -51,13 +51,13 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
     return kind(Shape((symbols,), ()), LstmConfig(embedding=50, hidden=300, layers=2)), batch
 
 
-def default_variant() -> tuple[Any, Any]:
+def default_variant(pieces: int = 32) -> tuple[Any, Any]:
     """What `playbach train` builds for chorales, and one of its batches."""
     from playbach.models import Shape, build
     from playbach.training import BATCH_LIMITS, TrainOptions
 
     options = TrainOptions()
-    encoding, data = chorale_data(BATCH_LIMITS[1])
+    encoding, data = chorale_data(pieces)
     shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
     batch = next(data.epoch(0, options.seed, options.window, BATCH_LIMITS[1]))
     return build(options.model, shape, options.network), batch

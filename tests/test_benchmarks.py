@@ -257,7 +257,6 @@ def test_the_articles_network_has_its_size() -> None:
 def test_every_variant_takes_a_training_step() -> None:
     pytest.importorskip("torch")
     made = [training_speed.article_variant(16, last_only) for last_only in (True, False)]
-    for model, batch in [*made, training_speed.default_variant()]:
+    for model, batch in [*made, training_speed.default_variant(pieces=2)]:
         few = type(batch)(batch.previous[:2, :8], batch.context[:2, :8], batch.target[:2, :8])
-        for dtype in training_speed.DTYPES:
-            assert 0 < training_speed.Trainer(model, dtype, "cpu").step(few) < 10
+        assert 0 < training_speed.Trainer(model, "float32", "cpu").step(few) < 10

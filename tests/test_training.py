@@ -140,7 +140,7 @@ def with_(options: TrainOptions, **changes: object) -> TrainOptions:
 def test_max_minutes_only_stops(lines_folder: Path) -> None:
     corpus, options = loaded(lines_folder)
     free = training.train(corpus, with_(options, epochs=2))
-    timed = training.train(corpus, with_(options, epochs=50, max_minutes=60), clock=Clock())
+    timed = training.train(corpus, with_(options, epochs=50, patience=1000, max_minutes=60), clock=Clock())
     assert timed.stopped == "60 minutes are over"
     assert 1 <= len(timed.history) < 50
     assert timed.history[0].valid == free.history[0].valid, "the clock decides nothing but the end"
