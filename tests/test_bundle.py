@@ -495,7 +495,6 @@ def test_sampling_defaults_that_make_no_sense_are_turned_away(value: Any) -> Non
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.xfail(strict=True, reason="runtimes/onnx.py does not know the file's name")
 def test_a_graph_that_is_none_is_blamed_on_its_file(tmp_path: Path) -> None:
     path = bundles.write(tmp_path / "mine.playbach", manifest_of(), MEMBERS)
     with pytest.raises(BundleError) as caught:

@@ -267,8 +267,18 @@ def test_the_last_bar_broadens_evenly(meter: tuple[int, int], beats: int) -> Non
 def test_the_broadening_starts_from_the_tempo_that_is_then_the_pieces_own() -> None:
     events = piece(steady(8), tempo=60.0)
     events.insert(20, Tempo(events[20].tick, 100.0))
-    qpm = [t.qpm for t in tempos_of(played(events))]
+    qpm = [t.qpm for t in tempos_of(played(events, fermata_quarters=0))]
     assert qpm == pytest.approx([60, 100, 91.5, 83, 74.5, 66])
+
+
+def test_a_short_last_chord_is_held_like_a_fermata() -> None:
+    result = played(piece(steady(8)), fermata_quarters=2)  # it ends with a quarter
+    *before, last = tempos_of(result)
+    assert last == Tempo(8 * BAR - QUARTER, 40.0)
+    assert before[-1].qpm > last.qpm
+    assert tempos_of(played(piece(steady(8)), fermata_quarters=8))[-1].qpm == 80 * DEFAULT.slowest_share
+    whole = [*steady(7), Note(7 * BAR, BAR, 60, 80)]
+    assert len(tempos_of(played(piece(whole), fermata_quarters=2))) == 5, "a long one needs none"
 
 
 def test_a_piece_that_says_how_its_last_bar_goes_keeps_it() -> None:
@@ -286,7 +296,7 @@ def test_a_piece_of_less_than_two_bars_ends_in_time() -> None:
 def test_time_never_runs_backwards_where_the_last_bar_is_much_longer() -> None:
     """The broadening begins in what a look-ahead of short bars would have let go already."""
     notes = [Note(t, 120, 60, 80) for t in [*range(0, 8 * BAR + 360, 120), 9 * BAR - 120]]
-    result = played(piece(notes, meters=((0, 1, 8), (8 * BAR, 4, 4))))
+    result = played(piece(notes, meters=((0, 1, 8), (8 * BAR, 4, 4))), fermata_quarters=0)
     ticks = [e.tick for e in result]
     assert ticks == sorted(ticks)
     assert [t.tick for t in tempos_of(result)[1:]] == [8 * BAR + i * QUARTER for i in range(4)]

@@ -103,6 +103,8 @@ def _add_compose(commands: Any) -> None:
                          help="write N pieces, with the seeds that follow each other (default: 1)")  # fmt: skip
     compose.add_argument("--plain", action="store_true",
                          help="leave the notes as composed: no dynamics, no broadening at the end")  # fmt: skip
+    compose.add_argument("--no-rules", action="store_true",
+                         help="leave the network alone: no rule against parallel fifths and octaves")  # fmt: skip
     compose.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for audio files")
 
 
@@ -127,6 +129,7 @@ def _compose(given: argparse.Namespace) -> int:
         "prime_bars": given.prime_bars,
         "keep_prime": not given.no_prime,
         "plain": given.plain,
+        "rules": not given.no_rules,
     }
     composing.ComposeOptions(**options)
     seed = composing.new_seed(given.seed)

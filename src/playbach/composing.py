@@ -38,7 +38,8 @@ class ComposeOptions:
     """What a listener may ask for; None leaves it to the model. `programs` are General MIDI's 0-127, one a voice.
 
     `bars` are those composed, after the prime's; `prime_bars` cuts the prime, `keep_prime` leaves it in the result;
-    `plain` leaves out the performing.
+    `plain` leaves out the performing; without `rules` the network is left alone with what it has learnt, parallel
+    fifths and all.
     """
 
     bars: int = 16
@@ -49,6 +50,7 @@ class ComposeOptions:
     prime_bars: int | None = None
     keep_prime: bool = True
     plain: bool = False
+    rules: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.bars <= MOST_BARS:
@@ -178,7 +180,7 @@ class Composer:
             steps, primed_until = _until(primed.steps, self.encoding.decoder(header), until)
             total += bars.number(primed_until - 1)
         decoder.set_bars(total)
-        notes = self._ordered(decoder, steps, rng, self._sampling(options))
+        notes = self._ordered(decoder, steps, rng, self._sampling(options), options.rules)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
         opening = _opening(header, bars, cut, start)
@@ -204,11 +206,13 @@ class Composer:
         except ScoreError as error:
             raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
 
-    def _ordered(self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling) -> Iterator[Note]:
+    def _ordered(
+        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
+    ) -> Iterator[Note]:
         """The notes in the order of their ticks, as soon as no earlier one can come."""
         waiting: list[tuple[int, int, int, int, Note]] = []
         count = itertools.count()
-        for events in self._raw(decoder, prime, rng, sampling):
+        for events in self._raw(decoder, prime, rng, sampling, rules):
             for event in events:
                 assert isinstance(event, Note)
                 heapq.heappush(waiting, (event.tick, event.track, event.pitch, next(count), event))
@@ -218,7 +222,7 @@ class Composer:
             yield heapq.heappop(waiting)[-1]
 
     def _raw(
-        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling
+        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
     ) -> Iterator[list[Event]]:
         """The network and the decoder, step by step: first the prime's, then the network's own."""
         state = self.runtime.start()
@@ -230,7 +234,7 @@ class Composer:
             if number < len(prime):
                 previous = prime[number]
             else:
-                masks = decoder.allowed()
+                masks = decoder.careful() if rules else decoder.allowed()
                 chances = [sharpened(probabilities(s, m), sampling) for s, m in zip(logits, masks)]
                 previous = np.array([draw(p, rng) for p in chances], np.int32)
             yield decoder.feed(previous)

@@ -5,7 +5,8 @@ A network that composes no dynamics gives all notes one velocity, and a file of 
 - each phrase swells and ebbs; a phrase ends with a note of the top voice that is long for its neighbourhood;
 - strong beats are a little louder, and a line gets louder as it rises;
 - of three voices and more the top one leads and the inner ones stay back;
-- the last bar broadens, step by step, to about two thirds of the tempo;
+- the last bar broadens, step by step, to about two thirds of the tempo, and a short last chord is held like a
+  fermata, which is how a chorale notates its ends;
 - between two pieces there is a breath.
 
 Everything is a rule without chance, so the same notes are always played the same way. Where the network composed the
@@ -33,6 +34,10 @@ class Performing:
     leading: int = 6
     inner: int = -5
     last_tempo_share: float = 0.66
+    fermata_quarters: float = 2.0
+    """What begins last sounds as long as so many quarters in time …"""
+    slowest_share: float = 0.4
+    """… as far as that needs no slower tempo than this share."""
     breath_quarters: float = 2.0
     ahead_bars: int = 4
     """How far ahead the music is known; no phrase is longer."""
@@ -125,7 +130,14 @@ def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
         return deque()
     beats = range(first, end, beat)
     slowest = 1 - settings.last_tempo_share
-    return deque(Tempo(tick, tempo * (1 - slowest * (i + 1) / len(beats))) for i, tick in enumerate(beats))
+    tempos = [Tempo(tick, tempo * (1 - slowest * (i + 1) / len(beats))) for i, tick in enumerate(beats)]
+    last = max((e.tick for e in piece.waiting if isinstance(e, Note)), default=first)
+    in_time = settings.fermata_quarters * TICKS_PER_QUARTER
+    share = max(settings.slowest_share, (end - last) / in_time) if in_time else 1.0
+    before = [t for t in tempos if t.tick < last]
+    if last >= first and before and share * tempo < before[-1].qpm:
+        tempos = [*before, Tempo(last, share * tempo)]
+    return deque(tempos)
 
 
 def _velocity(piece: _Piece, note: Note, settings: Performing) -> int:

@@ -233,3 +233,46 @@ def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: A
             assert as_lists(decoded(encoding, encoding.encode(score))) == as_lists(projected)
             if projected.note_num():
                 assert as_lists(encoding.project(projected)) == as_lists(projected)
+
+
+def test_a_careful_writer_takes_of_what_is_allowed(case: Any) -> None:
+    encoding, _ = case
+    rng = np.random.default_rng(5)
+    decoder = encoding.decoder(encoding.headers[0][0], 6)
+    while not decoder.finished:
+        careful, allowed = decoder.careful(), decoder.allowed()
+        for some, all_ in zip(careful, allowed, strict=True):
+            assert some.any()
+            assert not (some & ~all_).any()
+        decoder.feed(np.array([rng.choice(np.flatnonzero(mask)) for mask in careful]))
+
+
+def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
+    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(6)])
+    fell_back = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        decoder = encoding.decoder(encoding.headers[0][0], 8)
+        sounding = np.zeros((4, 0), int)
+        column: list[int] = []
+        while not decoder.finished:
+            [mask] = decoder.careful()
+            fell_back += int(mask.sum() == decoder.allowed()[0].sum() == 1)
+            symbol = int(rng.choice(np.flatnonzero(mask)))
+            voice = (0, 3, 1, 2)[len(column)]
+            held = sounding[voice, -1] if sounding.size else -1
+            column.append(held if symbol == 1 else -1 if symbol == 2 else symbol)
+            decoder.feed(np.array([symbol]))
+            if len(column) == 4:
+                sounding = np.column_stack([sounding, [column[0], column[2], column[3], column[1]]])
+                column = []
+        for a in range(4):
+            for b in range(a):
+                for (a0, a1), (b0, b1) in zip(
+                    np.lib.stride_tricks.sliding_window_view(sounding[a], 2),
+                    np.lib.stride_tricks.sliding_window_view(sounding[b], 2),
+                    strict=True,
+                ):
+                    if min(a0, a1, b0, b1) >= 3 and np.sign(a1 - a0) == np.sign(b1 - b0) != 0:
+                        assert not (abs(a0 - b0) % 12 == abs(a1 - b1) % 12 and abs(a0 - b0) % 12 in (0, 7))
+    assert fell_back == 0

@@ -215,6 +215,10 @@ class Decoder(ABC):
     def allowed(self) -> list[Mask]:
         """For each field, which symbols (V,) make sense as the next step. At least one does."""
 
+    def careful(self) -> list[Mask]:
+        """Of the allowed symbols, those that a careful writer would take; all of them where there are no rules."""
+        return self.allowed()
+
     @abstractmethod
     def feed(self, step: Ints) -> list[Event]:
         """Take the next step (F,) and give the events that are complete by it, in any order."""

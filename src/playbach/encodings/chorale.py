@@ -275,6 +275,22 @@ class ChoraleDecoder(Decoder):
         mask[REST] = sounding != REST
         return [mask]
 
+    def careful(self) -> list[Mask]:
+        """Without parallel octaves, unisons and fifths: voices that stood in one must not move on into another.
+
+        Bach has one in about a thousand onsets; a network this small has twenty, at any temperature.
+        """
+        [allowed] = self.allowed()
+        own, mask = self._sounding[self._voice], allowed.copy()
+        symbols = np.arange(len(mask))
+        for other in ORDER[: self._steps % 4]:
+            before, now = self._before[other], self._sounding[other]
+            interval = abs(own - before) % 12
+            if min(own, before, now) >= FIRST_PITCH and now != before and interval in (0, 7):
+                same_way = np.sign(symbols - own) == np.sign(now - before)
+                mask[(symbols >= FIRST_PITCH) & same_way & (abs(symbols - now) % 12 == interval)] = False
+        return [mask if mask.any() else allowed]
+
     def feed(self, step: Ints) -> list[Event]:
         symbol, voice, frame = int(step[0]), self._voice, self._steps // 4
         events: list[Event] = []
