@@ -28,7 +28,7 @@ from playbach.scores import Limits, Reader, Score, find_music, read, read_many
 
 ON, OFF, END = "00 90 3C 40", "60 80 3C 00", "00 FF 2F 00"  # C4 on; 96 ticks later off; end of track
 NOTE = f"{ON} {OFF}"
-forked = pytest.mark.skipif(scores._START != "fork", reason="patches reach a forked worker only")
+forked = pytest.mark.skipif(scores.START != "fork", reason="patches reach a forked worker only")
 
 
 def header(form: int = 1, tracks: int = 1, division: int = 480) -> bytes:

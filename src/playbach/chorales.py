@@ -7,6 +7,7 @@ can be compared. Needs music21 (extra `train`) for the one conversion only. Know
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from symusic.core import TrackTick as Track
 
 from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER
+from playbach.scores import START, fork_allowed
 
 NAME = "bach-chorales"
 VERSION = 1
@@ -89,7 +91,7 @@ def _convert_all(into: Path, progress: Callable[[Iterator[str], int], Iterator[s
     jobs = [(side, name) for side, names in sides().items() for name in names]
     for side in SIDES:
         (into / side).mkdir()
-    with ProcessPoolExecutor() as pool:
+    with fork_allowed(), ProcessPoolExecutor(mp_context=multiprocessing.get_context(START)) as pool:
         names = pool.map(partial(_convert, into), jobs, chunksize=4)
         try:
             for _ in progress(names, len(jobs)) if progress else names:

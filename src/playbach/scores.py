@@ -48,7 +48,7 @@ _DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
 # A fork costs 3 ms and inherits symusic and numpy; a fresh interpreter costs 200. macOS's frameworks do not
 # survive forks and Windows has none.
-_START = "fork" if sys.platform == "linux" else "spawn"
+START: str = "fork" if sys.platform == "linux" else "spawn"
 _STARTUP_SECONDS = 60.0  # a fresh interpreter on a busy machine
 _ORPHAN_SECONDS = 5.0
 # Files asked for but not yet answered, for one worker: enough to keep it busy, few enough to fit a pipe's
@@ -240,11 +240,11 @@ class _Worker:
         return end
 
     def _start(self) -> None:
-        context: Any = multiprocessing.get_context(_START)  # Any: the type depends on the platform
+        context: Any = multiprocessing.get_context(START)  # Any: the type depends on the platform
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._limits), daemon=True)
         try:
-            with _fork_allowed():
+            with fork_allowed():
                 process.start()
         except OSError as error:
             raise PlaybachError(
@@ -305,7 +305,7 @@ def _ending(exitcode: int | None) -> str:
 
 
 @contextmanager
-def _fork_allowed() -> Iterator[None]:
+def fork_allowed() -> Iterator[None]:
     """Python 3.12 and later warn of forks in a process with threads, as a lock that another thread holds at
     that moment stays locked in the child. Here that is safe: the child runs nothing of the parent's; it
     parses, with modules that are already imported, writes to its pipe and leaves by `os._exit`. The C
