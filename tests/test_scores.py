@@ -401,7 +401,7 @@ def test_forking_beside_threads_is_not_warned_of(file: Callable[..., Path], monk
 
 
 def test_where_nothing_can_be_forked(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "_START", "spawn")
+    monkeypatch.setattr(scores, "START", "spawn")
     paths = [file(polyphonic()), file(b"hello"), file(midi(NOTE))]
     # The time limit is shorter than the start of an interpreter, which must not count.
     kinds = [isinstance(result, Score) for _, result in read_many(paths, Limits(seconds=0.1))]
