@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import symusic
 
@@ -113,6 +114,26 @@ def test_performing_is_on_unless_plain(composer: Composer) -> None:
     assert [n[:4] for n in notes(played)] == [n[:4] for n in notes(plain)]
 
 
+def test_parallels_come_only_without_the_rules(chorales_bundle: Path) -> None:
+    def parallels(rules: bool) -> int:
+        found = 0
+        for seed in range(4):
+            score = playbach.load(chorales_bundle).compose(seed=seed, bars=8, rules=rules, plain=True).score
+            grid = np.full((4, max(n.time + n.duration for t in score.tracks for n in t.notes) // 120), -1)
+            for voice, track in enumerate(score.tracks):
+                for n in track.notes:
+                    grid[voice, n.time // 120 : (n.time + n.duration) // 120] = n.pitch
+            for a, b in itertools.combinations(grid, 2):
+                sounds = (np.minimum(a, b)[1:] >= 0) & (np.minimum(a, b)[:-1] >= 0)
+                together = (np.sign(np.diff(a)) == np.sign(np.diff(b))) & (np.diff(a) != 0) & sounds
+                apart = abs(a - b) % 12
+                found += int((together & (apart[1:] == apart[:-1]) & np.isin(apart[1:], (0, 7))).sum())
+        return found
+
+    assert parallels(rules=True) == 0
+    assert parallels(rules=False) > 0
+
+
 def test_temperature_0_needs_no_luck(composer: Composer) -> None:
     # The opening (meter, pickup) is still drawn, so seeds are compared that draw the same one.
     found: dict[object, object] = {}
@@ -163,6 +184,15 @@ def test_a_whole_prime_that_ends_within_a_bar_leaves_a_pickup(chorales_bundle: P
     assert [(m.time, m.numerator, m.denominator) for m in score.time_signatures] == [(0, 1, 4), (480, 4, 4)]
 
 
+def test_meters_that_a_prime_would_have_had_later_are_not_kept(lines_bundle: Path) -> None:
+    prime = making.line(3, bars=12)
+    prime.time_signatures.append(symusic.TimeSignature(8 * 1920, 3, 4))
+    composer = playbach.load(lines_bundle)
+    score = composer.compose(seed=1, bars=2, prime=prime, prime_bars=3).score
+    assert [(m.time, m.numerator) for m in score.time_signatures] == [(0, 4)]
+    assert score.end() <= 5 * 1920
+
+
 def test_a_prime_that_does_not_fit_says_so(chorales_bundle: Path) -> None:
     with pytest.raises(ScoreError, match="four voices"):
         playbach.load(chorales_bundle).compose(prime=making.line(1))
@@ -182,12 +212,17 @@ def test_a_prime_that_does_not_fit_says_so(chorales_bundle: Path) -> None:
         ({"prime_bars": 0}, "prime bars"),
         ({"seed": -1}, "seed"),
         ({"programs": (1, 2, 3, 4, 5, 6)}, "instruments"),
+        ({"programs": (200, 200, 200, 200)}, "programs"),
+        ({"bars": 2.5}, "bars"),
+        ({"seed": "x"}, "seed"),
         ({"loudness": 3}, "loudness"),
     ],
 )
 def test_impossible_options_are_named(composer: Composer, options: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         composer.compose(**options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=word):
+        composer.stream(**options)  # type: ignore[arg-type]
 
 
 def test_every_default_of_a_listener_is_the_models() -> None:

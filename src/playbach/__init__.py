@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["PlaybachError", "__version__", "load", "read", "train", "write"]
 
 
-def load(name_or_path: str | Path = "bach-chorales") -> Composer:
-    """The composer of a bundle: a path, or the name of a model that the package ships.
+def load(name_or_path: str | Path | None = None) -> Composer:
+    """The composer of a bundle: a path, the name of a model that the package ships, or by default its chorale model.
 
     Raises:
         BundleError: there is none, or it is damaged.
     """
     from playbach.composing import load
 
-    return load(name_or_path)
+    return load() if name_or_path is None else load(name_or_path)
 
 
 def train(
@@ -53,7 +53,9 @@ def train(
 
     Raises:
         CorpusError: there is too little music.
+        UsageError: an option that makes no sense.
         MissingExtra: the extra `train` is not installed.
+        PlaybachError: the files cannot be written, or training diverged.
     """
     from playbach.errors import MissingExtra, UsageError
 
@@ -62,12 +64,11 @@ def train(
         from playbach.training import TrainOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
-    try:
-        chosen = TrainOptions(**options)
-    except TypeError as error:
-        known = ", ".join(TrainOptions.__dataclass_fields__)
-        raise UsageError(f"unknown option for training ({error}); there are: name, into, report, {known}") from error
-    return runs.run(folder, chosen, name=name, into=into, report=report)
+    known = TrainOptions.__dataclass_fields__
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UsageError(f"training has no option {unknown[0]!r}; it has: name, into, report, {', '.join(known)}")
+    return runs.run(folder, TrainOptions(**options), name=name, into=into, report=report)
 
 
 def read(path: str | Path) -> ScoreTick:

@@ -51,20 +51,18 @@ class TrainingSet:
         ]
         self.steps = sum(len(keys[0]) for keys in self._keys)
         self._rare = self._find_rare(pieces)
-        self._unknowns = encoding.unknowns()
 
     @property
     def sequences(self) -> int:
         return sum(len(keys) for keys in self._keys)
 
-    def _find_rare(self, pieces: tuple[Piece, ...]) -> list[np.ndarray]:
-        counts = [np.zeros(len(f), np.int64) for f in self._encoding.fields]
+    def _find_rare(self, pieces: tuple[Piece, ...]) -> npt.NDArray[np.bool_]:
+        """Which symbols of the first field (V,) stand about once in the training pieces, in all their keys."""
+        counts = np.zeros(len(self._encoding.fields[0]), np.int64)
         for keys in self._keys:
             for sequence in keys:
-                for f, count in enumerate(counts):
-                    count += np.bincount(sequence.steps[:, f], minlength=len(count))
-        per_key = max(1, round(self.sequences / max(1, len(pieces))))
-        return [count <= per_key for count in counts]
+                counts += np.bincount(sequence.steps[:, 0], minlength=len(counts))
+        return counts <= max(1, round(self.sequences / max(1, len(pieces))))
 
     def windows(self, length: int) -> int:
         """About how many windows an epoch has."""
@@ -90,19 +88,19 @@ class TrainingSet:
         context = np.zeros((*shape, len(encoding.context)), np.int64)
         target = np.full((*shape, len(encoding.fields)), IGNORED, np.int64)
         for i, (sequence, a, b) in enumerate(cuts):
-            steps = self._with_unknowns(sequence.steps, rng)
-            previous[i, : b - a] = previous_of(steps, encoding)[a:b]
-            context[i, : b - a] = sequence.context[a:b]
-            target[i, : b - a] = steps[a:b]
+            known = max(0, a - 1)  # the step before the window is its first previous one
+            steps, told = self._with_unknowns(sequence, known, b, rng)
+            previous[i, : b - a] = previous_of(steps, encoding)[a - known :] if a == 0 else steps[:-1]
+            context[i, : b - a] = told[a - known :]
+            target[i, : b - a] = steps[a - known :]
             if rng.random() < UNKNOWN_LEFT:
                 context[i, :, left] = LEFT_UNKNOWN
         return Batch(previous, context, target)
 
-    def _with_unknowns(self, steps: Ints, rng: np.random.Generator) -> Ints:
-        if not any(rare[steps[:, f]].any() for f, rare in enumerate(self._rare)):
-            return steps
-        hidden = steps.copy()
-        for f, rare in enumerate(self._rare):
-            chosen = rare[steps[:, f]] & (rng.random(len(steps)) < RARE_UNKNOWN)
-            hidden[chosen, f] = self._unknowns[f][steps[chosen, f]]
-        return hidden
+    def _with_unknowns(self, sequence: Sequence, a: int, b: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Steps and context from a to b, some rare symbols as if they had never been seen."""
+        steps, context = sequence.steps[a:b], sequence.context[a:b]
+        rare = self._rare[steps[:, 0]]
+        if not rare.any():
+            return steps, context
+        return self._encoding.hide(steps, context, rare & (rng.random(len(steps)) < RARE_UNKNOWN))

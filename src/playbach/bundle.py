@@ -32,6 +32,8 @@ from playbach.files import shown, writing
 
 FORMAT = 1
 SUFFIX = ".playbach"
+DEFAULT = "bach-chorales"
+"""The shipped model that is meant where none is named."""
 MANIFEST, ONNX, WEIGHTS, CARD = "manifest.json", "model.onnx", "weights.safetensors", "CARD.md"
 REQUIRED = (MANIFEST, ONNX, WEIGHTS, CARD)
 MOST_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from importlib import resources
 from importlib.util import find_spec
@@ -27,6 +28,7 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
+from playbach.encodings.chorale import CHOIR, VOICES
 from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER
 from playbach.scores import START, fork_allowed
@@ -35,8 +37,7 @@ NAME = "bach-chorales"
 VERSION = 1
 """Of the conversion; a new one gets a new folder."""
 SIDES = ("train", "valid", "test")
-PARTS = ("Soprano", "Alto", "Tenor", "Bass")
-CHOIR, TEMPO = 52, 76.0
+TEMPO = 76.0
 
 
 def sides() -> dict[str, list[str]]:
@@ -79,6 +80,8 @@ def folder(progress: Callable[[Iterator[str], int], Iterator[str]] | None = None
                     raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+    except BrokenProcessPool as error:
+        raise CorpusError(f"{target}: a worker that converts the chorales died; try again") from error
     except OSError as error:
         raise CorpusError(
             f"{target.parent}: the chorales cannot be kept there ({error.strerror or error}); "
@@ -122,7 +125,7 @@ def score_of(stream: Any) -> Score:
     for key in stream.parts[0].recurse().getElementsByClass("KeySignature"):
         score.key_signatures.append(KeySignature(0, int(key.sharps), 0))
         break
-    for name, part in zip(PARTS, _singers(stream)):
+    for name, part in zip(VOICES, _singers(stream)):
         track = Track(name, CHOIR, False)
         for element in part.flatten().stripTies().notes:
             pitch = max(p.midi for p in element.pitches)
@@ -137,10 +140,10 @@ def _ticks(quarters: Any) -> int:
 
 
 def _singers(stream: Any) -> list[Any]:
-    """Parts named as the voices where there are more than four; else the four from high to low as written."""
+    """The parts that are named as the voices, else the last four, as instruments stand above the singers."""
     named = {str(part.partName or part.id).strip(): part for part in reversed(list(stream.parts))}
-    if all(name in named for name in PARTS):
-        return [named[name] for name in PARTS]
+    if all(name in named for name in VOICES):
+        return [named[name] for name in VOICES]
     return list(stream.parts)[-4:]
 
 

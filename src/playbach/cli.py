@@ -18,9 +18,7 @@ from typing import Any, NoReturn
 from playbach._version import __version__
 from playbach.errors import MissingExtra, PlaybachError, UsageError
 
-EXTRAS = {
-    **dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train"),
-}
+EXTRAS = dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train")
 """The extra that each optional package comes with."""
 
 
@@ -81,12 +79,12 @@ def _add_compose(commands: Any) -> None:
         description="Compose a new piece. Prints its path on stdout and its seed on stderr.",
     )
     compose.set_defaults(run=_compose)
-    compose.add_argument("model", nargs="?", metavar="MODEL", default="bach-chorales",
-                         help="a .playbach file or the name of a shipped model (default: %(default)s)")  # fmt: skip
+    compose.add_argument("model", nargs="?", metavar="MODEL",
+                         help="a .playbach file or the name of a shipped model (default: bach-chorales)")  # fmt: skip
     compose.add_argument("-o", "--output", type=Path, default=Path("piece.mid"), metavar="FILE",
                          help=".mid, .wav, .flac, .mp3, .ogg or .png (a piano roll); default %(default)s; "
                               "an existing file is never overwritten")  # fmt: skip
-    compose.add_argument("--bars", type=int, default=16, metavar="N", help="how many bars (default: %(default)s)")
+    compose.add_argument("--bars", type=int, metavar="N", help="how many bars (default: 16)")
     compose.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same piece")
     compose.add_argument("--temperature", type=float, metavar="T",
                          help="0: the most probable; 1: as learnt; more: bolder (default: the model's)")  # fmt: skip
@@ -114,6 +112,7 @@ def _compose(given: argparse.Namespace) -> int:
     if given.instruments:
         print("\n".join(f"{number:3} {name}" for number, name in enumerate(instruments.NAMES)))
         return 0
+    import playbach
     from playbach import composing, outputs, scores
 
     if given.count < 1:
@@ -122,7 +121,6 @@ def _compose(given: argparse.Namespace) -> int:
         raise UsageError("--no-prime and --prime-bars go with --prime FILE")
     outputs.writer_for(given.output)
     options: dict[str, Any] = {
-        "bars": given.bars,
         "temperature": given.temperature,
         "top_p": given.top_p,
         "tempo": given.tempo,
@@ -131,9 +129,11 @@ def _compose(given: argparse.Namespace) -> int:
         "plain": given.plain,
         "rules": not given.no_rules,
     }
+    if given.bars is not None:
+        options["bars"] = given.bars
     composing.ComposeOptions(**options)
     seed = composing.new_seed(given.seed)
-    composer = composing.load(given.model)
+    composer = playbach.load(given.model)
     if given.instrument:
         options["programs"] = instruments.parse(given.instrument, composer.tracks)
     prime = None if given.prime is None else scores.read(given.prime)
@@ -208,6 +208,7 @@ def _train(given: argparse.Namespace) -> int:
         report=runs.to_stderr,
         progress=_progress_bar(),
     )
+    print(f"Curves in {run.picture}, log in {run.log}", file=sys.stderr)
     print(run.path)
     return 0
 
@@ -219,7 +220,3 @@ def _progress_bar() -> Callable[..., Any]:
     from tqdm import tqdm
 
     return partial(tqdm, file=sys.stderr, disable=None)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,7 +22,8 @@ from playbach import bundle as bundles
 from playbach import scores
 from playbach._version import __version__
 from playbach.bundle import Bundle
-from playbach.encodings import Decoder, Encoding, Header
+from playbach.corpora import digest
+from playbach.encodings import Decoder, Encoding, Header, Sequence
 from playbach.encodings.base import Bars, bare_score
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
 from playbach.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo, Track
@@ -37,9 +38,9 @@ MOST_BARS = 10_000
 class ComposeOptions:
     """What a listener may ask for; None leaves it to the model. `programs` are General MIDI's 0-127, one a voice.
 
-    `bars` are those composed, after the prime's; `prime_bars` cuts the prime, `keep_prime` leaves it in the result;
-    `plain` leaves out the performing; without `rules` the network is left alone with what it has learnt, parallel
-    fifths and all.
+    `bars` are those composed, after the bars that the prime fills or begins; `prime_bars` cuts the prime,
+    `keep_prime` leaves it in the result; `plain` leaves out the performing; without `rules` the network is left alone
+    with what it has learnt, parallel fifths and all.
     """
 
     bars: int = 16
@@ -53,13 +54,18 @@ class ComposeOptions:
     rules: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bars <= MOST_BARS:
-            raise UsageError(f"bars must lie between 1 and {MOST_BARS}, not {self.bars}")
+        for name in ("bars", "prime_bars"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and 1 <= value <= MOST_BARS):
+                what = name.replace("_", " ")
+                raise UsageError(f"{what} must be a whole number between 1 and {MOST_BARS}, not {value!r}")
         if self.tempo is not None and not 10 <= self.tempo <= 480:
             raise UsageError(f"tempo must lie between 10 and 480 quarters a minute, not {self.tempo:g}")
-        if self.prime_bars is not None and not 1 <= self.prime_bars <= MOST_BARS:
-            raise UsageError(f"prime bars must lie between 1 and {MOST_BARS}, not {self.prime_bars}")
-        Sampling(self.temperature or 0.0, self.top_p or 1.0)  # has checks of its own
+        for program in self.programs or ():
+            if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
+                raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r}")
+        given = {"temperature": self.temperature, "top_p": self.top_p}
+        Sampling(**{name: value for name, value in given.items() if value is not None})  # has checks of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,12 @@ class Composition:
         from playbach.outputs import write
 
         return write(self.score, path, comment=self.comment, soundfont=soundfont)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prime:
+    sequence: Sequence
+    digest: str
 
 
 class Composer:
@@ -119,9 +131,14 @@ class Composer:
     def stream(
         self, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
     ) -> Iterator[Event]:
-        """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only."""
-        settings = _options(options)
-        yield from self._played(self._programme(new_seed(seed), settings, self._prime(prime)), settings)
+        """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only.
+
+        Raises:
+            UsageError: an option that makes no sense.
+            ScoreError: the prime cannot be read or encoded.
+        """
+        settings, primed = self._settings(options), self._prime(prime)
+        return self._played(self._programme(new_seed(seed), settings, primed), settings)
 
     def compose(
         self, *, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
@@ -132,24 +149,41 @@ class Composer:
             UsageError: an option that makes no sense.
             ScoreError: the prime cannot be read or encoded.
         """
-        settings, seed, primed = _options(options), new_seed(seed), self._prime(prime)
+        settings, seed, primed = self._settings(options), new_seed(seed), self._prime(prime)
         events = self._played(self._piece(seed, 0, settings, primed), settings)
         return Composition(to_score(events), seed, self._comment(seed, settings, primed))
 
     def _played(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
 
-    def _prime(self, prime: ScoreTick | str | Path | None) -> ScoreTick | None:
-        return scores.read(prime) if isinstance(prime, str | Path) else prime
+    def _settings(self, given: dict[str, Any]) -> ComposeOptions:
+        known = ComposeOptions.__dataclass_fields__
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise UsageError(f"composing has no option {unknown[0]!r}; it has: seed, prime, {', '.join(known)}")
+        settings = ComposeOptions(**given)
+        if settings.programs is not None and len(settings.programs) != len(self.tracks):
+            raise UsageError(f"{len(settings.programs)} instruments for {len(self.tracks)} voices")
+        return settings
 
-    def _programme(self, seed: int, options: ComposeOptions, prime: ScoreTick | None) -> Iterator[Event]:
+    def _prime(self, prime: ScoreTick | str | Path | None) -> _Prime | None:
+        """The prime encoded, which is to say: checked before the first event."""
+        if prime is None:
+            return None
+        score = scores.read(prime) if isinstance(prime, str | Path) else prime
+        try:
+            return _Prime(self.encoding.encode(score), digest(score))
+        except ScoreError as error:
+            raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
+
+    def _programme(self, seed: int, options: ComposeOptions, prime: _Prime | None) -> Iterator[Event]:
         tick = 0
         for number in itertools.count():
             for event in self._piece(seed + number, tick, options, prime if number == 0 else None):
                 yield event
             tick = event.tick
 
-    def _comment(self, seed: int, options: ComposeOptions, prime: ScoreTick | None) -> str:
+    def _comment(self, seed: int, options: ComposeOptions, prime: _Prime | None) -> str:
         """What makes this piece again, as JSON."""
         chosen = {k: v for k, v in asdict(options).items() if v is not None}
         how: dict[str, Any] = {
@@ -160,26 +194,25 @@ class Composer:
             "options": chosen,
         }
         if prime is not None:
-            from playbach.corpora import digest
-
-            how["prime"] = digest(prime)
+            how["prime"] = prime.digest
         return json.dumps(how, sort_keys=True)
 
-    def _piece(self, seed: int, start: int, options: ComposeOptions, prime: ScoreTick | None) -> Iterator[Event]:
+    def _piece(self, seed: int, start: int, options: ComposeOptions, prime: _Prime | None) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-        primed = None if prime is None else self._encoded_prime(prime)
-        header = primed.header if primed else _drawn(self.encoding.headers, rng)
-        header = _as_asked(header, options)
-        decoder = self.encoding.decoder(header)
-        bars = Bars(header.meters)
-        steps = np.zeros((0, len(self.encoding.fields)), np.int32)
-        total, primed_until = options.bars, 0
-        if primed:
+        steps, primed_until = np.zeros((0, len(self.encoding.fields)), np.int32), 0
+        if prime is None:
+            header = _drawn(self.encoding.headers, rng)
+        else:
+            header = prime.sequence.header
+            bars = Bars(header.meters)
             until = None if options.prime_bars is None else bars.start(options.prime_bars + 1)
-            steps, primed_until = _until(primed.steps, self.encoding.decoder(header), until)
-            total += bars.number(primed_until - 1)
-        decoder.set_bars(total)
+            steps, primed_until = _until(prime.sequence.steps, self.encoding.decoder(header), until)
+            header = _cut(header, primed_until)
+        header = _as_asked(header, options)
+        bars = Bars(header.meters)
+        total = options.bars + (bars.number(primed_until - 1) if primed_until else 0)
+        decoder = self.encoding.decoder(header, total)
         notes = self._ordered(decoder, steps, rng, self._sampling(options), options.rules)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
@@ -199,12 +232,6 @@ class Composer:
     def _sampling(self, options: ComposeOptions) -> Sampling:
         chosen = {"temperature": options.temperature, "top_p": options.top_p}
         return replace(self.sampling, **{k: v for k, v in chosen.items() if v is not None})
-
-    def _encoded_prime(self, prime: ScoreTick) -> Any:
-        try:
-            return self.encoding.encode(prime)
-        except ScoreError as error:
-            raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
 
     def _ordered(
         self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
@@ -241,8 +268,12 @@ class Composer:
         yield decoder.finish()
 
 
-def load(name_or_path: str | Path = "bach-chorales") -> Composer:
-    """The composer of a bundle: a path, or the name of a model that the package ships."""
+def load(name_or_path: str | Path = bundles.DEFAULT) -> Composer:
+    """The composer of a bundle: a path, or the name of a model that the package ships.
+
+    Raises:
+        BundleError: there is none, or it is damaged.
+    """
     return Composer(bundles.read(bundles.find(name_or_path)))
 
 
@@ -254,8 +285,8 @@ def new_seed(seed: int | None) -> int:
     """
     if seed is None:
         return secrets.randbelow(1 << 31)
-    if not 0 <= seed < 1 << 64:
-        raise UsageError(f"seed must lie between 0 and 2^64 - 1, not {seed}")
+    if not (isinstance(seed, int) and 0 <= seed < 1 << 64):
+        raise UsageError(f"seed must lie between 0 and 2^64 - 1, not {seed!r}")
     return seed
 
 
@@ -282,14 +313,6 @@ def to_score(events: Iterable[Event]) -> ScoreTick:
     return score
 
 
-def _options(options: dict[str, Any]) -> ComposeOptions:
-    try:
-        return ComposeOptions(**options)
-    except TypeError as error:
-        known = ", ".join(ComposeOptions.__dataclass_fields__)
-        raise UsageError(f"unknown option for composing ({error}); there are: seed, prime, {known}") from error
-
-
 def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:
     """A beginning as the training pieces have them, as often as they do."""
     weights = np.array([n for _, n in headers], np.float64)
@@ -299,8 +322,6 @@ def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) ->
 def _as_asked(header: Header, options: ComposeOptions) -> Header:
     tracks = header.tracks
     if options.programs is not None:
-        if len(options.programs) != len(tracks):
-            raise UsageError(f"{len(options.programs)} instruments for {len(tracks)} voices")
         tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, options.programs))
     return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
 
@@ -312,6 +333,12 @@ def _until(steps: Any, decoder: Decoder, tick: int | None) -> tuple[Any, int]:
             return steps[:number], decoder.tick
         decoder.feed(step)
     return steps, decoder.tick
+
+
+def _cut(header: Header, tick: int) -> Header:
+    """Without the changes of meter that a prime would have had later; its pickup, if it has one, stays."""
+    kept = 2 if Bars(header.meters).pickup else 1
+    return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < kept or m[0] < tick))
 
 
 def _opening(header: Header, bars: Bars, cut: int, start: int) -> list[Event]:

@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from symusic.core import ScoreTick as Score
 from playbach import chorales
 from playbach.encodings import ENCODINGS
 from playbach.errors import CorpusError, ScoreError
+from playbach.files import shown
 from playbach.scores import find_music, read_many
 
 SIDES = chorales.SIDES
@@ -55,7 +56,6 @@ class Corpus:
     test: tuple[Piece, ...]
     skipped: tuple[str, ...] = ()
     tunes: int = 0
-    notes: dict[str, int] = field(default_factory=dict)
 
     def pieces(self) -> Iterator[tuple[str, Piece]]:
         for side in SIDES:
@@ -132,9 +132,9 @@ def load_folder(
         else:
             pieces.append(Piece(name, score, digest(score)))
     if not pieces:
-        raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the reasons stand above")
+        raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first: {skipped[0]}")
     name = folder.resolve().name if folder.is_dir() else folder.stem
-    return _split(name, pieces, tuple(skipped), seed), encoding
+    return _split(shown(name), pieces, tuple(skipped), seed), encoding
 
 
 def _readable(
@@ -146,7 +146,7 @@ def _readable(
             skipped.append(str(result))
             report(str(result))
         else:
-            scores.append((path.relative_to(root).as_posix(), result))
+            scores.append((shown(path.relative_to(root).as_posix()), result))
     return scores
 
 
@@ -214,7 +214,11 @@ def top_line(score: Score) -> list[int]:
 
 
 def tune_groups(scores: Iterable[Score]) -> list[int]:
-    """For each score the number of its tune; the same number where tunes are shared (see SHARED)."""
+    """For each score the number of its tune; the same number where tunes are shared (see SHARED).
+
+    Of runs that more than 64 pieces have, only each piece and the next that has it are compared: common turns of
+    phrase make no tune, and all pairs would cost the square.
+    """
     grams: list[frozenset[tuple[int, ...]]] = []
     found: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for i, score in enumerate(scores):

@@ -15,10 +15,11 @@ import torch
 
 from playbach.batches import IGNORED, previous_of
 from playbach.encodings import Encoding, Sequence
-from playbach.encodings.base import LEFT_UNKNOWN, UNKNOWN
+from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.models import Model
 
-TOKENS_AT_ONCE = 32_768
+LOGITS_AT_ONCE = 1 << 22
+"""Pieces are measured together as long as their logits are no more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def measure(model: Model, encoding: Encoding, sequences: List[Sequence]) -> Figu
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    nats, hits, steps, unknown = 0.0, 0, 0, 0
-    for group in _groups(sequences):
+    nats, hits = 0.0, 0
+    for group in _groups(sequences, max(map(len, encoding.fields))):
         previous, context, target = (torch.from_numpy(a).to(device) for a in _padded(group, encoding))
         logits = model(previous, context)
         for f, scores in enumerate(logits):
@@ -55,21 +56,13 @@ def measure(model: Model, encoding: Encoding, sequences: List[Sequence]) -> Figu
             )
             nats += float(cost)
         hits += int((logits[0].argmax(-1) == target[..., 0]).sum())
-        steps += sum(len(s) for s in group)
-        unknown += sum(int((s.steps == UNKNOWN).any(axis=1).sum()) for s in group)
     model.train(was_training)
-    notes = sum(s.notes for s in sequences)
-    bits = nats / math.log(2)
-    return Figures(
-        len(sequences), steps, notes, hits / steps, bits / steps / len(encoding.fields), bits / max(1, notes),
-        unknown / steps,
-    )  # fmt: skip
+    return _figures(nats, hits, sequences, encoding)
 
 
 def commonest(encoding: Encoding, train: List[Sequence], held_out: List[Sequence]) -> Figures:
     """The baseline that anything must beat: every step guessed from the training pieces' symbol counts alone."""
-    nats, hits, unknown = 0.0, 0, 0
-    steps = sum(len(s) for s in held_out)
+    nats, hits = 0.0, 0
     for f, field in enumerate(encoding.fields):
         counts = np.ones(len(field))
         for s in train:
@@ -78,20 +71,24 @@ def commonest(encoding: Encoding, train: List[Sequence], held_out: List[Sequence
         nats += sum(float(cost[s.steps[:, f]].sum()) for s in held_out)
         if f == 0:
             hits = sum(int((s.steps[:, f] == counts.argmax()).sum()) for s in held_out)
-    unknown = sum(int((s.steps == UNKNOWN).any(axis=1).sum()) for s in held_out)
-    notes = sum(s.notes for s in held_out)
+    return _figures(nats, hits, held_out, encoding)
+
+
+def _figures(nats: float, hits: int, sequences: List[Sequence], encoding: Encoding) -> Figures:
+    """All figures of some music that cost so many nats and of which so many steps were guessed."""
+    steps, notes = sum(map(len, sequences)), sum(s.notes for s in sequences)
+    unknowns = encoding.unknowns()[0]
+    unknown = sum(int(np.isin(s.steps[:, 0], unknowns).sum()) for s in sequences)
     bits = nats / math.log(2)
-    return Figures(
-        len(held_out), steps, notes, hits / steps, bits / steps / len(encoding.fields), bits / max(1, notes),
-        unknown / steps,
-    )  # fmt: skip
+    symbols = steps * len(encoding.fields)
+    return Figures(len(sequences), steps, notes, hits / steps, bits / symbols, bits / max(1, notes), unknown / steps)
 
 
-def _groups(sequences: List[Sequence]) -> list[list[Sequence]]:
+def _groups(sequences: List[Sequence], symbols: int) -> list[list[Sequence]]:
     """Pieces of like length together, so that little is padded."""
     groups: list[list[Sequence]] = []
     for sequence in sorted(sequences, key=len):
-        if groups and (len(groups[-1]) + 1) * len(sequence) <= TOKENS_AT_ONCE:
+        if groups and (len(groups[-1]) + 1) * len(sequence) * symbols <= LOGITS_AT_ONCE:
             groups[-1].append(sequence)
         else:
             groups.append([sequence])

@@ -99,9 +99,10 @@ def program(name_or_number: str) -> int:
     raise UsageError(_unknown(name_or_number, wanted, names))
 
 
-def parse(spec: Sequence[str], tracks: Sequence[Track]) -> tuple[int, ...]:
-    """The program of each track: `NAME` sets all, `VOICE=NAME` one; of several, the later counts."""
-    programs = [track.program for track in tracks]
+def parse(spec: Sequence[str], tracks: Sequence[Track]) -> tuple[int | None, ...]:
+    """The program of each track, None where it keeps its own: `NAME` sets all, `VOICE=NAME` one; of several, the
+    later counts."""
+    programs: list[int | None] = [None for _ in tracks]
     for part in spec:
         voice, given, name = part.rpartition("=")
         number = program(name)

@@ -6,6 +6,7 @@ While it goes on, the best weights so far lie in NAME.run/. Needs the extra `tra
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import signal
@@ -15,18 +16,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import safetensors.torch
-import torch
 
 from playbach import bundle as bundles
 from playbach import chorales, corpora, plots
 from playbach._version import __version__
 from playbach.corpora import Corpus
-from playbach.errors import PlaybachError
+from playbach.errors import MissingExtra, PlaybachError, UsageError
 from playbach.export import onnx
 from playbach.files import shown, writing
 from playbach.models import Model
@@ -73,7 +74,8 @@ def run(
     """
     options = options or TrainOptions()
     if name is not None and (not name or Path(name).name != name):
-        raise PlaybachError(f"{shown(name)}: a name for a model must be a plain file name, without folders")
+        raise UsageError(f"{shown(name)}: a name for a model must be a plain file name, without folders")
+    _demand_modules()
     lines: list[str] = []
 
     def say(line: str) -> None:
@@ -97,6 +99,13 @@ def run(
     with writing(stem.with_name(stem.name + ".log")) as log:
         log.temporary.write_text("\n".join(lines) + "\n", "utf-8")
     return Run(path, picture.path, log.path, trained, verdict)
+
+
+def _demand_modules() -> None:
+    """What is needed only after training must be known to be there before it."""
+    for module in ("onnx", "onnxscript", "matplotlib"):
+        if find_spec(module) is None:
+            raise MissingExtra("training", "train", module)
 
 
 def _corpus(
@@ -127,7 +136,7 @@ def _free_stem(into: Path, name: str) -> Path:
     number = 1
     while True:
         stem = into / (name if number == 1 else f"{name}-{number}")
-        if not any(stem.with_name(stem.name + ending).exists() for ending in endings):
+        if not any(os.path.lexists(stem.with_name(stem.name + ending)) for ending in endings):
             return stem
         number += 1
 
@@ -212,6 +221,7 @@ def _verdict(trained: Trained) -> Verdict:
         trained.baseline.bits_per_note,
         trained.model.parameter_count(),
         trained.training_symbols,
+        trained.history.index(trained.best),
     )
 
 
@@ -315,11 +325,6 @@ beginning, without being told how much is left. Guessing by frequency is the lea
 
 {verdict}
 """
-
-
-def fixed_threads() -> None:
-    """torch's default on a shared machine can exceed the cores there are."""
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), 16)))
 
 
 def to_stderr(line: str) -> None:

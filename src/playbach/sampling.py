@@ -35,9 +35,9 @@ class Sampling:
 def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Floats:
     """The softmax (V,) over the allowed symbols: what likelihood means here. `mask` allows at least one.
 
-    Infinite logits count as the largest finite ones, so that there always is a distribution.
+    Infinite logits count as the largest finite ones and NaN as the smallest, so that there always is a distribution.
     """
-    scores = np.where(mask, np.clip(logits.astype(np.float64), -_HUGE, _HUGE), -np.inf)
+    scores = np.where(mask, np.nan_to_num(np.clip(logits.astype(np.float64), -_HUGE, _HUGE), nan=-_HUGE), -np.inf)
     weights = np.exp(scores - scores.max())
     return np.asarray(weights / weights.sum())
 

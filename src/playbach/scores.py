@@ -307,8 +307,8 @@ def _ending(exitcode: int | None) -> str:
 @contextmanager
 def fork_allowed() -> Iterator[None]:
     """Python 3.12 and later warn of forks in a process with threads, as a lock that another thread holds at
-    that moment stays locked in the child. Here that is safe: the child runs nothing of the parent's; it
-    parses, with modules that are already imported, writes to its pipe and leaves by `os._exit`. The C
+    that moment stays locked in the child. Ours do nothing with what the parent's other threads
+    may hold: they parse or convert music, write to a pipe or a file of their own, and leave. The C
     library keeps its own allocator usable across forks, and Python its own locks."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)

@@ -26,7 +26,14 @@ class Verdict:
         return " ".join(self.lines)
 
 
-def judge(train: Sequence[float], valid: Sequence[float], guessing: float, parameters: int, symbols: int) -> Verdict:
+def judge(
+    train: Sequence[float],
+    valid: Sequence[float],
+    guessing: float,
+    parameters: int,
+    symbols: int,
+    best: int | None = None,
+) -> Verdict:
     """Judge the curves of a run.
 
     Args:
@@ -34,8 +41,9 @@ def judge(train: Sequence[float], valid: Sequence[float], guessing: float, param
         guessing: bits per note of guessing by the symbols' frequency.
         parameters: of the network.
         symbols: of the training music, each piece in one key.
+        best: index of the epoch whose weights were kept; by default that of the lowest `valid`.
     """
-    best = min(range(len(valid)), key=lambda i: valid[i])
+    best = min(range(len(valid)), key=lambda i: valid[i]) if best is None else best
     tail = max(0, len(valid) - 1 - max(3, len(valid) // 10))
     ratio = parameters / max(1, symbols)
     size = f"The network has {parameters:,} parameters for {symbols:,} training symbols ({ratio:.1f} for each)."

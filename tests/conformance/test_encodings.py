@@ -144,7 +144,7 @@ def test_the_unknown_symbol_is_paid_for_but_never_allowed(case: Any) -> None:
         track.shift_pitch(19, inplace=True)
     sequence = encoding.encode(far)
     unknown = [set(values.tolist()) for values in encoding.unknowns()]
-    if "folded" not in str(getattr(encoding.options, "octaves", "")):
+    if "folded" not in str(getattr(encoding, "options", "")):
         assert any(step[0] in unknown[0] for step in sequence.steps)
     decoder = encoding.decoder(sequence.header)
     for step in sequence.steps:
@@ -276,3 +276,41 @@ def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
                     if min(a0, a1, b0, b1) >= 3 and np.sign(a1 - a0) == np.sign(b1 - b0) != 0:
                         assert not (abs(a0 - b0) % 12 == abs(a1 - b1) % 12 and abs(a0 - b0) % 12 in (0, 7))
     assert fell_back == 0
+
+
+def test_rests_that_training_holds_are_allowed() -> None:
+    for durations in ("none", "joined", "separate"):
+        notes = [(0, 480, 60), (480, 480, 62), (9600, 480, 64), (10080, 480, 62), (12000, 240, 60)]
+        scores = [making.score([notes]), making.line(1)]
+        encoding = ENCODINGS["notes"].fit(scores, NotesOptions(durations=durations))
+        sequence = encoding.encode(scores[0])
+        decoder = encoding.decoder(sequence.header)
+        for step in sequence.steps:
+            assert all(mask[symbol] for mask, symbol in zip(decoder.allowed(), step, strict=True))
+            decoder.feed(step)
+
+
+def test_what_is_hidden_looks_like_what_is_unknown(case: Any) -> None:
+    encoding, make = case
+    sequence = encoding.encode(make(1))
+    hidden = np.arange(len(sequence)) % 5 == 2
+    steps, context = encoding.hide(sequence.steps, sequence.context, hidden)
+    decoder = encoding.decoder(sequence.header)
+    for step, told in zip(steps, context, strict=True):
+        ours = decoder.context()
+        left = encoding.left_column
+        assert np.delete(ours, left).tolist() == np.delete(told, left).tolist()
+        decoder.feed(step)
+    assert sequence.steps.tolist() == encoding.encode(make(1)).steps.tolist(), "the original stays"
+
+
+def test_each_voice_keeps_its_own_instrument() -> None:
+    score = making.chorale(1)
+    reversed_ = making.score([], meters=((0, 1, 4), (480, 4, 4)))
+    for track, program in zip(reversed(list(score.tracks)), (42, 70, 68, 73), strict=True):
+        track.name, track.program = "", program
+        reversed_.tracks.append(track)
+    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(4)])
+    found = {t.name: t.program for t in encoding.encode(reversed_).header.tracks}
+    assert found["Bass"] == 42
+    assert found["Soprano"] in (73, 68)

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -203,9 +204,9 @@ class Decoder(ABC):
 
     finished: bool = False
     final_until: int = 0
-    """No event that is still to come begins before this tick."""
+    """In ticks: no event that is still to come begins before it."""
     tick: int = 0
-    """Where the next step begins."""
+    """Where the next step begins, in ticks."""
 
     @abstractmethod
     def context(self) -> Ints:
@@ -278,16 +279,23 @@ class Encoding(ABC):
         """For each field (V,) the symbol that stands for it where training never saw it."""
         return tuple(np.zeros(len(f), np.int32) for f in self.fields)
 
+    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+        """Steps and context as they would be had training never seen the first field's symbols at `hidden` (T,)."""
+        steps, symbols = steps.copy(), steps[:, 0]
+        steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
+        return steps, context
+
     @property
     def left_column(self) -> int:
-        """The column of the context that tells how much is left."""
+        """The column of the context that tells how much is left; every encoding has one."""
         return next(i for i, f in enumerate(self.context) if f.name == LEFT)
 
 
 def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tuple[Header, int], ...]:
     """The meters (with a pickup, without later changes), tempo and tracks that training pieces begin with."""
     counts = Counter(_opening(h) for h in headers)
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))[:most])
+    # Where many are equally common, as with a folder of different tempos, the cut must not be one by name.
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], sha256(repr(item[0]).encode()).digest()))[:most])
 
 
 def _opening(header: Header) -> Header:

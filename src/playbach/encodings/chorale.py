@@ -61,11 +61,6 @@ SingleNote = tuple[int, int, int]
 """Onset and end in sixteenths, pitch."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChoraleOptions:
-    """This encoding has no options."""
-
-
 @dataclass(frozen=True)
 class ChoraleEncoding(Encoding):
     """`ranges` are lowest and highest pitch of each voice, `longest` the longest note in sixteenths, both as
@@ -76,7 +71,6 @@ class ChoraleEncoding(Encoding):
     longest: int
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
-    options: ChoraleOptions = ChoraleOptions()
 
     @cached_property
     def low(self) -> int:
@@ -195,6 +189,10 @@ class ChoraleEncoding(Encoding):
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
         return ChoraleDecoder(self, header, bars)
 
+    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+        """Nothing: every pitch within the range is a symbol, so that training sees them all."""
+        return steps, context
+
     def transpositions(self, score: Score) -> range:
         down, up = -127, 127
         for (low, high), voice in zip(self.ranges, voices(score)):
@@ -244,7 +242,8 @@ class ChoraleDecoder(Decoder):
     def _pitch_mask(self, voice: int) -> Mask:
         low, high = self._encoding.ranges[voice]
         mask = np.zeros(len(self._encoding.fields[0]), bool)
-        mask[self._encoding._symbol(low) : self._encoding._symbol(high) + 1] = True
+        if low <= high:  # else no training piece has a note in this voice
+            mask[self._encoding._symbol(low) : self._encoding._symbol(high) + 1] = True
         return mask
 
     @property
@@ -336,38 +335,39 @@ def _motion(before: Ints, now: Ints) -> Ints:
 
 
 def header_of(score: Score) -> Header:
-    programs = [t.program for t in score.tracks if len(t.notes) and not t.is_drum]
-    # A plain export leaves every part on program 0, which says nothing.
-    program = programs[0] if len(set(programs)) == 1 and programs[0] else CHOIR
-    each = programs if len(programs) == 4 and len(set(programs)) > 1 else [program] * 4
-    tracks = tuple(Track(name, p) for name, p in zip(VOICES, each))
+    """Meters, tempo and the four voices with their instruments. Raises ScoreError as `voices` does."""
+    programs = [part.program for part in _parts(score)]
+    if len(set(programs)) == 1:  # a plain export leaves every part on program 0, which says nothing
+        programs = [programs[0] or CHOIR] * 4
+    tracks = tuple(Track(name, program) for name, program in zip(VOICES, programs))
     return Header(meters_of(score, GRID), tempo_of(score), tracks)
 
 
 def voices(score: Score) -> list[list[SingleNote]]:
     """Soprano, alto, tenor and bass as (onset, end, pitch), one note at a time, in sixteenths.
 
-    The four parts are the tracks with the voices' names, or else the score's four tracks with notes, from high to
-    low. Of several notes that begin on one
-    sixteenth of a voice the last written stays; a new note ends the one before it.
+    Of several notes that begin on one sixteenth of a voice the last written stays; a new note ends the one before it.
 
     Raises:
-        ScoreError: there are not four single voices.
+        ScoreError: there are not four single voices, or no notes in them.
     """
+    found = [_single_voice(part.notes.numpy(), part.name) for part in _parts(score)]
+    if not any(found):
+        raise ScoreError("there are no notes in its four voices")
+    return found
+
+
+def _parts(score: Score) -> list[Any]:
+    """The tracks with the voices' names, or else the score's four tracks with notes, from high to low."""
     named = {track.name.strip().lower(): track for track in score.tracks if not track.is_drum}
     if all(name.lower() in named for name in VOICES):
-        parts = [named[name.lower()] for name in VOICES]
-        found = [_single_voice(track.notes.numpy(), track.name) for track in parts]
-        if not any(found):
-            raise ScoreError("there are no notes in its four voices")
-        return found
+        return [named[name.lower()] for name in VOICES]
     parts = [t for t in score.tracks if len(t.notes) and not t.is_drum]
     if len(parts) != 4:
         there = f"{len(parts)} track{'s' * (len(parts) != 1)} with notes"
         raise ScoreError(f"the chorale encoding needs four voices on four tracks, but there are {there}")
     mean = [float(np.mean(t.notes.numpy()["pitch"])) for t in parts]
-    ordered = [parts[i] for i in sorted(range(4), key=lambda i: (-mean[i], i))]
-    return [_single_voice(track.notes.numpy(), track.name) for track in ordered]
+    return [parts[i] for i in sorted(range(4), key=lambda i: (-mean[i], i))]
 
 
 def _single_voice(notes: Mapping[str, Any], name: str) -> list[SingleNote]:

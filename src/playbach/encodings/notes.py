@@ -9,10 +9,11 @@ pitch class, played around the corpus's middle. Knows nothing of networks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -74,6 +75,8 @@ Onset = tuple[int, Chord, int, int]
 
 @dataclass(frozen=True, slots=True)
 class NotesOptions:
+    """The article's `normal` (folded octaves), `concatenate` (joined durations) and `predict_velocity`."""
+
     octaves: Literal["kept", "folded"] = "kept"
     durations: Literal["none", "joined", "separate"] = "separate"
     velocities: bool = False
@@ -82,7 +85,8 @@ class NotesOptions:
 @dataclass(frozen=True)
 class NotesEncoding(Encoding):
     """`symbols` are the vocabulary after UNKNOWN; `low` and `high` the training pieces' range; `middle` the pitch
-    around which folded octaves are played; `longest_run` how often at most one chord is struck in succession."""
+    around which folded octaves are played; `longest_run` how often at most one chord is struck in succession, and
+    `longest_rest` how many rests at most follow each other."""
 
     name: ClassVar[str] = "notes"
     options: NotesOptions
@@ -91,6 +95,7 @@ class NotesEncoding(Encoding):
     high: int
     middle: int
     longest_run: int
+    longest_rest: int
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
 
@@ -128,11 +133,13 @@ class NotesEncoding(Encoding):
         options = options or NotesOptions()
         counts: list[Counter[tuple[Chord, int]]] = []
         headers: list[Header] = []
-        longest_run = 1
+        longest_run = longest_rest = 1
         for score in scores:
             onsets = onsets_of(score, options)
             counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
-            longest_run = max(longest_run, _longest_run([o[1] for o in onsets]))
+            chords = [_folded(o[1]) if options.octaves == "folded" else o[1] for o in onsets]
+            longest_run = max(longest_run, _longest_run(chords, lambda chord: chord != REST))
+            longest_rest = max(longest_rest, _longest_run(chords, lambda chord: chord == REST))
             headers.append(header_of(score, options))
         pitches = [p for piece in counts for chord, _ in piece for p in chord]
         if not pitches:
@@ -141,7 +148,17 @@ class NotesEncoding(Encoding):
         middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
         symbols = _vocabulary(counts, low, high, options)
         meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
-        return cls(options, symbols, low, high, middle, longest_run, tuple(meters), most_common_headers(headers))
+        return cls(
+            options,
+            symbols,
+            low,
+            high,
+            middle,
+            longest_run,
+            longest_rest,
+            tuple(meters),
+            most_common_headers(headers),
+        )
 
     @classmethod
     def suits(cls, score: Score) -> str | None:
@@ -193,6 +210,11 @@ class NotesEncoding(Encoding):
             tops.append(FIRST_TOP + chord[-1] if chord and chord != ANY_CHORD else TOP_REST)
         return np.array(tops, np.int32)
 
+    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+        steps, context = super().hide(steps, context.copy(), hidden)
+        context[1:, 1][hidden[:-1]] = TOP_REST  # as `_tops` has it for what is unknown
+        return steps, context
+
     def unknowns(self) -> tuple[Ints, ...]:
         symbols, *others = super().unknowns()
         if self.options.durations == "joined":
@@ -241,6 +263,7 @@ class NotesEncoding(Encoding):
             "high": self.high,
             "middle": self.middle,
             "longest_run": self.longest_run,
+            "longest_rest": self.longest_rest,
             "meters": list(self.meters),
             "headers": [[h.manifest(), n] for h, n in self.headers],
         }
@@ -254,6 +277,7 @@ class NotesEncoding(Encoding):
             int(data["high"]),
             int(data["middle"]),
             int(data["longest_run"]),
+            int(data["longest_rest"]),
             tuple(map(str, data["meters"])),
             tuple((Header.from_manifest(h), int(n)) for h, n in data["headers"]),
         )
@@ -290,9 +314,9 @@ class NotesDecoder(Decoder):
     def allowed(self) -> list[Mask]:
         symbols = self._sounds | self._rests
         chord, run = self._last
-        if chord == REST:
+        if chord == REST and run >= self._encoding.longest_rest:
             symbols &= ~self._rests
-        elif chord is not None and run >= self._encoding.longest_run:
+        elif chord not in (None, REST) and run >= self._encoding.longest_run:
             same = [i for i, (c, _) in enumerate(self._encoding.symbols, 1) if c == chord]
             symbols[same] = False
         remaining = None if self._end is None else (self._end - self.tick) // GRID
@@ -433,13 +457,9 @@ def _folded(chord: Chord) -> Chord:
     return tuple(sorted({p % 12 for p in chord}))
 
 
-def _longest_run(chords: list[Chord]) -> int:
-    longest = run = 1
-    for before, chord in zip(chords, chords[1:]):
-        run = run + 1 if chord == before else 1
-        if chord:
-            longest = max(longest, run)
-    return longest
+def _longest_run(chords: list[Chord], counts: Callable[[Chord], bool]) -> int:
+    """The most equal chords in succession, of those that count; at least 1."""
+    return max((len(list(run)) for chord, run in groupby(chords) if counts(chord)), default=1)
 
 
 def _vocabulary(

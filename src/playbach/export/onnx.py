@@ -35,11 +35,7 @@ class _Step(nn.Module):
 
 
 def export(model: Model) -> bytes:
-    """The step of a model as the bytes of an ONNX file.
-
-    Raises:
-        MissingExtra: onnx or onnxscript is not installed.
-    """
+    """The step of a model as the bytes of an ONNX file. The model stays as it is."""
     model = copy.deepcopy(model).eval().cpu()
     batch = 2  # one would be taken for a constant
     fields, contexts = len(model.shape.symbols), len(model.shape.context)

@@ -8,7 +8,7 @@ from typing import Any
 from playbach.models.base import Model, Shape
 from playbach.models.lstm import Lstm
 
-MODELS: dict[str, type[Lstm]] = {"lstm": Lstm}
+MODELS: dict[str, type[Model]] = {"lstm": Lstm}
 
 
 def build(name: str, shape: Shape, config: Mapping[str, Any] | None = None) -> Model:

@@ -26,7 +26,14 @@ class Model(nn.Module, ABC):
     what is known of step t; the logits at t are those of step t. So training can cut a piece anywhere."""
 
     name: ClassVar[str]
+    Config: ClassVar[type[Any]]
+    """A frozen dataclass of the architecture's own options."""
     shape: Shape
+
+    def __init__(self, shape: Shape, config: Any = None) -> None:
+        """A new network; `config` is an instance of `Config`, with its defaults where it is None."""
+        super().__init__()
+        self.shape = shape
 
     @abstractmethod
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:

@@ -30,11 +30,10 @@ class LstmConfig:
 
 class Lstm(Model):
     name: ClassVar[str] = "lstm"
-    Config = LstmConfig
+    Config: ClassVar[type[Any]] = LstmConfig
 
     def __init__(self, shape: Shape, config: LstmConfig | None = None) -> None:
-        super().__init__()
-        self.shape = shape
+        super().__init__(shape)
         self.options = c = config or LstmConfig()
         self.embed = Embeddings(shape, c.embedding, c.context_embedding)
         between = c.dropout if c.layers > 1 else 0.0
