@@ -101,8 +101,8 @@ def _add_compose(commands: Any) -> None:
                          help="write N pieces, with the seeds that follow each other (default: 1)")  # fmt: skip
     compose.add_argument("--plain", action="store_true",
                          help="leave the notes as composed: no dynamics, no broadening at the end")  # fmt: skip
-    compose.add_argument("--no-rules", action="store_true",
-                         help="leave the network alone: no rule against parallel fifths and octaves")  # fmt: skip
+    compose.add_argument("--no-rules", action="store_true", help="leave the network alone: parallel fifths and "
+                         "octaves, and no lower temperature in the last bar")  # fmt: skip
     compose.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for audio files")
 
 
