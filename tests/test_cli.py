@@ -85,7 +85,7 @@ FAULTS = [
     (["compose", "nothing"], 1, "nothing: no such model"),
     (["compose", "-o", "piece.xyz"], 2, "'.xyz'"),
     (["compose", "-o", "no/such/folder/piece.mid"], 1, "piece.mid: cannot be written"),
-    (["compose", "--bars", "0"], 2, "bars must lie between"),
+    (["compose", "--bars", "0"], 2, "bars must be a whole number between 1 and"),
     (["compose", "--bars", "many"], 2, "invalid int value: 'many'"),
     (["compose", "--temperature", "-1"], 2, "temperature"),
     (["compose", "--count", "0"], 2, "--count"),

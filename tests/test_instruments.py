@@ -72,7 +72,7 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_name() -> None:
         ("electric", "..."),
         ("128", "0 to 127"),
         ("9" * 5000, "0 to 127"),
-        ("-1", "'-1'"),
+        ("-1", "no instrument -1: General MIDI counts from 0 to 127"),
         ("", "''"),
         ("qqqq", "no instrument called 'qqqq' (General"),
     ],

@@ -257,7 +257,7 @@ def test_measuring_does_not_depend_on_padding(lines_bundle: Path, lines_folder: 
         ({"max_minutes": float("inf")}, "max_minutes"),
         ({"clip": float("nan")}, "clip"),
         ({"epochs": 2.5}, "epochs"),
-        ({"name": "a/b"}, "plain file name"),
+        ({"name": "a/b"}, "plain, printable file name"),
     ],
 )
 def test_impossible_options_are_named(

@@ -33,7 +33,7 @@ def load(name_or_path: str | Path | None = None) -> Composer:
     """
     from playbach.composing import load
 
-    return load() if name_or_path is None else load(name_or_path)
+    return load(name_or_path)
 
 
 def train(
@@ -67,7 +67,10 @@ def train(
     known = TrainOptions.__dataclass_fields__
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise UsageError(f"training has no option {unknown[0]!r}; it has: name, into, report, {', '.join(known)}")
+        raise UsageError(
+            f"training has no option {unknown[0]!r}; it has: name, into, report, {', '.join(known)} "
+            "(options of the network go into the dict `network`)"
+        )
     return runs.run(folder, TrainOptions(**options), name=name, into=into, report=report)
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from playbach import encodings
 from playbach.encodings import Encoding, Header
+from playbach.encodings.base import FASTEST, SLOWEST
 from playbach.errors import BundleError
 from playbach.files import shown, writing
 
@@ -96,7 +97,7 @@ def _check(encoding: Encoding) -> None:
     if not encoding.headers:
         raise ValueError("no header")
     for header, count in encoding.headers:
-        _check_header(header)
+        _check_header(header, encoding.voices)
         if count < 1:
             raise ValueError(f"{count} pieces with one header")
         decoder = encoding.decoder(header, 1)
@@ -107,16 +108,18 @@ def _check(encoding: Encoding) -> None:
                 raise ValueError(f"no {field.name} is allowed")
 
 
-def _check_header(header: Header) -> None:
+def _check_header(header: Header, voices: int) -> None:
     ticks = [tick for tick, _, _ in header.meters]
     if not ticks or ticks[0] != 0 or ticks != sorted(set(ticks)):
         raise ValueError("the meters are not in order")
     for _, numerator, denominator in header.meters:
         if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32, 64):
             raise ValueError(f"there is no meter {numerator}/{denominator}")
-    if not 0 < header.tempo <= 1000:
+    if not SLOWEST <= header.tempo <= FASTEST:
         raise ValueError(f"there is no tempo {header.tempo:g}")
-    if not header.tracks or any(not 0 <= track.program <= 127 for track in header.tracks):
+    if len(header.tracks) != voices:
+        raise ValueError(f"expected {voices} tracks, got {len(header.tracks)}")
+    if any(not 0 <= track.program <= 127 for track in header.tracks):
         raise ValueError("there is no such instrument")
 
 

@@ -7,7 +7,9 @@ user can mend, 2 for usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import os
 import sys
 import traceback
@@ -33,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    _mend_streams()
     try:
         options = _parser().parse_args([a for a in given if a != "--debug"])
         status: int = options.run(options)
@@ -52,9 +55,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("playbach: interrupted", file=sys.stderr)
         return 130
+    except UnwrittenResult as error:
+        print(f"playbach: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # somebody reads only the first lines: no fault of theirs
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+class UnwrittenResult(Exception):
+    """stdout cannot take the result."""
+
+
+def _mend_streams() -> None:
+    """A closed stream must not break what is done beside it, nor a name that the terminal cannot spell."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _result(line: str) -> None:
+    """One line of the result, on stdout."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwrittenResult(f"{line}: done, but stdout cannot be written ({error.strerror})") from error
+
+
+def _say(line: str) -> None:
+    """Talk, on stderr; where that cannot be written there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +139,7 @@ def _add_compose(commands: Any) -> None:
     compose.add_argument("--plain", action="store_true",
                          help="leave the notes as composed: no dynamics, no broadening at the end")  # fmt: skip
     compose.add_argument("--no-rules", action="store_true", help="leave the network alone: parallel fifths and "
-                         "octaves, and no lower temperature in the last bar")  # fmt: skip
+                         "octaves, and the first ending that comes")  # fmt: skip
     compose.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for audio files")
 
 
@@ -110,7 +147,7 @@ def _compose(given: argparse.Namespace) -> int:
     from playbach import instruments
 
     if given.instruments:
-        print("\n".join(f"{number:3} {name}" for number, name in enumerate(instruments.NAMES)))
+        _result("\n".join(f"{number:3} {name}" for number, name in enumerate(instruments.NAMES)))
         return 0
     import playbach
     from playbach import composing, outputs, scores
@@ -132,7 +169,10 @@ def _compose(given: argparse.Namespace) -> int:
     if given.bars is not None:
         options["bars"] = given.bars
     composing.ComposeOptions(**options)
+    if given.soundfont is not None and given.output.suffix.lower() in (".mid", ".midi", ".png"):
+        raise UsageError("--soundfont goes with audio files: -o piece.wav, .flac, .mp3 or .ogg")
     seed = composing.new_seed(given.seed)
+    composing.new_seed(seed + given.count - 1)
     composer = playbach.load(given.model)
     if given.instrument:
         options["programs"] = instruments.parse(given.instrument, composer.tracks)
@@ -140,8 +180,8 @@ def _compose(given: argparse.Namespace) -> int:
     for number in range(given.count):
         piece = composer.compose(seed=seed + number, prime=prime, **options)
         path = piece.write(given.output, given.soundfont)
-        print(f"seed {piece.seed}", file=sys.stderr)
-        print(path, flush=True)
+        _say(f"seed {piece.seed}")
+        _result(str(path))
     return 0
 
 
@@ -205,12 +245,21 @@ def _train(given: argparse.Namespace) -> int:
         given.folder,
         TrainOptions(notes=NotesOptions(**notes), **chosen),
         name=given.name,
-        report=runs.to_stderr,
+        report=_talk,
         progress=_progress_bar(),
     )
-    print(f"Curves in {run.picture}, log in {run.log}", file=sys.stderr)
-    print(run.path)
+    _say(f"Curves in {run.picture}, log in {run.log}")
+    _result(str(run.path))
     return 0
+
+
+def _talk(line: str) -> None:
+    """A line of talk that does not break a progress bar."""
+    from tqdm import tqdm
+
+    with contextlib.suppress(OSError):
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
 
 
 def _progress_bar() -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,16 @@ from playbach._version import __version__
 from playbach.bundle import Bundle
 from playbach.corpora import digest
 from playbach.encodings import Decoder, Encoding, Header, Sequence
-from playbach.encodings.base import Bars, bare_score
+from playbach.encodings.base import FASTEST, SLOWEST, Bars, bare_score
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
 from playbach.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo, Track
 from playbach.performing import perform
-from playbach.runtimes import RUNTIMES, Runtime
+from playbach.runtimes import RUNTIMES, Runtime, State
 from playbach.sampling import Sampling, draw, probabilities, sharpened
 
 MOST_BARS = 10_000
-ENDING_TEMPERATURE = 0.3
-"""With `rules`, the highest in the last bar: at temperature 1 throughout, a fifth of all chorales missed their last
-chord (docs/experiments.md)."""
+ENDINGS_TRIED = 16
+"""With `rules`, how often the last bar is composed anew until it ends well; one in two does (docs/experiments.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class ComposeOptions:
 
     `bars` are those composed, after the bars that the prime fills or begins; `prime_bars` cuts the prime,
     `keep_prime` leaves it in the result; `plain` leaves out the performing. Without `rules` the network is left alone
-    with what it has learnt: parallel fifths and octaves, and no cooler head for the last bar.
+    with what it has learnt: parallel fifths and octaves, and the first ending that comes.
     """
 
     bars: int = 16
@@ -57,13 +56,19 @@ class ComposeOptions:
     rules: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("temperature", "top_p", "tempo"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int | float):
+                raise UsageError(f"{name.replace('_', '-')} must be a number, not {value!r}")
+        if not isinstance(self.programs, tuple | list | None):
+            raise UsageError(f"programs must be one number a voice, not {self.programs!r}")
         for name in ("bars", "prime_bars"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and 1 <= value <= MOST_BARS):
                 what = name.replace("_", " ")
                 raise UsageError(f"{what} must be a whole number between 1 and {MOST_BARS}, not {value!r}")
-        if self.tempo is not None and not 10 <= self.tempo <= 480:
-            raise UsageError(f"tempo must lie between 10 and 480 quarters a minute, not {self.tempo:g}")
+        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
+            raise UsageError(f"tempo must lie between {SLOWEST} and {FASTEST} quarters a minute, not {self.tempo:g}")
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
                 raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r}")
@@ -83,13 +88,26 @@ class Composition:
         """Write it in the format of the path's suffix and give the path it really has (nothing is overwritten)."""
         from playbach.outputs import write
 
-        return write(self.score, path, comment=self.comment, soundfont=soundfont)
+        comment = self.comment
+        if soundfont is not None:  # it decides how the file sounds
+            comment = json.dumps({**json.loads(comment), "soundfont": Path(soundfont).name}, sort_keys=True)
+        return write(self.score, path, comment=comment, soundfont=soundfont)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prime:
     sequence: Sequence
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Somewhere in a piece: the decoder, the network's state, the last step, and the events that it completed."""
+
+    decoder: Decoder
+    state: State
+    previous: Any
+    events: list[Event] = field(default_factory=list)
 
 
 class Composer:
@@ -173,7 +191,7 @@ class Composer:
         """The prime encoded, which is to say: checked before the first event."""
         if prime is None:
             return None
-        score = scores.read(prime) if isinstance(prime, str | Path) else prime
+        score = scores.read(prime) if isinstance(prime, str | Path) else scores.in_ticks(prime)
         try:
             return _Prime(self.encoding.encode(score), digest(score))
         except ScoreError as error:
@@ -223,7 +241,11 @@ class Composer:
         end = bars.end(total) - cut + start
         for note in notes:
             if cut and note.steps[0] < len(steps):
-                continue
+                # Of the prime's notes only what the network held on to stays, from the cut on.
+                held = tuple(step for step in note.steps if step >= len(steps))
+                if not held:
+                    continue
+                note = replace(note, tick=cut, duration=note.tick + note.duration - cut, steps=held)
             moved = replace(note, tick=note.tick - cut + start)
             while opening and opening[0].tick <= moved.tick:
                 yield opening.pop(0)
@@ -254,33 +276,55 @@ class Composer:
     def _raw(
         self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
     ) -> Iterator[list[Event]]:
-        """The network and the decoder, step by step: first the prime's, then the network's own."""
-        state = self.runtime.start()
-        calm = replace(sampling, temperature=min(sampling.temperature, ENDING_TEMPERATURE)) if rules else sampling
-        previous = np.array([len(field) for field in self.encoding.fields], np.int32)
-        for number in itertools.count():
-            if decoder.finished:
-                break
-            context = decoder.context()
-            logits, state = self.runtime.step(previous, context, state)
-            if number < len(prime):
-                previous = prime[number]
+        """The network and the decoder, step by step: first the prime's, then the network's own. With rules, the last
+        bar is held back until it ends well, which is to draw from all pieces that do."""
+        here = _Place(decoder, self.runtime.start(), np.array([len(f) for f in self.encoding.fields], np.int32))
+        for step in prime:
+            here = self._fed(here, step)
+            yield here.events
+        while not here.decoder.finished:
+            if rules and here.decoder.context()[self.encoding.left_column] == 0:
+                for _ in range(ENDINGS_TRIED):
+                    ending = list(self._last_bar(here, rng, sampling))
+                    if ending[-1].decoder.ends_well():
+                        break
+                yield from (place.events for place in ending)
+                here = ending[-1]
             else:
-                masks = decoder.careful() if rules else decoder.allowed()
-                chosen = calm if context[self.encoding.left_column] == 0 else sampling
-                chances = [sharpened(probabilities(s, m), chosen) for s, m in zip(logits, masks)]
-                previous = np.array([draw(p, rng) for p in chances], np.int32)
-            yield decoder.feed(previous)
-        yield decoder.finish()
+                here = self._next(here, rng, sampling, rules)
+                yield here.events
+            decoder.final_until = here.decoder.final_until
+        yield here.decoder.finish()
+
+    def _last_bar(self, place: _Place, rng: np.random.Generator, sampling: Sampling) -> Iterator[_Place]:
+        place = replace(place, decoder=place.decoder.copy())
+        while not place.decoder.finished:
+            place = self._next(place, rng, sampling, rules=True)
+            yield place
+
+    def _next(self, place: _Place, rng: np.random.Generator, sampling: Sampling, rules: bool) -> _Place:
+        """One step of the network's own."""
+        logits, state = self.runtime.step(place.previous, place.decoder.context(), place.state)
+        masks = place.decoder.careful() if rules else place.decoder.allowed()
+        chances = [sharpened(probabilities(s, m), sampling) for s, m in zip(logits, masks)]
+        step = np.array([draw(p, rng) for p in chances], np.int32)
+        return _Place(place.decoder, state, step, place.decoder.feed(step))
+
+    def _fed(self, place: _Place, step: Any) -> _Place:
+        """One step that is given."""
+        _, state = self.runtime.step(place.previous, place.decoder.context(), place.state)
+        return _Place(place.decoder, state, step, place.decoder.feed(step))
 
 
-def load(name_or_path: str | Path = bundles.DEFAULT) -> Composer:
-    """The composer of a bundle: a path, or the name of a model that the package ships.
+def load(name_or_path: str | Path | None = None) -> Composer:
+    """The composer of a bundle: a path, the name of a model that the package ships, or by default its chorale model.
 
     Raises:
         BundleError: there is none, or it is damaged.
     """
-    return Composer(bundles.read(bundles.find(name_or_path)))
+    # By default the shipped one, whatever lies in the current folder.
+    path = bundles.shipped()[bundles.DEFAULT] if name_or_path is None else bundles.find(name_or_path)
+    return Composer(bundles.read(path))
 
 
 def new_seed(seed: int | None) -> int:

@@ -7,6 +7,7 @@ tune used again, one movement in two files. Knows encodings only well enough to 
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,8 @@ SIDES = chorales.SIDES
 BUILTIN = (chorales.NAME,)
 HELD_OUT = 0.1
 """The share of the music that goes to each of valid and test."""
+FEWEST_NOTES = 8
+"""A piece of fewer notes is left out."""
 GRAM = 8
 """Tunes are compared by runs of this many intervals …"""
 SHARED = 0.2
@@ -127,14 +130,17 @@ def load_folder(
     pieces: list[Piece] = []
     for name, score in scores:
         reason = ENCODINGS[encoding].suits(score)
+        if score.note_num() < FEWEST_NOTES:
+            reason = f"it has only {score.note_num()} notes; {FEWEST_NOTES} are the least to learn from"
         if reason:
-            skip(f"{name}: {reason}")
+            skip(f"{shown(folder)}/{name}: {reason}")
         else:
             pieces.append(Piece(name, score, digest(score)))
     if not pieces:
         raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first: {skipped[0]}")
-    name = folder.resolve().name if folder.is_dir() else folder.stem
-    return _split(shown(name), pieces, tuple(skipped), seed), encoding
+    here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
+    name = here.name if here.is_dir() else here.stem
+    return _split(name, pieces, tuple(skipped), seed), encoding
 
 
 def _readable(

@@ -78,10 +78,11 @@ ALIASES = {
 def program(name_or_number: str) -> int:
     """The General MIDI program 0-127 that a name, part of a name, or a number means."""
     wanted = _plain(name_or_number)
-    if name_or_number.strip().isdecimal():
-        if len(wanted) <= 3 and int(wanted) < len(NAMES):
+    number = name_or_number.strip()
+    if number.isascii() and number.removeprefix("-").isdecimal():
+        if number.isdecimal() and len(wanted) <= 3 and int(wanted) < len(NAMES):
             return int(wanted)
-        raise UsageError(f"no instrument {wanted}: General MIDI counts from 0 to 127")
+        raise UsageError(f"no instrument {number}: General MIDI counts from 0 to 127")
     names = [_plain(name) for name in NAMES]
     if wanted in names:
         return names.index(wanted)

@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,8 +72,8 @@ def run(
         PlaybachError: the files cannot be written.
     """
     options = options or TrainOptions()
-    if name is not None and (not name or Path(name).name != name):
-        raise UsageError(f"{shown(name)}: a name for a model must be a plain file name, without folders")
+    if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
+        raise UsageError(f"{shown(name)}: a name for a model must be a plain, printable file name, without folders")
     _demand_modules()
     lines: list[str] = []
 
@@ -83,16 +82,18 @@ def run(
         report(line)
 
     corpus, options = _corpus(folder, options, say, progress)
-    stem = _free_stem(Path(into), name or f"{corpus.name}-{options.model}-{options.encoding}")
-    with _scratch(stem) as scratch, _interruptible(say) as interrupted:
-        bar = _Bar(say, progress, scratch, interrupted)
-        try:
-            trained = train(corpus, options, bar)
-        finally:
-            bar.close()
+    stem = _free_stem(Path(into), name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}")
+    with _scratch(stem) as scratch:
+        with _interruptible(say) as interrupted:
+            bar = _Bar(say, progress, scratch, interrupted)
+            try:
+                trained = train(corpus, options, bar)
+            finally:
+                bar.close()
         verdict = _verdict(trained)
         for line in _closing_lines(trained, verdict):
             say(line)
+        say("Writing the bundle")
         path = _write_bundle(stem, trained, verdict)
     with writing(stem.with_name(stem.name + ".png")) as picture:
         plots.draw(trained, verdict, stem.name, picture.temporary)
@@ -128,6 +129,11 @@ def _corpus(
     if options.encoding is None:
         say(f"The {encoding!r} encoding suits this music; --encoding names another")
     return corpus, replace(options, encoding=encoding)
+
+
+def _plain(name: str) -> str:
+    """A folder's name as a part of a file name that can be printed."""
+    return "".join(c if c.isprintable() else "_" for c in name).lstrip(".") or "corpus"
 
 
 def _free_stem(into: Path, name: str) -> Path:
@@ -325,10 +331,3 @@ beginning, without being told how much is left. Guessing by frequency is the lea
 
 {verdict}
 """
-
-
-def to_stderr(line: str) -> None:
-    """For `report`: a line that does not break a progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=sys.stderr)

@@ -86,6 +86,17 @@ def read_many(
         yield from reader.read_many(paths)
 
 
+def in_ticks(score: Any) -> Score:
+    """A score of any resolution with 480 ticks to a quarter.
+
+    Raises:
+        ScoreError: it is not a symusic score in ticks.
+    """
+    if not isinstance(score, Score):
+        raise ScoreError(f"expected a symusic.Score in ticks, got {type(score).__name__}")
+    return score if score.ticks_per_quarter == TICKS_PER_QUARTER else score.resample(TICKS_PER_QUARTER, 1)
+
+
 def find_music(folder: AnyPath) -> list[Path]:
     """Every .mid and .midi file under a folder, sorted; a file gives itself. No folder is visited twice."""
     root = Path(folder)

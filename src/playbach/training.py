@@ -59,6 +59,8 @@ class TrainOptions:
             raise UsageError(f"no encoding called {self.encoding!r}; there are: {', '.join(ENCODINGS)}")
         if self.model not in MODELS:
             raise UsageError(f"no model called {self.model!r}; there are: {', '.join(MODELS)}")
+        if not isinstance(self.notes, NotesOptions):
+            raise UsageError(f"notes must be a playbach.encodings.NotesOptions, not {self.notes!r}")
         config = MODELS[self.model].Config
         unknown = sorted(set(self.network) - set(config.__dataclass_fields__))
         if unknown:
@@ -67,15 +69,15 @@ class TrainOptions:
         config(**self.network)  # has checks of its own
         if self.dtype not in DTYPES:
             raise UsageError(f"no dtype called {self.dtype!r}; there are: {', '.join(DTYPES)}")
-        for name in ("epochs", "patience", "window", "batch", "learning_rate", "clip", "max_minutes"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} must be a number above 0, not {value}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise UsageError(f"weight_decay must be 0 or more, not {self.weight_decay}")
         for name in ("epochs", "patience", "window", "batch", "seed"):
             if not isinstance(getattr(self, name), int | None):
                 raise UsageError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        for name in ("epochs", "patience", "window", "batch", "learning_rate", "clip", "max_minutes"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} must be a number above 0, not {value!r}")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise UsageError(f"weight_decay must be 0 or more, not {self.weight_decay}")
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(f"seed must lie between 0 and 2^63 - 1, not {self.seed}")
 
@@ -363,7 +365,7 @@ def _opening_lines(
 ) -> Iterator[str]:  # fmt: skip
     sides = ", ".join(f"{len(getattr(corpus, s))} {s}" for s in ("train", "valid", "test"))
     yield f"Corpus {corpus.name}: {sides} pieces of {corpus.tunes} tunes"
-    symbols = " + ".join(f"{len(f)} {f.name}s" for f in encoding.fields)
+    symbols = " + ".join(f"{len(f)} {f.name}s".replace("ys", "ies") for f in encoding.fields)
     yield f"Encoding {encoding.name}: {symbols}; {data.steps} training steps, in {data.sequences} keys"
     where = f"{device.type}, {str(dtype).removeprefix('torch.')} ({why}), batches of {batch}"
     yield f"Model {model.name}: {model.parameter_count()} parameters; {where}"

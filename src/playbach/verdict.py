@@ -11,6 +11,8 @@ STILL_FALLING = 0.98
 """A run was cut short where its last tenth still made validation better by this factor."""
 HARDLY_LEARNT = 0.75
 """A network has hardly learnt where even training costs more than this share of guessing by frequency."""
+LITTLE_MUSIC = 2000
+"""Training symbols below which nothing helps but more music."""
 WIDE_GAP = 0.75
 """Training music has been learnt by heart where it costs less than this share of what held-out music costs."""
 
@@ -52,7 +54,9 @@ def judge(
         found = Verdict("underfitting", (
             f"Underfitting: even its training music costs {train[best]:.2f} bits per note, {less} than guessing "
             f"by frequency ({guessing:.2f}).",
-            "Try more epochs first; then a larger network or less dropout.",
+            "Try more music first; this is very little."
+            if symbols < LITTLE_MUSIC
+            else "Try more epochs first; then a larger network or less dropout.",
         ))  # fmt: skip
     elif best == len(valid) - 1 and len(valid) > 1 and min(valid) < STILL_FALLING * valid[tail]:
         found = Verdict("not finished", (

@@ -188,8 +188,10 @@ def test_another_soundfont_must_be_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PlaybachError, match="cannot write the audio"):
-        write(a_score(MELODY[:2]), tmp_path / "none" / "a.wav")
+    from playbach import outputs
+
+    with pytest.raises(PlaybachError, match=r"a\.wav: cannot be written: its folder does not exist"):
+        outputs.write(a_score(MELODY[:2]), tmp_path / "none" / "a.wav")
 
 
 def in_blocks(process: object, signal: NDArray[np.float32], size: int) -> NDArray[np.float32]:

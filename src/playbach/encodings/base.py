@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, ClassVar, Self
@@ -31,6 +32,9 @@ LEFT = "left"
 """The context field that tells how much of the piece is left; its last symbol is `unknown`."""
 LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
 LEFT_MANY, LEFT_UNKNOWN = 9, 10
+
+SLOWEST, FASTEST = 10, 480
+"""Tempos to compose in, in quarters a minute."""
 
 Ints = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -65,7 +69,7 @@ class Header:
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Header:
         meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
-        return cls(meters, float(data["tempo"]), tuple(Track(str(n), int(p)) for n, p in data["tracks"]))
+        return cls(meters, float(data["tempo"]), tuple(Track(plain_name(str(n)), int(p)) for n, p in data["tracks"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,11 @@ class Bars:
         if self.pickup:
             places = np.where(at == 0, places + self._lengths[1] - self.pickup, places)
         return numbers.astype(np.int32), places.astype(np.int32)
+
+
+def plain_name(name: str) -> str:
+    """A track's name as it may stand in a message or a picture."""
+    return "".join(c if c.isprintable() else " " for c in name[:80]).strip()
 
 
 def left_bucket(left: int) -> int:
@@ -224,6 +233,18 @@ class Decoder(ABC):
     def feed(self, step: Ints) -> list[Event]:
         """Take the next step (F,) and give the events that are complete by it, in any order."""
 
+    def ends_well(self) -> bool:
+        """Whether what has been fed would be an ending, if it ended here; True where there are no rules."""
+        return True
+
+    def copy(self) -> Self:
+        """A decoder that goes on from here by itself."""
+        twin = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                setattr(twin, name, [list(v) if isinstance(v, list) else v for v in value])
+        return twin
+
     @abstractmethod
     def finish(self) -> list[Event]:
         """End everything that sounds, here."""
@@ -237,6 +258,8 @@ class Encoding(ABC):
     """See the module. Instances are immutable: `fit` gives a new one with a frozen vocabulary."""
 
     name: ClassVar[str]
+    voices: ClassVar[int]
+    """How many tracks a piece has."""
     fields: tuple[Field, ...]
     context: tuple[Field, ...]
     headers: tuple[tuple[Header, int], ...]
@@ -300,7 +323,8 @@ def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tupl
 
 def _opening(header: Header) -> Header:
     kept = 2 if Bars(header.meters).pickup else 1
-    return replace(header, meters=header.meters[:kept], tempo=float(round(header.tempo)))
+    tempo = float(min(max(round(header.tempo), SLOWEST), FASTEST))
+    return replace(header, meters=header.meters[:kept], tempo=tempo)
 
 
 def intervals(low: int, high: int, most: int = 6) -> Iterator[int]:

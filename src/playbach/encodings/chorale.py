@@ -67,6 +67,7 @@ class ChoraleEncoding(Encoding):
     the training pieces have them."""
 
     name: ClassVar[str] = "chorale"
+    voices: ClassVar[int] = 4
     ranges: tuple[tuple[int, int], ...]
     longest: int
     meters: tuple[str, ...]
@@ -306,6 +307,15 @@ class ChoraleDecoder(Decoder):
             self.final_until = min([self.tick, *sounding])
             self.finished = self._end is not None and self.tick >= self._end
         return events
+
+    def ends_well(self) -> bool:
+        """All voices have held for a quarter at least, in a major or minor triad on the bass; the fifth may be
+        missing. Every chorale of Bach's ends so."""
+        frame = self._steps // 4
+        if min(self._sounding) < FIRST_PITCH or frame - max(self._begun) < TICKS_PER_QUARTER // GRID:
+            return False
+        above = {(symbol - self._sounding[3]) % 12 for symbol in self._sounding}
+        return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
 
     def _end_note(self, voice: int, frame: int) -> list[Event]:
         symbol, onset = self._sounding[voice], self._begun[voice]

@@ -39,6 +39,7 @@ from playbach.encodings.base import (
     left_bucket,
     meters_of,
     most_common_headers,
+    plain_name,
     quantise,
     tempo_of,
 )
@@ -89,6 +90,7 @@ class NotesEncoding(Encoding):
     `longest_rest` how many rests at most follow each other."""
 
     name: ClassVar[str] = "notes"
+    voices: ClassVar[int] = 1
     options: NotesOptions
     symbols: tuple[Symbol, ...]
     low: int
@@ -387,7 +389,7 @@ def header_of(score: Score, options: NotesOptions) -> Header:
     meters = meters_of(score, GRID)
     if options.durations == "none":  # time is the encoding's own, so changes of meter have lost their places
         meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
-    return Header(meters, tempo_of(score), (Track(main.name, main.program),))
+    return Header(meters, tempo_of(score), (Track(plain_name(main.name), main.program),))
 
 
 def onsets_of(score: Score, options: NotesOptions) -> list[Onset]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick as Score
 
 from playbach.errors import UsageError
-from playbach.files import AnyPath, writing
+from playbach.files import AnyPath, shown, writing
+from playbach.scores import in_ticks
 
 
 class Writer(Protocol):
@@ -49,7 +50,7 @@ def writer_for(path: Path) -> Writer:
         return OUTPUTS[path.suffix.lower()]
     except KeyError:
         what = f"files ending in {path.suffix!r}" if path.suffix else "files without an extension"
-        raise UsageError(f"{path.name}: cannot write {what}; possible are {', '.join(OUTPUTS)}") from None
+        raise UsageError(f"{shown(path)}: cannot write {what}; possible are {', '.join(OUTPUTS)}") from None
 
 
 def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -69,9 +70,10 @@ def write(score: Score, path: AnyPath, *, comment: str = "", soundfont: AnyPath 
 
     Raises:
         UsageError: nothing is known to write for this suffix.
+        ScoreError: this is no score in ticks.
         PlaybachError: it cannot be written there.
     """
-    path = Path(path)
+    path, score = Path(path), in_ticks(score)
     writer = writer_for(path)
     with writing(path) as draft:
         writer(score, draft.temporary, comment=comment, soundfont=None if soundfont is None else Path(soundfont))

@@ -203,16 +203,59 @@ def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None
     bank = NoteBank(SoundFont(soundfont or default_path()))
     gain = _loudness_gain(_mixed(cues, samples, bank))
     options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": format_, "subtype": subtype}
-    try:
-        with soundfile.SoundFile(path, "w", **options) as file:
-            if comment:
-                file.comment = comment
-            for block in _limited(block * gain for block in _mixed(cues, samples, bank)):
-                file.write(block.T)
-    except soundfile.LibsndfileError as error:
-        raise PlaybachError(f"{path}: cannot write the audio: {error.error_string}") from error
+    with _Disk(path) as disk:
+        try:
+            with soundfile.SoundFile(disk, "w", **options) as file:
+                if comment:
+                    file.comment = comment
+                for block in _limited(block * gain for block in _mixed(cues, samples, bank)):
+                    file.write(block.T)
+        except soundfile.LibsndfileError as error:
+            if disk.fault is None:
+                raise PlaybachError(f"the audio cannot be written: {error.error_string}") from error
+    if disk.fault is not None:
+        raise disk.fault
     if format_ == "OGG":
         path.write_bytes(_with_serial(path.read_bytes(), 1685))
+
+
+class _Disk:
+    """A file for libsndfile that remembers what went wrong: its writers of OGG and others take a full disk for
+    success, and an exception cannot pass through it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b")
+        self.fault: OSError | None = None
+
+    def __enter__(self) -> _Disk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self.fault = self.fault or error
+
+    def write(self, data: bytes) -> int:
+        if self.fault is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.fault = error
+        return len(data)  # it goes on undisturbed, and hears of the fault when it is done
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)  # writes what is buffered
+        except OSError as error:
+            self.fault = self.fault or error
+            return self._file.tell() if whence else offset
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _cues(score: Score) -> tuple[list[Cue], int]:
