@@ -140,7 +140,7 @@ def figures(grids: list[Grid]) -> dict[str, float | list[float]]:
     }
 
 
-def composed(model: str, samples: int, bars: int) -> Iterator[Any]:
+def composed(model: str, samples: int, bars: int, rules: bool = True) -> Iterator[Any]:
     """The pieces of seeds 0 to `samples` - 1."""
     from playbach import composing
 
@@ -149,7 +149,7 @@ def composed(model: str, samples: int, bars: int) -> Iterator[Any]:
         fail(f"{model} is of the encoding {composer.encoding.name!r}; give a model of four voices (chorale)")
     for seed in range(samples):
         say(f"piece {seed + 1} of {samples}")
-        yield composer.compose(seed=seed, bars=bars).score
+        yield composer.compose(seed=seed, bars=bars, rules=rules).score
 
 
 def corpus_test() -> tuple[list[Any], str]:
@@ -173,13 +173,16 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("model", metavar="MODEL", help="a .playbach file or a shipped model's name")
     options.add_argument("--samples", type=count, default=50, help="pieces (default: %(default)s)")
+    options.add_argument("--no-rules", action="store_true", help="as `playbach compose --no-rules`")
     options.add_argument("--bars", type=count, default=16, help="of each (default: %(default)s)")
     given = options.parse_args()
 
     from playbach.errors import PlaybachError
 
     try:
-        pieces = [grid_of_score(score) for score in composed(given.model, given.samples, given.bars)]
+        pieces = [
+            grid_of_score(score) for score in composed(given.model, given.samples, given.bars, not given.no_rules)
+        ]
     except PlaybachError as error:
         fail(str(error))
     test, why_not = corpus_test()

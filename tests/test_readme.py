@@ -60,3 +60,13 @@ def test_the_commands_to_train_and_play_run(here: Path, capsys: pytest.CaptureFi
         f"my-midi-folder-lstm-notes.{ending}" for ending in ("log", "playbach", "png")
     ]
     assert (here / "mine.wav").exists()
+
+
+def test_what_the_documents_point_to_is_there() -> None:
+    root = Path(__file__).parent.parent
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))):
+        text = page.read_text("utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for script in re.findall(r"benchmarks/\w+\.py", text):
+            assert (root / script).exists(), f"{page.name}: {script}"

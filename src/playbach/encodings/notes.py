@@ -9,11 +9,10 @@ pitch class, played around the corpus's middle. Knows nothing of networks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -140,8 +139,7 @@ class NotesEncoding(Encoding):
             onsets = onsets_of(score, options)
             counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
             chords = [_folded(o[1]) if options.octaves == "folded" else o[1] for o in onsets]
-            longest_run = max(longest_run, _longest_run(chords, lambda chord: chord != REST))
-            longest_rest = max(longest_rest, _longest_run(chords, lambda chord: chord == REST))
+            longest_run, longest_rest = map(max, (longest_run, longest_rest), _longest_runs(chords))
             headers.append(header_of(score, options))
         pitches = [p for piece in counts for chord, _ in piece for p in chord]
         if not pitches:
@@ -183,7 +181,7 @@ class NotesEncoding(Encoding):
             symbols.append(symbol)
         columns.append(symbols)
         if self.options.durations == "separate":
-            columns.append([DURATIONS.index(o[2]) + 1 for o in onsets])
+            columns.append([_DURATIONS[o[2]] for o in onsets])
         if self.options.velocities:
             columns.append([FIRST_VELOCITY + o[3] // BIN if o[1] else VELOCITY_REST for o in onsets])
         steps = np.array(columns, np.int32).T
@@ -443,7 +441,7 @@ def _timed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
     return onsets
 
 
-_DURATIONS = frozenset(DURATIONS)
+_DURATIONS = {units: i for i, units in enumerate(DURATIONS, 1)}
 
 
 def _rests(begin: int, end: int) -> list[Onset]:
@@ -459,9 +457,14 @@ def _folded(chord: Chord) -> Chord:
     return tuple(sorted({p % 12 for p in chord}))
 
 
-def _longest_run(chords: list[Chord], counts: Callable[[Chord], bool]) -> int:
-    """The most equal chords in succession, of those that count; at least 1."""
-    return max((len(list(run)) for chord, run in groupby(chords) if counts(chord)), default=1)
+def _longest_runs(chords: list[Chord]) -> tuple[int, int]:
+    """The most equal chords, and the most rests, in succession; each at least 1."""
+    chord_run = rest_run = run = 1
+    for before, chord in zip(chords, chords[1:]):
+        run = run + 1 if chord == before else 1
+        if run > 1:
+            chord_run, rest_run = (max(chord_run, run), rest_run) if chord else (chord_run, max(rest_run, run))
+    return chord_run, rest_run
 
 
 def _vocabulary(
