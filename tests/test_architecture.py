@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("encodings",),
     ("chorales", "bundle"),
     ("corpora", "outputs"),
-    ("runtimes", "sampling", "performing"),
+    ("runtimes", "sampling", "performing", "pieces"),
     ("composing",),
     ("models", "batches", "verdict"),
     ("evaluation", "export"),

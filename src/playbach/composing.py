@@ -10,13 +10,13 @@ import heapq
 import itertools
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
+from symusic.core import ScoreTick
 
 from playbach import bundle as bundles
 from playbach import scores
@@ -24,10 +24,11 @@ from playbach._version import __version__
 from playbach.bundle import Bundle
 from playbach.corpora import digest
 from playbach.encodings import Decoder, Encoding, Header, Sequence
-from playbach.encodings.base import FASTEST, SLOWEST, Bars, bare_score
+from playbach.encodings.base import FASTEST, SLOWEST, Bars
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
-from playbach.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo, Track
+from playbach.events import End, Event, Note, Start, Track
 from playbach.performing import perform
+from playbach.pieces import cut_meters, opening, to_score
 from playbach.runtimes import RUNTIMES, Runtime, State
 from playbach.sampling import Sampling, draw, probabilities, sharpened
 
@@ -229,7 +230,7 @@ class Composer:
             bars = Bars(header.meters)
             until = None if options.prime_bars is None else bars.start(options.prime_bars + 1)
             steps, primed_until = _until(prime.sequence.steps, self.encoding.decoder(header), until)
-            header = _cut(header, primed_until)
+            header = cut_meters(header, primed_until)
         header = _as_asked(header, options)
         bars = Bars(header.meters)
         total = options.bars + (bars.number(primed_until - 1) if primed_until else 0)
@@ -237,7 +238,7 @@ class Composer:
         notes = self._ordered(decoder, steps, rng, self._sampling(options), options.rules)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
-        opening = _opening(header, bars, cut, start)
+        beginning = opening(header, cut, start)
         end = bars.end(total) - cut + start
         for note in notes:
             if cut and note.steps[0] < len(steps):
@@ -247,11 +248,11 @@ class Composer:
                     continue
                 note = replace(note, tick=cut, duration=note.tick + note.duration - cut, steps=held)
             moved = replace(note, tick=note.tick - cut + start)
-            while opening and opening[0].tick <= moved.tick:
-                yield opening.pop(0)
+            while beginning and beginning[0].tick <= moved.tick:
+                yield beginning.pop(0)
             yield moved
             end = max(end, moved.tick + moved.duration)
-        yield from opening
+        yield from beginning
         yield End(end)
 
     def _sampling(self, options: ComposeOptions) -> Sampling:
@@ -340,29 +341,6 @@ def new_seed(seed: int | None) -> int:
     return seed
 
 
-def to_score(events: Iterable[Event]) -> ScoreTick:
-    """The events of one piece as a score, which begins at the piece's own first tick."""
-    score = ScoreTick(TICKS_PER_QUARTER)
-    begin = 0
-    for event in events:
-        match event:
-            case Start():
-                begin = event.tick
-                score = bare_score(Header((), 1.0, event.tracks))
-                score.tempos.clear()
-            case Meter():
-                meter = TimeSignatureTick(event.tick - begin, event.numerator, event.denominator)
-                score.time_signatures.append(meter)
-            case Tempo():
-                score.tempos.append(TempoTick(event.tick - begin, qpm=event.qpm))
-            case Note():
-                note = NoteTick(event.tick - begin, event.duration, event.pitch, event.velocity)
-                score.tracks[event.track].notes.append(note)
-            case End():
-                break
-    return score
-
-
 def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:
     """A beginning as the training pieces have them, as often as they do."""
     weights = np.array([n for _, n in headers], np.float64)
@@ -383,36 +361,6 @@ def _until(steps: Any, decoder: Decoder, tick: int | None) -> tuple[Any, int]:
             return steps[:number], decoder.tick
         decoder.feed(step)
     return steps, decoder.tick
-
-
-def _cut(header: Header, tick: int) -> Header:
-    """Without the changes of meter that a prime would have had later; its pickup, if it has one, stays."""
-    kept = 2 if Bars(header.meters).pickup else 1
-    return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < kept or m[0] < tick))
-
-
-def _opening(header: Header, bars: Bars, cut: int, start: int) -> list[Event]:
-    """The meters and the tempo, from the cut on; a bar that the cut leaves a part of becomes a pickup."""
-    events: list[Event] = [Tempo(start, header.tempo)]
-    if not cut:
-        return [*(Meter(t + start, n, d) for t, n, d in header.meters[:1]), *events,
-                *(Meter(t + start, n, d) for t, n, d in header.meters[1:])]  # fmt: skip
-    _, numerator, denominator = [m for m in header.meters if m[0] <= cut][-1]
-    rest = -bars.place(cut) % Meter(0, numerator, denominator).bar_ticks
-    sixteenths = rest * 4 // TICKS_PER_QUARTER
-    first: list[Event] = [Meter(start, numerator, denominator)]
-    if sixteenths:
-        first = [Meter(start, *_shortened(sixteenths)), Meter(start + rest, numerator, denominator)]
-    later = [Meter(t - cut + start, n, d) for t, n, d in header.meters if t > cut + rest]
-    return [first[0], *events, *first[1:], *later]
-
-
-def _shortened(sixteenths: int) -> tuple[int, int]:
-    """A meter of so many sixteenths, in the largest unit that divides them."""
-    for denominator, size in ((4, 4), (8, 2)):
-        if sixteenths % size == 0:
-            return sixteenths // size, denominator
-    return sixteenths, 16
 
 
 def _has_velocities(encoding: Encoding) -> bool:

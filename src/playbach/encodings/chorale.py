@@ -7,7 +7,8 @@ interval this voice stood to each other one before, and by how much each has jus
 counterpoint looks at.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
-(TonicNet, arXiv:1911.11775). Knows nothing of networks.
+(TonicNet, arXiv:1911.11775). Knows nothing of networks. As long as it is because encoding, projection and decoder
+must agree and are read side by side.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 All tracks are taken together: what begins at one time is one chord, the next onset ends it, and a silence is a rest
 unless it is mere articulation. Durations are left out (every onset lasts an eighth), joined to the pitch into one
 symbol (`A2:1/2`), or a field of their own; velocities are a field of their own. `folded` octaves keep only the
-pitch class, played around the corpus's middle. Knows nothing of networks.
+pitch class, played around the corpus's middle. Knows nothing of networks. Past 400 lines because encoding, projection
+and decoder must agree and are read side by side.
 """
 
 from __future__ import annotations
@@ -39,20 +40,22 @@ from playbach.encodings.base import (
     meters_of,
     most_common_headers,
     plain_name,
-    quantise,
     tempo_of,
 )
+from playbach.encodings.onsets import (
+    DURATION_INDEX,
+    DURATIONS,
+    FIXED,
+    GRID,
+    REST,
+    UNITS,
+    Chord,
+    longest_runs,
+    onsets_of,
+)
 from playbach.errors import ScoreError
-from playbach.events import TICKS_PER_QUARTER, Event, Note, Track
+from playbach.events import Event, Note, Track
 
-UNITS = 12
-"""Grid units to a quarter: sixteenths and triplets both fall on it."""
-GRID = TICKS_PER_QUARTER // UNITS
-FIXED = UNITS // 2
-"""The duration of everything where durations are left out."""
-SHORTEST_REST = UNITS // 4
-DURATIONS = (*range(1, 25), 30, 36, 42, 48, 60, 72, 84, 96)
-"""The durations there are, in units; what falls between is a shorter note and a rest."""
 MAX_PLACES = 8 * UNITS
 VELOCITY = 80
 BIN = 4
@@ -62,15 +65,10 @@ MOST_SYMBOLS = 8192
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 TOP_REST, FIRST_TOP = 1, 2
 
-Chord = tuple[int, ...]
-"""Pitches (or pitch classes), rising; empty is a rest."""
-REST: Chord = ()
 ANY_CHORD: Chord = (-1,)
 """A chord that training never saw, where the symbol still has to tell its duration."""
 Symbol = tuple[Chord, int]
 """A chord and its duration in units; 0 where durations are not joined."""
-Onset = tuple[int, Chord, int, int]
-"""Time and duration in units, the chord's real pitches, its loudest velocity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +134,10 @@ class NotesEncoding(Encoding):
         headers: list[Header] = []
         longest_run = longest_rest = 1
         for score in scores:
-            onsets = onsets_of(score, options)
+            onsets = onsets_of(score, options.durations == "none")
             counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
             chords = [_folded(o[1]) if options.octaves == "folded" else o[1] for o in onsets]
-            longest_run, longest_rest = map(max, (longest_run, longest_rest), _longest_runs(chords))
+            longest_run, longest_rest = map(max, (longest_run, longest_rest), longest_runs(chords))
             headers.append(header_of(score, options))
         pitches = [p for piece in counts for chord, _ in piece for p in chord]
         if not pitches:
@@ -167,7 +165,7 @@ class NotesEncoding(Encoding):
         return "it has no notes but drums"
 
     def encode(self, score: Score) -> Sequence:
-        onsets = onsets_of(score, self.options)
+        onsets = onsets_of(score, self.options.durations == "none")
         header = header_of(score, self.options)
         index, joined = self._index, self.options.durations == "joined"
         fold = self.options.octaves == "folded"
@@ -181,7 +179,7 @@ class NotesEncoding(Encoding):
             symbols.append(symbol)
         columns.append(symbols)
         if self.options.durations == "separate":
-            columns.append([_DURATIONS[o[2]] for o in onsets])
+            columns.append([DURATION_INDEX[o[2]] for o in onsets])
         if self.options.velocities:
             columns.append([FIRST_VELOCITY + o[3] // BIN if o[1] else VELOCITY_REST for o in onsets])
         steps = np.array(columns, np.int32).T
@@ -230,7 +228,7 @@ class NotesEncoding(Encoding):
         joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
         known = set(self.symbols)
         projected = bare_score(header_of(score, self.options))
-        for tick, chord, units, loudness in onsets_of(score, self.options):
+        for tick, chord, units, loudness in onsets_of(score, self.options.durations == "none"):
             said = tuple(sorted({p % 12 for p in chord})) if fold else chord
             if (said, units if joined else 0) not in known:
                 continue
@@ -390,81 +388,8 @@ def header_of(score: Score, options: NotesOptions) -> Header:
     return Header(meters, tempo_of(score), (Track(plain_name(main.name), main.program),))
 
 
-def onsets_of(score: Score, options: NotesOptions) -> list[Onset]:
-    """Chords and rests, without gap or overlap: each ends where the next begins."""
-    tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
-    if not tracks:
-        raise ScoreError("it has no notes but drums")
-    times, durations, pitches, velocities = (
-        np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in ("time", "duration", "pitch", "velocity")
-    )
-    onsets = quantise(times, GRID)
-    ends = np.maximum(quantise(times + durations, GRID), onsets + 1)
-    order = np.lexsort((pitches, onsets))
-    onsets, ends, pitches, velocities = onsets[order], ends[order], pitches[order], velocities[order]
-    first = np.flatnonzero(np.diff(onsets, prepend=-1))
-    begins = onsets[first]
-    finals = np.maximum.reduceat(ends, first)
-    loudest = np.maximum.reduceat(velocities, first).tolist()
-    nexts = np.append(begins[1:], finals[-1])
-    # A silence shorter than a sixteenth before which a note ends off the grid is articulation, not a rest.
-    off_grid = np.maximum.reduceat((times + durations)[order] % GRID, first) > 0
-    legato = (nexts - finals < SHORTEST_REST) & off_grid
-    finals = np.where(legato | (finals > nexts), nexts, finals)
-    bounds = [*first.tolist(), len(onsets)]
-    notes = pitches.tolist()
-    chords = [(notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])]
-    spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
-    return _fixed(spans) if options.durations == "none" else _timed(spans)
-
-
-def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
-    """Each chord, and each rest between two, with the one duration that there is."""
-    rest = (REST, -1)
-    chords: list[tuple[Chord, int]] = [rest] * (spans[0][0] // FIXED)
-    for _, final, following, chord, velocity in spans:
-        chords.append((chord, velocity))
-        if following > final:
-            chords += [rest] * max(1, (following - final) // FIXED)
-    return [(i * FIXED, chord, FIXED, velocity) for i, (chord, velocity) in enumerate(chords)]
-
-
-def _timed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
-    onsets: list[Onset] = _rests(0, spans[0][0])
-    for begin, final, following, chord, velocity in spans:
-        units = final - begin
-        if units not in _DURATIONS:
-            units = max(d for d in DURATIONS if d < units)
-        onsets.append((begin, chord, units, velocity))
-        if following > begin + units:
-            onsets += _rests(begin + units, following)
-    return onsets
-
-
-_DURATIONS = {units: i for i, units in enumerate(DURATIONS, 1)}
-
-
-def _rests(begin: int, end: int) -> list[Onset]:
-    rests: list[Onset] = []
-    while begin < end:
-        units = max(d for d in DURATIONS if d <= end - begin)
-        rests.append((begin, REST, units, -1))
-        begin += units
-    return rests
-
-
 def _folded(chord: Chord) -> Chord:
     return tuple(sorted({p % 12 for p in chord}))
-
-
-def _longest_runs(chords: list[Chord]) -> tuple[int, int]:
-    """The most equal chords, and the most rests, in succession; each at least 1."""
-    chord_run = rest_run = run = 1
-    for before, chord in zip(chords, chords[1:]):
-        run = run + 1 if chord == before else 1
-        if run > 1:
-            chord_run, rest_run = (max(chord_run, run), rest_run) if chord else (chord_run, max(rest_run, run))
-    return chord_run, rest_run
 
 
 def _vocabulary(
