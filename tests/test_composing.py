@@ -49,6 +49,24 @@ def test_it_ends_where_it_was_asked_to(composer: Composer, bars: int) -> None:
         assert end > (bars - 1) * bar - pickup or bars == 1
 
 
+def test_the_shipped_model_ends_on_a_triad_that_is_held() -> None:
+    composer = playbach.load()
+    for seed in range(10):
+        score = composer.compose(bars=4, seed=seed, plain=True).score
+        last = [max(t.notes, key=lambda n: n.time) for t in score.tracks]
+        above = {(n.pitch - last[-1].pitch) % 12 for n in last}
+        assert min(n.duration for n in last) >= 480
+        assert {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
+
+
+def test_a_melody_ends_on_a_note_that_is_held(lines_bundle: Path) -> None:
+    for seed in range(10):
+        score = playbach.load(lines_bundle).compose(bars=3, seed=seed, plain=True).score
+        last = max(score.tracks[0].notes, key=lambda n: n.time)
+        assert last.duration >= 480
+        assert last.time + last.duration == 3 * 1920
+
+
 def test_the_file_says_how_to_make_it_again(composer: Composer, tmp_path: Path) -> None:
     piece = composer.compose(bars=3, seed=5, temperature=0.8)
     how = json.loads(midi.comment_of(playbach.read(piece.write(tmp_path / "a.mid"))) or "")

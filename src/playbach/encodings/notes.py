@@ -289,6 +289,7 @@ class NotesDecoder(Decoder):
         self._steps = 0
         self._last: tuple[Chord | None, int] = (None, 0)  # the last chord and how often it came in succession
         self._top = 0
+        self._last_units = 0
         self._sounds = np.array([False, *(c not in (REST, ANY_CHORD) for c, _ in encoding.symbols)])
         self._rests = np.array([False, *(c == REST for c, _ in encoding.symbols)])
         self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
@@ -328,6 +329,16 @@ class NotesDecoder(Decoder):
             masks.append(np.arange(FIRST_VELOCITY + 128 // BIN) >= VELOCITY_REST)
         return masks
 
+    def careful(self) -> list[Mask]:
+        """So that the last onset has a quarter at least: what comes before it leaves that much."""
+        masks = self.allowed()
+        if self._end is None or self._options.durations == "none":
+            return masks
+        remaining = (self._end - self.tick) // GRID
+        field, units = (0, self._units) if self._options.durations == "joined" else (1, np.array([0, *DURATIONS]))
+        masks[field] = _narrowed(masks[field], (units == remaining) | (remaining - units >= UNITS))
+        return masks
+
     def feed(self, step: Ints) -> list[Event]:
         values = [int(s) for s in step]
         chord, units = self._encoding.symbols[values[0] - 1] if values[0] else (ANY_CHORD, FIXED)
@@ -339,6 +350,7 @@ class NotesDecoder(Decoder):
         events = self._chord(chord, units * GRID, velocity)
         self._last = (chord, self._last[1] + 1 if chord == self._last[0] else 1)
         self._top = int(self._encoding._tops[values[0]])
+        self._last_units = units
         self._steps += 1
         self.tick += units * GRID
         self.final_until = self.tick
@@ -352,6 +364,11 @@ class NotesDecoder(Decoder):
             duration = min(duration, self._end - self.tick)
         pitches = map(self._encoding._unfolded, chord) if self._options.octaves == "folded" else chord
         return [Note(self.tick, duration, pitch, velocity, 0, (self._steps,)) for pitch in pitches]
+
+    def ends_well(self) -> bool:
+        """The last onset sounds, for a quarter at least where the network decides on durations."""
+        sounds = self._last[0] not in (None, REST, ANY_CHORD)
+        return sounds and (self._options.durations == "none" or self._last_units >= UNITS)
 
     def finish(self) -> list[Event]:
         return []
