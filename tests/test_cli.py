@@ -175,3 +175,15 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith(f"playbach: {name}: cannot be written")
         assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--help"])
+    assert stop.value.code == 0
+    from playbach.training import TrainOptions
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
+    assert "how many LSTM layers (default: 2)" in told

@@ -188,15 +188,35 @@ def _compose(given: argparse.Namespace) -> int:
 # --------------------------------------------------------------------------------------------------------- train
 
 
+class _HelpWithDefaults(argparse.Action):
+    """Help that shows the defaults where they live, in the options' dataclasses, if torch is there to import them."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        with contextlib.suppress(ModuleNotFoundError):
+            from playbach.models import MODELS
+            from playbach.training import TrainOptions
+
+            options = TrainOptions()
+            network = MODELS[options.model].Config()
+            for action in parser._actions:
+                default = getattr(options, action.dest, getattr(network, action.dest, None))
+                if default is not None:
+                    action.help = f"{action.help} (default: {default})"
+        parser.print_help()
+        parser.exit()
+
+
 def _add_train(commands: Any) -> None:
     train = commands.add_parser(
         "train",
+        add_help=False,
         help="train a network on a folder of MIDI files",
         description="Train a network on every MIDI file under FOLDER, or on the built-in Bach chorales, and write "
         "NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends it and keeps the best. "
         "Needs the extra 'train'.",
     )
     train.set_defaults(run=_train)
+    train.add_argument("-h", "--help", nargs=0, action=_HelpWithDefaults, help="show this help message and exit")
     train.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
                        help="searched with all below it (default: the built-in corpus bach-chorales)")  # fmt: skip
     train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
