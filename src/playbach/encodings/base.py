@@ -217,6 +217,20 @@ class Decoder(ABC):
     tick: int = 0
     """Where the next step begins, in ticks."""
 
+    def __init__(self, header: Header, bars: int | None) -> None:
+        """A piece that begins so, and ends after so many full bars; None: it goes on for ever."""
+        self._bars = Bars(header.meters)
+        self._end = None if bars is None else self._bars.end(bars)
+
+    def _left(self) -> int:
+        """How much is left, as a symbol of the context field LEFT."""
+        if self._end is None:
+            return LEFT_UNKNOWN
+        return left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))
+
+    def _reached_end(self) -> bool:
+        return self._end is not None and self.tick >= self._end
+
     @abstractmethod
     def context(self) -> Ints:
         """The context (C,) of the next step."""
@@ -249,10 +263,6 @@ class Decoder(ABC):
     def finish(self) -> list[Event]:
         """End everything that sounds, here."""
 
-    @abstractmethod
-    def set_bars(self, bars: int | None) -> None:
-        """End after so many full bars; None: go on for ever."""
-
 
 class Encoding(ABC):
     """See the module. Instances are immutable: `fit` gives a new one with a frozen vocabulary."""
@@ -262,6 +272,8 @@ class Encoding(ABC):
     """How many tracks a piece has."""
     fields: tuple[Field, ...]
     context: tuple[Field, ...]
+    meters: tuple[str, ...]
+    """The meters of the training pieces, `3/4`."""
     headers: tuple[tuple[Header, int], ...]
     """The headers with which the training pieces begin, cut down to what composing needs, and how many do."""
 
@@ -307,6 +319,10 @@ class Encoding(ABC):
         steps, symbols = steps.copy(), steps[:, 0]
         steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
         return steps, context
+
+    def _meter(self, name: str) -> int:
+        """A meter as a symbol of a context field that has UNKNOWN and then `meters`."""
+        return self.meters.index(name) + 1 if name in self.meters else UNKNOWN
 
     @property
     def left_column(self) -> int:

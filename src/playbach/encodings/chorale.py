@@ -7,8 +7,7 @@ interval this voice stood to each other one before, and by how much each has jus
 counterpoint looks at.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
-(TonicNet, arXiv:1911.11775). Knows nothing of networks. As long as it is because encoding, projection and decoder
-must agree and are read side by side.
+(TonicNet, arXiv:1911.11775). Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from symusic.core import ScoreTick as Score
 from playbach.encodings.base import (
     LEFT,
     LEFT_SYMBOLS,
-    LEFT_UNKNOWN,
     UNKNOWN,
     UNKNOWN_NAME,
     Bars,
@@ -177,9 +175,6 @@ class ChoraleEncoding(Encoding):
     def _symbol(self, pitch: int) -> int:
         return FIRST_PITCH + pitch - self.low if self.low <= pitch <= self.high else UNKNOWN
 
-    def _meter(self, name: str) -> int:
-        return self.meters.index(name) + 1 if name in self.meters else UNKNOWN
-
     def project(self, score: Score) -> Score:
         projected = bare_score(header_of(score))
         for track, voice in zip(projected.tracks, voices(score)):
@@ -227,19 +222,13 @@ class ChoraleEncoding(Encoding):
 class ChoraleDecoder(Decoder):
     def __init__(self, encoding: ChoraleEncoding, header: Header, bars: int | None) -> None:
         self._encoding = encoding
-        self._bars = Bars(header.meters)
+        super().__init__(header, bars)
         self._steps = 0
         self._sounding = [HOLD] * 4
         self._before = [HOLD] * 4  # what sounded before this sixteenth
         self._begun = [0] * 4
         self._made_by: list[list[int]] = [[], [], [], []]
-        self.set_bars(bars)
         self._pitch_masks = [self._pitch_mask(v) for v in range(4)]
-
-    def set_bars(self, bars: int | None) -> None:
-        self._total = bars
-        self._end = None if bars is None else self._bars.end(bars)
-        self.finished = self._end is not None and self.tick >= self._end
 
     def _pitch_mask(self, voice: int) -> Mask:
         low, high = self._encoding.ranges[voice]
@@ -259,14 +248,11 @@ class ChoraleDecoder(Decoder):
     def context(self) -> Ints:
         frame, voice = divmod(self._steps, 4)
         place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
-        left = LEFT_UNKNOWN
-        if self._total is not None:
-            left = left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))  # type: ignore[operator]
         length = min(frame - self._begun[ORDER[voice]], MAX_LENGTH)
         meter = self._encoding._meter(self._bars.meter(self.tick))
         before, now = np.array(self._before), np.array(self._sounding)
         relations = [*_interval(now[ORDER[voice]], before), *_motion(before, now)]
-        return np.array([voice, place, meter, left, length, *now, *relations], np.int32)
+        return np.array([voice, place, meter, self._left(), length, *now, *relations], np.int32)
 
     def allowed(self) -> list[Mask]:
         voice = self._voice
@@ -306,7 +292,7 @@ class ChoraleDecoder(Decoder):
             self._before = list(self._sounding)
             sounding = [self._begun[v] * GRID for v in range(4) if self._sounding[v] >= FIRST_PITCH]
             self.final_until = min([self.tick, *sounding])
-            self.finished = self._end is not None and self.tick >= self._end
+            self.finished = self._reached_end()
         return events
 
     def ends_well(self) -> bool:

@@ -23,7 +23,6 @@ from symusic.core import ScoreTick as Score
 from playbach.encodings.base import (
     LEFT,
     LEFT_SYMBOLS,
-    LEFT_UNKNOWN,
     UNKNOWN,
     UNKNOWN_NAME,
     Bars,
@@ -221,9 +220,6 @@ class NotesEncoding(Encoding):
                 symbols[i] = unknown
         return (symbols, *others)
 
-    def _meter(self, name: str) -> int:
-        return self.meters.index(name) + 1 if name in self.meters else UNKNOWN
-
     def project(self, score: Score) -> Score:
         joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
         known = set(self.symbols)
@@ -285,7 +281,7 @@ class NotesDecoder(Decoder):
     def __init__(self, encoding: NotesEncoding, header: Header, bars: int | None) -> None:
         self._encoding = encoding
         self._options = encoding.options
-        self._bars = Bars(header.meters)
+        super().__init__(header, bars)
         self._steps = 0
         self._last: tuple[Chord | None, int] = (None, 0)  # the last chord and how often it came in succession
         self._top = 0
@@ -293,18 +289,9 @@ class NotesDecoder(Decoder):
         self._sounds = np.array([False, *(c not in (REST, ANY_CHORD) for c, _ in encoding.symbols)])
         self._rests = np.array([False, *(c == REST for c, _ in encoding.symbols)])
         self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
-        self.set_bars(bars)
-
-    def set_bars(self, bars: int | None) -> None:
-        self._total = bars
-        self._end = None if bars is None else self._bars.end(bars)
-        self.finished = self._end is not None and self.tick >= self._end
 
     def context(self) -> Ints:
-        left = LEFT_UNKNOWN
-        if self._end is not None:
-            left = left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))
-        context = [left, self._top]
+        context = [self._left(), self._top]
         if self._options.durations != "none":
             place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
             context += [place, self._encoding._meter(self._bars.meter(self.tick))]
@@ -354,7 +341,7 @@ class NotesDecoder(Decoder):
         self._steps += 1
         self.tick += units * GRID
         self.final_until = self.tick
-        self.finished = self._end is not None and self.tick >= self._end
+        self.finished = self._reached_end()
         return events
 
     def _chord(self, chord: Chord, duration: int, velocity: int) -> list[Event]:
