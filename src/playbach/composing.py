@@ -73,8 +73,12 @@ class ComposeOptions:
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
                 raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r}")
+        self.sampling(Sampling())  # has checks of its own
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """A model's sampling, as far as nothing else is asked for."""
         given = {"temperature": self.temperature, "top_p": self.top_p}
-        Sampling(**{name: value for name, value in given.items() if value is not None})  # has checks of its own
+        return replace(default, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ class Composer:
         bars = Bars(header.meters)
         total = options.bars + (bars.number(primed_until - 1) if primed_until else 0)
         decoder = self.encoding.decoder(header, total)
-        notes = self._ordered(decoder, steps, rng, self._sampling(options), options.rules)
+        notes = self._ordered(decoder, steps, rng, options.sampling(self.sampling), options.rules)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
         beginning = opening(header, cut, start)
@@ -254,10 +258,6 @@ class Composer:
             end = max(end, moved.tick + moved.duration)
         yield from beginning
         yield End(end)
-
-    def _sampling(self, options: ComposeOptions) -> Sampling:
-        chosen = {"temperature": options.temperature, "top_p": options.top_p}
-        return replace(self.sampling, **{k: v for k, v in chosen.items() if v is not None})
 
     def _ordered(
         self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
@@ -284,7 +284,7 @@ class Composer:
             here = self._fed(here, step)
             yield here.events
         while not here.decoder.finished:
-            if rules and here.decoder.context()[self.encoding.left_column] == 0:
+            if rules and here.decoder.left() == 0:
                 for _ in range(ENDINGS_TRIED):
                     ending = list(self._last_bar(here, rng, sampling))
                     if ending[-1].decoder.ends_well():

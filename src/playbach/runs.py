@@ -83,13 +83,13 @@ def run(
 
     corpus, options = _corpus(folder, options, say, progress)
     stem = _free_stem(Path(into), name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}")
-    with _scratch(stem) as scratch:
-        with _interruptible(say) as interrupted:
-            bar = _Bar(say, progress, scratch, interrupted)
-            try:
-                trained = train(corpus, options, bar)
-            finally:
-                bar.close()
+    # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
+    with _scratch(stem) as scratch, _interruptible(say) as interrupted:
+        bar = _Bar(say, progress, scratch, interrupted)
+        try:
+            trained = train(corpus, options, bar)
+        finally:
+            bar.close()
         verdict = _verdict(trained)
         for line in _closing_lines(trained, verdict):
             say(line)
@@ -172,7 +172,7 @@ def _interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, before)
-        say("Stopping after this step; the best weights are kept (Ctrl-C again gives up everything)")
+        say("Stopping; the best weights are kept and written (Ctrl-C again gives up everything)")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

@@ -222,7 +222,7 @@ class Decoder(ABC):
         self._bars = Bars(header.meters)
         self._end = None if bars is None else self._bars.end(bars)
 
-    def _left(self) -> int:
+    def left(self) -> int:
         """How much is left, as a symbol of the context field LEFT."""
         if self._end is None:
             return LEFT_UNKNOWN

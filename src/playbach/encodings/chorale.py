@@ -252,7 +252,7 @@ class ChoraleDecoder(Decoder):
         meter = self._encoding._meter(self._bars.meter(self.tick))
         before, now = np.array(self._before), np.array(self._sounding)
         relations = [*_interval(now[ORDER[voice]], before), *_motion(before, now)]
-        return np.array([voice, place, meter, self._left(), length, *now, *relations], np.int32)
+        return np.array([voice, place, meter, self.left(), length, *now, *relations], np.int32)
 
     def allowed(self) -> list[Mask]:
         voice = self._voice

@@ -291,7 +291,7 @@ class NotesDecoder(Decoder):
         self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
 
     def context(self) -> Ints:
-        context = [self._left(), self._top]
+        context = [self.left(), self._top]
         if self._options.durations != "none":
             place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
             context += [place, self._encoding._meter(self._bars.meter(self.tick))]
