@@ -90,6 +90,7 @@ def test_the_decoder_tells_the_context_that_the_encoder_told(case: Any) -> None:
         assert told[left] == LEFT_UNKNOWN
         assert np.delete(told, left).tolist() == np.delete(context, left).tolist()
         decoder.feed(step)
+    assert decoder.tick == sequence.ticks
 
 
 def test_how_much_is_left_is_told_where_the_length_is_known(case: Any) -> None:

@@ -74,12 +74,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """An encoded piece: steps (T, F) and context (T, C), int32; `notes` is how many notes it holds."""
+    """An encoded piece: steps (T, F) and context (T, C), int32; `notes` is how many notes it holds, `ticks` how long
+    they last together."""
 
     steps: Ints
     context: Ints
     header: Header
     notes: int
+    ticks: int
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -148,7 +148,7 @@ class ChoraleEncoding(Encoding):
                 context[:, j, 13 + other] = _motion(before, after)
         steps = symbols[list(ORDER)].T.reshape(-1, 1)
         notes = sum(len(part) for part in parts)
-        return Sequence(steps.astype(np.int32), context.reshape(frames * 4, -1), header, notes)
+        return Sequence(steps.astype(np.int32), context.reshape(frames * 4, -1), header, notes, frames * GRID)
 
     def _frames(self, parts: list[list[SingleNote]]) -> tuple[Ints, Ints, Ints]:
         """Symbols (4, T), what sounds after each sixteenth, beginning with none (4, T + 1), and for how many

@@ -184,7 +184,8 @@ class NotesEncoding(Encoding):
         steps = np.array(columns, np.int32).T
         ticks = np.array([o[0] for o in onsets], np.int32) * GRID
         notes = sum(len(o[1]) for o in onsets)
-        return Sequence(steps, self._contexts(ticks, steps[:, 0], header), header, notes)
+        end = (onsets[-1][0] + onsets[-1][2]) * GRID
+        return Sequence(steps, self._contexts(ticks, steps[:, 0], header), header, notes, end)
 
     def _contexts(self, ticks: Ints, symbols: Ints, header: Header) -> Ints:
         bars = Bars(header.meters)
