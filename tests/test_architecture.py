@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("plots",),
     ("runs",),
     ("playbach",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
