@@ -15,7 +15,7 @@ SOURCE = Path(playbach.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("_version", "errors", "events"),
-    ("files", "instruments"),
+    ("files", "instruments", "keys"),
     ("scores",),
     ("encodings",),
     ("chorales", "bundle"),
