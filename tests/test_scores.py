@@ -1,4 +1,4 @@
-"""Reading MIDI files: whole ones exactly, damaged ones at the cost of one line each."""
+"""Reading files of music, MIDI above all: whole ones exactly, damaged ones at the cost of one line each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ import symusic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbach import scores
 from playbach.errors import CorpusError, PlaybachError, ScoreError
-from playbach.scores import Limits, Reader, Score, find_music, read, read_many
+from playbach.scores import Limits, Reader, Score, find_music, read, read_many, worker
+from playbach.scores import midi as midi_files
 
 ON, OFF, END = "00 90 3C 40", "60 80 3C 00", "00 FF 2F 00"  # C4 on; 96 ticks later off; end of track
 NOTE = f"{ON} {OFF}"
-forked = pytest.mark.skipif(scores.START != "fork", reason="patches reach a forked worker only")
+forked = pytest.mark.skipif(worker.START != "fork", reason="patches reach a forked worker only")
 
 
 def header(form: int = 1, tracks: int = 1, division: int = 480) -> bytes:
@@ -165,7 +165,7 @@ def test_what_stands_around_the_tracks_is_skipped(file: Callable[..., Path]) -> 
 DAMAGED = {
     "text": (
         b"hello world, this is a diary",
-        "not a MIDI file (it begins with b'hell'); give .mid or .midi files",
+        "neither MIDI nor MusicXML (it begins with b'hell'); give .mid, .midi, .musicxml, .xml or .mxl files",
     ),
     "nothing": (b"", "the file is empty; download or export it again"),
     "header only": (header()[:9], "cut short in its header"),
@@ -200,7 +200,7 @@ def test_a_damaged_file_is_told_in_one_line(file: Callable[..., Path], name: str
 
 
 def test_what_is_no_file(tmp_path: Path, file: Callable[..., Path]) -> None:
-    assert fault(tmp_path) == "this is a folder; give a MIDI file"
+    assert fault(tmp_path) == "this is a folder; give a file of music"
     assert fault(tmp_path / "none.mid") == "no such file; check the name"
     assert fault(file(b"") / "a.mid").startswith("cannot be read (Not a directory)")
     assert "too long" in fault(tmp_path / ("x" * 300))
@@ -247,7 +247,7 @@ DEADLY = midi("6E 9F B1 40")
 
 def provoke(monkeypatch: pytest.MonkeyPatch, acts: dict[bytes, Callable[[], object]]) -> None:
     """Let the parser act up on files that hold a certain marker. Reaches forked workers."""
-    parse = scores._from_midi
+    parse = midi_files._from_midi
 
     def actor(data: bytes) -> Score:
         for marker, act in acts.items():
@@ -255,7 +255,7 @@ def provoke(monkeypatch: pytest.MonkeyPatch, acts: dict[bytes, Callable[[], obje
                 act()
         return parse(data)
 
-    monkeypatch.setattr(scores, "_from_midi", actor)
+    monkeypatch.setattr(midi_files, "_from_midi", actor)
 
 
 def marked(text: str) -> bytes:
@@ -369,7 +369,7 @@ def test_a_worker_does_not_outlive_us(tmp_path: Path) -> None:
 def test_faults_of_starting(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(midi(NOTE))
     with monkeypatch.context() as patch:
-        patch.setattr(scores, "_settle", lambda pipe: os._exit(5))
+        patch.setattr(worker, "_settle", lambda pipe: os._exit(5))
         with pytest.raises(PlaybachError, match=r"does not start \(exit status 5\)"):
             read(path)
 
@@ -401,7 +401,7 @@ def test_forking_beside_threads_is_not_warned_of(file: Callable[..., Path], monk
 
 
 def test_where_nothing_can_be_forked(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "START", "spawn")
+    monkeypatch.setattr(worker, "START", "spawn")
     paths = [file(polyphonic()), file(b"hello"), file(midi(NOTE))]
     # The time limit is shorter than the start of an interpreter, which must not count.
     kinds = [isinstance(result, Score) for _, result in read_many(paths, Limits(seconds=0.1))]
@@ -415,13 +415,13 @@ def test_where_nothing_can_be_forked(file: Callable[..., Path], monkeypatch: pyt
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every worker started."""
     counted: list[int] = []
-    start = scores._Worker._start
+    start = worker.Worker._start
 
-    def counting(worker: scores._Worker) -> None:
+    def counting(one: worker.Worker) -> None:
         counted.append(1)
-        start(worker)
+        start(one)
 
-    monkeypatch.setattr(scores._Worker, "_start", counting)
+    monkeypatch.setattr(worker.Worker, "_start", counting)
     return counted
 
 

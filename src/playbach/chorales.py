@@ -22,16 +22,14 @@ from typing import Any
 
 import platformdirs
 from symusic.core import KeySignatureTick as KeySignature
-from symusic.core import NoteTick as Note
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
-from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
 from playbach.encodings.chorale import CHOIR, VOICES
 from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER
-from playbach.scores import START, fork_allowed
+from playbach.scores import START, fork_allowed, from_music21
 
 NAME = "bach-chorales"
 VERSION = 1
@@ -118,48 +116,22 @@ def score_of(stream: Any) -> Score:
 
     Repeats stay unfolded, as in the literature's files.
     """
+    whole = from_music21.score_of(stream, repeats=False)
     score = Score(TICKS_PER_QUARTER)
     score.tempos.append(Tempo(0, qpm=TEMPO))
-    for tick, numerator, denominator in _meters(stream.parts[0]):
-        score.time_signatures.append(TimeSignature(tick, numerator, denominator))
-    for key in stream.parts[0].recurse().getElementsByClass("KeySignature"):
-        score.key_signatures.append(KeySignature(0, int(key.sharps), 0))
-        break
-    for name, part in zip(VOICES, _singers(stream)):
+    score.time_signatures.extend(whole.time_signatures)
+    for key in list(whole.key_signatures)[:1]:
+        score.key_signatures.append(KeySignature(0, key.key, 0))
+    for name, number in zip(VOICES, _singers(stream)):
         track = Track(name, CHOIR, False)
-        for element in part.flatten().stripTies().notes:
-            pitch = max(p.midi for p in element.pitches)
-            start = _ticks(element.offset)
-            track.notes.append(Note(start, max(1, _ticks(element.quarterLength)), pitch, 80))
+        highest = {note.time: note for note in sorted(whole.tracks[number].notes, key=lambda note: note.pitch)}
+        for time in sorted(highest):
+            track.notes.append(highest[time])
         score.tracks.append(track)
     return score
 
 
-def _ticks(quarters: Any) -> int:
-    return round(float(quarters) * TICKS_PER_QUARTER)
-
-
-def _singers(stream: Any) -> list[Any]:
-    """The parts that are named as the voices, else the last four, as instruments stand above the singers."""
-    named = {str(part.partName or part.id).strip(): part for part in reversed(list(stream.parts))}
-    if all(name in named for name in VOICES):
-        return [named[name] for name in VOICES]
-    return list(stream.parts)[-4:]
-
-
-def _meters(part: Any) -> list[tuple[int, int, int]]:
-    measures = list(part.getElementsByClass("Measure"))
-    meters: list[tuple[int, int, int]] = []
-    for measure in measures:
-        if measure.timeSignature is not None:
-            signature = measure.timeSignature
-            meters.append((_ticks(measure.offset), signature.numerator, signature.denominator))
-    meters = meters or [(0, 4, 4)]
-    _, numerator, denominator = meters[0]
-    pickup = _ticks(measures[0].quarterLength)
-    beat = TICKS_PER_QUARTER * 4 // denominator
-    if pickup < beat * numerator and len(measures) > 1:
-        short = (0, pickup // beat, denominator) if pickup % beat == 0 else (0, pickup * 4 // beat, denominator * 4)
-        meters[0] = (pickup, numerator, denominator)
-        meters.insert(0, short)
-    return meters
+def _singers(stream: Any) -> list[int]:
+    """The numbers of the parts that are named as the voices, else of the last four, as instruments stand above."""
+    names = [str(part.partName or part.id).strip() for part in stream.parts]
+    return [names.index(v) for v in VOICES] if set(VOICES) <= set(names) else list(range(len(names)))[-4:]
