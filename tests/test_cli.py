@@ -81,6 +81,34 @@ def test_a_prime_from_a_file(tmp_path: Path) -> None:
     assert whole.end() > rest.end() > 0
 
 
+def test_confidence_is_a_table_after_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compose", "--bars", "2", "--seed", "1", "--confidence", "-o", str(tmp_path / "x.mid")]
+    assert main(arguments) == 0
+    path, empty, head, *rows, _, _, _ = capsys.readouterr().out.splitlines()
+    assert (Path(path).exists(), empty) == (True, "")
+    assert head.split() == ["bar", "beat", "voice", "note", "chosen", "instead", "of"]
+    assert len(rows) == playbach.read(path).note_num()
+    assert max(map(len, rows)) <= 80
+    for row in rows:
+        _, beat, voice, note, chosen, probability, *others = row.removesuffix("no clue").split()
+        assert (note, voice in ("Soprano", "Alto", "Tenor", "Bass")) == (chosen, True)
+        assert float(beat) >= 1
+        assert 0 <= float(probability) <= 1
+        assert len(others) <= 6
+        assert sorted(map(float, others[1::2]), reverse=True) == list(map(float, others[1::2]))
+
+
+def test_confidence_says_what_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prime = tmp_path / "prime.mid"
+    prime.write_bytes(bytes(making.chorale(4, bars=2).dumps_midi()))
+    arguments = ["compose", "--bars", "1", "--seed", "1", "--confidence", "--prime", str(prime)]
+    assert main([*arguments, "-o", str(tmp_path / "x.mid")]) == 0
+    told = capsys.readouterr().out
+    given = sum(line.endswith("  given") for line in told.splitlines())
+    assert given > 4
+    assert f"{given} were given." in " ".join(told.split())
+
+
 FAULTS = [
     (["compose", "nothing"], 1, "nothing: no such model"),
     (["compose", "-o", "piece.xyz"], 2, "'.xyz'"),

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from playbach.errors import UsageError
-from playbach.sampling import Sampling, draw, probabilities, sharpened
+from playbach.sampling import Sampling, choice, draw, probabilities, sharpened
 
 PLAIN = Sampling(1.0, 1.0)
 
@@ -200,3 +200,21 @@ def test_the_bounds_themselves_are_allowed_and_settings_are_frozen() -> None:
     assert Sampling(10.0, 1e-9).top_p == 1e-9
     with pytest.raises(FrozenInstanceError):
         Sampling().temperature = 2.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "symbol", "others"),
+    [
+        ([0.1, 0.4, 0.2, 0.3], 1, ((3, 0.3), (2, 0.2), (0, 0.1))),
+        ([0.05, 0.4, 0.2, 0.3, 0.05], 0, ((1, 0.4), (3, 0.3), (2, 0.2))),
+        ([0.0, 0.5, 0.5], 2, ((1, 0.5),)),  # what is not allowed is no runner-up
+        ([0.25, 0.25, 0.25, 0.25], 2, ((0, 0.25), (1, 0.25), (3, 0.25))),
+        ([1.0], 0, ()),
+        ([0.0, 1.0], 1, ()),
+    ],
+)
+def test_a_choice_knows_its_probability_and_the_likeliest_others(
+    distribution: list[float], symbol: int, others: tuple[tuple[int, float], ...]
+) -> None:
+    made = choice(np.array(distribution), symbol)
+    assert (made.symbol, made.probability, made.others) == (symbol, distribution[symbol], others)

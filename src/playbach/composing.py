@@ -22,15 +22,16 @@ from playbach import bundle as bundles
 from playbach import scores
 from playbach._version import __version__
 from playbach.bundle import Bundle
+from playbach.confidence import Confidence, confidences
 from playbach.corpora import digest
 from playbach.encodings import Decoder, Encoding, Header, Sequence
 from playbach.encodings.base import FASTEST, SLOWEST, Bars
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
-from playbach.events import End, Event, Note, Start, Track
+from playbach.events import Choice, End, Event, Note, Start, Track
 from playbach.performing import perform
 from playbach.pieces import cut_meters, opening, to_score
 from playbach.runtimes import RUNTIMES, Runtime, State
-from playbach.sampling import Sampling, draw, probabilities, sharpened
+from playbach.sampling import Floats, Sampling, choice, draw, probabilities, sharpened
 
 MOST_BARS = 10_000
 ENDINGS_TRIED = 16
@@ -83,11 +84,13 @@ class ComposeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A piece: its score, the seed it can be made again from, and the comment that its file carries."""
+    """A piece: its score, the seed it can be made again from, the comment that its file carries, and how sure the
+    network was of each onset."""
 
     score: ScoreTick
     seed: int
     comment: str
+    confidence: tuple[Confidence, ...]
 
     def write(self, path: str | Path, soundfont: str | Path | None = None) -> Path:
         """Write it in the format of the path's suffix and give the path it really has (nothing is overwritten)."""
@@ -107,12 +110,14 @@ class _Prime:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Somewhere in a piece: the decoder, the network's state, the last step, and the events that it completed."""
+    """Somewhere in a piece: the decoder, the network's state, the last step, the events that it completed, and the
+    probabilities of each field that it was chosen by; none where it was given."""
 
     decoder: Decoder
     state: State
     previous: Any
     events: list[Event] = field(default_factory=list)
+    probabilities: tuple[Floats, ...] = ()
 
 
 class Composer:
@@ -176,8 +181,9 @@ class Composer:
             ScoreError: the prime cannot be read or encoded.
         """
         settings, seed, primed = self._settings(options), new_seed(seed), self._prime(prime)
-        events = self._played(self._piece(seed, 0, settings, primed), settings)
-        return Composition(to_score(events), seed, self._comment(seed, settings, primed))
+        events = list(self._played(self._piece(seed, 0, settings, primed), settings))
+        comment = self._comment(seed, settings, primed)
+        return Composition(to_score(events), seed, comment, confidences(events, self.encoding.fields))
 
     def _played(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
@@ -265,10 +271,13 @@ class Composer:
         """The notes in the order of their ticks, as soon as no earlier one can come."""
         waiting: list[tuple[int, int, int, int, Note]] = []
         count = itertools.count()
-        for events in self._raw(decoder, prime, rng, sampling, rules):
-            for event in events:
+        choices: list[tuple[Choice, ...]] = []  # of every step
+        for place in self._raw(decoder, prime, rng, sampling, rules):
+            choices.append(tuple(choice(p, int(s)) for p, s in zip(place.probabilities, place.previous)))
+            for event in place.events:
                 assert isinstance(event, Note)
-                heapq.heappush(waiting, (event.tick, event.track, event.pitch, next(count), event))
+                note = replace(event, choices=choices[event.steps[0]])
+                heapq.heappush(waiting, (note.tick, note.track, note.pitch, next(count), note))
             while waiting and waiting[0][0] < decoder.final_until:
                 yield heapq.heappop(waiting)[-1]
         while waiting:
@@ -276,26 +285,27 @@ class Composer:
 
     def _raw(
         self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
-    ) -> Iterator[list[Event]]:
-        """The network and the decoder, step by step: first the prime's, then the network's own. With rules, the last
-        bar is held back until it ends well, which is to draw from all pieces that do."""
+    ) -> Iterator[_Place]:
+        """The network and the decoder, step by step: first the prime's, then the network's own, and at last what they
+        leave sounding. With rules, the last bar is held back until it ends well, which is to draw from all pieces
+        that do."""
         here = _Place(decoder, self.runtime.start(), np.array([len(f) for f in self.encoding.fields], np.int32))
         for step in prime:
             here = self._fed(here, step)
-            yield here.events
+            yield here
         while not here.decoder.finished:
             if rules and here.decoder.left() == 0:
                 for _ in range(ENDINGS_TRIED):
                     ending = list(self._last_bar(here, rng, sampling))
                     if ending[-1].decoder.ends_well():
                         break
-                yield from (place.events for place in ending)
+                yield from ending
                 here = ending[-1]
             else:
                 here = self._next(here, rng, sampling, rules)
-                yield here.events
+                yield here
             decoder.final_until = here.decoder.final_until
-        yield here.decoder.finish()
+        yield replace(here, events=here.decoder.finish(), probabilities=())
 
     def _last_bar(self, place: _Place, rng: np.random.Generator, sampling: Sampling) -> Iterator[_Place]:
         place = replace(place, decoder=place.decoder.copy())
@@ -307,9 +317,9 @@ class Composer:
         """One step of the network's own."""
         logits, state = self.runtime.step(place.previous, place.decoder.context(), place.state)
         masks = place.decoder.careful() if rules else place.decoder.allowed()
-        chances = [sharpened(probabilities(s, m), sampling) for s, m in zip(logits, masks)]
-        step = np.array([draw(p, rng) for p in chances], np.int32)
-        return _Place(place.decoder, state, step, place.decoder.feed(step))
+        chances = tuple(probabilities(s, m) for s, m in zip(logits, masks))
+        step = np.array([draw(sharpened(p, sampling), rng) for p in chances], np.int32)
+        return _Place(place.decoder, state, step, place.decoder.feed(step), chances)
 
     def _fed(self, place: _Place, step: Any) -> _Place:
         """One step that is given."""

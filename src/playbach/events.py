@@ -53,9 +53,20 @@ class Tempo:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """How one field of a step was chosen: a symbol, its probability among all that were allowed, and the likeliest
+    others with theirs, the likeliest first."""
+
+    symbol: int
+    probability: float
+    others: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A note of `duration` ticks; `track` indexes the piece's tracks; `steps` are the indices, within the piece,
-    of the network's steps that made it."""
+    of the network's steps that made it, `choices` how the first of them was chosen, a field each; none where the
+    step was given."""
 
     tick: int
     duration: int
@@ -63,6 +74,7 @@ class Note:
     velocity: int
     track: int = 0
     steps: tuple[int, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

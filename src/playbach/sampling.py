@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.errors import UsageError
+from playbach.events import Choice
 
 Floats = npt.NDArray[np.float64]
 _HUGE = float(np.finfo(np.float32).max)
@@ -55,6 +56,18 @@ def sharpened(probability: Floats, sampling: Sampling) -> Floats:
         kept = int(np.searchsorted(np.cumsum(weights[order]), sampling.top_p)) + 1
         weights[order[kept:]] = 0
     return np.asarray(weights / weights.sum())
+
+
+RUNNERS_UP = 3
+
+
+def choice(probability: Floats, symbol: int) -> Choice:
+    """That `symbol` was chosen where the network gave each symbol (V,) this probability, before temperature and
+    top-p."""
+    some = min(RUNNERS_UP + 1, len(probability))
+    best = np.argpartition(-probability, some - 1)[:some].tolist()
+    ranked = sorted((-float(probability[i]), i) for i in best if i != symbol and probability[i] > 0)
+    return Choice(symbol, float(probability[symbol]), tuple((i, -p) for p, i in ranked[:RUNNERS_UP]))
 
 
 def draw(distribution: Floats, rng: np.random.Generator) -> int:

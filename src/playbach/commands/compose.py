@@ -6,11 +6,16 @@ Its paths go to stdout, its seeds to stderr. Knows the composer and the writers,
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
-from playbach.commands import result, say
+from playbach.commands import WIDTH, columns, result, say
 from playbach.errors import UsageError
+
+if TYPE_CHECKING:
+    from playbach.confidence import Confidence
 
 
 def add(commands: Any) -> None:
@@ -44,6 +49,8 @@ def add(commands: Any) -> None:
                          help="leave the notes as composed: no dynamics, no broadening at the end")  # fmt: skip
     compose.add_argument("--no-rules", action="store_true", help="leave the network alone: parallel fifths and "
                          "octaves, and the first ending that comes")  # fmt: skip
+    compose.add_argument("--confidence", action="store_true", help="print after the path how sure the network was "
+                         "of each note: the symbol chosen, its probability, and the likeliest others")  # fmt: skip
     compose.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for audio files")
 
 
@@ -55,6 +62,7 @@ def run(given: argparse.Namespace) -> int:
         return 0
     import playbach
     from playbach import composing, outputs, scores
+    from playbach.confidence import closing
 
     if given.count < 1:
         raise UsageError(f"--count must be at least 1, not {given.count}")
@@ -85,5 +93,25 @@ def run(given: argparse.Namespace) -> int:
         piece = composer.compose(seed=seed + number, prime=prime, **options)
         path = piece.write(given.output, given.soundfont)
         say(f"seed {piece.seed}")
+        if given.confidence and number:
+            result("")
         result(str(path))
+        if given.confidence:
+            result("\n".join(["", *_table(piece.confidence), "", *wrap(closing(piece.confidence), WIDTH)]))
     return 0
+
+
+def _table(onsets: Sequence[Confidence]) -> list[str]:
+    """A line for each onset, and one more for each further field of its step."""
+    voices = len({onset.voice for onset in onsets}) > 1
+    rows = [("bar", "beat", "voice" * voices, "note", "chosen", "", "instead of", "")]
+    for onset in onsets:
+        place = (str(onset.bar), f"{onset.beat:.2f}".rstrip("0").rstrip("."), onset.voice * voices, onset.names)
+        if onset.given:
+            rows.append((*place, "given", "", "", ""))
+        for i, field in enumerate(onset.chosen):
+            place = place if i == 0 else ("", "", "", field.field)
+            others = "  ".join(f"{name} {p:.2f}" for name, p in field.others)
+            remark = "no clue" if field.no_clue else ""
+            rows.append((*place, field.symbol, f"{field.probability:.2f}", others, remark))
+    return columns(rows, right={0, 5})

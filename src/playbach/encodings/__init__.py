@@ -7,7 +7,7 @@ from typing import Any
 
 from playbach.encodings.base import Decoder, Encoding, Field, Header, Sequence, transposed
 from playbach.encodings.chorale import ChoraleEncoding
-from playbach.encodings.notes import NotesEncoding, NotesOptions
+from playbach.encodings.notes import NotesEncoding, NotesOptions, pitch_name
 
 ENCODINGS: dict[str, type[Encoding]] = {
     "notes": NotesEncoding,
@@ -20,6 +20,12 @@ def from_manifest(data: Mapping[str, Any]) -> Encoding:
     return ENCODINGS[data["name"]].from_manifest(data)
 
 
+def said(field: Field, symbol: int) -> str:
+    """A symbol as people say it: a pitch, of which some encodings write the number, by its name."""
+    text = field.symbols[symbol]
+    return pitch_name(int(text)) if field.name == "symbol" and text.isdecimal() else text
+
+
 __all__ = [
     "ENCODINGS",
     "Decoder",
@@ -29,5 +35,7 @@ __all__ = [
     "NotesOptions",
     "Sequence",
     "from_manifest",
+    "pitch_name",
+    "said",
     "transposed",
 ]
