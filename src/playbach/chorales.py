@@ -32,7 +32,7 @@ from playbach.events import TICKS_PER_QUARTER
 from playbach.scores import START, fork_allowed, from_music21
 
 NAME = "bach-chorales"
-VERSION = 1
+VERSION = 2
 """Of the conversion; a new one gets a new folder."""
 SIDES = ("train", "valid", "test")
 TEMPO = 76.0

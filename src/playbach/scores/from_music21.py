@@ -13,6 +13,7 @@ Knows neither XML nor files; imports music21 only where a score has repeats.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import accumulate
@@ -32,6 +33,9 @@ VELOCITY = 80
 _TEMPOS = (1.0, 10_000.0)
 """In quarters a minute; what lies outside is a mistake."""
 
+_MANY = 1 << 20
+"""More than there are parts."""
+
 T = TypeVar("T")
 Changes = list[tuple[int, T]]
 """What changes within one measure: ticks from its beginning, and the new value."""
@@ -43,8 +47,8 @@ class _Written(NamedTuple):
     onset: int
     end: int
     pitch: int
-    tied_in: bool
-    tied_out: bool
+    tied: bool
+    """To the next."""
 
 
 def score_of(
@@ -106,14 +110,15 @@ def _program(part: Any) -> int:
 
 
 def _lengths(measures: Sequence[Sequence[Any]]) -> list[int]:
-    """How long each measure is. It is as long in all parts as in the longest, so that they stay together."""
-    lengths = [0] * max((len(part) for part in measures), default=0)
+    """How long each measure is, in all parts alike, so that they stay together: as long as in most parts that have
+    notes in it, where one has a note too many or leaves out a rest; the rest of a whole bar may have any length."""
+    votes: list[Counter[int]] = [Counter() for _ in range(max((len(part) for part in measures), default=0))]
     for part in measures:
         begins = [_ticks(m.offset) for m in part]
         ends = [*begins[1:], begins[-1] + _ticks(part[-1].quarterLength)] if part else []
-        for i, (begin, end) in enumerate(zip(begins, ends)):
-            lengths[i] = max(lengths[i], end - begin)
-    return lengths
+        for i, (measure, begin, end) in enumerate(zip(part, begins, ends)):
+            votes[i][end - begin] += _MANY if any(v.notes for v in (measure, *measure.voices)) else 1
+    return [max(lengths, key=lambda length: (lengths[length], length)) for lengths in votes]
 
 
 def _order(parts: Sequence[Any], measures: Sequence[Sequence[Any]]) -> list[int]:
@@ -137,14 +142,17 @@ def _marks(measure: Any) -> list[Any]:
 
 
 def _expanded(measures: Sequence[Any], brackets: Iterable[Any]) -> list[int]:
-    """music21 copies all measures over and over to play repeats out, so it gets empty ones, which are quick."""
+    """music21 copies all measures over and over to play repeats out, so it gets bare ones, which are quick. Their
+    groups tell which they are: it renumbers them."""
+    from music21.note import Rest
     from music21.repeat import Expander
     from music21.spanner import RepeatBracket
     from music21.stream import Measure, Part
 
     bones, bare = Part(), {}
     for number, measure in enumerate(measures):
-        bone = Measure(number=number)
+        bone = Measure([Rest()], number=number + 1)
+        bone.groups.append(str(number))
         bone.leftBarline, bone.rightBarline = deepcopy(measure.leftBarline), deepcopy(measure.rightBarline)
         for mark in measure.getElementsByClass("RepeatExpression"):
             bone.insert(0, deepcopy(mark))
@@ -153,7 +161,7 @@ def _expanded(measures: Sequence[Any], brackets: Iterable[Any]) -> list[int]:
     for bracket in brackets:
         spanned = [bare[id(m)] for m in bracket.getSpannedElements()]
         bones.insert(0, RepeatBracket(spanned, number=bracket.number))
-    return [int(i) for i in Expander(bones).measureMap()]
+    return [int(m.groups[0]) for m in Expander(bones).process().getElementsByClass(Measure)]
 
 
 def _in_force(changes: Sequence[Changes[T]]) -> list[Changes[T]]:
@@ -247,10 +255,10 @@ def _joined(
     for i, start in zip(order, starts):
         for note in written[i] if i < len(written) else ():
             onset, end = start + note.onset, start + note.end
-            if note.tied_in:
-                onset = tied.pop((onset, note.pitch), onset)
+            # What a tie leads to is not always marked as its end.
+            onset = tied.pop((onset, note.pitch), onset)
             sounding[onset, note.pitch] = max(end, sounding.get((onset, note.pitch), 0))
-            if note.tied_out:
+            if note.tied:
                 tied[end, note.pitch] = onset
     return sorted((onset, end, pitch) for (onset, pitch), end in sounding.items())
 
@@ -265,7 +273,6 @@ def _notes(measure: Any, shift: int) -> list[_Written]:
             onset, end = _ticks(begin + element.offset), _ticks(begin + element.offset + element.quarterLength)
             for note in element.notes if element.isChord else (element,):
                 if (pitch := getattr(note, "pitch", None)) is not None:
-                    tie = note.tie.type if note.tie is not None else ""
-                    into, out = tie in ("stop", "continue"), tie in ("start", "continue")
-                    found.append(_Written(onset, max(end, onset + 1), int(pitch.midi) + shift, into, out))
+                    tied = note.tie is not None and note.tie.type in ("start", "continue")
+                    found.append(_Written(onset, max(end, onset + 1), int(pitch.midi) + shift, tied))
     return sorted(found)
