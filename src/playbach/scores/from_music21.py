@@ -26,8 +26,9 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
+from playbach.errors import ScoreError
 from playbach.events import TICKS_PER_QUARTER
-from playbach.scores.limits import DENOMINATORS
+from playbach.scores.limits import DENOMINATORS, impossible
 
 VELOCITY = 80
 _TEMPOS = (1.0, 10_000.0)
@@ -64,6 +65,9 @@ def score_of(
         repeats: play them out.
         transpositions: by how many semitones a part sounds higher than written: for each part's id, by measure.
         drums: the ids of the parts that are drums.
+
+    Raises:
+        ScoreError: a pitch or an onset that does not exist.
     """
     transpositions = transpositions or {}
     parts = list(stream.parts)
@@ -87,6 +91,10 @@ def score_of(
         track = Track(str(part.partName or ""), _program(part), name in drums)
         shifts = [] if track.is_drum else transpositions.get(name, [])
         for onset, end, pitch in _joined(own, order, starts, shifts):
+            if not 0 <= pitch <= 127:
+                raise ScoreError(impossible("pitch", pitch))
+            if end >= 1 << 31:
+                raise ScoreError(impossible("onset", onset))
             track.notes.append(Note(onset, end - onset, pitch, VELOCITY))
         score.tracks.append(track)
     return score
@@ -274,5 +282,5 @@ def _notes(measure: Any, shift: int) -> list[_Written]:
             for note in element.notes if element.isChord else (element,):
                 if (pitch := getattr(note, "pitch", None)) is not None:
                     tied = note.tie is not None and note.tie.type in ("start", "continue")
-                    found.append(_Written(onset, max(end, onset + 1), int(pitch.midi) + shift, tied))
+                    found.append(_Written(onset, max(end, onset + 1), round(pitch.ps) + shift, tied))
     return sorted(found)

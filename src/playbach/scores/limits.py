@@ -73,7 +73,7 @@ def _check_notes(score: Score, last: int) -> None:
 def _check_track(track: Any, last: int) -> None:
     """An impossible instrument condemns the file; impossible controllers are only left out."""
     if not 0 <= track.program <= 127:
-        raise ScoreError(_impossible("program", track.program))
+        raise ScoreError(impossible("program", track.program))
     _prune(track, "controls", time=(0, last), number=(0, 127), value=(0, 127))
     _prune(track, "pitch_bends", time=(0, last), value=(-8192, 8191))
     _prune(track, "pedals", time=(0, last), duration=(0, last))
@@ -85,7 +85,7 @@ def _check_global(score: Score, last: int) -> None:
     _prune(score, "time_signatures", time=(0, last))
     for meter in score.time_signatures:
         if not 1 <= meter.numerator <= 64 or meter.denominator not in DENOMINATORS:
-            raise ScoreError(_impossible("time signature", f"{meter.numerator}/{meter.denominator}"))
+            raise ScoreError(impossible("time signature", f"{meter.numerator}/{meter.denominator}"))
     _prune(score, "tempos", time=(0, last), mspq=(1, 1 << 31))
     for tempo in score.tempos:
         tempo.mspq = min(max(tempo.mspq, _MSPQ[0]), _MSPQ[1])
@@ -95,10 +95,10 @@ def _check_global(score: Score, last: int) -> None:
 def _demand(name: str, values: Any, low: int, high: int, bits: int = 8) -> None:
     if values.min() < low or values.max() > high:
         wrong = int(values[(values < low) | (values > high)][0])
-        raise ScoreError(_impossible(name, wrong % (1 << bits)))  # signed, so what is too large came out negative
+        raise ScoreError(impossible(name, wrong % (1 << bits)))  # signed, so what is too large came out negative
 
 
-def _impossible(name: str, value: int | str) -> str:
+def impossible(name: str, value: int | str) -> str:
     return f"damaged ({name} {value} does not exist); leave it out or export it again"
 
 

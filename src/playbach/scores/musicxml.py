@@ -45,10 +45,14 @@ def loaded() -> bool:
     return "music21" in sys.modules
 
 
-def load() -> None:
+def demand() -> None:
     """Raises ScoreError where music21 is not installed."""
     if find_spec("music21") is None:
         raise ScoreError(str(MissingExtra("reading MusicXML", "train", "music21")))
+
+
+def load() -> None:
+    """Load what `parse` needs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import music21.musicxml.xmlToM21  # noqa: F401

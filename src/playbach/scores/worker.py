@@ -259,6 +259,7 @@ def _answer(path: Path, limits: Limits, pipe: Connection) -> bytes:
             score = midi.parse(data)
         else:
             if not musicxml.loaded():
+                musicxml.demand()
                 pipe.send_bytes(_LOADING)
                 _alarm(_STARTUP_SECONDS)
                 musicxml.load()
