@@ -24,6 +24,7 @@ import playbach  # noqa: E402
 from playbach import bundle as bundles  # noqa: E402
 from playbach import corpora, training  # noqa: E402
 from playbach.batches import IGNORED, TrainingSet  # noqa: E402
+from playbach.checkpoints import RunState  # noqa: E402
 from playbach.encodings.base import LEFT_UNKNOWN  # noqa: E402
 from playbach.errors import CorpusError, PlaybachError, UsageError  # noqa: E402
 from playbach.evaluation import commonest, measure  # noqa: E402
@@ -159,8 +160,8 @@ class StopAfter(Hooks):
     def advance(self, loss: float) -> None:
         self.steps -= 1
 
-    def keep(self, model: object) -> None:
-        self.kept.append({k: v.clone() for k, v in model.state_dict().items()})  # type: ignore[attr-defined]
+    def save(self, state: RunState, moment: str) -> None:
+        self.kept.append(state.best)
 
     def stop(self) -> bool:
         return self.steps <= 0

@@ -41,6 +41,7 @@ def train(
     *,
     name: str | None = None,
     into: str | Path = ".",
+    resume: bool | str | Path = False,
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
@@ -48,12 +49,13 @@ def train(
 
     Args:
         into: the folder for the files, which must exist.
+        resume: go on with a training that was cut short: the path of its NAME.run, or True for the only one there is.
         report: told each line of talk.
         options: those of `playbach.training.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
 
     Raises:
         CorpusError: there is too little music.
-        UsageError: an option that makes no sense.
+        UsageError: an option that makes no sense, or one that a run to be resumed was not begun with.
         MissingExtra: the extra `train` is not installed.
         PlaybachError: the files cannot be written, or training diverged.
     """
@@ -68,9 +70,12 @@ def train(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UsageError(
-            f"training has no option {unknown[0]!r}; it has: name, into, report, {', '.join(known)} "
+            f"training has no option {unknown[0]!r}; it has: name, into, resume, report, {', '.join(known)} "
             "(options of the network go into the dict `network`)"
         )
+    if resume:
+        path = None if resume is True else resume
+        return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
     return runs.run(folder, TrainOptions(**options), name=name, into=into, report=report)
 
 

@@ -1,7 +1,8 @@
 """Windows of encoded music for training: which piece, in which key, cut where, in what order.
 
 numpy only. Each epoch takes every training piece once, in a random one of its keys, cut into windows from a random
-place on; what an epoch holds depends on its seed and number alone.
+place on; what an epoch holds depends on its seed and number alone, and each batch has random numbers of its own, so
+that training can go on in the middle of an epoch.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class TrainingSet:
         """About how many windows an epoch has."""
         return max(1, round(sum(len(keys[0]) / length + 0.5 for keys in self._keys)))
 
-    def epoch(self, number: int, seed: int, length: int, batch: int) -> Iterator[Batch]:
-        """The batches of one epoch: B = `batch` windows of T = `length` steps."""
+    def epoch(self, number: int, seed: int, length: int, batch: int, done: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, less the first `done`: B = `batch` windows of T = `length` steps."""
         rng = np.random.default_rng([seed, number])
         cuts: list[tuple[Sequence, int, int]] = []
         for keys in self._keys:
@@ -78,8 +79,10 @@ class TrainingSet:
             edges = [0, *range(first, len(sequence), length), len(sequence)]
             cuts += [(sequence, a, b) for a, b in zip(edges, edges[1:]) if b > a]
         order = rng.permutation(len(cuts))
-        for i in range(0, len(order), batch):
-            yield self._batch([cuts[j] for j in order[i : i + batch]], length, rng)
+        for i in range(done, -(-len(order) // batch)):
+            chosen = [cuts[j] for j in order[i * batch : (i + 1) * batch]]
+            # From 1 on: a 0 at the end of a seed changes nothing.
+            yield self._batch(chosen, length, np.random.default_rng([seed, number, i + 1]))
 
     def _batch(self, cuts: list[tuple[Sequence, int, int]], length: int, rng: np.random.Generator) -> Batch:
         encoding, left = self._encoding, self._encoding.left_column

@@ -1,40 +1,37 @@
 """One training run from the call to its files: NAME.playbach, NAME.png and NAME.log, in the current folder.
 
-While it goes on, the best weights so far lie in NAME.run/. Needs the extra `train`.
+While it goes on, NAME.run/ holds all that it needs to be resumed. Needs the extra `train`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import safetensors.torch
-
 from playbach import bundle as bundles
-from playbach import chorales, corpora, plots
-from playbach._version import __version__
+from playbach import bundling, checkpoints, chorales, corpora, plots, resuming, run_folders
+from playbach.checkpoints import RunState
 from playbach.corpora import Corpus
-from playbach.errors import MissingExtra, PlaybachError, UsageError
-from playbach.export import onnx
+from playbach.errors import MissingExtra, UsageError
 from playbach.files import shown, writing
-from playbach.models import Model
-from playbach.sampling import Sampling
-from playbach.training import Hooks, Trained, TrainOptions, example, train
+from playbach.run_folders import RunFolder
+from playbach.training import Diverged, Hooks, Moment, Trained, TrainOptions, train
 from playbach.verdict import Verdict, judge
 
-BEST = "best.safetensors"
+STATE = "state.safetensors"
+SAVE_SECONDS = 60.0
+"""A run's state is written after every epoch, and within long ones this often …"""
+SAVE_SHARE = 0.05
+"""… but after short epochs only so often that writing takes no more than this share of the time."""
+PICTURE, LOG = ".png", ".log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +72,84 @@ def run(
     if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
         raise UsageError(f"{shown(name)}: a name for a model must be a plain, printable file name, without folders")
     _demand_modules()
-    lines: list[str] = []
+    said = _Said(report)
+    corpus, options = _corpus(folder, options, said, progress)
+    name = name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}"
+    what = resuming.description(folder, corpus, options)
+    claimed = run_folders.create(Path(into), name, (bundles.SUFFIX, PICTURE, LOG), what)
+    return _run(claimed, corpus, options, said, progress, resumed=False)
 
-    def say(line: str) -> None:
-        lines.append(line)
-        report(line)
 
-    corpus, options = _corpus(folder, options, say, progress)
-    stem = _free_stem(Path(into), name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}")
-    # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
-    with _scratch(stem) as scratch, _interruptible(say) as interrupted:
-        bar = _Bar(say, progress, scratch, interrupted)
-        try:
-            trained = train(corpus, options, bar)
-        finally:
-            bar.close()
-        verdict = _verdict(trained)
-        for line in _closing_lines(trained, verdict):
-            say(line)
-        say("Writing the bundle")
-        path = _write_bundle(stem, trained, verdict)
-    with writing(stem.with_name(stem.name + ".png")) as picture:
-        plots.draw(trained, verdict, stem.name, picture.temporary)
-    with writing(stem.with_name(stem.name + ".log")) as log:
-        log.temporary.write_text("\n".join(lines) + "\n", "utf-8")
+def resume(
+    path: str | Path | None = None,
+    given: Mapping[str, Any] | None = None,
+    *,
+    folder: str | Path | None = None,
+    name: str | None = None,
+    into: str | Path = ".",
+    report: Callable[[str], None] = lambda line: None,
+    progress: Callable[..., Any] | None = None,
+) -> Run:
+    """Go on with a training that was cut short, to the same end as if it had not been.
+
+    Args:
+        path: its .run folder; None is the only one there is `into`, of `folder` if that is given.
+        given: options of training that were given again; only epochs, max_minutes and patience may differ.
+        folder: the music, where it is not to be found where it was.
+
+    Raises:
+        UsageError: there is no such run, or it was begun with other options.
+        CorpusError: the music has changed.
+        PlaybachError: another process is at work on it, or its files are damaged.
+    """
+    _demand_modules()
+    claimed = run_folders.reopen(resuming.find(Path(into), folder, name, path))
+    try:
+        said = _Said(report)
+        options = resuming.options_of(claimed, given or {})
+        begun = (claimed.path / STATE).exists()
+        quiet = _Said(lambda line: None) if begun else said  # what it says of the files it has said before
+        music = claimed.description.get("folder") if folder is None else folder
+        corpus, _ = _corpus(music, options, quiet, progress)
+        resuming.demand_same_music(claimed, corpus)
+    except BaseException:
+        claimed.release()
+        raise
+    return _run(claimed, corpus, options, said, progress, resumed=begun)
+
+
+class _Said:
+    """What was said, for the log; each line is passed on."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.lines: list[str] = []
+        self._report = report
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+        self._report(line)
+
+
+def _run(claimed: RunFolder, corpus: Corpus, options: TrainOptions, say: _Said, progress: Any, resumed: bool) -> Run:
+    stem = claimed.stem
+    with _kept(claimed):
+        # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
+        with _interruptible(say) as interrupted:
+            hooks = _RunHooks(claimed, say, progress, interrupted)
+            try:
+                trained = train(corpus, options, hooks)
+            finally:
+                hooks.close()
+            verdict = _verdict(trained)
+            for line in _closing_lines(trained, verdict):
+                say(line)
+            say("Writing the bundle")
+            path = (bundling.written(stem, trained) if resumed else None) or bundling.write(stem, trained, verdict)
+        # The names were free when the run began: what has them now was written before it was cut short.
+        with writing(stem.with_name(stem.name + PICTURE), overwrite=resumed) as picture:
+            plots.draw(trained, verdict, stem.name, picture.temporary)
+        with writing(stem.with_name(stem.name + LOG), overwrite=resumed) as log:
+            log.temporary.write_text("\n".join(say.lines) + "\n", "utf-8")
     return Run(path, picture.path, log.path, trained, verdict)
 
 
@@ -110,7 +161,7 @@ def _demand_modules() -> None:
 
 
 def _corpus(
-    folder: str | Path | None, options: TrainOptions, say: Callable[[str], None], progress: Any
+    folder: str | Path | None, options: TrainOptions, say: _Said, progress: Any
 ) -> tuple[Corpus, TrainOptions]:
     if folder is None:
 
@@ -136,29 +187,18 @@ def _plain(name: str) -> str:
     return "".join(c if c.isprintable() else "_" for c in name).lstrip(".") or "corpus"
 
 
-def _free_stem(into: Path, name: str) -> Path:
-    """The first of NAME, NAME-2 … of which no file exists yet, so that a run's files have one name."""
-    endings = (bundles.SUFFIX, ".png", ".log", ".run")
-    number = 1
-    while True:
-        stem = into / (name if number == 1 else f"{name}-{number}")
-        if not any(os.path.lexists(stem.with_name(stem.name + ending)) for ending in endings):
-            return stem
-        number += 1
-
-
 @contextmanager
-def _scratch(stem: Path) -> Iterator[Path]:
-    """NAME.run/, removed when the run ends, well or not."""
-    folder = stem.with_name(stem.name + ".run")
+def _kept(claimed: RunFolder) -> Iterator[None]:
+    """NAME.run/ is removed when the run is over or given up, and left to be resumed when anything else ends it."""
     try:
-        folder.mkdir()
-    except OSError as error:
-        raise PlaybachError(f"{shown(folder)}: cannot be made ({error.strerror}); train in another folder") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield
+    except (KeyboardInterrupt, Diverged):
+        claimed.remove()
+        raise
+    except BaseException:
+        claimed.release() if (claimed.path / STATE).exists() else claimed.remove()
+        raise
+    claimed.remove()
 
 
 @contextmanager
@@ -181,30 +221,46 @@ def _interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-class _Bar(Hooks):
-    """Hooks that draw a progress bar and keep the best weights on disk."""
+class _RunHooks(Hooks):
+    """Hooks that draw a progress bar and keep the run's state on disk."""
 
-    def __init__(
-        self, say: Callable[[str], None], progress: Any, scratch: Path, interrupted: threading.Event
-    ) -> None:
-        self._say, self._progress, self._scratch, self._interrupted = say, progress, scratch, interrupted
+    def __init__(self, claimed: RunFolder, say: _Said, progress: Any, interrupted: threading.Event) -> None:
+        self._path, self._say, self._progress = claimed.path / STATE, say, progress
+        self._made_by, self._interrupted = claimed.description.get("made_by"), interrupted
         self._bar: Any = None
+        self._saved, self._cost = time.monotonic(), 0.0
+        self._at: tuple[int, int] | None = None
 
     def say(self, line: str) -> None:
         self._say(line)
 
-    def begin(self, steps: int) -> None:
+    def begin(self, steps: int, done: int) -> None:
         if self._progress:
-            self._bar = self._progress(total=steps, unit="step", desc="training", dynamic_ncols=True)
+            self._bar = self._progress(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True)
 
     def advance(self, loss: float) -> None:
         if self._bar is not None:
             self._bar.update()
             self._bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
-    def keep(self, model: Model) -> None:
-        with writing(self._scratch / BEST, overwrite=True) as draft:
-            draft.temporary.write_bytes(_weights(model))
+    def save(self, state: RunState, moment: Moment) -> None:
+        """What is left out here costs time after a power cut, never the result."""
+        wait = {"step": SAVE_SECONDS, "epoch": self._cost / SAVE_SHARE, "end": 0.0}[moment]
+        began, at = time.monotonic(), (state.step, state.epoch)
+        if began - self._saved < wait or at == self._at:
+            return
+        checkpoints.write(self._path, state, {"said": self._say.lines})
+        self._saved, self._at = time.monotonic(), at
+        self._cost = self._saved - began
+
+    def resume(self, state: RunState) -> None:
+        if not self._path.exists():
+            return
+        self._say.lines[:] = checkpoints.read(self._path, state)["said"]
+        self._say(f"Resumed in epoch {state.epoch}, after {state.step} steps")
+        now = resuming.made_by()
+        if self._made_by != now:
+            self._say(f"Begun with {self._made_by}, now with {now}: the weights may come out a little different")
 
     def stop(self) -> bool:
         return self._interrupted.is_set()
@@ -212,12 +268,6 @@ class _Bar(Hooks):
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _weights(model: Model) -> bytes:
-    """In 16-bit floats: to train on, that is enough; what plays is the ONNX step, in 32 bits."""
-    tensors = {n: t.detach().cpu().half().contiguous() for n, t in model.state_dict().items()}
-    return safetensors.torch.save(tensors)
 
 
 def _verdict(trained: Trained) -> Verdict:
@@ -241,93 +291,3 @@ def _closing_lines(trained: Trained, verdict: Verdict) -> Iterator[str]:
         f"{test.unknown:.1%} of its steps have a symbol that training never saw"
     )
     yield from verdict.lines
-
-
-def _write_bundle(stem: Path, trained: Trained, verdict: Verdict) -> Path:
-    step = onnx.export(trained.model)
-    difference = onnx.check(step, trained.model, *example(trained))
-    manifest = _manifest(stem.name, trained, verdict, difference)
-    members = {
-        bundles.ONNX: step,
-        bundles.WEIGHTS: _weights(trained.model),
-        bundles.CARD: _card(stem.name, trained, verdict).encode("utf-8"),
-    }
-    return bundles.write(stem.with_name(stem.name + bundles.SUFFIX), manifest, members)
-
-
-def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) -> dict[str, Any]:
-    model = trained.model
-    return {
-        "playbach": __version__,
-        "name": name,
-        "architecture": {
-            "name": model.name,
-            "config": model.config(),
-            "symbols": list(model.shape.symbols),
-            "context": list(model.shape.context),
-            "parameters": model.parameter_count(),
-        },
-        "encoding": trained.encoding.manifest(),
-        "sampling": asdict(Sampling()),
-        "provenance": {
-            "corpus": trained.corpus.name,
-            "options": asdict(trained.options),
-            "device": trained.device,
-            "dtype": trained.dtype,
-            "batch": trained.batch,
-            "training_symbols": trained.training_symbols,
-            "seconds": round(trained.seconds, 1),
-            "epochs": len(trained.history),
-            "best_epoch": trained.best.number,
-            "stopped": trained.stopped,
-            "python": platform.python_version(),
-            "versions": {p: version(p) for p in ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "symusic")},
-        },
-        "metrics": {
-            "test": trained.test.manifest(),
-            "valid": trained.best.valid.manifest(),
-            "train": trained.best.train.manifest(),
-            "guessing_by_frequency": trained.baseline.manifest(),
-            "onnx_largest_logit_difference": difference,
-            "verdict": verdict.word,
-        },
-        "pieces": {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()},
-    }
-
-
-def _card(name: str, trained: Trained, verdict: Verdict) -> str:
-    """For people: what the network is, what it learnt from, and how good it is."""
-    corpus, options = trained.corpus, trained.options
-    rows = [
-        ("held-out test", trained.test),
-        ("validation", trained.best.valid),
-        ("training pieces", trained.best.train),
-        ("test, guessed by frequency", trained.baseline),
-    ]
-    table = "\n".join(
-        f"| {what} | {f.pieces} | {f.accuracy:.3f} | {f.bits_per_symbol:.3f} | {f.bits_per_note:.3f} "
-        f"| {f.unknown:.2%} |"
-        for what, f in rows
-    )
-    minutes = trained.seconds / 60
-    return f"""# {name}
-
-A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that composes in the
-`{trained.encoding.name}` encoding.
-
-- Corpus: {corpus.name}; {len(corpus.train)} pieces to train, {len(corpus.valid)} to validate, {len(corpus.test)} to
-  test; {corpus.tunes} tunes. Training pieces also in all keys within the corpus's range.
-- Trained by playbach {__version__}, {len(trained.history)} epochs (the best was {trained.best.number}) in
-  {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
-  {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
-- Network: {json.dumps(trained.model.config())}
-
-| music | pieces | accuracy | bits per symbol | bits per note | unknown |
-|---|---|---|---|---|---|
-{table}
-
-Accuracy is the share of steps whose most probable symbol is right. All figures are of whole pieces from their
-beginning, without being told how much is left. Guessing by frequency is the least that must be beaten, not a rival.
-
-{verdict}
-"""

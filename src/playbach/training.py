@@ -10,13 +10,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from playbach.batches import IGNORED, Batch, TrainingSet, previous_of
+from playbach.checkpoints import Epoch, RunState, weights_of
 from playbach.corpora import Corpus, Piece
 from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
 from playbach.encodings.base import Ints
@@ -31,6 +32,8 @@ MIN_GAIN = 0.001
 """An epoch is an improvement where its bits per note are lower than the best by this share."""
 PROBE_STEPS = 12
 DTYPES = ("auto", "float32", "bfloat16")
+Moment = Literal["step", "epoch", "end"]
+"""After what the state of a run stands still: a step, an epoch and its measuring, the whole training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,6 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to. `train` is measured like `valid`: on whole training pieces, without dropout."""
-
-    number: int
-    train: Figures
-    valid: Figures
-    learning_rate: float
-    seconds: float
-    saved: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """A network with its best weights and all that is to be known of how it came about."""
 
@@ -120,17 +111,24 @@ class Trained:
         return [e for e in self.history if e.saved][-1]
 
 
+class Diverged(PlaybachError):
+    """The loss is not a number any more."""
+
+
 class Hooks:
     """What a run tells of itself as it goes; the default says nothing."""
 
     def say(self, line: str) -> None: ...
 
-    def begin(self, steps: int) -> None: ...
+    def begin(self, steps: int, done: int) -> None: ...
 
     def advance(self, loss: float) -> None: ...
 
-    def keep(self, model: Model) -> None:
-        """The best weights so far."""
+    def save(self, state: RunState, moment: Moment) -> None:
+        """A moment at which the run could be taken up again by `checkpoints.write` and `resume`."""
+
+    def resume(self, state: RunState) -> None:
+        """Bring a new state to where the run was, by `checkpoints.read`, if it is to go on."""
 
     def stop(self) -> bool:
         """Whether to end after this step with what there is."""
@@ -157,7 +155,7 @@ def train(
         PlaybachError: training diverged.
     """
     hooks = hooks or Hooks()
-    started = clock()
+    entered = clock()
     device = pick_device(options.device)
     torch.manual_seed(options.seed)
 
@@ -169,69 +167,88 @@ def train(
     model = build(options.model, shape, options.network).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
-    dtype, why = pick_dtype(model, next(data.epoch(0, options.seed, options.window, batch)), options, device)
-    for line in _opening_lines(corpus, encoding, model, data, device, dtype, why, batch):
-        hooks.say(line)
-
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+    state = RunState(model, optimiser, weights_of(model), options.learning_rate)
+    hooks.resume(state)
+    if not state.step:
+        first = next(data.epoch(0, options.seed, options.window, batch))
+        chosen, state.why_dtype = pick_dtype(model, first, options, device)
+        state.dtype = str(chosen).removeprefix("torch.")
+        for line in _opening_lines(corpus, encoding, model, data, device, state, batch):
+            hooks.say(line)
+
+    dtype: torch.dtype = getattr(torch, state.dtype)
     steps_an_epoch = -(-data.windows(options.window) // batch)
-    warmup, step = min(100, 5 * steps_an_epoch), 0
-    rate, best, best_bits, waited = options.learning_rate, _weights(model), math.inf, 0
-    history: list[Epoch] = []
-    stopped = f"all {options.epochs} epochs done"
-    hooks.begin(options.epochs * steps_an_epoch)
+    warmup = min(100, 5 * steps_an_epoch)
+    before = state.seconds
+    hooks.begin(options.epochs * steps_an_epoch, state.step)
+
+    def elapsed() -> float:
+        return before + clock() - entered
 
     def interruption() -> str | None:
         if hooks.stop():
             return "stopped by hand"
-        over = options.max_minutes is not None and clock() - started >= options.max_minutes * 60
+        over = options.max_minutes is not None and elapsed() >= options.max_minutes * 60
         return f"{options.max_minutes:g} minutes are over" if over else None
 
-    for number in range(1, options.epochs + 1):
-        began = clock()
-        for window in data.epoch(number, options.seed, options.window, batch):
-            step += 1
+    stopped = _over(state, options)  # where it was resumed after its last epoch
+    while stopped is None:
+        for window in data.epoch(state.epoch, options.seed, options.window, batch, state.batches):
             for group in optimiser.param_groups:
-                group["lr"] = rate * min(1.0, step / warmup)
+                group["lr"] = state.rate * min(1.0, (state.step + 1) / warmup)
             loss = _train_step(model, window, optimiser, options, device, dtype)
+            state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
             hooks.advance(loss)
+            hooks.save(state, "step")
             if interruption():
                 break
         interrupted = interruption()
-        if interrupted and history:  # the best is kept; an unfinished epoch is not worth measuring
+        if interrupted and state.history:  # the best is kept; an unfinished epoch is not worth measuring
             stopped = interrupted
             break
         now = measure(model, encoding, valid)
         if not math.isfinite(now.bits_per_note):
-            raise PlaybachError(
-                f"training diverged in epoch {number}: the loss is not a number; try a lower --learning-rate "
+            raise Diverged(
+                f"training diverged in epoch {state.epoch}: the loss is not a number; try a lower --learning-rate "
                 f"than {options.learning_rate:g}"
             )
-        better = now.bits_per_note < best_bits * (1 - MIN_GAIN) or not history
-        epoch = Epoch(number, measure(model, encoding, sample), now, rate, clock() - began, better)
-        hooks.say(epoch_line(epoch, history))
-        history.append(epoch)
-        if better:
-            best, best_bits, waited = _weights(model), now.bits_per_note, 0
-            hooks.keep(model)
-        else:
-            waited += 1
-            if waited % max(1, options.patience // 5) == 0:
-                rate /= 2
-        if waited >= options.patience:
-            stopped = f"no improvement for {waited} epochs"
-            break
-        if interrupted:
-            stopped = interrupted
-            break
+        better = now.bits_per_note < state.best_bits * (1 - MIN_GAIN) or not state.history
+        like = measure(model, encoding, sample)
+        state.seconds = elapsed()
+        epoch = Epoch(state.epoch, like, now, state.rate, state.seconds - state.epoch_began, better)
+        hooks.say(epoch_line(epoch, state.history))
+        _end_epoch(state, epoch, options)
+        hooks.save(state, "epoch")
+        stopped = _over(state, options) or interrupted
 
-    model.load_state_dict(best)
+    hooks.save(state, "end")
+    model.load_state_dict(state.best)
     figures = measure(model, encoding, test)
     baseline = commonest(encoding, _encoded(corpus.train, encoding), test)
     return Trained(
-        model.cpu().eval(), encoding, corpus, options, tuple(history), figures, baseline, clock() - started, stopped,
-        str(device), str(dtype).removeprefix("torch."), batch, data.steps, max(valid, key=len),
+        model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, elapsed(), stopped,
+        str(device), state.dtype, batch, data.steps, max(valid, key=len),
     )  # fmt: skip
+
+
+def _over(state: RunState, options: TrainOptions) -> str | None:
+    """Why training is at its end, if it is."""
+    if state.waited >= options.patience:
+        return f"no improvement for {state.waited} epochs"
+    return f"all {options.epochs} epochs done" if state.epoch > options.epochs else None
+
+
+def _end_epoch(state: RunState, epoch: Epoch, options: TrainOptions) -> None:
+    """Keep the weights if they are better, halve the learning rate on plateaus, and turn to the next epoch."""
+    state.history.append(epoch)
+    if epoch.saved:
+        state.best, state.best_bits, state.waited = weights_of(state.model), epoch.valid.bits_per_note, 0
+    else:
+        state.waited += 1
+        if state.waited % max(1, options.patience // 5) == 0:
+            state.rate /= 2
+    state.epoch, state.batches, state.epoch_began = state.epoch + 1, 0, state.seconds
 
 
 def epoch_line(epoch: Epoch, before: list[Epoch]) -> str:
@@ -299,7 +316,7 @@ def _probe(
     model: Model, batch: Batch, options: TrainOptions, device: torch.device, dtype: torch.dtype
 ) -> list[float]:
     """The losses of a few steps on one batch; the model is as before after it."""
-    before = _weights(model)
+    before = weights_of(model)
     torch.manual_seed(options.seed)  # the same dropout for both
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate / 3)
     few = Batch(batch.previous[:8, :64], batch.context[:8, :64], batch.target[:8, :64])
@@ -336,10 +353,6 @@ def _cost(scores: Tensor, target: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED)
 
 
-def _weights(model: Model) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
 def _encoded(pieces: tuple[Piece, ...], encoding: Encoding) -> list[Sequence]:
     return [encoding.encode(p.score) for p in pieces]
 
@@ -361,11 +374,11 @@ def example(trained: Trained, steps: int = 300) -> tuple[Ints, Ints]:
 
 def _opening_lines(
     corpus: Corpus, encoding: Encoding, model: Model, data: TrainingSet, device: torch.device,
-    dtype: torch.dtype, why: str, batch: int,
+    state: RunState, batch: int,
 ) -> Iterator[str]:  # fmt: skip
     sides = ", ".join(f"{len(getattr(corpus, s))} {s}" for s in ("train", "valid", "test"))
     yield f"Corpus {corpus.name}: {sides} pieces of {corpus.tunes} tunes"
     symbols = " + ".join(f"{len(f)} {f.name}s".replace("ys", "ies") for f in encoding.fields)
     yield f"Encoding {encoding.name}: {symbols}; {data.steps} training steps, in {data.sequences} keys"
-    where = f"{device.type}, {str(dtype).removeprefix('torch.')} ({why}), batches of {batch}"
+    where = f"{device.type}, {state.dtype} ({state.why_dtype}), batches of {batch}"
     yield f"Model {model.name}: {model.parameter_count()} parameters; {where}"

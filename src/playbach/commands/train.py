@@ -48,6 +48,9 @@ def add(commands: Any) -> None:
     train.add_argument("-h", "--help", nargs=0, action=_HelpWithDefaults, help="show this help message and exit")
     train.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
                        help="searched with all below it (default: the built-in corpus bach-chorales)")  # fmt: skip
+    train.add_argument("--resume", nargs="?", const="", metavar="NAME.run",
+                       help="go on with a training that was cut short: the one named, or the only one there is (of "
+                            "FOLDER); its options are taken from it")  # fmt: skip
     train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
     train.add_argument("--encoding", help="notes or chorale (default: chosen from the music)")
     train.add_argument("--octaves", choices=("kept", "folded"), help="notes: with their octaves, or without")
@@ -90,13 +93,11 @@ def run(given: argparse.Namespace) -> int:
     chosen["network"] = {name: value for name, value in network.items() if value is not None}
     if notes:
         chosen["encoding"] = "notes"
-    done = runs.run(
-        given.folder,
-        TrainOptions(notes=NotesOptions(**notes), **chosen),
-        name=given.name,
-        report=_talk,
-        progress=_progress_bar(),
-    )
+    talk: dict[str, Any] = {"name": given.name, "report": _talk, "progress": _progress_bar()}
+    if given.resume is None:
+        done = runs.run(given.folder, TrainOptions(notes=NotesOptions(**notes), **chosen), **talk)
+    else:
+        done = runs.resume(given.resume or None, {**chosen, "notes": notes}, folder=given.folder, **talk)
     say(f"Curves in {done.picture}, log in {done.log}")
     result(str(done.path))
     return 0

@@ -1,0 +1,130 @@
+"""A trained network as a bundle: its exported step, checked; its weights, manifest and card.
+
+Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from playbach import bundle as bundles
+from playbach._version import __version__
+from playbach.errors import BundleError
+from playbach.export import onnx
+from playbach.models import Model
+from playbach.sampling import Sampling
+from playbach.training import Trained, example
+from playbach.verdict import Verdict
+
+
+def written(stem: Path, trained: Trained) -> Path | None:
+    """The bundle, where a run had written it already when it was cut short."""
+    path = stem.with_name(stem.name + bundles.SUFFIX)
+    try:
+        found = bundles.read(path).members[bundles.WEIGHTS]
+    except (BundleError, KeyError):
+        return None
+    return path if found == weights(trained.model) else None
+
+
+def write(stem: Path, trained: Trained, verdict: Verdict) -> Path:
+    step = onnx.export(trained.model)
+    difference = onnx.check(step, trained.model, *example(trained))
+    manifest = _manifest(stem.name, trained, verdict, difference)
+    members = {
+        bundles.ONNX: step,
+        bundles.WEIGHTS: weights(trained.model),
+        bundles.CARD: _card(stem.name, trained, verdict).encode("utf-8"),
+    }
+    return bundles.write(stem.with_name(stem.name + bundles.SUFFIX), manifest, members)
+
+
+def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) -> dict[str, Any]:
+    model = trained.model
+    return {
+        "playbach": __version__,
+        "name": name,
+        "architecture": {
+            "name": model.name,
+            "config": model.config(),
+            "symbols": list(model.shape.symbols),
+            "context": list(model.shape.context),
+            "parameters": model.parameter_count(),
+        },
+        "encoding": trained.encoding.manifest(),
+        "sampling": asdict(Sampling()),
+        "provenance": {
+            "corpus": trained.corpus.name,
+            "options": asdict(trained.options),
+            "device": trained.device,
+            "dtype": trained.dtype,
+            "batch": trained.batch,
+            "training_symbols": trained.training_symbols,
+            "seconds": round(trained.seconds, 1),
+            "epochs": len(trained.history),
+            "best_epoch": trained.best.number,
+            "stopped": trained.stopped,
+            "python": platform.python_version(),
+            "versions": {p: version(p) for p in ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "symusic")},
+        },
+        "metrics": {
+            "test": trained.test.manifest(),
+            "valid": trained.best.valid.manifest(),
+            "train": trained.best.train.manifest(),
+            "guessing_by_frequency": trained.baseline.manifest(),
+            "onnx_largest_logit_difference": difference,
+            "verdict": verdict.word,
+        },
+        "pieces": {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()},
+    }
+
+
+def _card(name: str, trained: Trained, verdict: Verdict) -> str:
+    """For people: what the network is, what it learnt from, and how good it is."""
+    corpus, options = trained.corpus, trained.options
+    rows = [
+        ("held-out test", trained.test),
+        ("validation", trained.best.valid),
+        ("training pieces", trained.best.train),
+        ("test, guessed by frequency", trained.baseline),
+    ]
+    table = "\n".join(
+        f"| {what} | {f.pieces} | {f.accuracy:.3f} | {f.bits_per_symbol:.3f} | {f.bits_per_note:.3f} "
+        f"| {f.unknown:.2%} |"
+        for what, f in rows
+    )
+    minutes = trained.seconds / 60
+    return f"""# {name}
+
+A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that composes in the
+`{trained.encoding.name}` encoding.
+
+- Corpus: {corpus.name}; {len(corpus.train)} pieces to train, {len(corpus.valid)} to validate, {len(corpus.test)} to
+  test; {corpus.tunes} tunes. Training pieces also in all keys within the corpus's range.
+- Trained by playbach {__version__}, {len(trained.history)} epochs (the best was {trained.best.number}) in
+  {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
+  {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
+- Network: {json.dumps(trained.model.config())}
+
+| music | pieces | accuracy | bits per symbol | bits per note | unknown |
+|---|---|---|---|---|---|
+{table}
+
+Accuracy is the share of steps whose most probable symbol is right. All figures are of whole pieces from their
+beginning, without being told how much is left. Guessing by frequency is the least that must be beaten, not a rival.
+
+{verdict}
+"""
+
+
+def weights(model: Model) -> bytes:
+    """In 16-bit floats: to train on, that is enough; what plays is the ONNX step, in 32 bits."""
+    tensors = {n: t.detach().cpu().half().contiguous() for n, t in model.state_dict().items()}
+    return safetensors.torch.save(tensors)
