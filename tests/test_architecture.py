@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chorales", "bundle"),
     ("corpora", "outputs"),
     ("runtimes", "sampling", "performing", "pieces", "confidence", "figures", "measures", "ngram"),
-    ("composing",),
+    ("composing", "inspecting"),
     ("models", "batches", "verdict"),
     ("evaluation", "export", "held_out"),
     ("checkpoints", "run_folders"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Collection, Sequence
+from textwrap import wrap
 
 WIDTH = 80
 """Text that is broken into lines fits a terminal of so many columns."""
@@ -36,6 +37,7 @@ def say(line: str) -> None:
 
 def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: int = 2) -> list[str]:
     """Lines in which the cells of each column stand under each other, those of the columns `right` at their ends."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [
         (" " * gap)
@@ -45,3 +47,31 @@ def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: int
         .rstrip()
         for row in rows
     ]
+
+
+def sheet(rows: Sequence[tuple[str, str]], indent: int = 0) -> list[str]:
+    """Lines of `label  text`, the texts under each other and broken to fit WIDTH. A row without text is left out."""
+    rows = [(printable(label), printable(text)) for label, text in rows if text]
+    margin = indent + max((len(label) for label, _ in rows), default=0) + 2
+    lines: list[str] = []
+    for label, text in rows:
+        parts = wrap(text, max(WIDTH - margin, 20), break_long_words=False, break_on_hyphens=False)
+        first = " " * indent + label
+        lines += [f"{first if i == 0 else '':{margin}}{part}" for i, part in enumerate(parts)]
+    return lines
+
+
+def printable(line: str) -> str:
+    """A line that may hold words out of files, without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def bytes_of(size: int) -> str:
+    """As in `8.6 MB`, by thousands."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1000:.1f} kB" if size < 999_950 else f"{size / 1e6:.1f} MB"
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")

@@ -1,0 +1,317 @@
+"""`playbach inspect`: what is in a bundle or a file of music, for people, or as JSON.
+
+Knows how both are described, which is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from playbach.commands import WIDTH, bytes_of, columns, percent, printable, result, sheet
+from playbach.errors import PlaybachError, UsageError
+
+if TYPE_CHECKING:
+    from playbach.inspecting import BundleInfo, Music
+    from playbach.inspecting.bundles import Alphabet, Beginning
+    from playbach.inspecting.music import Encoded, Since, Taken, TrackInfo
+
+SYMBOLS, TRACKS, LINES = 24, 24, 8
+"""Of a long list, so many are shown."""
+NAME = 26
+"""A longer name of a track is cut."""
+
+
+def add(commands: Any) -> None:
+    inspect = commands.add_parser(
+        "inspect",
+        help="tell what is in a model or in a file of music",
+        description="Of a model: its network, encoding, vocabulary, figures and card. Of a file of music: its "
+        "tracks, key, meters and length, how it encodes, and, if playbach composed it, how to make it again.",
+    )
+    inspect.set_defaults(run=run)
+    inspect.add_argument("file", metavar="FILE", help="a .playbach file, the name of a shipped model, or a file of "
+                         "music (.mid, .midi, .musicxml, .xml, .mxl)")  # fmt: skip
+    inspect.add_argument("--vocabulary", action="store_true", help="of a model: every symbol, of the context too")
+    inspect.add_argument("--model", metavar="M", help="of music: tell how this model's vocabulary takes it")
+    inspect.add_argument("--json", action="store_true", help="print one JSON object, with all there is")
+
+
+def run(given: argparse.Namespace) -> int:
+    from playbach import inspecting
+
+    if _is_bundle(given.file):
+        if given.model is not None:
+            raise UsageError("--model goes with a file of music; a model is told of by itself")
+        bundle = inspecting.describe(given.file)
+        lines = _bundle_lines(bundle, given.vocabulary)
+        kind, found = "bundle", asdict(bundle)
+    else:
+        if given.vocabulary:
+            raise UsageError("--vocabulary goes with a model; for music, --model M tells how one takes it")
+        music = inspecting.hear(given.file, given.model)
+        lines = _music_lines(music)
+        kind, found = "music", asdict(music)
+    result(json.dumps({"kind": kind, **found}, indent=2) if given.json else "\n".join(map(printable, lines)))
+    return 0
+
+
+def _is_bundle(name: str) -> bool:
+    """Whether a model is meant; else a file of music. Raises PlaybachError where nothing can be."""
+    from playbach.bundle import MANIFEST, SUFFIX, shipped
+    from playbach.files import shown
+
+    path = Path(name)
+    if not name:
+        raise UsageError("an empty name is no file")
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
+        return path.suffix.lower() == SUFFIX or _holds(path, MANIFEST)
+    if name in shipped() or os.path.isfile(name + SUFFIX):  # noqa: PTH113
+        return True
+    if os.path.isdir(path):  # noqa: PTH112
+        raise PlaybachError(
+            f"{shown(name)}: this is a folder; give one file of it (playbach models {shown(name)} lists its models)"
+        )
+    if not os.path.lexists(path):
+        raise PlaybachError(
+            f"{shown(name)}: neither a file nor a shipped model ({', '.join(shipped())}); check the name"
+        )
+    return False
+
+
+def _holds(path: Path, member: str) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return member in archive.namelist()
+    except Exception:  # whatever it is, it is no zip; who reads it next will say what is wrong with it
+        return False
+
+
+# --------------------------------------------------------------------------------------------------------- bundles
+
+
+def _bundle_lines(bundle: BundleInfo, whole: bool) -> list[str]:
+    provenance = dict(bundle.provenance)
+    parameters = "" if bundle.parameters is None else f", {bundle.parameters:,} parameters"
+    options, versions = _listed(bundle.encoding_options), _listed(provenance.pop("versions", {}))
+    lines = [f"{bundle.name}: a model, {bytes_of(bundle.bytes)}", ""]
+    lines += sheet(
+        [
+            ("file", f"{bundle.path}{' (shipped with playbach)' if bundle.shipped else ''}"),
+            ("problem", bundle.problem or ""),
+            ("made by", f"playbach {bundle.playbach or '(unknown)'}, format {bundle.format}"),
+            ("hash", bundle.sha256[:12]),
+            ("network", f"{bundle.architecture or 'unknown'}{parameters}"),
+            ("", _listed(bundle.config)),
+            ("encoding", f"{bundle.encoding or 'unknown'}{': ' if options else ''}{options}"),
+            ("a step", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.fields)),
+            ("context", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.context)),
+            ("sampling", _listed(bundle.sampling)),
+            ("learnt from", f"{bundle.corpus or 'unknown'}{_sides(bundle.pieces)}"),
+            ("", _beginnings(bundle.beginnings)),
+            ("options", _listed(provenance.pop("options", {}))),
+            ("software", ", ".join(filter(None, (_listed({"python": provenance.pop("python", None)}), versions)))),
+            ("training", _listed(provenance)),
+            ("holds", ", ".join(f"{name} {bytes_of(size)}" for name, size in bundle.members.items())),
+        ]
+    )
+    lines += ["", "Figures", *_figures(bundle.metrics)] if bundle.metrics else []
+    alphabets = [*bundle.fields, *(bundle.context if whole else ())]
+    lines += ["", "Vocabulary", *_vocabulary(alphabets, whole)] if alphabets else []
+    return [*lines, "", "Card", *(f"  {line}".rstrip() for line in bundle.card.splitlines())]
+
+
+def _listed(data: Any) -> str:
+    """A part of a manifest, whatever it is, in one line."""
+    pairs = _flat(data if isinstance(data, dict) else {"": data})
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}".strip() for name, value in pairs)
+
+
+def _value(value: Any) -> str:
+    """A manifest's value in a word or a few."""
+    if isinstance(value, list):
+        return " ".join("-".join(map(_value, v)) if isinstance(v, list) else _value(v) for v in value)
+    if isinstance(value, dict):
+        return " ".join(f"{k} {_value(v)}" for k, v in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Names and values, without the empty ones and the frames around them."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        elif value is not None:
+            yield name, value
+
+
+def _sides(pieces: Mapping[str, int]) -> str:
+    return f": {', '.join(f'{n:,} {side}' for side, n in pieces.items())} pieces, each counted once" if pieces else ""
+
+
+def _beginnings(beginnings: tuple[Beginning, ...]) -> str:
+    parts = [
+        f"{b.pieces:,} begin in {b.meter}"
+        + (f" after a pickup of {b.pickup}" if b.pickup else "")
+        + f" at {b.tempo:g} qpm"
+        for b in beginnings[:3]
+    ]
+    more = len(beginnings) - 3
+    return ", ".join(parts) + (f", and in {more} other ways" if more > 0 else "")
+
+
+def _figures(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A row for each figure, a column for each side of the split and each comparison."""
+    names = dict.fromkeys(name for figures in metrics.values() for name in figures)
+    head = ("", *(side.replace("_", " ") for side in metrics))
+    rows = [(name.replace("_", " "), *(_figure(f.get(name), name) for f in metrics.values())) for name in names]
+    return [f"  {line}" for line in columns([head, *rows], right=range(1, len(head)))]
+
+
+def _figure(value: float | None, name: str) -> str:
+    if value is None:
+        return ""
+    if name in ("accuracy", "unknown"):
+        return percent(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _vocabulary(alphabets: Iterable[Alphabet], whole: bool) -> list[str]:
+    rows = []
+    for field in alphabets:
+        some = field.symbols if whole else field.symbols[:SYMBOLS]
+        more = len(field.symbols) - len(some)
+        rows.append((field.name, " ".join(some) + (f" … and {more:,} more (--vocabulary shows all)" if more else "")))
+    return sheet(rows, indent=2)
+
+
+# ----------------------------------------------------------------------------------------------------------- music
+
+
+def _music_lines(music: Music) -> list[str]:
+    minutes, seconds = divmod(round(music.seconds), 60)
+    bars = f"{music.bars:,} bar{'s' * (music.bars != 1)}"
+    pickup = f" after a pickup of {_quarters(music.pickup)}" if music.pickup else ""
+    markers = [text for text in music.markers if any(map(str.isalnum, text))]
+    lines = [f"{music.path}: music, {bytes_of(music.bytes)}", ""]
+    lines += sheet(
+        [
+            ("length", f"{bars}{pickup}, {_quarters(music.quarters)}, {minutes}:{seconds:02}"),
+            ("key", _key(music)),
+            ("meter", _changing(music.meters[1 if music.pickup else 0 :])),
+            ("tempo", _tempo(music)),
+            ("notes", f"{music.notes:,}, {_at_once(music.at_once)}"),
+            ("markers", "; ".join(markers[:LINES]) + _more(len(markers) - LINES)),
+            ("made by", _made_by(music.made_by)),
+        ]
+    )
+    if music.again is not None:
+        lines += ["", "To make it again, with that version and that model", f"  {shlex.join(music.again)}"]
+    lines += ["", "Tracks", *_tracks(music.tracks), "", "Encodings", *_encodings(music.encodings)]
+    return lines + (["", *wrap(_taken(music.model), WIDTH)] if music.model is not None else [])
+
+
+def _quarters(quarters: float) -> str:
+    return f"{quarters:,.2f}".rstrip("0").rstrip(".") + f" quarter{'s' * (quarters != 1)}"
+
+
+def _key(music: Music) -> str:
+    estimate = "cannot be estimated"
+    if music.key is not None:
+        estimate = f"{music.key.name} by estimate (correlation {music.key.correlation:.2f})"
+    said = _changing(music.key_signatures)
+    return f"{estimate}; the file says {said}" if said else f"{estimate}; the file says nothing of it"
+
+
+def _changing(found: tuple[Since, ...]) -> str:
+    """What holds from which bar on."""
+    words = [f"{s.name} from bar {s.bar}" if i else s.name for i, s in enumerate(found[:LINES])]
+    return ", ".join(words) + _more(len(found) - LINES)
+
+
+def _more(count: int) -> str:
+    return f" … and {count:,} more" if count > 0 else ""
+
+
+def _tempo(music: Music) -> str:
+    tempos = music.tempos
+    if tempos is None:
+        return "none given, which MIDI plays at 120 quarters a minute"
+    between = f", between {tempos.slowest:g} and {tempos.fastest:g}" if tempos.changes else ""
+    changes = f", {tempos.changes:,} change{'s' * (tempos.changes != 1)}" if tempos.changes else ""
+    return f"{tempos.main:g} quarters a minute{between}{changes}"
+
+
+def _at_once(notes: int) -> str:
+    return {0: "drums only", 1: "one at a time"}.get(notes, f"up to {notes:,} at once")
+
+
+def _made_by(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    parts = [f"playbach {found.get('version', '(unknown)')}"]
+    if "model" in found:
+        parts.append(f"model {found['model']}" + (f" ({found['bundle'][:12]})" if "bundle" in found else ""))
+    parts += [f"seed {found['seed']}"] if "seed" in found else []
+    return ", ".join(parts)
+
+
+def _tracks(tracks: tuple[TrackInfo, ...]) -> list[str]:
+    shown = [t for t in tracks if t.notes]
+    silent = len(tracks) - len(shown)
+    rows = [
+        (
+            _track_name(t.name),
+            t.instrument,
+            f"{t.notes:,} notes",
+            "" if t.drums else f"{t.lowest} to {t.highest}",
+            _at_once(t.at_once),
+        )
+        for t in shown[:TRACKS]
+    ]
+    lines = [f"  {line}" for line in columns(rows, right={2})]
+    lines += [f"  … and {len(shown) - TRACKS:,} more"] if len(shown) > TRACKS else []
+    return lines + ([f"  and {silent:,} without notes"] if silent else [])
+
+
+def _track_name(name: str) -> str:
+    if not any(map(str.isalnum, name)):  # "--------" is common
+        return "(no name)"
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+
+
+def _encodings(encodings: tuple[Encoded, ...]) -> list[str]:
+    rows = []
+    for found in encodings:
+        if found.problem is not None:
+            rows.append((found.encoding, f"does not suit: {found.problem}"))
+            continue
+        first = "  ".join(":".join(step) for step in found.first)
+        fields = f" of {' and '.join(found.fields)}" if len(found.fields) > 1 else ""
+        rows.append((found.encoding, f"{found.steps:,} steps{fields}, {found.steps_per_bar:g} a bar; it begins"))
+        rows.append(("", first))
+    return sheet(rows, indent=2)
+
+
+def _taken(taken: Taken) -> str:
+    if taken.problem is not None:
+        return f"The model {taken.model} cannot take it: {taken.problem}"
+    known = (
+        "knows every symbol of it" if not taken.unknown else f"does not know {percent(taken.unknown)} of its symbols"
+    )
+    side = {
+        "train": "; it was trained on this very piece",
+        "valid": "; it was validated on this very piece",
+        "test": "; it was tested on this very piece",
+    }.get(taken.side or "", "; this piece is not among those that it was made with")
+    return f"The model {taken.model} {known} ({taken.steps:,} steps){side}."

@@ -1,0 +1,164 @@
+"""`playbach inspect` and `playbach models` as people and scripts use them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import making
+import playbach
+from playbach import bundle as bundles
+from playbach.cli import main
+from playbach.encodings import said
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_a_model_for_people(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, "inspect", str(chorales_bundle))
+    manifest = bundles.read(chorales_bundle).manifest
+    assert f"lstm, {manifest['architecture']['parameters']:,} parameters" in text
+    assert f"{manifest['metrics']['test']['bits_per_note']:.3f}" in text
+    assert "(--vocabulary shows all)" in text
+    lines = text.splitlines()
+    card = lines.index("Card")
+    assert max(len(line) for line in lines[:card] if "/" not in line) <= 80
+    assert [line[2:] for line in lines[card + 1 :]] == bundles.read(chorales_bundle).card.rstrip("\n").splitlines()
+
+
+def test_the_whole_vocabulary(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = told(capsys, "inspect", str(chorales_bundle), "--vocabulary").split()
+    encoding = playbach.load(chorales_bundle).encoding
+    assert set(map(partial(said, encoding.fields[0]), range(len(encoding.fields[0])))) <= set(words)
+    for field in encoding.context:
+        assert field.name.split()[0] in words
+
+
+def test_a_model_by_its_name_and_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(told(capsys, "inspect", "bach-chorales", "--json"))
+    assert (found["kind"], found["name"], found["shipped"]) == ("bundle", "bach-chorales", True)
+    assert found["fields"][0]["symbols"][0] == "?"
+    assert found["metrics"]["test"]["bits_per_note"] > 0
+
+
+def test_a_bundle_under_another_suffix(
+    lines_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "model.zip"
+    other.write_bytes(lines_bundle.read_bytes())
+    assert "encoding     notes" in told(capsys, "inspect", str(other))
+
+
+def test_music_for_people(chorales_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, "inspect", str(chorales_folder / "piece00.mid"), "--model", "bach-chorales")
+    lines = text.splitlines()
+    assert "length  8 bars after a pickup of 1 quarter, 32 quarters, 0:24" in lines
+    assert "meter   4/4" in lines
+    assert "tempo   80 quarters a minute" in lines
+    assert any(line.startswith("key     ") and "by estimate" in line for line in lines)
+    assert [line.split()[0] for line in lines[lines.index("Tracks") + 1 :][:4]] == [
+        "Soprano",
+        "Alto",
+        "Tenor",
+        "Bass",
+    ]
+    assert "The model bach-chorales" in text
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_music_for_scripts(lines_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(told(capsys, "inspect", str(lines_folder / "piece01.mid"), "--json"))
+    assert (found["kind"], found["bars"], found["meters"]) == ("music", 8, [{"bar": 1, "name": "4/4"}])
+    assert found["tracks"][0]["instrument"] == "Cello"
+    assert set(found["key"]) == {"name", "correlation"}
+
+
+def test_what_a_file_says_cannot_drive_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score = making.score([[(0, 480, 60)]], names=("evil\x1b[2J\x07",))
+    path = tmp_path / "a\x1b.mid"
+    path.write_bytes(bytes(score.dumps_midi()))
+    assert "\x1b" not in told(capsys, "inspect", str(path))
+    assert "\x1b" not in told(capsys, "inspect", str(path), "--json")
+
+
+def test_models(lines_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.playbach").write_bytes(b"PK\x03\x04")
+    text = told(capsys, "models", str(lines_bundle.parent))
+    lines = text.splitlines()
+    rows = {line.split()[0]: line for line in lines if line and not line.startswith(" ")}
+    assert list(rows) == ["name", *sorted(bundles.shipped()), "broken", lines_bundle.stem]
+    figures = bundles.read(lines_bundle).manifest["metrics"]["test"]
+    assert f"{figures['bits_per_note']:.3f}" in rows[lines_bundle.stem]
+    assert "cannot compose: not a playbach bundle, or damaged" in text
+    found = json.loads(told(capsys, "models", str(lines_bundle.parent), "--json"))["models"]
+    assert [m["name"] for m in found] == list(rows)[1:]
+    mine = found[-1]
+    assert (mine["bits_per_note"], mine["path"], mine["problem"]) == (
+        figures["bits_per_note"], str(lines_bundle), None,
+    )  # fmt: skip
+    assert "damaged" in found[-2]["problem"]
+
+
+FAULTS = [
+    (["inspect", "missing.mid"], 1, "missing.mid: neither a file nor a shipped model (bach-chorales"),
+    (["inspect", "folder"], 1, "folder: this is a folder"),
+    (["inspect", "text.txt"], 1, "text.txt: neither MIDI nor MusicXML"),
+    (["inspect", "empty.mid"], 1, "empty.mid: the file is empty"),
+    (["inspect", "empty.playbach"], 1, "empty.playbach: not a playbach bundle, or damaged"),
+    (["inspect", "cut.playbach"], 1, "cut.playbach: not a playbach bundle, or damaged"),
+    (["inspect", "good.mid", "--vocabulary"], 2, "--vocabulary goes with a model"),
+    (["inspect", "good.mid", "--model", "nothing"], 1, "nothing: no such model"),
+    (["inspect", "bach-chorales", "--model", "bach-chorales"], 2, "--model goes with a file of music"),
+    (["inspect", ""], 2, "an empty name"),
+    (["inspect", "x" * 5000], 1, "neither a file nor a shipped model"),
+    (["inspect"], 2, "FILE"),
+    (["models", "missing"], 1, "missing: no such folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "words"), FAULTS, ids=range(len(FAULTS)))
+def test_a_fault_is_one_line(
+    arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "empty.mid").touch()
+    (tmp_path / "empty.playbach").touch()
+    (tmp_path / "cut.playbach").write_bytes(bundles.shipped()[bundles.DEFAULT].read_bytes()[:5000])
+    (tmp_path / "good.mid").write_bytes(bytes(making.line(1).dumps_midi()))
+    assert main(arguments) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("playbach: ")
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+
+
+def test_looking_imports_nothing_heavy(tmp_path: Path, lines_bundle: Path) -> None:
+    song = tmp_path / "a.mid"
+    song.write_bytes(bytes(making.line(1).dumps_midi()))
+    for arguments in (
+        ["inspect", str(song), "--model", str(lines_bundle)],
+        ["inspect", str(lines_bundle)],
+        ["models"],
+    ):
+        code = (
+            f"from playbach.cli import main; assert main({arguments!r}) == 0; import sys;"
+            "print(*{m.partition('.')[0] for m in sys.modules}, file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert not set(done.stderr.split()) & {"torch", "music21", "matplotlib", "onnxruntime", "PIL", "tqdm"}
