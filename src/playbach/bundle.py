@@ -28,7 +28,7 @@ from typing import Any
 from playbach import encodings
 from playbach.encodings import Encoding, Header
 from playbach.encodings.base import FASTEST, SLOWEST
-from playbach.errors import BundleError
+from playbach.errors import BundleError, UsageError
 from playbach.files import shown, writing
 
 FORMAT = 1
@@ -41,6 +41,12 @@ MOST_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20
 MOST_RATIO, SMALL = 100, 1 << 20
 """A member larger than SMALL that unpacks to more than MOST_RATIO times its size is a bomb: weights hardly shrink."""
 _TIME = (1980, 1, 1, 0, 0, 0)  # the same content is the same file
+
+
+# What an encoding raises of a description that is none.
+_NONSENSE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UsageError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Bundle:
             encoding = encodings.from_manifest(self.manifest["encoding"])
             _check_numbers(encoding.manifest())
             _check(encoding)
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        except _NONSENSE as error:
             raise BundleError(
                 f"{shown(self.name)}: its encoding is unknown to this version of playbach ({_said(error)}); "
                 "update playbach"

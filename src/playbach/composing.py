@@ -61,19 +61,21 @@ class ComposeOptions:
         for name in ("temperature", "top_p", "tempo"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int | float):
-                raise UsageError(f"{name.replace('_', '-')} must be a number, not {value!r}")
+                raise UsageError(f"{name.replace('_', '-')} must be a number, not {value!r:.40}")
         if not isinstance(self.programs, tuple | list | None):
-            raise UsageError(f"programs must be one number a voice, not {self.programs!r}")
+            raise UsageError(f"programs must be one number a voice, not {self.programs!r:.40}")
         for name in ("bars", "prime_bars"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and 1 <= value <= MOST_BARS):
+            if (name == "bars" or value is not None) and not (isinstance(value, int) and 1 <= value <= MOST_BARS):
                 what = name.replace("_", " ")
-                raise UsageError(f"{what} must be a whole number between 1 and {MOST_BARS}, not {value!r}")
+                raise UsageError(f"{what} must be a whole number between 1 and {MOST_BARS}, not {value!r:.40}")
         if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
-            raise UsageError(f"tempo must lie between {SLOWEST} and {FASTEST} quarters a minute, not {self.tempo:g}")
+            raise UsageError(
+                f"tempo must lie between {SLOWEST} and {FASTEST} quarters a minute, not {self.tempo!r:.40}"
+            )
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
-                raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r}")
+                raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r:.40}")
         self.sampling(Sampling())  # has checks of its own
 
     def sampling(self, default: Sampling) -> Sampling:

@@ -20,6 +20,15 @@ class UsageError(PlaybachError):
     """Options that make no sense alone or together; exit status 2."""
 
 
+def demand_numbers(options: object, *names: str, whole: bool = False) -> None:
+    """UsageError where one of these options is no number, or no whole one; its range is for its owner to check."""
+    for name in names:
+        value = getattr(options, name)
+        if not isinstance(value, int if whole else int | float):
+            what = "a whole number" if whole else "a number"
+            raise UsageError(f"{name.replace('_', '-')} must be {what}, not {value!r:.40}")
+
+
 class ScoreError(PlaybachError):
     """A music file that cannot be read, or a score that an encoding cannot hold."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from playbach.errors import UsageError
+from playbach.errors import UsageError, demand_numbers
 from playbach.events import Choice
 
 Floats = npt.NDArray[np.float64]
@@ -27,10 +27,11 @@ class Sampling:
     top_p: float = 0.95
 
     def __post_init__(self) -> None:
+        demand_numbers(self, "temperature", "top_p")
         if not 0 <= self.temperature <= 10:
-            raise UsageError(f"temperature must lie between 0 and 10, not {self.temperature:g}")
+            raise UsageError(f"temperature must lie between 0 and 10, not {self.temperature!r:.40}")
         if not 0 < self.top_p <= 1:
-            raise UsageError(f"top-p must be more than 0 and at most 1, not {self.top_p:g}")
+            raise UsageError(f"top-p must be more than 0 and at most 1, not {self.top_p!r:.40}")
 
 
 def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Floats:

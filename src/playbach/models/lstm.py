@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.errors import UsageError
-from playbach.models.base import Embeddings, Model, Shape
+from playbach.errors import UsageError, demand_numbers
+from playbach.models.base import Embeddings, Heads, Model, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,14 @@ class LstmConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("embedding", "context_embedding", "hidden", "layers"):
+        sizes = ("embedding", "context_embedding", "hidden", "layers")
+        demand_numbers(self, *sizes, whole=True)
+        demand_numbers(self, "dropout")
+        for name in sizes:
             if not 1 <= getattr(self, name) <= 8192:
-                raise UsageError(f"{name} must lie between 1 and 8192, not {getattr(self, name)}")
+                raise UsageError(f"{name} must lie between 1 and 8192, not {getattr(self, name)!r:.40}")
         if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout must be at least 0 and less than 1, not {self.dropout:g}")
+            raise UsageError(f"dropout must be at least 0 and less than 1, not {self.dropout!r:.40}")
 
 
 class Lstm(Model):
@@ -39,15 +42,15 @@ class Lstm(Model):
         between = c.dropout if c.layers > 1 else 0.0
         self.lstm = nn.LSTM(self.embed.size, c.hidden, c.layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(c.dropout)
-        self.heads = nn.ModuleList(nn.Linear(c.hidden, v) for v in shape.symbols)
+        self.heads = Heads(shape, c.hidden)
 
     def config(self) -> dict[str, Any]:
         return asdict(self.options)
 
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:
         outputs, _ = self.lstm(self.dropout(self.embed(previous, context)))
-        outputs = self.dropout(outputs)
-        return [head(outputs) for head in self.heads]
+        logits: list[Tensor] = self.heads(self.dropout(outputs), context)
+        return logits
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """Hidden and cell state (B, layers, hidden)."""
@@ -62,7 +65,7 @@ class Lstm(Model):
             x, c = self._cell(layer, x, state[0][:, layer], state[1][:, layer])
             hidden.append(x)
             cell.append(c)
-        return [head(x) for head in self.heads], [torch.stack(hidden, 1), torch.stack(cell, 1)]
+        return self.heads(x, context), [torch.stack(hidden, 1), torch.stack(cell, 1)]
 
     def _cell(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         weight, bias = getattr(self.lstm, f"weight_ih_l{layer}"), getattr(self.lstm, f"bias_ih_l{layer}")
