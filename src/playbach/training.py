@@ -6,7 +6,6 @@ The loop reads from top to bottom in `train`. No schedule depends on the clock; 
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from playbach.errors import PlaybachError, UsageError, demand_numbers
 from playbach.evaluation import Figures, commonest, measure
 from playbach.models import MODELS, Model, Shape, build
 
-BATCHES_AN_EPOCH = 48
+BATCHES_AN_EPOCH = 16
 """Where not given, the batch is as large as leaves an epoch this many steps, within the limits below."""
 BATCH_LIMITS = (4, 32)
 MIN_GAIN = 0.001
@@ -40,21 +39,19 @@ Moment = Literal["step", "epoch", "end"]
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music.
-    `network` sets options of the architecture's own, such as `hidden`; `averaging` is how much of the averaged
-    weights each step leaves as they are (Polyak and Juditsky 1992, as an exponential mean)."""
+    `network` sets options of the architecture's own, such as `hidden`."""
 
     encoding: str | None = None
     notes: NotesOptions = field(default_factory=NotesOptions)
-    model: str = "transformer"
+    model: str = "lstm"
     network: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 200
     max_minutes: float | None = None
-    patience: int = 12
+    patience: int = 16
     batch: int | None = None
-    window: int = 768
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.1
-    averaging: float = 0.99
+    window: int = 256
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
     clip: float = 1.0
     seed: int = 0
     device: str = "auto"
@@ -82,14 +79,12 @@ class TrainOptions:
         batch = ["batch"] if self.batch is not None else []
         minutes = ["max_minutes"] if self.max_minutes is not None else []
         demand_numbers(self, "epochs", "patience", "window", "seed", *batch, whole=True)
-        demand_numbers(self, "learning_rate", "weight_decay", "averaging", "clip", *minutes)
+        demand_numbers(self, "learning_rate", "weight_decay", "clip", *minutes)
         for name in ("epochs", "patience", "window", "learning_rate", "clip", *batch, *minutes):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)!r:.40}")
         if not 0 <= self.weight_decay < math.inf:
             raise UsageError(f"weight_decay must be 0 or more, not {self.weight_decay!r:.40}")
-        if not 0 <= self.averaging < 1:
-            raise UsageError(f"averaging must be at least 0 and less than 1, not {self.averaging!r:.40}")
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(f"seed must lie between 0 and 2^63 - 1, not {self.seed!r:.40}")
 
@@ -172,12 +167,12 @@ def train(
     data = TrainingSet(corpus.train, encoding)
     valid, test = _encoded(corpus.valid, encoding), _encoded(corpus.test, encoding)
     sample = _like(corpus.train, sum(map(len, valid)), encoding, options.seed)
-    shape = Shape.of(encoding)
+    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
     model = build(options.model, shape, options.network).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
-    optimiser = _optimiser(model, options)
-    state = RunState(model, optimiser, copy.deepcopy(model), weights_of(model), options.learning_rate)
+    optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+    state = RunState(model, optimiser, weights_of(model), options.learning_rate)
     hooks.resume(state)
     if not state.step:
         first = next(data.epoch(0, options.seed, options.window, batch))
@@ -207,7 +202,6 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = state.rate * min(1.0, (state.step + 1) / warmup)
             loss = _train_step(model, window, optimiser, options, device, dtype)
-            _average(state, options.averaging)
             state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
             hooks.advance(loss)
             hooks.save(state, "step")
@@ -217,14 +211,14 @@ def train(
         if interrupted and state.history:  # the best is kept; an unfinished epoch is not worth measuring
             stopped = interrupted
             break
-        now = measure(state.average, encoding, valid)
+        now = measure(model, encoding, valid)
         if not math.isfinite(now.bits_per_note):
             raise Diverged(
                 f"training diverged in epoch {state.epoch}: the loss is not a number; try a lower --learning-rate "
                 f"than {options.learning_rate:g}"
             )
         better = now.bits_per_note < state.best_bits * (1 - MIN_GAIN) or not state.history
-        like = measure(state.average, encoding, sample)
+        like = measure(model, encoding, sample)
         state.seconds = elapsed()
         epoch = Epoch(state.epoch, like, now, state.rate, state.seconds - state.epoch_began, better)
         hooks.say(epoch_line(epoch, state.history))
@@ -242,22 +236,6 @@ def train(
     )  # fmt: skip
 
 
-def _optimiser(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
-    """AdamW; only matrices decay, biases and scales stay free."""
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, options.learning_rate, betas=(0.9, 0.98))
-
-
-@torch.no_grad()
-def _average(state: RunState, kept: float) -> None:
-    """Take the weights after this step into the mean, which at first follows them closely."""
-    share = 1 - min(kept, (1 + state.step) / (10 + state.step))
-    for mean, weight in zip(state.average.parameters(), state.model.parameters()):
-        mean.lerp_(weight, share)
-
-
 def _over(state: RunState, options: TrainOptions) -> str | None:
     """Why training is at its end, if it is."""
     if state.waited >= options.patience:
@@ -269,7 +247,7 @@ def _end_epoch(state: RunState, epoch: Epoch, options: TrainOptions) -> None:
     """Keep the weights if they are better, halve the learning rate on plateaus, and turn to the next epoch."""
     state.history.append(epoch)
     if epoch.saved:
-        state.best, state.best_bits, state.waited = weights_of(state.average), epoch.valid.bits_per_note, 0
+        state.best, state.best_bits, state.waited = weights_of(state.model), epoch.valid.bits_per_note, 0
     else:
         state.waited += 1
         if state.waited % max(1, options.patience // 5) == 0:

@@ -10,8 +10,8 @@ and decoder must agree and are read side by side.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -63,8 +63,6 @@ VELOCITY_REST, FIRST_VELOCITY = 1, 2
 OCTAVES = ("kept", "folded")
 DURATION_KINDS = ("none", "joined", "separate")
 MOST_SYMBOLS = 8192
-MOST_COUNTED = 1 << 17
-"""So many different symbols are counted at once to find the commonest; memory is for no more."""
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 TOP_REST, FIRST_TOP = 1, 2
 
@@ -139,34 +137,22 @@ class NotesEncoding(Encoding):
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
         options = options or NotesOptions()
-        joined, fold = options.durations == "joined", options.octaves == "folded"
-        # Pieces of one compass can be moved to the same keys, and their symbols are counted together.
-        compasses: dict[tuple[int, int], Counter[Symbol]] = {}
-        counted, pitches = 0, np.zeros(128, np.int64)
-        meters: set[str] = set()
+        counts: list[Counter[tuple[Chord, int]]] = []
         headers: list[Header] = []
         longest_run = longest_rest = 1
         for score in scores:
             onsets = onsets_of(score, options.durations == "none")
-            sounding = [p for _, chord, _, _ in onsets for p in chord]
-            pitches += np.bincount(sounding, minlength=128)
-            chords = [_folded(o[1]) if fold else o[1] for o in onsets]
-            counts = compasses.setdefault((min(sounding), max(sounding)), Counter())
-            counted -= len(counts)
-            counts.update((chord, o[2] if joined else 0) for o, chord in zip(onsets, chords))
-            counted += len(counts)
-            if counted > MOST_COUNTED:
-                counted = _forget_rare(compasses.values())
+            counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
+            chords = [_folded(o[1]) if options.octaves == "folded" else o[1] for o in onsets]
             longest_run, longest_rest = map(max, (longest_run, longest_rest), longest_runs(chords))
-            header = header_of(score, options)
-            meters |= {Bars(header.meters).meter(m[0]) for m in header.meters}
-            headers.append(replace(header, meters=header.meters[:2]))  # no more are needed of where pieces begin
-        if not compasses:
+            headers.append(header_of(score, options))
+        pitches = [p for piece in counts for chord, _ in piece for p in chord]
+        if not pitches:
             raise ScoreError("no piece to fit the notes encoding to")
-        low, high = int(pitches.nonzero()[0][0]), int(pitches.nonzero()[0][-1])
-        two = np.searchsorted(pitches.cumsum(), [(pitches.sum() + 1) // 2, pitches.sum() // 2 + 1])
-        middle = int(two.mean())  # the median
-        symbols = _vocabulary(compasses, low, high, options)
+        low, high = min(pitches), max(pitches)
+        middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
+        symbols = _vocabulary(counts, low, high, options)
+        meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
         return cls(
             options,
             symbols,
@@ -175,7 +161,7 @@ class NotesEncoding(Encoding):
             middle,
             longest_run,
             longest_rest,
-            tuple(sorted(meters)),
+            tuple(meters),
             most_common_headers(headers),
         )
 
@@ -419,33 +405,20 @@ def _folded(chord: Chord) -> Chord:
     return tuple(sorted({p % 12 for p in chord}))
 
 
-def _forget_rare(counters: Collection[Counter[Symbol]]) -> int:
-    """Drop what was counted least, until half of MOST_COUNTED is left: what is common is not among it, and its
-    count stays nearly right (lossy counting; Manku and Motwani, 2002). Gives how many are left."""
-    least = 1
-    while (left := sum(map(len, counters))) > MOST_COUNTED // 2:
-        for counts in counters:
-            for symbol in [s for s, n in counts.items() if n <= least]:
-                del counts[symbol]
-        least += 1
-    return left
-
-
 def _vocabulary(
-    compasses: Mapping[tuple[int, int], Counter[Symbol]], low: int, high: int, options: NotesOptions
+    pieces: list[Counter[tuple[Chord, int]]], low: int, high: int, options: NotesOptions
 ) -> tuple[Symbol, ...]:
     """Every symbol of the training pieces and of their transpositions within the range, the commonest where there
     are too many."""
     joined, fold = options.durations == "joined", options.octaves == "folded"
     counts: Counter[Symbol] = Counter()
-    for (lowest, highest), symbols in compasses.items():
-        shifts = list(intervals(low - lowest, high - highest)) or [0]
-        for (chord, units), n in symbols.items():
+    for piece in pieces:
+        pitches = [p for chord, _ in piece for p in chord]
+        shifts = list(intervals(low - min(pitches), high - max(pitches))) or [0]
+        for (chord, units), n in piece.items():
             for shift in shifts:
                 moved = tuple(p + shift for p in chord)
-                counts[(_folded(moved) if fold else moved, units)] += n
-            if len(counts) > MOST_COUNTED:
-                _forget_rare([counts])
+                counts[(_folded(moved) if fold else moved, units if joined else 0)] += n
     kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SYMBOLS]}
     if joined:
         kept |= {(ANY_CHORD, d) for d in DURATIONS}
