@@ -20,7 +20,6 @@ SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality")
 sys.path.insert(0, str(FOLDER))
 
 import _bench  # noqa: E402
-import compose_quality as quality  # noqa: E402
 import reading  # noqa: E402
 import startup  # noqa: E402
 import training_speed  # noqa: E402
@@ -30,12 +29,6 @@ import weight  # noqa: E402
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(FOLDER / f"{script}.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def voices(*pitches: list[int]) -> quality.Grid:
-    """A grid of voices that strike a new note each quarter; -1 is a rest."""
-    parts = [[(4 * i, 4 * i + 4, p) for i, p in enumerate(part) if p >= 0] for part in pitches]
-    return quality.grid_of(parts)
 
 
 # ------------------------------------------------------------------------------------------------------ scripts
@@ -117,93 +110,6 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
 def test_counts_begin_at_one(text: str) -> None:
     with pytest.raises(ValueError):
         _bench.count(text)
-
-
-# ---------------------------------------------------------------------------------------------- compose_quality
-
-
-@pytest.mark.parametrize(
-    ("upper", "lower", "fifths", "octaves"),
-    [
-        ([67, 69], [60, 62], 1, 0),  # G over C, then A over D
-        ([79, 81], [60, 62], 1, 0),  # an octave further apart
-        ([72, 74, 76], [60, 62, 64], 0, 2),
-        ([60, 62], [60, 62], 0, 1),  # in unison
-        ([67, 67], [60, 60], 0, 0),  # repeated, nobody moves
-        ([67, 62], [60, 67], 0, 0),  # contrary motion
-        ([67, 69], [60, 60], 0, 0),  # one voice stays
-        ([67, 69], [60, 65], 0, 0),  # from a fifth to a third
-        ([67, 71], [60, 65], 0, 0),  # to a tritone
-        ([67, -1, 69], [60, -1, 62], 0, 0),  # a rest between
-    ],
-)
-def test_parallels(upper: list[int], lower: list[int], fifths: int, octaves: int) -> None:
-    grid = voices(upper, lower)
-    assert quality.parallels(grid, quality.FIFTH) == fifths
-    assert quality.parallels(grid, quality.OCTAVE) == octaves
-
-
-def test_every_pair_of_voices_is_looked_at() -> None:
-    assert quality.parallels(voices([67, 69], [64, 65], [60, 62], [48, 50]), quality.FIFTH) == 2
-    assert quality.parallels(voices([67, 69], [64, 65], [60, 62], [48, 50]), quality.OCTAVE) == 1
-
-
-def test_crossings_are_counted_in_sixteenths() -> None:
-    assert quality.crossings(voices([60, 60], [62, 60])) == 4
-    assert quality.crossings(voices([-1, 60], [62, 55])) == 0
-
-
-def test_holds_are_what_does_not_begin() -> None:
-    assert quality.held(quality.grid_of([[(0, 4, 60), (6, 8, 60)]])) == 5  # 3 of a note, 1 of the rest, 1 of a note
-
-
-def test_repetitions_and_silences() -> None:
-    grid = voices([60, 60, 60, 62, 60], [55, -1, -1, 55, 57])
-    assert quality.longest_repetition(grid) == 3
-    assert quality.longest_silence(grid) == 8
-    assert quality.longest_silence(voices([60], [55])) == 0
-
-
-@pytest.mark.parametrize(
-    ("chord", "sounds_final"),
-    [
-        ([72, 67, 64, 48], True),  # C major
-        ([72, 69, 64, 57], True),  # A minor
-        ([72, 64, 60, 48], True),  # without its fifth
-        ([67, 67, 60, 48], False),  # without its third
-        ([71, 67, 65, 55], False),  # a seventh
-        ([72, -1, 64, 48], False),  # one voice has ended
-    ],
-)
-def test_final_triads(chord: list[int], sounds_final: bool) -> None:
-    assert quality.ends_in_triad(voices(*([60, pitch] for pitch in chord))) is sounds_final
-
-
-def test_the_last_bass_note_and_the_key() -> None:
-    assert quality.ends_on_its_key(voices([67, 60, 60, 60], [52, 48, 55, 48]))
-    assert not quality.ends_on_its_key(voices([67, 60, 60, 60], [52, 48, 55, 50]))
-    assert not quality.ends_on_its_key(quality.grid_of([[(0, 4, 60)], []]))
-
-
-def test_figures_of_a_known_piece() -> None:
-    piece = voices([72, 74, 76, 72], [67, 67, 67, 67], [64, 62, 60, 64], [48, 50, 52, 48])
-    found = quality.figures([piece, piece])
-    assert found["pieces"] == 2
-    assert found["notes a bar"] == [4, 4, 4, 4]
-    assert found["highest pitch"] == [76, 67, 64, 52]
-    assert found["steps held, %"] == 75
-    assert found["longest repetition of a pitch in any piece, notes"] == 4
-    assert found["pieces that end together in a triad, %"] == 100
-    assert found["parallel octaves per 1,000 onsets"] == pytest.approx(1000 * 3 / 16)
-    assert found["voices crossed per 1,000 sixteenths"] == 0
-
-
-def test_a_score_becomes_a_grid() -> None:
-    score = making.chorale(0)
-    grid = quality.grid_of_score(score)
-    assert grid.pitch.shape == (4, 128)  # 30 beats, the last of them three long
-    assert int(grid.onset.sum()) == score.note_num()
-    assert grid.bar == 16 and set(grid.velocities) == {90}
 
 
 # ----------------------------------------------------------------------------------------------------- the others

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from symusic.core import ScoreTick
 
     from playbach.composing import Composer
+    from playbach.held_out import Evaluation
     from playbach.runs import Run
 
-__all__ = ["PlaybachError", "__version__", "load", "read", "train", "write"]
+__all__ = ["PlaybachError", "__version__", "evaluate", "load", "read", "train", "write"]
 
 
 def load(name_or_path: str | Path | None = None) -> Composer:
@@ -77,6 +78,34 @@ def train(
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
     return runs.run(folder, TrainOptions(**options), name=name, into=into, report=report)
+
+
+def evaluate(
+    model: str | Path | None = None,
+    folder: str | Path | None = None,
+    *,
+    report: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> Evaluation:
+    """Measure a model, named as for `load`, on the music in a folder, or on its own corpus if that is a built-in one.
+
+    Args:
+        report: told each line of talk.
+        options: those of `playbach.held_out.EvaluationOptions`: side, samples, bars, no_rules.
+
+    Raises:
+        BundleError: there is no such model, or it is damaged.
+        CorpusError: there is no music to measure it on.
+        UsageError: an option that makes no sense.
+    """
+    from playbach import held_out
+    from playbach.errors import UsageError
+
+    known = held_out.EvaluationOptions.__dataclass_fields__
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UsageError(f"evaluating has no option {unknown[0]!r}; it has: report, {', '.join(known)}")
+    return held_out.evaluate(load(model), folder, held_out.EvaluationOptions(**options), report)
 
 
 def read(path: str | Path) -> ScoreTick:

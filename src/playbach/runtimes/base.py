@@ -13,8 +13,9 @@ Logits = list[npt.NDArray[np.float32]]
 
 
 class Runtime(Protocol):
-    def start(self) -> State:
-        """The state of having seen nothing."""
+    def start(self, pieces: int | None = None) -> State:
+        """The state of having seen nothing; given a number, that of so many pieces that are stepped side by side."""
 
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Logits, State]:
-        """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state."""
+        """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state; of B pieces side by side
+        (B, F), (B, C) and their state -> (B, V_f) and their next state."""

@@ -41,15 +41,16 @@ class OnnxRuntime:
         self._outputs = [o.name for o in self._session.get_outputs()]
         self._fields = sum(name.startswith("logits_") for name in self._outputs)
 
-    def start(self) -> dict[str, npt.NDArray[np.float32]]:
-        return {name: np.zeros(shape, np.float32) for name, shape in self._states.items()}
+    def start(self, pieces: int | None = None) -> dict[str, npt.NDArray[np.float32]]:
+        return {name: np.zeros((pieces or 1, *shape[1:]), np.float32) for name, shape in self._states.items()}
 
     def step(
         self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: dict[str, npt.NDArray[np.float32]]
     ) -> tuple[Logits, dict[str, npt.NDArray[np.float32]]]:
-        feed = {"previous": np.asarray(previous, np.int64)[None], **state}
+        alone = np.ndim(previous) == 1
+        feed = {"previous": np.atleast_2d(np.asarray(previous, np.int64)), **state}
         if self._has_context:
-            feed["context"] = np.asarray(context, np.int64)[None]
+            feed["context"] = np.atleast_2d(np.asarray(context, np.int64))
         outputs = self._session.run(self._outputs, feed)
-        logits = [o[0] for o in outputs[: self._fields]]
+        logits = [o[0] if alone else o for o in outputs[: self._fields]]
         return logits, dict(zip(self._states, outputs[self._fields :]))
