@@ -213,6 +213,15 @@ def test_meters_that_a_prime_would_have_had_later_are_not_kept(lines_bundle: Pat
     assert score.end() <= 5 * 1920
 
 
+def test_a_prime_of_hours_is_refused_unless_it_is_cut(composer: Composer) -> None:
+    prime = prime_for(composer)
+    for track in prime.tracks:
+        track.notes.append(symusic.Note(2000 * 1920, 480, track.notes[0].pitch, 80))
+    with pytest.raises(ScoreError, match=r"this prime has 2,00\d bars, more than 1,000; .*--prime-bars"):
+        composer.compose(seed=1, bars=1, prime=prime)
+    assert composer.compose(seed=1, bars=1, prime=prime, prime_bars=2).score.note_num() > 0
+
+
 def test_a_prime_that_does_not_fit_says_so(chorales_bundle: Path) -> None:
     with pytest.raises(ScoreError, match="four voices"):
         playbach.load(chorales_bundle).compose(prime=making.line(1))

@@ -34,6 +34,8 @@ from playbach.runtimes import RUNTIMES, Runtime, State
 from playbach.sampling import Floats, Sampling, choice, draw, probabilities, sharpened
 
 MOST_BARS = 10_000
+MOST_PRIME_BARS = 1000
+"""The network has to hear all of a prime first, some hundred bars a second."""
 ENDINGS_TRIED = 16
 """With `rules`, how often the last bar is composed anew until it ends well; one in two does (docs/experiments.md)."""
 
@@ -170,7 +172,8 @@ class Composer:
             UsageError: an option that makes no sense.
             ScoreError: the prime cannot be read or encoded.
         """
-        settings, primed = self._settings(options), self._prime(prime)
+        settings = self._settings(options)
+        primed = self._prime(prime, settings)
         return self._played(self._programme(new_seed(seed), settings, primed), settings)
 
     def compose(
@@ -182,7 +185,8 @@ class Composer:
             UsageError: an option that makes no sense.
             ScoreError: the prime cannot be read or encoded.
         """
-        settings, seed, primed = self._settings(options), new_seed(seed), self._prime(prime)
+        settings, seed = self._settings(options), new_seed(seed)
+        primed = self._prime(prime, settings)
         events = list(self._played(self._piece(seed, 0, settings, primed), settings))
         comment = self._comment(seed, settings, primed)
         return Composition(to_score(events), seed, comment, confidences(events, self.encoding.fields))
@@ -200,15 +204,21 @@ class Composer:
             raise UsageError(f"{len(settings.programs)} instruments for {len(self.tracks)} voices")
         return settings
 
-    def _prime(self, prime: ScoreTick | str | Path | None) -> _Prime | None:
+    def _prime(self, prime: ScoreTick | str | Path | None, options: ComposeOptions) -> _Prime | None:
         """The prime encoded, which is to say: checked before the first event."""
         if prime is None:
             return None
         score = scores.read(prime) if isinstance(prime, str | Path) else scores.in_ticks(prime)
         try:
-            return _Prime(self.encoding.encode(score), digest(score))
+            sequence = self.encoding.encode(score)
         except ScoreError as error:
             raise ScoreError(f"this piece cannot prime the model {self.bundle.name!r}: {error}") from error
+        bars = Bars(sequence.header.meters).number(sequence.ticks - 1)
+        if min(bars, options.prime_bars or bars) > MOST_PRIME_BARS:
+            raise ScoreError(
+                f"this prime has {bars:,} bars, more than {MOST_PRIME_BARS:,}; take fewer of them (--prime-bars)"
+            )
+        return _Prime(sequence, digest(score))
 
     def _programme(self, seed: int, options: ComposeOptions, prime: _Prime | None) -> Iterator[Event]:
         tick = 0
