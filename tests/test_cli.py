@@ -125,7 +125,7 @@ FAULTS = [
     (["compose", "--soundfont", "missing.sf2", "-o", "a.wav"], 1, "missing.sf2"),
     (["compose", "broken.playbach"], 1, "broken.playbach: not a playbach bundle"),
     (["train", "missing"], 1, "missing: no such folder"),
-    (["train", "empty"], 1, "no .mid or .midi file"),
+    (["train", "empty"], 1, "there is no music in this folder (.mid, .midi, .musicxml, .xml, .mxl)"),
     (["train", "empty", "--encoding", "midi"], 2, "no encoding called 'midi'"),
     (["train", "empty", "--encoding", "chorale", "--octaves", "folded"], 2, "--octaves"),
     (["dance"], 2, "dance"),

@@ -326,7 +326,7 @@ def test_a_folder_without_a_usable_file(tmp_path: Path) -> None:
 
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("C D E")
-    assert "no .mid or .midi file" in the_line(tmp_path)
+    assert "there is no music in this folder (.mid, .midi, .musicxml, .xml, .mxl)" in the_line(tmp_path)
     assert "no such folder" in the_line(tmp_path / "missing")
 
 

@@ -46,7 +46,8 @@ def train(
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
-    """Train on a folder of MIDI files, or on the built-in chorales, and write NAME.playbach, NAME.png and NAME.log.
+    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write NAME.playbach, NAME.png and
+    NAME.log.
 
     Args:
         into: the folder for the files, which must exist.
@@ -109,7 +110,7 @@ def evaluate(
 
 
 def read(path: str | Path) -> ScoreTick:
-    """The score in a MIDI file, parsed safely: a damaged file raises ScoreError and nothing worse."""
+    """The score in a MIDI or MusicXML file, parsed safely: a damaged file raises ScoreError and nothing worse."""
     from playbach import scores
 
     return scores.read(path)

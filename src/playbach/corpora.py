@@ -1,4 +1,4 @@
-"""Corpora: a folder of MIDI files or a built-in collection, as pieces split into train, valid and test.
+"""Corpora: a folder of music files or a built-in collection, as pieces split into train, valid and test.
 
 The split is by piece, never by window, and pieces that share a tune stay on one side: a melody transposed, a chorale
 tune used again, one movement in two files. Knows encodings only well enough to choose one.
@@ -23,7 +23,7 @@ from playbach import chorales
 from playbach.encodings import ENCODINGS
 from playbach.errors import CorpusError, ScoreError
 from playbach.files import shown
-from playbach.scores import find_music, read_many
+from playbach.scores import SUFFIXES, find_music, read_many
 
 SIDES = chorales.SIDES
 BUILTIN = (chorales.NAME,)
@@ -118,7 +118,7 @@ def load_folder(
     """
     paths = find_music(folder)
     if not paths:
-        raise CorpusError(f"{folder}: there is no .mid or .midi file in this folder")
+        raise CorpusError(f"{folder}: there is no music in this folder ({', '.join(SUFFIXES)})")
     skipped: list[str] = []
 
     def skip(line: str) -> None:

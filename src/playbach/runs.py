@@ -54,10 +54,10 @@ def run(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
 ) -> Run:
-    """Train on a folder of MIDI files, or on the built-in chorales, and write the bundle.
+    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write the bundle.
 
     Args:
-        folder: searched for MIDI files, with all folders below; None is `bach-chorales`.
+        folder: searched for MIDI and MusicXML files, with all folders below; None is `bach-chorales`.
         name: of the files; by default corpus, model and encoding.
         into: the folder for the files, which must exist.
         report: told each line as it comes.

@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     compose.add_argument("--instrument", action="append", default=[], metavar="[VOICE=]NAME",
                          help="a General MIDI instrument for all voices, or for one; may be repeated")  # fmt: skip
     compose.add_argument("--instruments", action="store_true", help="list General MIDI's 128 names and stop")
-    compose.add_argument("--prime", type=Path, metavar="FILE", help="continue this MIDI file")
+    compose.add_argument("--prime", type=Path, metavar="FILE", help="continue this MIDI or MusicXML file")
     compose.add_argument("--prime-bars", type=int, metavar="N", help="only its first N bars (default: all)")
     compose.add_argument("--no-prime", action="store_true", help="leave the given piece out of the result")
     compose.add_argument("--count", type=int, default=1, metavar="N",

@@ -39,9 +39,9 @@ def add(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         add_help=False,
-        help="train a network on a folder of MIDI files",
-        description="Train a network on every MIDI file under FOLDER, or on the built-in Bach chorales, and write "
-        "NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends it and keeps the best. "
+        help="train a network on a folder of music",
+        description="Train a network on every MIDI and MusicXML file under FOLDER, or on the built-in Bach chorales, "
+        "and write NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends it and keeps the best. "
         "Needs the extra 'train'.",
     )
     train.set_defaults(run=run)
