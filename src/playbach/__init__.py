@@ -46,8 +46,8 @@ def train(
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write NAME.playbach, NAME.png and
-    NAME.log.
+    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write NAME.playbach, NAME.png
+    and NAME.log.
 
     Args:
         into: the folder for the files, which must exist.
