@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import making
-from playbach import bundle as bundles
 from playbach import composing, corpora, held_out
 from playbach.composing import Composer
 from playbach.corpora import Corpus
@@ -145,23 +144,20 @@ def test_they_are_those_of_training(composer: Composer, found: Evaluation) -> No
         assert here.unknown == told[side]["unknown"]
 
 
-def test_torch_measures_the_same(composer: Composer, found: Evaluation, chorales_folder: Path) -> None:
-    torch = pytest.importorskip("torch")
-    safetensors = pytest.importorskip("safetensors.torch")
+def test_torch_measures_the_same(chorales_folder: Path, tmp_path: Path) -> None:
+    """One network, in memory and from its bundle: every figure of every group, changes too."""
+    pytest.importorskip("torch")
+    import playbach
     from playbach.evaluation import measure
-    from playbach.models import Shape, build
 
-    architecture = composer.bundle.manifest["architecture"]
-    shape = Shape(tuple(architecture["symbols"]), tuple(architecture["context"]))
-    model = build(architecture["name"], shape, architecture["config"]).eval()
-    weights = safetensors.load(composer.bundle.members[bundles.WEIGHTS])
-    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
-    pieces, _, _ = corpora.read_folder(chorales_folder, "chorale")
-    sequences = [composer.encoding.encode(p.score) for p in pieces if p.name in met(composer, "train")]
-    there = measure(model, composer.encoding, sequences)
-    [here] = [row.figures for row in found.rows if (row.group, row.guesser) == ("train", NETWORK)]
-    for name in ("bits_per_symbol", "bits_per_note", "nats_per_sixteenth", "bits_per_change"):
-        assert getattr(there, name) == pytest.approx(getattr(here, name), abs=1e-3)  # its weights are 16 bits
+    network = {"hidden": 16, "layers": 1, "embedding": 8}
+    run = playbach.train(chorales_folder, into=tmp_path, model="lstm", epochs=1, network=network)
+    encoding = run.trained.encoding
+    rows = evaluate(composing.load(run.path), chorales_folder).rows
+    for group, pieces in (("train", run.trained.corpus.train), ("valid", run.trained.corpus.valid)):
+        there = measure(run.trained.model, encoding, [encoding.encode(p.score) for p in pieces]).manifest()
+        [here] = [row.figures.manifest() for row in rows if (row.group, row.guesser) == (group, NETWORK)]
+        assert there == pytest.approx(here, abs=1e-3)
 
 
 def test_side_by_side_is_one_by_one(composer: Composer) -> None:
