@@ -151,7 +151,7 @@ def test_torch_measures_the_same(chorales_folder: Path, tmp_path: Path) -> None:
     from playbach.evaluation import measure
 
     network = {"hidden": 16, "layers": 1, "embedding": 8}
-    run = playbach.train(chorales_folder, into=tmp_path, model="lstm", epochs=1, network=network)
+    run = playbach.train(chorales_folder, into=tmp_path, model="lstm", epochs=1, dtype="float32", network=network)
     encoding = run.trained.encoding
     rows = evaluate(composing.load(run.path), chorales_folder).rows
     for group, pieces in (("train", run.trained.corpus.train), ("valid", run.trained.corpus.valid)):
