@@ -16,7 +16,7 @@ import pytest
 import fuzz
 import fuzz_cases
 import mutations
-from fuzz_cases import KINDS, MIDI, XML, Ground, make_bundles
+from fuzz_cases import KINDS, MIDI, XML, Ground
 from playbach.errors import PlaybachError
 
 pytest.importorskip("music21", reason="MusicXML is read with music21, of the extra 'train'")
@@ -24,14 +24,13 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="hangs ar
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    folder = tmp_path_factory.mktemp("fuzz")
-    made = Ground(folder, make_bundles(folder))
+def ground(tmp_path_factory: pytest.TempPathFactory, chorales_bundle: Path, lines_bundle: Path) -> Iterator[Ground]:
+    made = Ground(tmp_path_factory.mktemp("fuzz"), (chorales_bundle, lines_bundle))
     with made.reader:
         yield made
 
 
-CASES = {"midi": 120, "musicxml": 40, "bundle": 40, "manifest": 50, "command line": 60, "options": 120}
+CASES = {"midi": 100, "musicxml": 40, "bundle": 40, "manifest": 40, "command line": 60, "options": 120}
 
 
 @pytest.mark.parametrize("kind", KINDS)
