@@ -58,7 +58,7 @@ def default_variant(pieces: int = 32) -> tuple[Any, Any]:
 
     options = TrainOptions()
     encoding, data = chorale_data(pieces)
-    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
+    shape = Shape.of(encoding)
     batch = next(data.epoch(0, options.seed, options.window, BATCH_LIMITS[1]))
     return build(options.model, shape, options.network), batch
 
@@ -126,7 +126,7 @@ def convergence(steps: int, device: str) -> dict[str, list[float]]:
     from playbach.training import TrainOptions
 
     encoding, data = chorale_data(24)
-    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
+    shape = Shape.of(encoding)
     options = replace(TrainOptions(), window=64, batch=8)
     batches: list[Any] = []
     while len(batches) < steps:

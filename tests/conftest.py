@@ -28,7 +28,7 @@ def trained(folder: Path, into: Path, **options: object) -> Path:
     """A bundle of a small network, trained for a few epochs."""
     import playbach
 
-    chosen = {"epochs": 6, "network": {"hidden": 48, "layers": 1, "embedding": 16, "dropout": 0.1}, **options}
+    chosen = {"epochs": 6, "network": {"width": 48, "layers": 1, "heads": 2, "dropout": 0.1}, **options}
     return playbach.train(folder, into=into, **chosen).path  # type: ignore[arg-type]
 
 

@@ -21,10 +21,11 @@ from typing import Any
 import torch
 
 import playbach
-from playbach import bundling, checkpoints, plots, runs, training
+from playbach import bundling, checkpoints, plots, runs, shards, training
 
 OPTIONS: dict[str, Any] = {
-    "epochs": 4, "window": 32, "batch": 2, "seed": 3, "network": {"hidden": 24, "layers": 2, "embedding": 8},
+    "model": "lstm", "network": {"hidden": 24, "layers": 2, "embedding": 8},
+    "epochs": 4, "window": 32, "batch": 2, "seed": 3,
 }  # fmt: skip
 
 
@@ -57,6 +58,7 @@ def after(seconds: float) -> None:
 
 MOMENTS: dict[str, Callable[[], None]] = {
     "before training": partial(at_call, 1, runs, "train"),
+    "while the music is encoded": partial(at_call, 2, shards, "_make"),
     "in the first epoch": partial(at_call, 3, runs._RunHooks, "advance"),
     "in the middle of an epoch": partial(at_call, 20, runs._RunHooks, "advance"),
     "while a checkpoint is written": partial(at_call, 4, checkpoints.safetensors.torch, "save_file", half),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ def new(seed: int) -> RunState:
     torch.manual_seed(seed)
     model = build("lstm", Shape((5,), (3,)), {"hidden": 8, "layers": 2, "embedding": 4})
     optimiser = torch.optim.AdamW(model.parameters(), 0.01, betas=(0.8, 0.99))
-    return RunState(model, optimiser, weights_of(model), 0.01)
+    return RunState(model, optimiser, copy.deepcopy(model), weights_of(model), 0.01)
 
 
 def step(state: RunState) -> None:
@@ -62,7 +63,9 @@ def test_what_is_added_to_the_state_is_kept_too(tmp_path: Path) -> None:
         schedule: object = None
         pair: object = None
 
-    first, second = (More(**{k: getattr(new(i), k) for k in ("model", "optimiser", "best", "rate")}) for i in (1, 2))
+    first, second = (
+        More(**{k: getattr(new(i), k) for k in ("model", "optimiser", "average", "best", "rate")}) for i in (1, 2)
+    )
     first.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(first.optimiser, 100)
     second.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(second.optimiser, 100)
     tied = torch.arange(6.0).reshape(2, 3)

@@ -214,4 +214,4 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
 
     told = " ".join(capsys.readouterr().out.split())
     assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
-    assert "how many LSTM layers (default: 2)" in told
+    assert "how many layers (default: 4)" in told

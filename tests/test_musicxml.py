@@ -244,6 +244,13 @@ def test_parts_stay_together_where_one_leaves_out_a_rest(heard: Callable[..., Sc
     assert meters(score) == [(0, 4, 4)]
 
 
+def test_the_rest_of_a_bar_may_have_any_length(heard: Callable[..., Score]) -> None:
+    rests = [WHOLE, note(None, 8), WHOLE]
+    score = heard(part([WHOLE] * 3, "P1"), part(rests, "P2"), part(rests, "P3"))
+    assert onsets(score, 1) == [(0, 60), (32, 60)]
+    assert meters(score) == [(0, 4, 4)]
+
+
 def test_repeats_are_played_out(heard: Callable[..., Score]) -> None:
     measures = [note(60, 16), FORWARD + note(62, 16), note(64, 16) + BACK, note(65, 16)]
     score = heard(part(measures), part([note(48, 16)] * 4, "P2"))
@@ -272,6 +279,14 @@ def test_what_is_in_force_comes_back_with_a_repeat(heard: Callable[..., Score]) 
     score = heard(part([FOUR_FOUR + slow + WHOLE, three + faster + note(62, 12) + BACK, note(64, 12)]))
     assert meters(score) == [(0, 4, 4), (1920, 3, 4), (3360, 4, 4), (5280, 3, 4)]
     assert [(t.time, round(t.qpm)) for t in score.tempos] == [(0, 60), (1920, 120), (3360, 60), (5280, 120)]
+
+
+def test_what_was_in_force_long_before_comes_back_too(heard: Callable[..., Score]) -> None:
+    def at(qpm: int) -> str:
+        return f'<direction><sound tempo="{qpm}"/></direction>'
+
+    score = heard(part([FOUR_FOUR + at(60) + WHOLE, FORWARD + WHOLE, at(120) + WHOLE + BACK]))
+    assert [(t.time // 1920, round(t.qpm)) for t in score.tempos] == [(0, 60), (2, 120), (3, 60), (4, 120)]
 
 
 def test_repeats_that_contradict_each_other_are_not_played(heard: Callable[..., Score]) -> None:

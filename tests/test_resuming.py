@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,12 @@ import making
 torch = pytest.importorskip("torch")
 
 import playbach  # noqa: E402
-from playbach import bundle as bundles  # noqa: E402
-from playbach import cli, plots, run_folders, runs  # noqa: E402
+from playbach import bundling, cli, plots, run_folders, runs, shards  # noqa: E402
 from playbach.errors import CorpusError, PlaybachError, UsageError  # noqa: E402
+from playbach.training import Trained  # noqa: E402
 
 SMALL = {"hidden": 32, "layers": 1, "embedding": 8}
+QUICK: dict[str, Any] = {"model": "lstm", "network": SMALL, "epochs": 1}
 HERE = Path(__file__).parent
 
 
@@ -30,6 +32,22 @@ def files(folder: Path) -> list[str]:
 
 class Cut(Exception):
     """What ends a training in these tests, as a full memory or a bug would."""
+
+
+WRITE, DRAW = bundling.write, plots.draw
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles that are weights only, and pictures that are empty: making both takes longer than these trainings."""
+
+    def write(stem: Path, trained: Trained, verdict: object) -> Path:
+        path = stem.with_name(f"{stem.name}.playbach")
+        path.write_bytes(bundling.weights(trained.model))
+        return path
+
+    monkeypatch.setattr(bundling, "write", write)
+    monkeypatch.setattr(plots, "draw", lambda *_: None)
 
 
 def cut(folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch, after: int = 12, **options: object) -> Path:
@@ -42,7 +60,7 @@ def cut(folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch, after: int = 
         if steps == after:
             raise Cut
 
-    chosen = {"epochs": 3, "network": SMALL, "window": 32, "batch": 2, **options}
+    chosen = {**QUICK, "epochs": 3, "window": 32, "batch": 2, **options}
     with monkeypatch.context() as patched:
         patched.setattr(runs, "SAVE_SECONDS", 0.0)
         patched.setattr(runs._RunHooks, "advance", advance)
@@ -64,7 +82,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
     assert done.returncode == 0, done.stderr
     killed = done.stdout.splitlines()
-    assert len(killed) == len(moments or range(10))
+    assert len(killed) == len(moments or range(11))
     assert all(line.endswith("['cut.run']") for line in killed)
     whole, mended = ((tmp_path / which / "cut.safetensors").read_bytes() for which in ("unbroken", "broken"))
     assert whole == mended
@@ -89,12 +107,14 @@ def test_what_was_written_before_the_end_is_not_written_twice(
     def fail(*_: object) -> None:
         raise Cut
 
+    monkeypatch.setattr(bundling, "write", WRITE)
     with monkeypatch.context() as patched:
         patched.setattr(plots, "draw", fail)
         with pytest.raises(Cut):
-            playbach.train(lines_folder, into=tmp_path, name="x", epochs=1, network=SMALL)
+            playbach.train(lines_folder, into=tmp_path, name="x", **QUICK)
     assert files(tmp_path) == ["x.playbach", "x.run"]
     before = (tmp_path / "x.playbach").read_bytes()
+    monkeypatch.setattr(plots, "draw", DRAW)
     run = playbach.train(into=tmp_path, resume=tmp_path / "x.run")
     assert run.path.read_bytes() == before
     assert files(tmp_path) == ["x.log", "x.playbach", "x.png"]
@@ -112,7 +132,7 @@ def test_only_what_ends_a_run_may_change(lines_folder: Path, tmp_path: Path, mon
             playbach.train(into=tmp_path, resume=path, **options)  # type: ignore[arg-type]
     run = playbach.train(into=tmp_path, resume=path, epochs=5, patience=9, seed=4, network={"hidden": 32})
     assert len(run.trained.history) == 5
-    assert bundles.read(run.path).manifest["provenance"]["options"]["patience"] == 9
+    assert run.trained.options.patience == 9
 
 
 def test_other_music_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,8 +156,8 @@ def test_an_unfinished_run_is_told_and_not_passed_over(
 ) -> None:
     path = cut(lines_folder, tmp_path, monkeypatch)
     with pytest.raises(PlaybachError, match=r"cut short; go on with it by playbach train --resume .*\.run"):
-        playbach.train(lines_folder, into=tmp_path, epochs=1, network=SMALL)
-    run = playbach.train(lines_folder, into=tmp_path, name="other", epochs=1, network=SMALL)
+        playbach.train(lines_folder, into=tmp_path, **QUICK)
+    run = playbach.train(lines_folder, into=tmp_path, name="other", **QUICK)
     assert run.path.name == "other.playbach"
     assert path.is_dir()
 
@@ -176,13 +196,28 @@ def test_giving_up_leaves_nothing(lines_folder: Path, tmp_path: Path, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(runs._RunHooks, "advance", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            playbach.train(lines_folder, into=tmp_path, epochs=1, network=SMALL)
+            playbach.train(lines_folder, into=tmp_path, **QUICK)
     assert files(tmp_path) == []
     with pytest.raises(PlaybachError, match="diverged"):
         playbach.train(
-            lines_folder, into=tmp_path, epochs=8, network=SMALL, learning_rate=1e30, clip=1e30, dtype="float32"
+            lines_folder, into=tmp_path, **{**QUICK, "epochs": 8}, learning_rate=1e30, clip=1e30, dtype="float32"
         )
     assert files(tmp_path) == []
+
+
+def test_a_stop_while_the_music_is_encoded_keeps_what_is_done(
+    lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(runs._RunHooks, "stop", lambda self: True)
+        with pytest.raises(PlaybachError, match=r"stopped while the music was encoded.*--resume"):
+            playbach.train(lines_folder, into=tmp_path, name="x", **QUICK)
+    encoded: list[str] = []
+    make = shards._make
+    monkeypatch.setattr(shards, "_make", lambda *given: encoded.append(given[1].path.name) or make(*given))
+    playbach.train(into=tmp_path, resume=True)
+    assert encoded == ["valid-00000.json", "test-00000.json"], "the training pieces were encoded already"
+    assert files(tmp_path) == ["x.log", "x.playbach", "x.png"]
 
 
 # ------------------------------------------------------------------------------------------- on the command line

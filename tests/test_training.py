@@ -30,7 +30,7 @@ from playbach.errors import CorpusError, PlaybachError, UsageError  # noqa: E402
 from playbach.evaluation import commonest, measure  # noqa: E402
 from playbach.training import Hooks, TrainOptions  # noqa: E402
 
-SMALL = {"hidden": 32, "layers": 1, "embedding": 8}
+SMALL = {"width": 32, "layers": 1, "heads": 2}
 
 
 def files(folder: Path) -> list[str]:
@@ -40,8 +40,12 @@ def files(folder: Path) -> list[str]:
 def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     run = playbach.train(lines_folder, into=tmp_path, report=said.append, epochs=6, network=SMALL)
-    assert files(tmp_path) == ["lines-lstm-notes.log", "lines-lstm-notes.playbach", "lines-lstm-notes.png"]
-    assert run.path == tmp_path / "lines-lstm-notes.playbach"
+    assert files(tmp_path) == [
+        "lines-transformer-notes.log",
+        "lines-transformer-notes.playbach",
+        "lines-transformer-notes.png",
+    ]
+    assert run.path == tmp_path / "lines-transformer-notes.playbach"
     assert run.log.read_text("utf-8").splitlines() == said
     assert run.picture.read_bytes().startswith(b"\x89PNG")
     text = "\n".join(said)
@@ -249,8 +253,8 @@ def test_measuring_does_not_depend_on_padding(lines_bundle: Path, lines_folder: 
         ({"epochs": 0}, "epochs"),
         ({"max_minutes": -1}, "max_minutes"),
         ({"learning_rate": 0}, "learning_rate"),
-        ({"network": {"width": 3}}, "no option 'width'.*hidden"),
-        ({"network": {"hidden": 0}}, "hidden"),
+        ({"network": {"hidden": 3}}, "no option 'hidden'.*width"),
+        ({"network": {"width": 0}}, "width"),
         ({"colour": "red"}, "colour"),
         ({"dtype": "float8"}, "dtype"),
         ({"seed": -1}, "seed"),
@@ -277,7 +281,7 @@ def test_a_device_that_is_not_there_is_named(lines_folder: Path, tmp_path: Path)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_on_the_command_line_keeps_the_best(lines_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "playbach", "train", str(lines_folder), "--epochs", "100000", "--hidden", "32",
+    command = [sys.executable, "-m", "playbach", "train", str(lines_folder), "--epochs", "100000", "--width", "32",
                "--patience", "100000", "--name", "cut"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

@@ -1,21 +1,23 @@
 """Windows of encoded music for training: which piece, in which key, cut where, in what order.
 
-numpy only. Each epoch takes every training piece once, in a random one of its keys, cut into windows from a random
-place on; what an epoch holds depends on its seed and number alone, and each batch has random numbers of its own, so
-that training can go on in the middle of an epoch.
+numpy only; the encoded music lies on disk. Each epoch takes every training piece once, in a random one of its keys,
+long ones cut into windows from a random place on; what an epoch holds depends on its seed and number alone, and each
+batch has random numbers of its own, so that training can go on in the middle of an epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from playbach.corpora import Piece
-from playbach.encodings import Encoding, Sequence, transposed
+from playbach.encodings import Encoding, Sequence
 from playbach.encodings.base import LEFT_UNKNOWN, Ints
+from playbach.shards import PIECE, STEPS, build
 
 Longs = npt.NDArray[np.int64]
 
@@ -43,56 +45,81 @@ def previous_of(steps: Ints, encoding: Encoding) -> Ints:
 
 
 class TrainingSet:
-    """The training pieces in all their keys, encoded."""
+    """The training pieces in all their keys, encoded, on disk."""
 
-    def __init__(self, pieces: tuple[Piece, ...], encoding: Encoding) -> None:
+    def __init__(
+        self,
+        pieces: tuple[Piece, ...],
+        encoding: Encoding,
+        folder: Path | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Arguments and errors are those of `shards.build`."""
         self._encoding = encoding
-        self._keys = [
-            [encoding.encode(transposed(p.score, k)) for k in encoding.transpositions(p.score)] for p in pieces
-        ]
-        self.steps = sum(len(keys[0]) for keys in self._keys)
-        self._rare = self._find_rare(pieces)
+        self.shards = build(pieces, encoding, "train", folder, all_keys=True, stop=stop)
+        index = self.shards.index
+        self._first = np.flatnonzero(np.diff(index[:, PIECE], prepend=-1))
+        self._keys = np.diff(self._first, append=len(index))
+        self._lengths = index[self._first, STEPS]
+        self.steps = int(self._lengths.sum())
+        self._rare = self._find_rare()
 
     @property
     def sequences(self) -> int:
-        return sum(len(keys) for keys in self._keys)
+        return len(self.shards.index)
 
-    def _find_rare(self, pieces: tuple[Piece, ...]) -> npt.NDArray[np.bool_]:
+    def originals(self) -> Iterator[Sequence]:
+        """Each piece in its own key."""
+        return map(self.shards.sequence, self.shards.originals().tolist())
+
+    def like(self, steps: int, seed: int) -> list[Sequence]:
+        """Pieces of about so many steps, in their own keys."""
+        rows = np.random.default_rng(seed).permutation(self.shards.originals())
+        until = int(np.searchsorted(self.shards.index[rows, STEPS].cumsum(), steps)) + 1
+        return [self.shards.sequence(row) for row in rows[:until].tolist()]
+
+    def _find_rare(self) -> npt.NDArray[np.bool_]:
         """Which symbols of the first field (V,) stand about once in the training pieces, in all their keys."""
         counts = np.zeros(len(self._encoding.fields[0]), np.int64)
-        for keys in self._keys:
-            for sequence in keys:
-                counts += np.bincount(sequence.steps[:, 0], minlength=len(counts))
-        return counts <= max(1, round(self.sequences / max(1, len(pieces))))
+        for steps in self.shards.steps():
+            counts += np.bincount(steps[:, 0], minlength=len(counts))
+        return counts <= max(1, round(self.sequences / max(1, len(self._first))))
 
     def windows(self, length: int) -> int:
         """About how many windows an epoch has."""
-        return max(1, round(sum(len(keys[0]) / length + 0.5 for keys in self._keys)))
+        cut = self._lengths > length
+        return max(1, round(float(np.where(cut, self._lengths / length + 0.5, 1).sum())))
 
     def epoch(self, number: int, seed: int, length: int, batch: int, done: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, less the first `done`: B = `batch` windows of T = `length` steps."""
         rng = np.random.default_rng([seed, number])
-        cuts: list[tuple[Sequence, int, int]] = []
-        for keys in self._keys:
-            sequence = keys[int(rng.integers(len(keys)))]
-            first = int(rng.integers(1, length + 1))
-            edges = [0, *range(first, len(sequence), length), len(sequence)]
-            cuts += [(sequence, a, b) for a, b in zip(edges, edges[1:]) if b > a]
-        order = rng.permutation(len(cuts))
-        for i in range(done, -(-len(order) // batch)):
-            chosen = [cuts[j] for j in order[i * batch : (i + 1) * batch]]
+        rows = self._first + rng.integers(self._keys)
+        lengths = self.shards.index[rows, STEPS]
+        # Where each piece's second window begins: a piece that fits into one stays whole.
+        firsts = np.where(lengths > length, rng.integers(1, length + 1, len(rows)), length)
+        windows = 1 + np.maximum(0, -(-(lengths - firsts) // length))
+        piece = np.repeat(np.arange(len(rows)), windows)
+        place = np.arange(len(piece)) - np.repeat(windows.cumsum() - windows, windows)
+        ends = np.minimum(firsts[piece] + place * length, lengths[piece])
+        begins = np.where(place == 0, 0, firsts[piece] + (place - 1) * length)
+        cuts = np.stack([rows[piece], begins, ends], axis=1)
+        # Windows of about one length together, so that little is padded; the batches then in any order.
+        order = np.argsort((ends - begins) * rng.uniform(0.8, 1.25, len(cuts)), kind="stable")
+        places = rng.permutation(-(-len(cuts) // batch))
+        for i in range(done, len(places)):
+            chosen = cuts[order[places[i] * batch : (places[i] + 1) * batch]].tolist()
             # From 1 on: a 0 at the end of a seed changes nothing.
             yield self._batch(chosen, length, np.random.default_rng([seed, number, i + 1]))
 
-    def _batch(self, cuts: list[tuple[Sequence, int, int]], length: int, rng: np.random.Generator) -> Batch:
+    def _batch(self, cuts: list[list[int]], length: int, rng: np.random.Generator) -> Batch:
         encoding, left = self._encoding, self._encoding.left_column
         shape = (len(cuts), min(length, max(b - a for _, a, b in cuts)))
         previous = np.zeros((*shape, len(encoding.fields)), np.int64)
         context = np.zeros((*shape, len(encoding.context)), np.int64)
         target = np.full((*shape, len(encoding.fields)), IGNORED, np.int64)
-        for i, (sequence, a, b) in enumerate(cuts):
+        for i, (row, a, b) in enumerate(cuts):
             known = max(0, a - 1)  # the step before the window is its first previous one
-            steps, told = self._with_unknowns(sequence, known, b, rng)
+            steps, told = self._with_unknowns(row, known, b, rng)
             previous[i, : b - a] = previous_of(steps, encoding)[a - known :] if a == 0 else steps[:-1]
             context[i, : b - a] = told[a - known :]
             target[i, : b - a] = steps[a - known :]
@@ -100,10 +127,14 @@ class TrainingSet:
                 context[i, :, left] = LEFT_UNKNOWN
         return Batch(previous, context, target)
 
-    def _with_unknowns(self, sequence: Sequence, a: int, b: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    def _with_unknowns(self, row: int, a: int, b: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Steps and context from a to b, some rare symbols as if they had never been seen."""
-        steps, context = sequence.steps[a:b], sequence.context[a:b]
+        steps, context = self.shards.window(row, a, b)
         rare = self._rare[steps[:, 0]]
         if not rare.any():
             return steps, context
-        return self._encoding.hide(steps, context, rare & (rng.random(len(steps)) < RARE_UNKNOWN))
+        steps, context = self.shards.window(row, 0, b)  # what is hidden tells on all that comes after it
+        hidden = np.zeros(b, bool)
+        hidden[a:] = rare & (rng.random(b - a) < RARE_UNKNOWN)
+        steps, context = self._encoding.hide(steps, context, hidden)
+        return steps[a:], context[a:]

@@ -51,8 +51,11 @@ class RunState:
 
     model: Model
     optimiser: torch.optim.Optimizer
+    average: Model
+    """The network whose weights are the running mean of those that training passes through: what is measured, kept
+    and played."""
     best: Tensors
-    """The weights of the best epoch so far."""
+    """The weights of the average at the best epoch so far."""
     rate: float
     """The learning rate after the warm-up."""
     best_bits: float = math.inf

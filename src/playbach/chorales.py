@@ -26,7 +26,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 from symusic.core import TrackTick as Track
 
-from playbach.encodings.chorale import CHOIR, VOICES
+from playbach.encodings.voices import CHOIR, VOICES
 from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER
 from playbach.scores import START, fork_allowed, from_music21

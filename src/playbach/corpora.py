@@ -1,7 +1,8 @@
 """Corpora: a folder of music files or a built-in collection, as pieces split into train, valid and test.
 
 The split is by piece, never by window, and pieces that share a tune stay on one side: a melody transposed, a chorale
-tune used again, one movement in two files. Knows encodings only well enough to choose one.
+tune used again, one movement in two files. The scores of a large folder do not lie in memory. Knows encodings only
+well enough to choose one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,35 @@ from playbach.encodings import ENCODINGS
 from playbach.errors import CorpusError, ScoreError
 from playbach.files import shown
 from playbach.scores import SUFFIXES, find_music, read_many
+from playbach.spools import Kept, Spool
+from playbach.tunes import groups, runs_of, top_line, tune_groups
 
 SIDES = chorales.SIDES
 BUILTIN = (chorales.NAME,)
 HELD_OUT = 0.1
-"""The share of the music that goes to each of valid and test."""
+"""The share of the music that goes to each of valid and test …"""
+MOST_HELD_OUT = 500_000
+"""… but not many more notes than this: more of them measure no better, only longer."""
 FEWEST_NOTES = 8
 """A piece of fewer notes is left out."""
-GRAM = 8
-"""Tunes are compared by runs of this many intervals …"""
-SHARED = 0.2
-"""… and are one where this share of the shorter one's runs stands in the other: on music21's chorales that joins
-settings of one tune and no others, and it joins no two movements of the cello suites."""
+FILES_A_PROCESS = 500
+"""Files that it takes for another process that reads them to be worth its start."""
+
+__all__ = [
+    "BUILTIN",
+    "SIDES",
+    "Corpus",
+    "Piece",
+    "choose_encoding",
+    "digest",
+    "load_builtin",
+    "load_folder",
+    "processors",
+    "read_folder",
+    "revived",
+    "top_line",
+    "tune_groups",
+]
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
@@ -45,8 +62,37 @@ class Piece:
     """A piece by name, with the hash of its notes, by which it is recognised under any name."""
 
     name: str
-    score: Score
+    source: Score | Kept
+    """The score itself, or where its bytes are kept."""
     digest: str
+
+    @property
+    def score(self) -> Score:
+        """Where it is kept, it is made anew each time."""
+        return self.source if isinstance(self.source, Score) else revived(self.source.read())
+
+    def state(self) -> bytes:
+        """The score as bytes, from which `revived` makes it again."""
+        return bytes(self.source.__getstate__()) if isinstance(self.source, Score) else self.source.read()
+
+
+def revived(state: bytes) -> Score:
+    """A score from bytes of our own making, which can become nothing else."""
+    score = Score.__new__(Score)
+    score.__setstate__(state)
+    return score
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A readable file, and all that must be known of it before its score is needed again."""
+
+    piece: Piece
+    notes: int
+    choral: bool
+    unfit: dict[str, str | None]
+    """By encoding, why it cannot hold the piece."""
+    runs: Kept
 
 
 @dataclass(frozen=True)
@@ -91,11 +137,12 @@ def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
     sides: dict[str, Any] = {}
     for side in SIDES:
         skipped: list[str] = []
-        scores = _readable(find_music(root / side) if (root / side).is_dir() else [], root, skipped)
+        paths = find_music(root / side) if (root / side).is_dir() else []
+        scores = [(path.name, score) for path, score in _readable(paths, skipped.append)]
         # One piece less, and the figures could not be compared.
         if skipped or len(scores) != len(chorales.sides()[side]):
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
-        sides[side] = tuple(Piece(n.rsplit("/", 1)[-1], s, digest(s)) for n, s in scores)
+        sides[side] = tuple(Piece(shown(n), s, digest(s)) for n, s in scores)
     everything = [p for pieces in sides.values() for p in pieces]
     return Corpus(name, **sides, tunes=len(set(tune_groups(p.score for p in everything))))
 
@@ -116,6 +163,24 @@ def load_folder(
     Raises:
         CorpusError: no folder, no usable file, or too few tunes to hold any out.
     """
+    found, skipped, encoding = _read_folder(folder, encoding, report)
+    here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
+    name = here.name if here.is_dir() else here.stem
+    return _split(name, found, skipped, seed), encoding
+
+
+def read_folder(
+    folder: Path, encoding: str | None = None, report: Callable[[str], None] = lambda line: None
+) -> tuple[list[Piece], tuple[str, ...], str]:
+    """Every piece under a folder that an encoding can hold, the files that were left out, each with the reason, and
+    the name of the encoding; arguments and errors are those of `load_folder`, but one piece is enough."""
+    found, skipped, encoding = _read_folder(folder, encoding, report)
+    return [f.piece for f in found], skipped, encoding
+
+
+def _read_folder(
+    folder: Path, encoding: str | None, report: Callable[[str], None]
+) -> tuple[list[_Found], tuple[str, ...], str]:
     paths = find_music(folder)
     if not paths:
         raise CorpusError(f"{folder}: there is no music in this folder ({', '.join(SUFFIXES)})")
@@ -125,40 +190,53 @@ def load_folder(
         skipped.append(line)
         report(line)
 
-    scores = _readable(paths, folder if folder.is_dir() else folder.parent, skipped, report)
-    encoding = encoding or choose_encoding(s for _, s in scores)
-    pieces: list[Piece] = []
-    for name, score in scores:
-        reason = ENCODINGS[encoding].suits(score)
-        if score.note_num() < FEWEST_NOTES:
-            reason = f"it has only {score.note_num()} notes; {FEWEST_NOTES} are the least to learn from"
+    root = folder if folder.is_dir() else folder.parent
+    spool, may = Spool(), (encoding,) if encoding else ("notes", "chorale")
+    readable = [_found(shown(path.relative_to(root).as_posix()), score, may, spool)
+                for path, score in _readable(paths, skip)]  # fmt: skip
+    encoding = encoding or _chosen([f.choral for f in readable])
+    found: list[_Found] = []
+    for f in readable:
+        reason = f.unfit[encoding]
+        if f.notes < FEWEST_NOTES:
+            reason = f"it has only {f.notes} notes; {FEWEST_NOTES} are the least to learn from"
         if reason:
-            skip(f"{shown(folder)}/{name}: {reason}")
+            skip(f"{shown(folder)}/{f.piece.name}: {reason}")
         else:
-            pieces.append(Piece(name, score, digest(score)))
-    if not pieces:
+            found.append(f)
+    if not found:
         raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first: {skipped[0]}")
-    here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
-    name = here.name if here.is_dir() else here.stem
-    return _split(name, pieces, tuple(skipped), seed), encoding
+    return found, tuple(skipped), encoding
 
 
-def _readable(
-    paths: list[Path], root: Path, skipped: list[str], report: Callable[[str], None] = lambda line: None
-) -> list[tuple[str, Score]]:
-    scores = []
-    for path, result in read_many(paths):
+def _found(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> _Found:
+    unfit = {encoding: ENCODINGS[encoding].suits(score) for encoding in encodings}
+    choral = "chorale" in unfit and unfit["chorale"] is None and _singable(score)
+    piece = Piece(name, spool.put(bytes(score.__getstate__())), digest(score))
+    runs = spool.put(runs_of(top_line(score)).tobytes())
+    return _Found(piece, int(score.note_num()), choral, unfit, runs)
+
+
+def _readable(paths: list[Path], skip: Callable[[str], None]) -> Iterator[tuple[Path, Score]]:
+    processes = min(processors(), 1 + len(paths) // FILES_A_PROCESS)
+    for path, result in read_many(paths, processes=processes):
         if isinstance(result, ScoreError):
-            skipped.append(str(result))
-            report(str(result))
+            skip(str(result))
         else:
-            scores.append((shown(path.relative_to(root).as_posix()), result))
-    return scores
+            yield path, result
+
+
+def processors() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_encoding(scores: Iterable[Score]) -> str:
     """`chorale` where at least four pieces in five are four voices of a choir's compass, else `notes`."""
-    fits = [ENCODINGS["chorale"].suits(score) is None and _singable(score) for score in scores]
+    return _chosen([ENCODINGS["chorale"].suits(score) is None and _singable(score) for score in scores])
+
+
+def _chosen(fits: list[bool]) -> str:
     return "chorale" if fits and sum(fits) >= 0.8 * len(fits) else "notes"
 
 
@@ -168,93 +246,34 @@ def _singable(score: Score) -> bool:
     return bool(pitches.min() >= 36 and pitches.max() <= 84)
 
 
-def _split(name: str, pieces: list[Piece], skipped: tuple[str, ...], seed: int) -> Corpus:
-    groups = tune_groups(p.score for p in pieces)
-    members: dict[int, list[Piece]] = defaultdict(list)
-    for group, piece in zip(groups, pieces):
-        members[group].append(piece)
+def _split(name: str, found: list[_Found], skipped: tuple[str, ...], seed: int) -> Corpus:
+    tunes = groups(np.frombuffer(f.runs.read(), np.uint64) for f in found)
+    members: dict[int, list[_Found]] = defaultdict(list)
+    for number, f in zip(tunes, found):
+        members[number].append(f)
     if len(members) < len(SIDES):
         raise CorpusError(
-            f"{name}: {len(pieces)} usable piece{'s' * (len(pieces) != 1)} with {len(members)} different "
+            f"{name}: {len(found)} usable piece{'s' * (len(found) != 1)} with {len(members)} different "
             f"tune{'s' * (len(members) != 1)} are too few to hold anything out; add music until there are at "
             "least three, one each to train, to validate and to test"
         )
     order = [members[g] for g in sorted(members)]
     random.Random(seed).shuffle(order)
-    sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
-    goal = HELD_OUT * sum(_notes(p) for p in pieces)
+    sides: dict[str, list[_Found]] = {side: [] for side in SIDES}
+    goal = min(HELD_OUT * _notes(found), MOST_HELD_OUT)
     # A tune with many settings is worth more in training, and so is one that is far more than is to be held out.
-    order.sort(key=lambda tune: (sum(map(_notes, tune)) > 2 * goal, len(tune)))
+    order.sort(key=lambda tune: (_notes(tune) > 2 * goal, len(tune)))
+    taken = dict.fromkeys(SIDES, 0)
     for tune in order:
-        held = next((s for s in ("test", "valid") if sum(map(_notes, sides[s])) < goal), "train")
-        sides[held].extend(tune)
+        side = next((s for s in ("test", "valid") if taken[s] < goal), "train")
+        sides[side].extend(tune)
+        taken[side] += _notes(tune)
     if not sides["train"]:  # few tunes of very unequal length: one each to hold out, the longest to train
-        order.sort(key=lambda tune: sum(map(_notes, tune)))
-        sides["test"], sides["valid"], sides["train"] = order[0], order[1], [p for t in order[2:] for p in t]
-    train, valid, test = (tuple(sides[side]) for side in SIDES)
+        order.sort(key=_notes)
+        sides["test"], sides["valid"], sides["train"] = order[0], order[1], [f for t in order[2:] for f in t]
+    train, valid, test = (tuple(f.piece for f in sides[side]) for side in SIDES)
     return Corpus(name, train, valid, test, skipped, len(members))
 
 
-def _notes(piece: Piece) -> int:
-    return int(piece.score.note_num())
-
-
-def top_line(score: Score) -> list[int]:
-    """The tune: the highest notes of the highest track that has a fair share of the notes. A note that begins
-    under a higher one that still sounds does not count."""
-    tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
-    most = max((len(t.notes) for t in tracks), default=0)
-    tracks = [t for t in tracks if 5 * len(t.notes) >= most]
-    if not tracks:
-        return []
-    notes = max(tracks, key=lambda t: float(np.mean(t.notes.numpy()["pitch"]))).notes.numpy()
-    line: list[int] = []
-    onset = until = -1
-    for i in np.lexsort((-notes["pitch"], notes["time"])).tolist():
-        time, pitch = int(notes["time"][i]), int(notes["pitch"][i])
-        if time == onset or (line and time < until and pitch < line[-1]):
-            continue
-        line.append(pitch)
-        onset, until = time, time + int(notes["duration"][i])
-    return line
-
-
-def tune_groups(scores: Iterable[Score]) -> list[int]:
-    """For each score the number of its tune; the same number where tunes are shared (see SHARED).
-
-    Of runs that more than 64 pieces have, only each piece and the next that has it are compared: common turns of
-    phrase make no tune, and all pairs would cost the square.
-    """
-    grams: list[frozenset[tuple[int, ...]]] = []
-    found: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for i, score in enumerate(scores):
-        grams.append(_grams(top_line(score)))
-        for gram in grams[-1]:
-            found[gram].append(i)
-    shared: dict[tuple[int, int], int] = defaultdict(int)
-    for places in found.values():
-        # A run that stands everywhere is a common turn of phrase; counting its pairs would cost the square.
-        for pair in combinations(places, 2) if len(places) <= 64 else pairwise(places):
-            shared[pair] += 1
-    leader = list(range(len(grams)))
-
-    def lead(i: int) -> int:
-        while leader[i] != i:
-            leader[i] = leader[leader[i]]
-            i = leader[i]
-        return i
-
-    for (a, b), n in shared.items():
-        if n >= SHARED * min(len(grams[a]), len(grams[b])):
-            low, high = sorted((lead(a), lead(b)))
-            leader[high] = low
-    return [lead(i) for i in range(len(grams))]
-
-
-def _grams(line: list[int]) -> frozenset[tuple[int, ...]]:
-    steps = np.diff(line).tolist()
-    if len(steps) < GRAM:
-        return frozenset([tuple(steps)])
-    runs = (tuple(steps[i : i + GRAM]) for i in range(len(steps) - GRAM + 1))
-    # Scales, trills and repeated notes, which have one interval or two, belong to no tune.
-    return frozenset(run for run in runs if len(set(run)) > 2) or frozenset([tuple(steps)])
+def _notes(found: Iterable[_Found]) -> int:
+    return sum(f.notes for f in found)

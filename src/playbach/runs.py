@@ -26,7 +26,7 @@ from playbach.run_folders import RunFolder
 from playbach.training import Diverged, Hooks, Moment, Trained, TrainOptions, train
 from playbach.verdict import Verdict, judge
 
-STATE = "state.safetensors"
+STATE, SHARDS = "state.safetensors", "shards"
 SAVE_SECONDS = 60.0
 """A run's state is written after every epoch, and within long ones this often …"""
 SAVE_SHARE = 0.05
@@ -137,7 +137,7 @@ def _run(claimed: RunFolder, corpus: Corpus, options: TrainOptions, say: _Said, 
         with _interruptible(say) as interrupted:
             hooks = _RunHooks(claimed, say, progress, interrupted)
             try:
-                trained = train(corpus, options, hooks)
+                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS)
             finally:
                 hooks.close()
             verdict = _verdict(trained)
@@ -196,7 +196,8 @@ def _kept(claimed: RunFolder) -> Iterator[None]:
         claimed.remove()
         raise
     except BaseException:
-        claimed.release() if (claimed.path / STATE).exists() else claimed.remove()
+        begun = (claimed.path / STATE).exists() or any(claimed.path.glob(f"{SHARDS}/*.json"))
+        claimed.release() if begun else claimed.remove()
         raise
     claimed.remove()
 

@@ -6,10 +6,12 @@ The loop reads from top to bottom in `train`. No schedule depends on the clock; 
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,14 +20,16 @@ from torch import Tensor
 
 from playbach.batches import IGNORED, Batch, TrainingSet, previous_of
 from playbach.checkpoints import Epoch, RunState, weights_of
-from playbach.corpora import Corpus, Piece
+from playbach.corpora import SIDES, Corpus
 from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
 from playbach.encodings.base import Ints
-from playbach.errors import PlaybachError, UsageError, demand_numbers
+from playbach.errors import CorpusError, PlaybachError, UsageError, demand_numbers
 from playbach.evaluation import Figures, commonest, measure
 from playbach.models import MODELS, Model, Shape, build
+from playbach.shards import Shards
+from playbach.shards import build as build_shards
 
-BATCHES_AN_EPOCH = 16
+BATCHES_AN_EPOCH = 48
 """Where not given, the batch is as large as leaves an epoch this many steps, within the limits below."""
 BATCH_LIMITS = (4, 32)
 MIN_GAIN = 0.001
@@ -39,19 +43,21 @@ Moment = Literal["step", "epoch", "end"]
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music.
-    `network` sets options of the architecture's own, such as `hidden`."""
+    `network` sets options of the architecture's own, such as `hidden`; `averaging` is how much of the averaged
+    weights each step leaves as they are (Polyak and Juditsky 1992, as an exponential mean)."""
 
     encoding: str | None = None
     notes: NotesOptions = field(default_factory=NotesOptions)
-    model: str = "lstm"
+    model: str = "transformer"
     network: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 200
     max_minutes: float | None = None
-    patience: int = 16
+    patience: int = 12
     batch: int | None = None
-    window: int = 256
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.02
+    window: int = 768
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
+    averaging: float = 0.99
     clip: float = 1.0
     seed: int = 0
     device: str = "auto"
@@ -79,12 +85,14 @@ class TrainOptions:
         batch = ["batch"] if self.batch is not None else []
         minutes = ["max_minutes"] if self.max_minutes is not None else []
         demand_numbers(self, "epochs", "patience", "window", "seed", *batch, whole=True)
-        demand_numbers(self, "learning_rate", "weight_decay", "clip", *minutes)
+        demand_numbers(self, "learning_rate", "weight_decay", "averaging", "clip", *minutes)
         for name in ("epochs", "patience", "window", "learning_rate", "clip", *batch, *minutes):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)!r:.40}")
         if not 0 <= self.weight_decay < math.inf:
             raise UsageError(f"weight_decay must be 0 or more, not {self.weight_decay!r:.40}")
+        if not 0 <= self.averaging < 1:
+            raise UsageError(f"averaging must be at least 0 and less than 1, not {self.averaging!r:.40}")
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(f"seed must lie between 0 and 2^63 - 1, not {self.seed!r:.40}")
 
@@ -151,12 +159,17 @@ def train(
     options: TrainOptions,
     hooks: Hooks | None = None,
     clock: Callable[[], float] = time.monotonic,
+    folder: Path | None = None,
 ) -> Trained:
     """Train a network on a corpus until it stops getting better, is told to stop, or its epochs are over.
 
+    Args:
+        folder: for the encoded music, which is found there when training is taken up again; None is one of its own.
+
     Raises:
         UsageError: the device is not there.
-        PlaybachError: training diverged.
+        CorpusError: none of a side's pieces can be encoded.
+        PlaybachError: training diverged, or was stopped before it began.
     """
     hooks = hooks or Hooks()
     entered = clock()
@@ -164,15 +177,17 @@ def train(
     torch.manual_seed(options.seed)
 
     encoding = fit_encoding(corpus, options)
-    data = TrainingSet(corpus.train, encoding)
-    valid, test = _encoded(corpus.valid, encoding), _encoded(corpus.test, encoding)
-    sample = _like(corpus.train, sum(map(len, valid)), encoding, options.seed)
-    shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)))
+    data = TrainingSet(corpus.train, encoding, folder, hooks.stop)
+    held_out = [build_shards(getattr(corpus, side), encoding, side, folder, stop=hooks.stop) for side in SIDES[1:]]
+    _tell_left_out(corpus, (data.shards, *held_out), hooks)
+    valid, test = ([shards.sequence(row) for row in range(len(shards.index))] for shards in held_out)
+    sample = data.like(sum(map(len, valid)), options.seed)
+    shape = Shape.of(encoding)
     model = build(options.model, shape, options.network).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
-    optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    state = RunState(model, optimiser, weights_of(model), options.learning_rate)
+    optimiser = _optimiser(model, options)
+    state = RunState(model, optimiser, copy.deepcopy(model), weights_of(model), options.learning_rate)
     hooks.resume(state)
     if not state.step:
         first = next(data.epoch(0, options.seed, options.window, batch))
@@ -202,6 +217,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = state.rate * min(1.0, (state.step + 1) / warmup)
             loss = _train_step(model, window, optimiser, options, device, dtype)
+            _average(state, options.averaging)
             state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
             hooks.advance(loss)
             hooks.save(state, "step")
@@ -211,14 +227,14 @@ def train(
         if interrupted and state.history:  # the best is kept; an unfinished epoch is not worth measuring
             stopped = interrupted
             break
-        now = measure(model, encoding, valid)
+        now = measure(state.average, encoding, valid)
         if not math.isfinite(now.bits_per_note):
             raise Diverged(
                 f"training diverged in epoch {state.epoch}: the loss is not a number; try a lower --learning-rate "
                 f"than {options.learning_rate:g}"
             )
         better = now.bits_per_note < state.best_bits * (1 - MIN_GAIN) or not state.history
-        like = measure(model, encoding, sample)
+        like = measure(state.average, encoding, sample)
         state.seconds = elapsed()
         epoch = Epoch(state.epoch, like, now, state.rate, state.seconds - state.epoch_began, better)
         hooks.say(epoch_line(epoch, state.history))
@@ -229,11 +245,27 @@ def train(
     hooks.save(state, "end")
     model.load_state_dict(state.best)
     figures = measure(model, encoding, test)
-    baseline = commonest(encoding, _encoded(corpus.train, encoding), test)
+    baseline = commonest(encoding, data.originals(), test)
     return Trained(
         model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, elapsed(), stopped,
         str(device), state.dtype, batch, data.steps, max(valid, key=len),
     )  # fmt: skip
+
+
+def _optimiser(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay, biases and scales stay free."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, options.learning_rate, betas=(0.9, 0.98))
+
+
+@torch.no_grad()
+def _average(state: RunState, kept: float) -> None:
+    """Take the weights after this step into the mean, which at first follows them closely."""
+    share = 1 - min(kept, (1 + state.step) / (10 + state.step))
+    for mean, weight in zip(state.average.parameters(), state.model.parameters()):
+        mean.lerp_(weight, share)
 
 
 def _over(state: RunState, options: TrainOptions) -> str | None:
@@ -247,7 +279,7 @@ def _end_epoch(state: RunState, epoch: Epoch, options: TrainOptions) -> None:
     """Keep the weights if they are better, halve the learning rate on plateaus, and turn to the next epoch."""
     state.history.append(epoch)
     if epoch.saved:
-        state.best, state.best_bits, state.waited = weights_of(state.model), epoch.valid.bits_per_note, 0
+        state.best, state.best_bits, state.waited = weights_of(state.average), epoch.valid.bits_per_note, 0
     else:
         state.waited += 1
         if state.waited % max(1, options.patience // 5) == 0:
@@ -357,23 +389,18 @@ def _cost(scores: Tensor, target: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED)
 
 
-def _encoded(pieces: tuple[Piece, ...], encoding: Encoding) -> list[Sequence]:
-    return [encoding.encode(p.score) for p in pieces]
-
-
-def _like(pieces: tuple[Piece, ...], steps: int, encoding: Encoding, seed: int) -> list[Sequence]:
-    """Training pieces of about as many steps as the validation has, to be measured beside it."""
-    sample: list[Sequence] = []
-    for i in np.random.default_rng(seed).permutation(len(pieces)):
-        sample.append(encoding.encode(pieces[i].score))
-        if sum(map(len, sample)) >= steps:
-            break
-    return sample
+def _tell_left_out(corpus: Corpus, encoded: Iterable[Shards], hooks: Hooks) -> None:
+    for side, shards in zip(SIDES, encoded):
+        for line in shards.left_out:
+            hooks.say(f"left out: {line}")
+        if not len(shards.index):
+            raise CorpusError(f"{corpus.name}: not one of its {side} pieces can be encoded; use other music")
 
 
 def example(trained: Trained, steps: int = 300) -> tuple[Ints, Ints]:
     """previous (T, F) and context (T, C) of a held-out piece, to check exports on."""
-    return previous_of(trained.sample.steps, trained.encoding)[:steps], trained.sample.context[:steps]
+    previous = previous_of(trained.sample.steps, trained.encoding)
+    return previous[:steps], trained.sample.context[:steps].astype(np.int32)
 
 
 def _opening_lines(

@@ -27,7 +27,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_a_model_for_people(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = told(capsys, "inspect", str(chorales_bundle))
     manifest = bundles.read(chorales_bundle).manifest
-    assert f"lstm, {manifest['architecture']['parameters']:,} parameters" in text
+    assert f"transformer, {manifest['architecture']['parameters']:,} parameters" in text
     assert f"{manifest['metrics']['test']['bits_per_note']:.3f}" in text
     assert "(--vocabulary shows all)" in text
     lines = text.splitlines()

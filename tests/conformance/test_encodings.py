@@ -258,15 +258,16 @@ def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
         column: list[int] = []
         while not decoder.finished:
             [mask] = decoder.careful()
-            fell_back += int(mask.sum() == decoder.allowed()[0].sum() == 1)
+            fell_back += int(mask.sum() == decoder.allowed()[0].sum() == 1 and len(column) < 4)
             symbol = int(rng.choice(np.flatnonzero(mask)))
+            decoder.feed(np.array([symbol]))
+            if len(column) == 4:  # this was the wait
+                sounding = np.column_stack([sounding, [column[0], column[2], column[3], column[1]]])
+                column = []
+                continue
             voice = (0, 3, 1, 2)[len(column)]
             held = sounding[voice, -1] if sounding.size else -1
             column.append(held if symbol == 1 else -1 if symbol == 2 else symbol)
-            decoder.feed(np.array([symbol]))
-            if len(column) == 4:
-                sounding = np.column_stack([sounding, [column[0], column[2], column[3], column[1]]])
-                column = []
         for a in range(4):
             for b in range(a):
                 for (a0, a1), (b0, b1) in zip(
@@ -315,3 +316,35 @@ def test_each_voice_keeps_its_own_instrument() -> None:
     found = {t.name: t.program for t in encoding.encode(reversed_).header.tracks}
     assert found["Bass"] == 42
     assert found["Soprano"] in (73, 68)
+
+
+def test_a_chorale_says_each_onset_once() -> None:
+    """Soprano, bass, alto, tenor, and the wait for the next onset, which never crosses a bar line."""
+    soprano = [(0, 480, 72), (480, 4800, 74)]  # the second one lasts over two bar lines, until 5280
+    lower = [[(0, 480, p), (480, 480, p - 2), (960, 4320, p)] for p in (65, 60, 48)]
+    piece = making.score([soprano, *lower])
+    encoding = ENCODINGS["chorale"].fit([piece])
+    names = encoding.fields[0].symbols
+    said = [names[s] for s in encoding.encode(piece).steps[:, 0]]
+    assert [said[i : i + 5] for i in range(0, len(said), 5)] == [
+        ["72", "48", "65", "60", "+4"],
+        ["74", "46", "63", "58", "+4"],
+        ["hold", "48", "65", "60", "+8"],
+        ["hold", "hold", "hold", "hold", "+16"],
+        ["hold", "hold", "hold", "hold", "+12"],
+    ]
+
+
+def test_all_voices_of_a_chorale_hold_only_where_no_wait_could_have_led_further() -> None:
+    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(6)])
+    header = encoding.headers[0][0]
+    decoder = encoding.decoder(header, 4)
+    hold, wait = 1, encoding.fields[0].symbols.index("+4")
+    for _ in range(4):
+        decoder.feed(np.array([np.flatnonzero(decoder.allowed()[0])[-1]]))
+    decoder.feed(np.array([wait]))
+    for _ in range(3):
+        assert decoder.allowed()[0][hold]
+        decoder.feed(np.array([hold]))
+    at_bar_line = encodings.base.Bars(header.meters).place(decoder.tick) == 0
+    assert decoder.allowed()[0][hold] == at_bar_line

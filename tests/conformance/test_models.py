@@ -7,17 +7,28 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from playbach.encodings.relations import Relation  # noqa: E402
 from playbach.errors import PlaybachError, UsageError  # noqa: E402
 from playbach.export import onnx  # noqa: E402
 from playbach.models import MODELS, Model, Shape, build  # noqa: E402
 from playbach.runtimes.onnx import OnnxRuntime  # noqa: E402
 
+
+def relation(field: int, column: int, known: int, said: int, classes: int) -> Relation:
+    table = np.arange(known)[:, None] * 3 + np.arange(4)[None] * 2
+    return Relation("any", field, column, (table % classes).astype(np.int64), np.arange(said) % 4)
+
+
 SHAPES = {
     "one field with context": Shape((19,), (4, 7)),
     "three fields": Shape((30, 12, 34), (5,)),
     "no context": Shape((11,), ()),
+    "relations": Shape((9, 6), (5, 3), (relation(0, 1, 3, 9, 4), relation(1, 0, 5, 6, 2), relation(0, 0, 5, 9, 7))),
 }
-SMALL = {"lstm": {"hidden": 24, "layers": 2, "embedding": 8}}
+SMALL: dict[str, dict[str, int]] = {
+    "lstm": {"hidden": 24, "layers": 2, "embedding": 8},
+    "transformer": {"width": 16, "layers": 2, "heads": 2, "memory": 24},
+}
 LENGTH = 120
 """Past twice the window of the architectures that have one."""
 
@@ -25,7 +36,11 @@ LENGTH = 120
 @pytest.fixture(params=[(m, s) for m in MODELS for s in SHAPES], ids=lambda p: f"{p[0]}, {p[1]}", scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
     torch.manual_seed(0)
-    return build(request.param[0], SHAPES[request.param[1]], SMALL[request.param[0]]).eval()
+    model = build(request.param[0], SHAPES[request.param[1]], SMALL[request.param[0]]).eval()
+    for name, parameter in model.named_parameters():  # these begin at nought
+        if "classes" in name:
+            torch.nn.init.normal_(parameter)
+    return model
 
 
 def inputs(shape: Shape, batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,6 +121,21 @@ def test_finite_after_100_000_steps(model: Model) -> None:
         logits, state = runtime.step(previous[t % 64], context[t % 64], state)
     assert all(np.isfinite(values).all() for values in logits)
     assert all(np.isfinite(values).all() for values in state.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_adds_its_score_to_all_its_symbols(name: str) -> None:
+    torch.manual_seed(0)
+    shape = SHAPES["relations"]
+    model = build(name, shape, SMALL[name]).eval()
+    previous, context = inputs(shape, 1, 4)
+    before = model(previous, context)
+    model.heads.classes[0].bias.data[2] = 7.0
+    after = model(previous, context)
+    first = shape.relations[0]
+    belongs = torch.from_numpy(first.classes)[context[..., 1]][..., torch.from_numpy(first.aspects)] == 2
+    torch.testing.assert_close(after[0] - before[0], belongs.float() * 7.0)
+    assert torch.equal(after[1], before[1])
 
 
 @pytest.mark.parametrize("name", MODELS)

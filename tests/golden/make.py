@@ -33,7 +33,8 @@ def make_bundle() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         music = making.folder(Path(scratch) / "tiny", making.chorale, count=12)
         network = {"hidden": 12, "layers": 1, "embedding": 4, "context_embedding": 2, "dropout": 0.0}
-        run = playbach.train(music, into=scratch, epochs=60, patience=60, network=network, dtype="float32")
+        options = {"epochs": 60, "patience": 60, "dtype": "float32", "learning_rate": 3e-3}
+        run = playbach.train(music, into=scratch, model="lstm", network=network, **options)
         BUNDLE.write_bytes(run.path.read_bytes())
 
 

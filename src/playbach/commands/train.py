@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 from playbach.commands import result, say
 from playbach.errors import UsageError
 
+NETWORK = ("layers", "dropout", "width", "heads", "memory", "symbol_dropout", "hidden", "embedding")
+"""What decides the network itself; each architecture refuses what is another's."""
+
 
 class _HelpWithDefaults(argparse.Action):
     """Help that shows the defaults where they live, in the options' dataclasses, if torch is there to import them."""
@@ -26,9 +29,10 @@ class _HelpWithDefaults(argparse.Action):
             from playbach.training import TrainOptions
 
             options = TrainOptions()
-            network = MODELS[options.model].Config()
+            networks = [MODELS[name].Config() for name in (options.model, *MODELS)]
             for action in parser._actions:
-                default = getattr(options, action.dest, getattr(network, action.dest, None))
+                holders = [o for o in (options, *networks) if hasattr(o, action.dest)]
+                default = getattr(holders[0], action.dest) if holders else None
                 if default is not None:
                     action.help = f"{action.help} (default: {default})"
         parser.print_help()
@@ -59,11 +63,15 @@ def add(commands: Any) -> None:
     train.add_argument("--velocities", action="store_true", help="notes: compose the dynamics too")
     # Defaults stand in the options' dataclass, and only what is given is handed over.
     for flag, kind, text in (
-        ("--model", str, "the network's architecture: lstm"),
-        ("--hidden", int, "the network's width"),
-        ("--layers", int, "how many LSTM layers"),
-        ("--embedding", int, "the size of a symbol's embedding"),
+        ("--model", str, "the network's architecture: transformer or lstm"),
+        ("--layers", int, "how many layers"),
         ("--dropout", float, "the share of the network that is left out at random while it learns"),
+        ("--width", int, "transformer: the size of what a step carries through the layers"),
+        ("--heads", int, "transformer: how many places each layer looks at"),
+        ("--memory", int, "transformer: how many steps it looks back"),
+        ("--symbol-dropout", float, "transformer: the share of what is known that is hidden while it learns"),
+        ("--hidden", int, "lstm: the size of its layers"),
+        ("--embedding", int, "lstm: the size of a symbol's embedding"),
         ("--epochs", int, "at most so many times through the music"),
         ("--max-minutes", float, "stop after so many minutes and keep the best"),
         ("--patience", int, "stop after so many epochs without improvement"),
@@ -89,7 +97,7 @@ def run(given: argparse.Namespace) -> int:
         raise UsageError(f"--{next(iter(notes))} goes with --encoding notes, not with chorale")
     names = {field.name for field in dataclasses.fields(TrainOptions)} - {"notes"}
     chosen = {name: value for name, value in vars(given).items() if name in names and value is not None}
-    network = {k: getattr(given, k) for k in ("hidden", "layers", "embedding", "dropout")}
+    network = {name: getattr(given, name) for name in NETWORK}
     chosen["network"] = {name: value for name, value in network.items() if value is not None}
     if notes:
         chosen["encoding"] = "notes"

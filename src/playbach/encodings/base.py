@@ -24,6 +24,7 @@ from symusic.core import TempoTick as ScoreTempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as ScoreTrack
 
+from playbach.encodings.relations import Relation
 from playbach.events import TICKS_PER_QUARTER, Event, Track
 
 UNKNOWN = 0
@@ -272,6 +273,8 @@ class Encoding(ABC):
     name: ClassVar[str]
     voices: ClassVar[int]
     """How many tracks a piece has."""
+    turns: ClassVar[str | None] = None
+    """The context field that tells whose step it is, where several take turns."""
     fields: tuple[Field, ...]
     context: tuple[Field, ...]
     meters: tuple[str, ...]
@@ -312,12 +315,22 @@ class Encoding(ABC):
     @abstractmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Self: ...
 
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """How symbols stand to the context; by default nothing is said of it."""
+        return ()
+
     def unknowns(self) -> tuple[Ints, ...]:
         """For each field (V,) the symbol that stands for it where training never saw it."""
         return tuple(np.zeros(len(f), np.int32) for f in self.fields)
 
+    def continues(self, steps: Ints) -> Mask:
+        """Which steps (T,) of (T, F) only go on with what sounds, or with silence; by default none."""
+        return np.zeros(len(steps), bool)
+
     def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
-        """Steps and context as they would be had training never seen the first field's symbols at `hidden` (T,)."""
+        """Steps and context, from a piece's beginning, as they would be had training never seen the first field's
+        symbols at `hidden` (T,)."""
         steps, symbols = steps.copy(), steps[:, 0]
         steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
         return steps, context

@@ -1,13 +1,16 @@
-"""The `chorale` encoding: four voices on a grid of sixteenths, interleaved soprano, bass, alto, tenor.
+"""The `chorale` encoding: four voices on a grid of sixteenths, one onset after the other.
 
-Every sixteenth has four steps of one field: a pitch where a note begins, `hold` where the voice goes on (sounding
-or silent), `rest` where it falls silent. Before each step the network is told the voice, the place in the bar, the
-meter, how many bars are left, how long this voice has held, what sounds in each voice at this moment, in which
-interval this voice stood to each other one before, and by how much each has just moved: what a student of
-counterpoint looks at.
+An onset is a sixteenth at which at least one voice begins something. It has five steps of one field: soprano, bass,
+alto, tenor (a pitch where a note begins, `hold` where the voice goes on, sounding or silent, `rest` where it falls
+silent) and then the wait until the next onset, `+1` to `+16` sixteenths. A wait never crosses a bar line: where
+nothing happens at one, all four voices hold. Before each step the network is told whose step it is, the place in
+the bar, the meter, how many bars are left, the wait that led here, how long each voice has held, what sounds in each
+voice at this moment, in which interval this voice stood to each other one before, and by how much each has just
+moved: what a student of counterpoint looks at.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
-(TonicNet, arXiv:1911.11775). Knows nothing of networks.
+(TonicNet, arXiv:1911.11775). Waits instead of a step for every sixteenth say the same in less than half the steps.
+Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -37,27 +40,26 @@ from playbach.encodings.base import (
     bare_score,
     intervals,
     left_bucket,
-    meters_of,
     most_common_headers,
-    quantise,
-    tempo_of,
 )
+from playbach.encodings.relations import Relation, chord_classes, interval_classes
+from playbach.encodings.voices import GRID, VOICES, SingleNote, header_of, voices
 from playbach.errors import ScoreError
-from playbach.events import TICKS_PER_QUARTER, Event, Note, Track
+from playbach.events import TICKS_PER_QUARTER, Event, Note
 
-GRID = TICKS_PER_QUARTER // 4
-VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 ORDER = (0, 3, 1, 2)
 """The voices (index into VOICES) in the order in which they are predicted."""
-CHOIR = 52  # General MIDI: Choir Aahs
+SLOTS = len(ORDER) + 1
+"""Steps of an onset: the voices, and then the wait."""
 HOLD, REST, FIRST_PITCH = 1, 2, 3
+MAX_WAIT = 16
+WAITS = tuple(f"+{n}" for n in range(1, MAX_WAIT + 1))
 MAX_LENGTH = 32
 """Holds are told apart up to this many sixteenths."""
 VELOCITY = 80
 MAX_PLACES = 64
-
-SingleNote = tuple[int, int, int]
-"""Onset and end in sixteenths, pitch."""
+OWN, SOUNDING = 9, 10
+"""Columns of the context: what the voice itself has sounded so far, and what each of the four does."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class ChoraleEncoding(Encoding):
 
     name: ClassVar[str] = "chorale"
     voices: ClassVar[int] = 4
+    turns: ClassVar[str | None] = "voice"
     ranges: tuple[tuple[int, int], ...]
     longest: int
     meters: tuple[str, ...]
@@ -83,20 +86,39 @@ class ChoraleEncoding(Encoding):
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
         pitches = tuple(map(str, range(self.low, self.high + 1)))
-        return (Field("symbol", (UNKNOWN_NAME, "hold", "rest", *pitches)),)
+        return (Field("symbol", (UNKNOWN_NAME, "hold", "rest", *pitches, *WAITS)),)
+
+    @property
+    def first_wait(self) -> int:
+        """The symbol of the shortest wait, a sixteenth."""
+        return FIRST_PITCH + self.high - self.low + 1
 
     @cached_property
     def context(self) -> tuple[Field, ...]:  # type: ignore[override]
         sounding = (UNKNOWN_NAME, "nothing", "rest", *map(str, range(self.low, self.high + 1)))
         return (
-            Field("voice", tuple(VOICES[v] for v in ORDER)),
+            Field("voice", (*(VOICES[v] for v in ORDER), "wait")),
             Field("place", (*map(str, range(MAX_PLACES)), "later")),
             Field("meter", (UNKNOWN_NAME, *self.meters)),
             Field(LEFT, LEFT_SYMBOLS),
-            Field("length", tuple(map(str, range(MAX_LENGTH + 1)))),
+            Field("waited", ("0", *WAITS)),
+            *(Field(f"length of {v.lower()}", tuple(map(str, range(MAX_LENGTH + 1)))) for v in VOICES),
+            Field("sounding", sounding),
             *(Field(f"sounding {v.lower()}", sounding) for v in VOICES),
             *(Field(f"interval to {v.lower()}", (*map(str, range(12)), "none")) for v in VOICES),
             *(Field(f"motion of {v.lower()}", (*map(str, range(-12, 13)), "none")) for v in VOICES),
+        )
+
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """A note's interval from the voice's last one, and from what sounds in each voice, modulo the octave."""
+        known = [None, None, None, *range(self.high - self.low + 1)]
+        aspects = np.zeros(len(self.fields[0]), np.int64)
+        aspects[FIRST_PITCH : self.first_wait] = np.arange(FIRST_PITCH, self.first_wait)
+        motion, above = interval_classes(known, known), chord_classes(known, known)
+        return (
+            Relation("motion", 0, OWN, motion, aspects),
+            *(Relation(f"above {v.lower()}", 0, SOUNDING + i, above, aspects) for i, v in enumerate(VOICES)),
         )
 
     @classmethod
@@ -124,53 +146,67 @@ class ChoraleEncoding(Encoding):
 
     def encode(self, score: Score) -> Sequence:
         parts = voices(score)
-        symbols, sounding, lengths = self._frames(parts)
-        frames = symbols.shape[1]
+        frames = max(end for part in parts for _, end, _ in part)
         header = header_of(score)
         bars = Bars(header.meters)
-        numbers, places = bars.columns(np.arange(frames, dtype=np.int32) * GRID)
-        context = np.zeros((frames, 4, len(self.context)), np.int32)
-        context[:, :, 0] = np.arange(4)
-        context[:, :, 1] = np.minimum(places // GRID, MAX_PLACES)[:, None]
-        meters = [self._meter(bars.meter(m[0])) for m in header.meters]
-        starts = np.array([m[0] for m in header.meters])
-        at = np.searchsorted(starts, np.arange(frames) * GRID, side="right") - 1
-        context[:, :, 2] = np.array(meters)[at][:, None]
-        context[:, :, 3] = np.clip(numbers[-1] - numbers, 0, left_bucket(99))[:, None]
-        for j, voice in enumerate(ORDER):
-            context[:, j, 4] = np.minimum(lengths[voice], MAX_LENGTH)
-            for other in range(4):
-                # Voices that come earlier in the order already have this sixteenth's note.
-                now = ORDER.index(other) < j
-                before, after = sounding[other, :-1], sounding[other, 1 if now else 0 :][:frames]
-                context[:, j, 5 + other] = after
-                context[:, j, 9 + other] = _interval(sounding[voice, :-1], before)
-                context[:, j, 13 + other] = _motion(before, after)
-        steps = symbols[list(ORDER)].T.reshape(-1, 1)
-        notes = sum(len(part) for part in parts)
-        return Sequence(steps.astype(np.int32), context.reshape(frames * 4, -1), header, notes, frames * GRID)
+        symbols = self._symbols(parts, frames)
+        onsets = _onsets(symbols, bars)
+        waits = np.diff(onsets, append=frames)
+        sounding, lengths = self._states(symbols, onsets)
+        numbers, places = bars.columns(onsets * GRID)
+        last = bars.number((frames - 1) * GRID)
 
-    def _frames(self, parts: list[list[SingleNote]]) -> tuple[Ints, Ints, Ints]:
-        """Symbols (4, T), what sounds after each sixteenth, beginning with none (4, T + 1), and for how many
-        sixteenths the voice has done what it does (4, T)."""
-        frames = max(end for part in parts for _, end, _ in part)
+        context = np.zeros((len(onsets), SLOTS, len(self.context)), np.int32)
+        context[:, :, 0] = np.arange(SLOTS)
+        context[:, :, 1] = np.minimum(places // GRID, MAX_PLACES)[:, None]
+        context[:, :, 2] = self._meters(header, bars, onsets)[:, None]
+        context[:, :, 3] = np.clip(last - numbers, 0, left_bucket(99))[:, None]
+        context[1:, :, 4] = waits[:-1, None]
+        for j in range(SLOTS):
+            own = sounding[ORDER[j] if j < len(ORDER) else 3, :-1]
+            if j < len(ORDER):
+                context[:, j, OWN] = own
+            for other in range(4):
+                # Voices that come earlier in the order have already done what they do at this onset.
+                done = ORDER.index(other) < j
+                before, now = sounding[other, :-1], sounding[other, 1 if done else 0 :][: len(onsets)]
+                begun = done & (symbols[other, onsets] != HOLD)
+                context[:, j, 5 + other] = np.where(begun, 0, np.minimum(lengths[other], MAX_LENGTH))
+                context[:, j, SOUNDING + other] = now
+                context[:, j, 14 + other] = _interval(own, before)
+                context[:, j, 18 + other] = _motion(before, now)
+        steps = np.vstack([symbols[list(ORDER)][:, onsets], self.first_wait - 1 + waits])
+        notes = sum(len(part) for part in parts)
+        told = context.reshape(len(onsets) * SLOTS, -1)
+        return Sequence(steps.T.reshape(-1, 1).astype(np.int32), told, header, notes, frames * GRID)
+
+    def _meters(self, header: Header, bars: Bars, onsets: Ints) -> Ints:
+        starts = np.array([m[0] for m in header.meters])
+        meters = np.array([self._meter(bars.meter(m[0])) for m in header.meters])
+        return meters[np.searchsorted(starts, onsets * GRID, side="right") - 1]
+
+    def _symbols(self, parts: list[list[SingleNote]], frames: int) -> Ints:
+        """What each voice does at each sixteenth (4, frames)."""
         symbols = np.full((4, frames), HOLD, np.int32)
-        sounding = np.full((4, frames + 1), REST, np.int32)
-        sounding[:, 0] = HOLD
         for v, part in enumerate(parts):
             if not part or part[0][0] > 0:
                 symbols[v, 0] = REST
             for i, (onset, end, pitch) in enumerate(part):
-                symbol = self._symbol(pitch)
-                symbols[v, onset] = symbol
-                sounding[v, onset + 1 : end + 1] = symbol
+                symbols[v, onset] = self._symbol(pitch)
                 if end < frames and (i + 1 == len(part) or part[i + 1][0] > end):
                     symbols[v, end] = REST
-        onsets = np.where(symbols != HOLD, np.arange(frames), 0)
-        begun = np.maximum.accumulate(onsets, axis=1)
-        lengths = np.zeros((4, frames), np.int32)
-        lengths[:, 1:] = np.arange(1, frames) - begun[:, :-1]
-        return symbols, sounding, lengths
+        return symbols
+
+    def _states(self, symbols: Ints, onsets: Ints) -> tuple[Ints, Ints]:
+        """What sounds after each of N onsets, beginning with nothing (4, N + 1), and for how many sixteenths each
+        voice has done what it does when an onset comes (4, N)."""
+        at = symbols[:, onsets]
+        begun = np.maximum.accumulate(np.where(at != HOLD, np.arange(len(onsets)), 0), axis=1)
+        sounding = np.full((4, len(onsets) + 1), HOLD, np.int32)
+        sounding[:, 1:] = np.take_along_axis(at, begun, axis=1)
+        lengths = np.zeros((4, len(onsets)), np.int32)
+        lengths[:, 1:] = onsets[1:] - onsets[begun[:, :-1]]
+        return sounding, lengths
 
     def _symbol(self, pitch: int) -> int:
         return FIRST_PITCH + pitch - self.low if self.low <= pitch <= self.high else UNKNOWN
@@ -189,6 +225,9 @@ class ChoraleEncoding(Encoding):
     def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         """Nothing: every pitch within the range is a symbol, so that training sees them all."""
         return steps, context
+
+    def continues(self, steps: Ints) -> Mask:
+        return np.asarray(steps[:, 0] == HOLD)
 
     def transpositions(self, score: Score) -> range:
         down, up = -127, 127
@@ -224,8 +263,10 @@ class ChoraleDecoder(Decoder):
         self._encoding = encoding
         super().__init__(header, bars)
         self._steps = 0
+        self._frame = 0  # of this onset
+        self._waited = 0
         self._sounding = [HOLD] * 4
-        self._before = [HOLD] * 4  # what sounded before this sixteenth
+        self._before = [HOLD] * 4  # what sounded before this onset
         self._begun = [0] * 4
         self._made_by: list[list[int]] = [[], [], [], []]
         self._pitch_masks = [self._pitch_mask(v) for v in range(4)]
@@ -238,29 +279,49 @@ class ChoraleDecoder(Decoder):
         return mask
 
     @property
-    def _voice(self) -> int:
-        return ORDER[self._steps % 4]
+    def _slot(self) -> int:
+        return self._steps % SLOTS
 
     @property
     def tick(self) -> int:  # type: ignore[override]
-        return self._steps // 4 * GRID
+        return self._frame * GRID
 
     def context(self) -> Ints:
-        frame, voice = divmod(self._steps, 4)
+        slot = self._slot
         place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
-        length = min(frame - self._begun[ORDER[voice]], MAX_LENGTH)
+        lengths = [min(self._frame - begun, MAX_LENGTH) for begun in self._begun]
         meter = self._encoding._meter(self._bars.meter(self.tick))
         before, now = np.array(self._before), np.array(self._sounding)
-        relations = [*_interval(now[ORDER[voice]], before), *_motion(before, now)]
-        return np.array([voice, place, meter, self.left(), length, *now, *relations], np.int32)
+        wait = slot == len(ORDER)
+        own = before[3 if wait else ORDER[slot]]  # the wait looks from the bass
+        sounding = [0 if wait else own, *now]
+        relations = [*_interval(own, before), *_motion(before, now)]
+        return np.array([slot, place, meter, self.left(), self._waited, *lengths, *sounding, *relations], np.int32)
 
     def allowed(self) -> list[Mask]:
-        voice = self._voice
-        sounding, length = self._sounding[voice], self.tick // GRID - self._begun[voice]
+        if self._slot == len(ORDER):
+            return [self._waits()]
+        voice = ORDER[self._slot]
+        sounding, length = self._sounding[voice], self._frame - self._begun[voice]
         mask = self._pitch_masks[voice].copy()
         mask[HOLD] = sounding != HOLD and (sounding == REST or length < self._encoding.longest)
         mask[REST] = sounding != REST
+        if self._slot == len(ORDER) - 1 and not self._may_pass() and max(self._begun) < self._frame:
+            mask[HOLD] = False  # else it would be no onset
         return [mask]
+
+    def _may_pass(self) -> bool:
+        """Whether all voices may hold here: where no wait could have led further."""
+        return self._waited == MAX_WAIT or self._bars.place(self.tick) == 0
+
+    def _waits(self) -> Mask:
+        mask = np.zeros(len(self._encoding.fields[0]), bool)
+        until = self._bars.start(self._bars.number(self.tick) + 1)
+        if self._end is not None:
+            until = min(until, self._end)
+        longest = min(until // GRID - self._frame, MAX_WAIT)
+        mask[self._encoding.first_wait :][: max(longest, 1)] = True
+        return mask
 
     def careful(self) -> list[Mask]:
         """Without parallel octaves, unisons and fifths: voices that stood in one must not move on into another.
@@ -268,9 +329,11 @@ class ChoraleDecoder(Decoder):
         Bach has one in about a thousand onsets; a network this small has twenty, at any temperature.
         """
         [allowed] = self.allowed()
-        own, mask = self._sounding[self._voice], allowed.copy()
+        if self._slot == len(ORDER):
+            return [allowed]
+        own, mask = self._sounding[ORDER[self._slot]], allowed.copy()
         symbols = np.arange(len(mask))
-        for other in ORDER[: self._steps % 4]:
+        for other in ORDER[: self._slot]:
             before, now = self._before[other], self._sounding[other]
             interval = abs(own - before) % 12
             if min(own, before, now) >= FIRST_PITCH and now != before and interval in (0, 7):
@@ -279,45 +342,57 @@ class ChoraleDecoder(Decoder):
         return [mask if mask.any() else allowed]
 
     def feed(self, step: Ints) -> list[Event]:
-        symbol, voice, frame = int(step[0]), self._voice, self._steps // 4
+        symbol, slot = int(step[0]), self._slot
         events: list[Event] = []
-        if symbol == HOLD:
-            self._made_by[voice].append(self._steps)
-        else:
-            events = self._end_note(voice, frame)
-            self._sounding[voice], self._begun[voice] = symbol, frame
-            self._made_by[voice] = [self._steps]
-        self._steps += 1
-        if self._steps % 4 == 0:
+        if slot == len(ORDER):
             self._before = list(self._sounding)
+            self._waited = max(1, symbol - self._encoding.first_wait + 1)
+            self._frame += self._waited
             sounding = [self._begun[v] * GRID for v in range(4) if self._sounding[v] >= FIRST_PITCH]
             self.final_until = min([self.tick, *sounding])
             self.finished = self._reached_end()
+        elif symbol == HOLD:
+            self._made_by[ORDER[slot]].append(self._steps)
+        else:
+            voice = ORDER[slot]
+            events = self._end_note(voice)
+            self._sounding[voice], self._begun[voice] = symbol, self._frame
+            self._made_by[voice] = [self._steps]
+        self._steps += 1
         return events
 
     def ends_well(self) -> bool:
         """All voices have held for a quarter at least, in a major or minor triad on the bass; the fifth may be
         missing. Every chorale of Bach's ends so."""
-        frame = self._steps // 4
-        if min(self._sounding) < FIRST_PITCH or frame - max(self._begun) < TICKS_PER_QUARTER // GRID:
+        if min(self._sounding) < FIRST_PITCH or self._frame - max(self._begun) < TICKS_PER_QUARTER // GRID:
             return False
         above = {(symbol - self._sounding[3]) % 12 for symbol in self._sounding}
         return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
 
-    def _end_note(self, voice: int, frame: int) -> list[Event]:
+    def _end_note(self, voice: int) -> list[Event]:
         symbol, onset = self._sounding[voice], self._begun[voice]
-        if symbol < FIRST_PITCH or frame <= onset:
+        if symbol < FIRST_PITCH or self._frame <= onset:
             return []
         pitch = self._encoding.low + symbol - FIRST_PITCH
         made_by = tuple(self._made_by[voice])
-        return [Note(onset * GRID, (frame - onset) * GRID, pitch, VELOCITY, voice, made_by)]
+        return [Note(onset * GRID, (self._frame - onset) * GRID, pitch, VELOCITY, voice, made_by)]
 
     def finish(self) -> list[Event]:
-        frame = -(-self._steps // 4)
-        events = [event for voice in range(4) for event in self._end_note(voice, frame)]
+        events = [event for voice in range(4) for event in self._end_note(voice)]
         self._sounding = [REST] * 4
         self.final_until = self.tick
         return events
+
+
+def _onsets(symbols: Ints, bars: Bars) -> Ints:
+    """The sixteenths (N,) at which a voice begins something, a bar begins, or the longest wait is over."""
+    frames = symbols.shape[1]
+    _, places = bars.columns(np.arange(frames, dtype=np.int32) * GRID)
+    found = np.flatnonzero((symbols != HOLD).any(axis=0) | (places == 0)).tolist()
+    onsets: list[int] = []
+    for onset, following in zip(found, [*found[1:], frames]):
+        onsets += range(onset, following, MAX_WAIT)
+    return np.array(onsets, np.int32)
 
 
 def _interval(voice: Ints, other: Ints) -> Ints:
@@ -329,60 +404,3 @@ def _motion(before: Ints, now: Ints) -> Ints:
     """Index of the interval by which a voice has moved in this sixteenth; 25 where it rests or rested."""
     moved = np.clip(now - before, -12, 12) + 12
     return np.where((before >= FIRST_PITCH) & (now >= FIRST_PITCH), moved, 25)
-
-
-def header_of(score: Score) -> Header:
-    """Meters, tempo and the four voices with their instruments. Raises ScoreError as `voices` does."""
-    programs = [part.program for part in _parts(score)]
-    if len(set(programs)) == 1:  # a plain export leaves every part on program 0, which says nothing
-        programs = [programs[0] or CHOIR] * 4
-    tracks = tuple(Track(name, program) for name, program in zip(VOICES, programs))
-    return Header(meters_of(score, GRID), tempo_of(score), tracks)
-
-
-def voices(score: Score) -> list[list[SingleNote]]:
-    """Soprano, alto, tenor and bass as (onset, end, pitch), one note at a time, in sixteenths.
-
-    Of several notes that begin on one sixteenth of a voice the last written stays; a new note ends the one before it.
-
-    Raises:
-        ScoreError: there are not four single voices, or no notes in them.
-    """
-    found = [_single_voice(part.notes.numpy(), part.name) for part in _parts(score)]
-    if not any(found):
-        raise ScoreError("there are no notes in its four voices")
-    return found
-
-
-def _parts(score: Score) -> list[Any]:
-    """The tracks with the voices' names, or else the score's four tracks with notes, from high to low."""
-    named = {track.name.strip().lower(): track for track in score.tracks if not track.is_drum}
-    if all(name.lower() in named for name in VOICES):
-        return [named[name.lower()] for name in VOICES]
-    parts = [t for t in score.tracks if len(t.notes) and not t.is_drum]
-    if len(parts) != 4:
-        there = f"{len(parts)} track{'s' * (len(parts) != 1)} with notes"
-        raise ScoreError(f"the chorale encoding needs four voices on four tracks, but there are {there}")
-    mean = [float(np.mean(t.notes.numpy()["pitch"])) for t in parts]
-    return [parts[i] for i in sorted(range(4), key=lambda i: (-mean[i], i))]
-
-
-def _single_voice(notes: Mapping[str, Any], name: str) -> list[SingleNote]:
-    onsets = notes["time"].astype(np.int64)
-    ends = onsets + notes["duration"]
-    order = np.argsort(onsets, kind="stable")
-    voice: list[SingleNote] = []
-    overlaps = 0
-    for i in order.tolist():
-        onset = int(quantise(int(onsets[i]), GRID))
-        end = max(int(quantise(int(ends[i]), GRID)), onset + 1)
-        if voice and voice[-1][0] == onset:
-            overlaps += 1
-            voice.pop()
-        if voice and voice[-1][1] > onset:
-            overlaps += voice[-1][1] - onset > 1
-            voice[-1] = (voice[-1][0], onset, voice[-1][2])
-        voice.append((onset, end, int(notes["pitch"][i])))
-    if overlaps * 8 > len(order):
-        raise ScoreError(f"the chorale encoding needs single voices, but the track {name!r} has chords")
-    return voice

@@ -10,8 +10,8 @@ and decoder must agree and are read side by side.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -20,6 +20,7 @@ import numpy as np
 from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
+from playbach.encodings import lines
 from playbach.encodings.base import (
     LEFT,
     LEFT_SYMBOLS,
@@ -52,6 +53,7 @@ from playbach.encodings.onsets import (
     longest_runs,
     onsets_of,
 )
+from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.errors import ScoreError, UsageError
 from playbach.events import Event, Note, Track
 
@@ -63,8 +65,12 @@ VELOCITY_REST, FIRST_VELOCITY = 1, 2
 OCTAVES = ("kept", "folded")
 DURATION_KINDS = ("none", "joined", "separate")
 MOST_SYMBOLS = 8192
+MOST_COUNTED = 1 << 17
+"""So many different symbols are counted at once to find the commonest; memory is for no more."""
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-TOP_REST, FIRST_TOP = 1, 2
+TOP_REST, FIRST_TOP = 1, lines.FIRST
+LINE = slice(1, 2 + lines.COLUMNS)
+"""The columns of the context that tell of the top notes."""
 
 ANY_CHORD: Chord = (-1,)
 """A chord that training never saw, where the symbol still has to tell its duration."""
@@ -117,8 +123,9 @@ class NotesEncoding(Encoding):
 
     @cached_property
     def context(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """How much is left, the top note of the onset before, and where notes have durations the place and meter."""
-        always = (Field(LEFT, LEFT_SYMBOLS), Field("top", ("nothing", "rest", *map(str, range(128)))))
+        """How much is left, the top note of the onset before, what the line of top notes remembers, and where notes
+        have durations the place and meter."""
+        always = (Field(LEFT, LEFT_SYMBOLS), Field("top", lines.PITCHES), *lines.FIELDS)
         if self.options.durations == "none":
             return always
         place = Field("place", (*map(str, range(MAX_PLACES)), "later"))
@@ -137,22 +144,34 @@ class NotesEncoding(Encoding):
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
         options = options or NotesOptions()
-        counts: list[Counter[tuple[Chord, int]]] = []
+        joined, fold = options.durations == "joined", options.octaves == "folded"
+        # Pieces of one compass can be moved to the same keys, and their symbols are counted together.
+        compasses: dict[tuple[int, int], Counter[Symbol]] = {}
+        counted, pitches = 0, np.zeros(128, np.int64)
+        meters: set[str] = set()
         headers: list[Header] = []
         longest_run = longest_rest = 1
         for score in scores:
             onsets = onsets_of(score, options.durations == "none")
-            counts.append(Counter((chord, units) for _, chord, units, _ in onsets))
-            chords = [_folded(o[1]) if options.octaves == "folded" else o[1] for o in onsets]
+            sounding = [p for _, chord, _, _ in onsets for p in chord]
+            pitches += np.bincount(sounding, minlength=128)
+            chords = [_folded(o[1]) if fold else o[1] for o in onsets]
+            counts = compasses.setdefault((min(sounding), max(sounding)), Counter())
+            counted -= len(counts)
+            counts.update((chord, o[2] if joined else 0) for o, chord in zip(onsets, chords))
+            counted += len(counts)
+            if counted > MOST_COUNTED:
+                counted = _forget_rare(compasses.values())
             longest_run, longest_rest = map(max, (longest_run, longest_rest), longest_runs(chords))
-            headers.append(header_of(score, options))
-        pitches = [p for piece in counts for chord, _ in piece for p in chord]
-        if not pitches:
+            header = header_of(score, options)
+            meters |= {Bars(header.meters).meter(m[0]) for m in header.meters}
+            headers.append(replace(header, meters=header.meters[:2]))  # no more are needed of where pieces begin
+        if not compasses:
             raise ScoreError("no piece to fit the notes encoding to")
-        low, high = min(pitches), max(pitches)
-        middle = int(np.median([p for piece in counts for (c, _), n in piece.items() for p in c * n]))
-        symbols = _vocabulary(counts, low, high, options)
-        meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
+        low, high = int(pitches.nonzero()[0][0]), int(pitches.nonzero()[0][-1])
+        two = np.searchsorted(pitches.cumsum(), [(pitches.sum() + 1) // 2, pitches.sum() // 2 + 1])
+        middle = int(two.mean())  # the median
+        symbols = _vocabulary(compasses, low, high, options)
         return cls(
             options,
             symbols,
@@ -161,7 +180,7 @@ class NotesEncoding(Encoding):
             middle,
             longest_run,
             longest_rest,
-            tuple(meters),
+            tuple(sorted(meters)),
             most_common_headers(headers),
         )
 
@@ -200,13 +219,35 @@ class NotesEncoding(Encoding):
         numbers, places = bars.columns(ticks)
         context = np.zeros((len(ticks), len(self.context)), np.int32)
         context[:, 0] = np.clip(numbers[-1] - numbers, 0, left_bucket(99))
-        context[1:, 1] = self._tops[symbols[:-1]]
+        context[:, LINE] = self._line(symbols)
         if self.options.durations != "none":
-            context[:, 2] = np.minimum(places // GRID, MAX_PLACES)
+            context[:, LINE.stop] = np.minimum(places // GRID, MAX_PLACES)
             starts = [m[0] for m in header.meters]
             meters = np.array([self._meter(bars.meter(s)) for s in starts])
-            context[:, 3] = meters[np.searchsorted(starts, ticks, side="right") - 1]
+            context[:, LINE.stop + 1] = meters[np.searchsorted(starts, ticks, side="right") - 1]
         return context
+
+    def _line(self, symbols: Ints) -> Ints:
+        """The context columns LINE of steps with these symbols (T,)."""
+        tops = self._tops[symbols]
+        before = np.concatenate([[0], tops[:-1]])
+        sounds = tops >= FIRST_TOP
+        heard: Ints = np.cumsum(sounds) - sounds  # notes of the line before each step
+        told = lines.told(tops[sounds] - FIRST_TOP, self._modulus)[heard]
+        return np.column_stack([before, told])
+
+    @property
+    def _modulus(self) -> int | None:
+        return 12 if self.options.octaves == "folded" else None
+
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """The interval from each note that the line tells of to a symbol's top note."""
+        known = [None, None, *range(128)]
+        classes = chord_classes(known, known) if self._modulus else interval_classes(known, known)
+        aspects = self._tops.astype(np.int64)
+        columns = [i for i, f in enumerate(self.context) if f.name.startswith(("note ", "echo "))]
+        return tuple(Relation(f"from {self.context[i].name}", 0, i, classes, aspects) for i in columns)
 
     @cached_property
     def _tops(self) -> Ints:
@@ -218,7 +259,7 @@ class NotesEncoding(Encoding):
 
     def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         steps, context = super().hide(steps, context.copy(), hidden)
-        context[1:, 1][hidden[:-1]] = TOP_REST  # as `_tops` has it for what is unknown
+        context[:, LINE] = self._line(steps[:, 0])
         return steps, context
 
     def unknowns(self) -> tuple[Ints, ...]:
@@ -294,17 +335,23 @@ class NotesDecoder(Decoder):
         self._steps = 0
         self._last: tuple[Chord | None, int] = (None, 0)  # the last chord and how often it came in succession
         self._top = 0
+        self._line = lines.Line(encoding._modulus)
         self._last_units = 0
         self._sounds = np.array([False, *(c not in (REST, ANY_CHORD) for c, _ in encoding.symbols)])
         self._rests = np.array([False, *(c == REST for c, _ in encoding.symbols)])
         self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
 
     def context(self) -> Ints:
-        context = [self.left(), self._top]
+        context = [self.left(), self._top, *self._line.told()]
         if self._options.durations != "none":
             place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
             context += [place, self._encoding._meter(self._bars.meter(self.tick))]
         return np.array(context, np.int32)
+
+    def copy(self) -> Self:
+        twin = super().copy()
+        twin._line = self._line.copy()
+        return twin
 
     def allowed(self) -> list[Mask]:
         symbols = self._sounds | self._rests
@@ -346,6 +393,8 @@ class NotesDecoder(Decoder):
         events = self._chord(chord, units * GRID, velocity)
         self._last = (chord, self._last[1] + 1 if chord == self._last[0] else 1)
         self._top = int(self._encoding._tops[values[0]])
+        if self._top >= FIRST_TOP:
+            self._line.hear(self._top - FIRST_TOP)
         self._last_units = units
         self._steps += 1
         self.tick += units * GRID
@@ -405,20 +454,33 @@ def _folded(chord: Chord) -> Chord:
     return tuple(sorted({p % 12 for p in chord}))
 
 
+def _forget_rare(counters: Collection[Counter[Symbol]]) -> int:
+    """Drop what was counted least, until half of MOST_COUNTED is left: what is common is not among it, and its
+    count stays nearly right (lossy counting; Manku and Motwani, 2002). Gives how many are left."""
+    least = 1
+    while (left := sum(map(len, counters))) > MOST_COUNTED // 2:
+        for counts in counters:
+            for symbol in [s for s, n in counts.items() if n <= least]:
+                del counts[symbol]
+        least += 1
+    return left
+
+
 def _vocabulary(
-    pieces: list[Counter[tuple[Chord, int]]], low: int, high: int, options: NotesOptions
+    compasses: Mapping[tuple[int, int], Counter[Symbol]], low: int, high: int, options: NotesOptions
 ) -> tuple[Symbol, ...]:
     """Every symbol of the training pieces and of their transpositions within the range, the commonest where there
     are too many."""
     joined, fold = options.durations == "joined", options.octaves == "folded"
     counts: Counter[Symbol] = Counter()
-    for piece in pieces:
-        pitches = [p for chord, _ in piece for p in chord]
-        shifts = list(intervals(low - min(pitches), high - max(pitches))) or [0]
-        for (chord, units), n in piece.items():
+    for (lowest, highest), symbols in compasses.items():
+        shifts = list(intervals(low - lowest, high - highest)) or [0]
+        for (chord, units), n in symbols.items():
             for shift in shifts:
                 moved = tuple(p + shift for p in chord)
-                counts[(_folded(moved) if fold else moved, units if joined else 0)] += n
+                counts[(_folded(moved) if fold else moved, units)] += n
+            if len(counts) > MOST_COUNTED:
+                _forget_rare([counts])
     kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SYMBOLS]}
     if joined:
         kept |= {(ANY_CHORD, d) for d in DURATIONS}

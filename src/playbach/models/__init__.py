@@ -7,8 +7,9 @@ from typing import Any
 
 from playbach.models.base import Model, Shape
 from playbach.models.lstm import Lstm
+from playbach.models.transformer import Transformer
 
-MODELS: dict[str, type[Model]] = {"lstm": Lstm}
+MODELS: dict[str, type[Model]] = {"lstm": Lstm, "transformer": Transformer}
 
 
 def build(name: str, shape: Shape, config: Mapping[str, Any] | None = None) -> Model:

@@ -1,6 +1,7 @@
 """What every architecture promises: two faces that agree, `forward` over a whole sequence and `step` for one.
 
-Knows shapes only: how many symbols each field and each context field has. Knows nothing of music.
+Knows shapes only: how many symbols each field and each context field has, and which classes pairs of them are in.
+Knows nothing of music.
 """
 
 from __future__ import annotations
@@ -12,13 +13,22 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from playbach.encodings import Encoding
+from playbach.encodings.relations import Relation
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The number of symbols of each field (F of them) and of each context field (C, may be none)."""
+    """The number of symbols of each field (F of them) and of each context field (C, may be none), and how symbols
+    stand to the context."""
 
     symbols: tuple[int, ...]
     context: tuple[int, ...]
+    relations: tuple[Relation, ...] = ()
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> Shape:
+        return cls(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)), encoding.relations)
 
 
 class Model(nn.Module, ABC):
@@ -69,3 +79,84 @@ class Embeddings(nn.Module):
         parts = [embed(previous[..., i]) for i, embed in enumerate(self.fields)]
         parts += [embed(context[..., i]) for i, embed in enumerate(self.context)]
         return torch.cat(parts, dim=-1)
+
+
+class SummedEmbeddings(nn.Module):
+    """One embedding for each field's previous symbol and each context field, added up."""
+
+    def __init__(self, shape: Shape, width: int, dropout: float = 0.0) -> None:
+        """`dropout` is the share of whole symbols that training leaves out, so that none is relied on alone."""
+        super().__init__()
+        self.dropout = dropout
+        sizes = [*(v + 1 for v in shape.symbols), *shape.context]
+        self.table = nn.Embedding(sum(sizes), width)
+        nn.init.normal_(self.table.weight, std=0.1)
+        self.offsets: Tensor
+        self.register_buffer("offsets", torch.tensor([0, *sizes[:-1]]).cumsum(0), persistent=False)
+
+    def forward(self, previous: Tensor, context: Tensor) -> Tensor:
+        """(…, F) and (…, C) -> (…, width)."""
+        rows = torch.cat([previous, context], dim=-1) + self.offsets
+        shape = rows.shape[:-1]
+        if torch.compiler.is_exporting():
+            summed: Tensor = self.table(rows).sum(-2)
+            return summed
+        rows, weights = rows.flatten(0, -2), None
+        if self.training and self.dropout:
+            kept = torch.rand(rows.shape, device=rows.device) >= self.dropout
+            weights = kept.to(self.table.weight.dtype) / (1 - self.dropout)
+        bags: Tensor = nn.functional.embedding_bag(rows, self.table.weight, per_sample_weights=weights, mode="sum")
+        return bags.view(*shape, -1)
+
+
+class Dropout(nn.Module):
+    """Dropout of a share in 256ths. torch's own draws a number for each element, which on a CPU takes as long as all
+    of a small network's matrix products; a byte each is enough."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.dropped = round(share * 256)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.dropped:
+            return x
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(1 << 63), None)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        return x * (kept.to(x.dtype) * (256 / (256 - self.dropped)))
+
+
+class Heads(nn.Module):
+    """A score for each symbol of each field. Where the encoding knows relations, the score of each one's class is
+    added: what is learnt of an interval holds for every pitch."""
+
+    def __init__(self, shape: Shape, width: int) -> None:
+        super().__init__()
+        self.relations = shape.relations
+        self.symbols = nn.ModuleList(nn.Linear(width, v) for v in shape.symbols)
+        self.classes = nn.ModuleList(_zeroed(nn.Linear(width, len(r))) for r in shape.relations)
+        # Relations share tables; each is kept, and exported, once.
+        distinct = {id(table): table for r in shape.relations for table in (r.classes, r.aspects)}
+        names = {key: f"table_{i}" for i, key in enumerate(distinct)}
+        for key, table in distinct.items():
+            self.register_buffer(names[key], torch.from_numpy(table), persistent=False)
+        self._tables = [(names[id(r.classes)], names[id(r.aspects)]) for r in shape.relations]
+
+    def forward(self, x: Tensor, context: Tensor) -> list[Tensor]:
+        """x (…, width), context (…, C) -> F logits (…, V_f)."""
+        logits = [head(x) for head in self.symbols]
+        scores: dict[tuple[int, str], Tensor] = {}  # by field and kind of aspect: of each aspect (…, A)
+        for relation, classes, (table, aspects) in zip(self.relations, self.classes, self._tables):
+            known = getattr(self, table)[context[..., relation.column]]
+            added = classes(x).gather(-1, known)
+            key = (relation.field, aspects)
+            scores[key] = scores[key] + added if key in scores else added
+        for (field, aspects), score in scores.items():
+            logits[field] = logits[field] + score[..., getattr(self, aspects)]
+        return logits
+
+
+def _zeroed(linear: nn.Linear) -> nn.Linear:
+    """Says nothing until it has learnt something."""
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear

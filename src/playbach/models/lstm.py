@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from playbach.errors import UsageError, demand_numbers
-from playbach.models.base import Embeddings, Model, Shape
+from playbach.models.base import Embeddings, Heads, Model, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class Lstm(Model):
         between = c.dropout if c.layers > 1 else 0.0
         self.lstm = nn.LSTM(self.embed.size, c.hidden, c.layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(c.dropout)
-        self.heads = nn.ModuleList(nn.Linear(c.hidden, v) for v in shape.symbols)
+        self.heads = Heads(shape, c.hidden)
 
     def config(self) -> dict[str, Any]:
         return asdict(self.options)
 
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:
         outputs, _ = self.lstm(self.dropout(self.embed(previous, context)))
-        outputs = self.dropout(outputs)
-        return [head(outputs) for head in self.heads]
+        logits: list[Tensor] = self.heads(self.dropout(outputs), context)
+        return logits
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """Hidden and cell state (B, layers, hidden)."""
@@ -65,7 +65,7 @@ class Lstm(Model):
             x, c = self._cell(layer, x, state[0][:, layer], state[1][:, layer])
             hidden.append(x)
             cell.append(c)
-        return [head(x) for head in self.heads], [torch.stack(hidden, 1), torch.stack(cell, 1)]
+        return self.heads(x, context), [torch.stack(hidden, 1), torch.stack(cell, 1)]
 
     def _cell(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         weight, bias = getattr(self.lstm, f"weight_ih_l{layer}"), getattr(self.lstm, f"bias_ih_l{layer}")
