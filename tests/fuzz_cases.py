@@ -41,7 +41,7 @@ class Ground:
 
     folder: Path
     bundles: tuple[Path, ...]
-    reader: scores.Reader = field(default_factory=scores.Reader)
+    reader: scores.Reader = field(default_factory=lambda: scores.Reader(scores.Limits(seconds=5, musicxml_seconds=5)))
 
     @cached_property
     def composers(self) -> list[composing.Composer]:

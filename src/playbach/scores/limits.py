@@ -26,11 +26,13 @@ DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may cost before it is given up. Time counts from when the worker is free for it."""
+    """What one file may cost before it is given up. Time counts from when the worker is free for it, and longer for
+    MusicXML: music21 needs a second for some thousand notes, and ten on a small or busy machine."""
 
     max_bytes: int = 16 << 20
     max_notes: int = 500_000
     seconds: float = 10.0
+    musicxml_seconds: float = 60.0
     memory_bytes: int = 1 << 30
 
 

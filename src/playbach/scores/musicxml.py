@@ -9,7 +9,6 @@ tell us is read or mended here: cue notes, which drum a note is for, by how much
 from __future__ import annotations
 
 import io
-import sys
 import warnings
 import zipfile
 import zlib
@@ -40,11 +39,6 @@ def is_musicxml(data: bytes) -> bool:
     return data[:256].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
-def loaded() -> bool:
-    """Whether music21 is there, which takes a second or ten."""
-    return "music21" in sys.modules
-
-
 def demand() -> None:
     """Raises ScoreError where music21 is not installed."""
     if find_spec("music21") is None:
@@ -52,7 +46,7 @@ def demand() -> None:
 
 
 def load() -> None:
-    """Load what `parse` needs."""
+    """Load what `parse` needs, which takes a second or ten the first time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import music21.musicxml.xmlToM21  # noqa: F401

@@ -39,7 +39,7 @@ _ORPHAN_SECONDS = 5.0
 _AHEAD_FILES = 32
 _AHEAD_BYTES = 4096
 
-_READY, _LOADING, _SCORE, _FAULT = b"R", b"L", b"S", b"F"
+_READY, _MUSICXML, _SCORE, _FAULT = b"R", b"X", b"S", b"F"
 
 
 # ---------------------------------------------------------------------- the worker, as seen from our process
@@ -76,9 +76,9 @@ class Worker:
         while True:
             try:
                 answer = self._receive()
-            except TimeoutError:
+            except TimeoutError as error:
                 self._replace(blame=True, hangs=True)
-                return f"not read within {self._limits.seconds:g} s; damaged, or far too long: leave it out"
+                return f"not read within {error}; damaged, or far too long: leave it out"
             except (EOFError, OSError):
                 # A damaged file may spoil the memory and only the next one stumble over it. So nothing but
                 # the first file of a fresh process is surely to blame; any other gets a second chance.
@@ -145,13 +145,15 @@ class Worker:
         assert self._pipe is not None
         if not self._ready:
             self._await_start(self._pipe)
+        seconds = self._limits.seconds
         while True:
-            if not self._pipe.poll(self._limits.seconds):
-                raise TimeoutError
+            if not self._pipe.poll(seconds):
+                raise TimeoutError(f"{seconds:g} s")
             answer = self._pipe.recv_bytes()
-            if answer != _LOADING:
+            if answer != _MUSICXML:
                 return answer
             self._await_start(self._pipe)
+            seconds = self._limits.musicxml_seconds
 
     def _await_start(self, pipe: Connection) -> None:
         """Starting, or loading music21, is not part of any file's time, nor its fault."""
@@ -258,13 +260,12 @@ def _answer(path: Path, limits: Limits, pipe: Connection) -> bytes:
         if not musicxml.is_musicxml(data):
             score = midi.parse(data)
         else:
-            if not musicxml.loaded():
-                musicxml.demand()
-                pipe.send_bytes(_LOADING)
-                _alarm(_STARTUP_SECONDS)
-                musicxml.load()
-                _alarm(limits.seconds + _ORPHAN_SECONDS)
-                pipe.send_bytes(_READY)
+            musicxml.demand()
+            pipe.send_bytes(_MUSICXML)
+            _alarm(_STARTUP_SECONDS)
+            musicxml.load()
+            pipe.send_bytes(_READY)
+            _alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
             score = musicxml.parse(data, limits.max_bytes)
         return _SCORE + checked(score, limits).__getstate__()
     except ScoreError as error:
