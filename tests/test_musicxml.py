@@ -331,7 +331,9 @@ def test_without_music21_the_extra_is_named(file: Callable[..., Path], monkeypat
 
 
 @forked
-def test_music21_and_its_loading_may_take_longer_than_symusic(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_music21_and_its_loading_may_take_longer_than_symusic(
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     load = reading.load
 
     def slowly() -> None:
