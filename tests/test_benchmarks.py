@@ -16,7 +16,7 @@ import pytest
 import making
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality")
+SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus")
 sys.path.insert(0, str(FOLDER))
 
 import _bench  # noqa: E402
@@ -166,3 +166,28 @@ def test_every_variant_takes_a_training_step() -> None:
     for model, batch in [*made, training_speed.default_variant(pieces=2)]:
         few = type(batch)(batch.previous[:2, :8], batch.context[:2, :8], batch.target[:2, :8])
         assert 0 < training_speed.Trainer(model, "float32", "cpu").step(few) < 10
+
+
+# ---------------------------------------------------------------------------------------------------- long_corpus
+
+
+def test_generated_pieces_are_all_different_and_one_in_fifty_is_damaged(tmp_path: Path) -> None:
+    assert long_corpus.piece(3, bars=2) == long_corpus.piece(3, bars=2) != long_corpus.piece(4, bars=2)
+    long_corpus.folder(tmp_path, 201, bars=2)
+    files = sorted(tmp_path.rglob("*.mid"))
+    assert len(files) == 201
+    whole = [long_corpus.piece(i, bars=2) for i in range(201)]
+    assert [i for i, file in enumerate(files) if file.read_bytes() != whole[i]] == [49, 99, 149, 199]
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
+def test_a_small_folder_is_prepared_and_learnt_from() -> None:
+    pytest.importorskip("torch")
+    done = run("long_corpus", "--files", "60", "--bars", "4", "--steps", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    [found] = json.loads(done.stdout)["sizes"]
+    assert (found["files"], found["pieces"], found["left_out"]) == (60, 59, 1)
+    assert found["sequences"] > 47
+    assert all(seconds > 0 for seconds in found["seconds"].values())
+    for stage in ("preparing", "learning"):
+        assert found[stage]["all_mb"] >= found[stage]["own_mb"] > 30  # numpy alone takes that

@@ -53,3 +53,12 @@ def test_names_of_key_signatures(fifths: int, minor: bool, name: str) -> None:
 def test_a_key_has_a_name() -> None:
     assert keys.Key(3, "major", 0.9).name == "Eb major"
     assert keys.Key(8, "minor", 0.9).name == "G# minor"
+
+
+def test_the_likeliest_key_is_the_estimated_one() -> None:
+    weights = np.random.default_rng(0).integers(0, 200, (500, 12))
+    found = [keys.NAMES[i] for i in keys.likeliest(weights)]
+    estimated = [keys.estimate(row) for row in weights]
+    same = [name == key.name for name, key in zip(found, estimated, strict=True) if key]
+    assert sum(same) >= 0.99 * len(same)  # where two are equal but for rounding, either will do
+    assert keys.likeliest(np.zeros(12, np.int64)) == 0

@@ -32,6 +32,30 @@ TONICS: dict[Mode, tuple[str, ...]] = {
 }
 
 
+NAMES = tuple(f"{tonic} {mode}" for mode in PROFILES for tonic in TONICS[mode])
+"""The 24 keys, in the order of `likeliest`."""
+
+
+def _scales() -> npt.NDArray[np.int64]:
+    """What each pitch class (12,) speaks for each key (24,): the profiles at equal mean and length, as whole numbers,
+    so that sums are exact and the same in every order."""
+    rows = []
+    for profile in PROFILES.values():
+        level = np.array(profile) - np.mean(profile)
+        rows += [np.roll(level / np.linalg.norm(level), tonic) for tonic in range(12)]
+    return np.round(np.array(rows) * 10_000).astype(np.int64)
+
+
+SCALES = _scales()
+
+
+def likeliest(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each row of whole numbers (…, 12), how much of each pitch class there is, the index of the key (…) that
+    `estimate` would find; 0 where there is nothing."""
+    found: npt.NDArray[np.int64] = np.argmax(weights @ SCALES.T, axis=-1)
+    return found
+
+
 class Key(NamedTuple):
     """`tonic` is a pitch class, 0 for C; `score` the correlation with its profile, at most 1."""
 

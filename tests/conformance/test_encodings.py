@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import making
 from playbach import encodings
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions
+from playbach.encodings import ENCODINGS, Encoding, NotesOptions, lines
 from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, bare_score
 from playbach.events import Note
 
@@ -348,3 +348,45 @@ def test_all_voices_of_a_chorale_hold_only_where_no_wait_could_have_led_further(
         decoder.feed(np.array([hold]))
     at_bar_line = encodings.base.Bars(header.meters).place(decoder.tick) == 0
     assert decoder.allowed()[0][hold] == at_bar_line
+
+
+def test_relations_fit_their_fields(case: Any) -> None:
+    encoding, _ = case
+    assert encoding.relations
+    for relation in encoding.relations:
+        assert relation.classes.shape[0] == len(encoding.context[relation.column])
+        assert relation.aspects.shape == (len(encoding.fields[relation.field]),)
+        assert relation.aspects.min() >= 0 and relation.aspects.max() < relation.classes.shape[1]
+        assert relation.classes.min() >= 0
+
+
+def test_a_piece_has_the_same_relations_in_every_key(case: Any) -> None:
+    """What a network learns of them holds wherever it is played."""
+    encoding, make = case
+    for seed in range(6):
+        score = make(seed)
+        told = []
+        for semitones in encoding.transpositions(score):
+            sequence = encoding.encode(encodings.transposed(score, semitones))
+            said = [
+                (r.aspects[sequence.steps[:, r.field]], sequence.context[:, r.column]) for r in encoding.relations
+            ]
+            told.append(
+                [r.classes[known, aspect] for r, (aspect, known) in zip(encoding.relations, said, strict=True)]
+            )
+        assert all(np.array_equal(told[0], other) for other in told)
+        assert any((classes > 0).any() for classes in told[0])
+
+
+def test_a_line_tells_its_last_notes_and_its_echoes() -> None:
+    notes = [60, 62, 64, 72, 74]  # up a tone, up a tone; and again from C5
+    told = lines.told(np.array(notes))
+    names = [field.name for field in lines.FIELDS]
+    last = dict(zip(names, told[-1].tolist(), strict=True))
+    assert [last[f"note {k} ago"] - lines.FIRST for k in (1, 2, 3)] == [74, 72, 64]
+    assert last["echo of 1"] - lines.FIRST == 82, "after a tone there came an octave less two tones last"
+    assert last["echo of 2"] == lines.NOTHING
+    line = lines.Line()
+    for note in notes:
+        line.hear(note)
+    assert line.told() == told[-1].tolist()

@@ -5,8 +5,9 @@ alto, tenor (a pitch where a note begins, `hold` where the voice goes on, soundi
 silent) and then the wait until the next onset, `+1` to `+16` sixteenths. A wait never crosses a bar line: where
 nothing happens at one, all four voices hold. Before each step the network is told whose step it is, the place in
 the bar, the meter, how many bars are left, the wait that led here, how long each voice has held, what sounds in each
-voice at this moment, in which interval this voice stood to each other one before, and by how much each has just
-moved: what a student of counterpoint looks at.
+voice at this moment, in which interval this voice stood to each other one before, by how much each has just moved,
+and in which key the piece so far seems to be: what a student of counterpoint looks at. Which intervals and which
+degree a new note makes are relations, scored beside the note.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
 (TonicNet, arXiv:1911.11775). Waits instead of a step for every sixteenth say the same in less than half the steps.
@@ -24,6 +25,7 @@ import numpy as np
 from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
+from playbach import keys
 from playbach.encodings.base import (
     LEFT,
     LEFT_SYMBOLS,
@@ -42,7 +44,7 @@ from playbach.encodings.base import (
     left_bucket,
     most_common_headers,
 )
-from playbach.encodings.relations import Relation, chord_classes, interval_classes
+from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import GRID, VOICES, SingleNote, header_of, voices
 from playbach.errors import ScoreError
 from playbach.events import TICKS_PER_QUARTER, Event, Note
@@ -107,19 +109,35 @@ class ChoraleEncoding(Encoding):
             *(Field(f"sounding {v.lower()}", sounding) for v in VOICES),
             *(Field(f"interval to {v.lower()}", (*map(str, range(12)), "none")) for v in VOICES),
             *(Field(f"motion of {v.lower()}", (*map(str, range(-12, 13)), "none")) for v in VOICES),
+            Field("home", ("nothing", *keys.NAMES)),
         )
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
-        """A note's interval from the voice's last one, and from what sounds in each voice, modulo the octave."""
+        """A note's interval from the voice's last one, from what sounds in each voice, also modulo the octave, and
+        its degree in the key that the piece seems to be in."""
         known = [None, None, None, *range(self.high - self.low + 1)]
         aspects = np.zeros(len(self.fields[0]), np.int64)
         aspects[FIRST_PITCH : self.first_wait] = np.arange(FIRST_PITCH, self.first_wait)
-        motion, above = interval_classes(known, known), chord_classes(known, known)
+        distance, above = interval_classes(known, known), chord_classes(known, known)
         return (
-            Relation("motion", 0, OWN, motion, aspects),
+            Relation("motion", 0, OWN, distance, aspects),
+            *(
+                Relation(f"distance from {v.lower()}", 0, SOUNDING + i, distance, aspects)
+                for i, v in enumerate(VOICES)
+            ),
             *(Relation(f"above {v.lower()}", 0, SOUNDING + i, above, aspects) for i, v in enumerate(VOICES)),
+            Relation("degree", 0, len(self.context) - 1, self._degrees(), aspects),
         )
+
+    def _degrees(self) -> Classes:
+        """Of each pitch in each key (25, pitches); those of major and minor are different classes."""
+        pitches = np.arange(self.high - self.low + 1) + self.low
+        classes = np.zeros((1 + len(keys.NAMES), FIRST_PITCH + len(pitches)), np.int64)
+        for key in range(len(keys.NAMES)):
+            mode, tonic = divmod(key, 12)
+            classes[1 + key, FIRST_PITCH:] = 1 + 12 * mode + (pitches - tonic) % 12
+        return classes
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
@@ -176,6 +194,7 @@ class ChoraleEncoding(Encoding):
                 context[:, j, 14 + other] = _interval(own, before)
                 context[:, j, 18 + other] = _motion(before, now)
         steps = np.vstack([symbols[list(ORDER)][:, onsets], self.first_wait - 1 + waits])
+        context[:, :, -1] = self._homes(sounding, waits)[:, None]
         notes = sum(len(part) for part in parts)
         told = context.reshape(len(onsets) * SLOTS, -1)
         return Sequence(steps.T.reshape(-1, 1).astype(np.int32), told, header, notes, frames * GRID)
@@ -207,6 +226,19 @@ class ChoraleEncoding(Encoding):
         lengths = np.zeros((4, len(onsets)), np.int32)
         lengths[:, 1:] = onsets[1:] - onsets[begun[:, :-1]]
         return sounding, lengths
+
+    def _homes(self, sounding: Ints, waits: Ints) -> Ints:
+        """The key of all that came before each onset (N,), 0 where that is nothing."""
+        weights = np.zeros((len(waits) + 1, 12), np.int64)
+        for voice in sounding[:, 1:]:
+            notes = np.flatnonzero(voice >= FIRST_PITCH)
+            weights[notes + 1, self._pitch_class(voice[notes])] += waits[notes]
+        weights = weights.cumsum(axis=0)[:-1]
+        homes: Ints = np.where(weights.any(axis=1), 1 + keys.likeliest(weights), 0)
+        return homes
+
+    def _pitch_class(self, symbol: Any) -> Any:
+        return (symbol - FIRST_PITCH + self.low) % 12
 
     def _symbol(self, pitch: int) -> int:
         return FIRST_PITCH + pitch - self.low if self.low <= pitch <= self.high else UNKNOWN
@@ -268,6 +300,8 @@ class ChoraleDecoder(Decoder):
         self._sounding = [HOLD] * 4
         self._before = [HOLD] * 4  # what sounded before this onset
         self._begun = [0] * 4
+        self._weights = [0] * 12  # how long each pitch class has sounded
+        self._home = 0
         self._made_by: list[list[int]] = [[], [], [], []]
         self._pitch_masks = [self._pitch_mask(v) for v in range(4)]
 
@@ -296,7 +330,8 @@ class ChoraleDecoder(Decoder):
         own = before[3 if wait else ORDER[slot]]  # the wait looks from the bass
         sounding = [0 if wait else own, *now]
         relations = [*_interval(own, before), *_motion(before, now)]
-        return np.array([slot, place, meter, self.left(), self._waited, *lengths, *sounding, *relations], np.int32)
+        told = [slot, place, meter, self.left(), self._waited, *lengths, *sounding, *relations, self._home]
+        return np.array(told, np.int32)
 
     def allowed(self) -> list[Mask]:
         if self._slot == len(ORDER):
@@ -348,6 +383,10 @@ class ChoraleDecoder(Decoder):
             self._before = list(self._sounding)
             self._waited = max(1, symbol - self._encoding.first_wait + 1)
             self._frame += self._waited
+            for sounds in self._sounding:
+                if sounds >= FIRST_PITCH:
+                    self._weights[self._encoding._pitch_class(sounds)] += self._waited
+            self._home = 1 + int(keys.likeliest(np.array(self._weights))) if any(self._weights) else 0
             sounding = [self._begun[v] * GRID for v in range(4) if self._sounding[v] >= FIRST_PITCH]
             self.final_until = min([self.tick, *sounding])
             self.finished = self._reached_end()
@@ -363,8 +402,10 @@ class ChoraleDecoder(Decoder):
 
     def ends_well(self) -> bool:
         """All voices have held for a quarter at least, in a major or minor triad on the bass; the fifth may be
-        missing. Every chorale of Bach's ends so."""
+        missing. Every chorale of Bach's ends so. The bass has the tonic of the piece, as in most."""
         if min(self._sounding) < FIRST_PITCH or self._frame - max(self._begun) < TICKS_PER_QUARTER // GRID:
+            return False
+        if (self._home - 1) % 12 != self._encoding._pitch_class(self._sounding[3]):
             return False
         above = {(symbol - self._sounding[3]) % 12 for symbol in self._sounding}
         return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}

@@ -15,7 +15,7 @@ import numpy as np
 
 from playbach.encodings.base import Field, Ints
 
-RECENT = 4
+RECENT = 8
 """The last notes that are told."""
 ECHOES = (1, 2, 3, 4, 6, 8)
 """Of so many intervals."""

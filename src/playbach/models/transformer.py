@@ -32,7 +32,7 @@ class TransformerConfig:
     layers: int = 4
     heads: int = 4
     feed_forward: int = 4
-    memory: int = 128
+    memory: int = 256
     dropout: float = 0.3
     symbol_dropout: float = 0.2
 
