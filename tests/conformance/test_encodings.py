@@ -368,12 +368,8 @@ def test_a_piece_has_the_same_relations_in_every_key(case: Any) -> None:
         told = []
         for semitones in encoding.transpositions(score):
             sequence = encoding.encode(encodings.transposed(score, semitones))
-            said = [
-                (r.aspects[sequence.steps[:, r.field]], sequence.context[:, r.column]) for r in encoding.relations
-            ]
-            told.append(
-                [r.classes[known, aspect] for r, (aspect, known) in zip(encoding.relations, said, strict=True)]
-            )
+            steps, context = sequence.steps, sequence.context
+            told.append([r.classes[context[:, r.column], r.aspects[steps[:, r.field]]] for r in encoding.relations])
         assert all(np.array_equal(told[0], other) for other in told)
         assert any((classes > 0).any() for classes in told[0])
 
