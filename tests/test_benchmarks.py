@@ -20,6 +20,7 @@ SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality", 
 sys.path.insert(0, str(FOLDER))
 
 import _bench  # noqa: E402
+import long_corpus  # noqa: E402
 import reading  # noqa: E402
 import startup  # noqa: E402
 import training_speed  # noqa: E402

@@ -22,12 +22,13 @@ import numpy as np  # noqa: E402
 
 import playbach  # noqa: E402
 from playbach import bundle as bundles  # noqa: E402
-from playbach import corpora, training  # noqa: E402
+from playbach import corpora, evaluation, training  # noqa: E402
 from playbach.batches import IGNORED, TrainingSet  # noqa: E402
 from playbach.checkpoints import RunState  # noqa: E402
 from playbach.encodings.base import LEFT_UNKNOWN  # noqa: E402
 from playbach.errors import CorpusError, PlaybachError, UsageError  # noqa: E402
 from playbach.evaluation import commonest, measure  # noqa: E402
+from playbach.models import Shape, build  # noqa: E402
 from playbach.training import Hooks, TrainOptions  # noqa: E402
 
 SMALL = {"width": 32, "layers": 1, "heads": 2}
@@ -242,6 +243,20 @@ def test_measuring_does_not_depend_on_padding(lines_bundle: Path, lines_folder: 
     assert together.steps == sum(map(len, sequences))
     guess = commonest(trained.encoding, sequences, sequences)
     assert guess.bits_per_symbol <= np.log2(max(len(f) for f in trained.encoding.fields))
+
+
+@pytest.mark.parametrize("most", [0, 1 << 27])
+def test_measuring_bit_by_bit_or_step_by_step_is_the_same(
+    lines_folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    corpus, options = loaded(lines_folder)
+    encoding = training.fit_encoding(corpus, options)
+    model = build(options.model, Shape.of(encoding), options.network)
+    sequences = [encoding.encode(making.line(seed, bars)) for seed, bars in ((1, 3), (2, 9), (3, 6))]
+    whole = measure(model, encoding, sequences)
+    monkeypatch.setattr(evaluation, "LOGITS_AT_ONCE", 7 * max(map(len, encoding.fields)))
+    monkeypatch.setattr(evaluation, "LOGITS_AT_MOST", most)
+    assert measure(model, encoding, sequences).manifest() == pytest.approx(whole.manifest(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

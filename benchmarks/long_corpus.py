@@ -1,0 +1,212 @@
+"""What ever larger folders of music cost: memory, files a second, milliseconds a file, from the folder to training.
+
+Claim: memory does not grow with the corpus, and no file costs more because there are many. For each size a folder of
+MIDI files is generated (four tracks and some 1,300 notes each, all different; one in fifty is damaged in one of four
+ways), read, split, encoded in all keys into shards, and trained on for a few steps, in a fresh process. Memory is
+that of this process and all that it starts, looked at ten times a second: each page counts once, however many share
+it. Needs Linux's /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from _bench import Table, count, fail, parser, report, say
+
+DAMAGED = 50
+"""One file in so many."""
+CRASHING = bytes.fromhex("4d546864 00000006 0000 0001 01e0 4d54726b 00000004 6e9fb140")
+"""A pitch above 127, on which symusic 0.5.9 crashes."""
+SCALE = (0, 2, 4, 5, 7, 9, 11)
+STAGES = ("reading", "fitting", "encoding", "training")
+NETWORK = {"hidden": 64, "layers": 1, "embedding": 16}
+
+
+def piece(seed: int, bars: int = 64) -> bytes:
+    """A MIDI file of a melody, chords of three notes, a bass and drums, different for every seed."""
+    import numpy as np
+    import symusic
+
+    rng = np.random.default_rng(seed)
+    score = symusic.Score(480)
+    score.tempos.append(symusic.Tempo(0, qpm=float(rng.integers(60, 160))))
+    score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
+    tonic, roots = int(rng.integers(-5, 7)), rng.integers(0, 7, bars)
+    walk = np.clip(np.cumsum(rng.integers(-2, 3, bars * 8)) % 21, 0, 20)
+    kept = rng.random(bars * 8) < 0.7
+    degrees = {
+        "Melody": [(i * 240, 240, 60, int(walk[i])) for i in np.flatnonzero(kept).tolist()],
+        "Chords": [(b * 960, 960, 48, int(roots[b // 2]) + d) for b in range(2 * bars) for d in (0, 2, 4)],
+        "Bass": [(b * 1920 + q * 480, 480, 36, int(roots[b])) for b in range(bars) for q in range(4)],
+    }  # fmt: skip
+    for program, (name, notes) in zip((73, 0, 32), degrees.items()):
+        track = symusic.Track(name, program, False)
+        for tick, duration, low, degree in notes:
+            pitch = low + tonic + 12 * (degree // 7) + SCALE[degree % 7]
+            track.notes.append(symusic.Note(tick, duration, pitch, int(rng.integers(50, 110))))
+        score.tracks.append(track)
+    drums = symusic.Track("Drums", 0, True)
+    for i in range(bars * 4):
+        drums.notes.append(symusic.Note(i * 480, 120, 36 + 2 * (i % 2), 90))
+    score.tracks.append(drums)
+    return bytes(score.dumps_midi())
+
+
+def folder(into: Path, files: int, bars: int = 64) -> Path:
+    """So many files, a hundred to a folder."""
+    for i in range(files):
+        data, kind = piece(i, bars), i // DAMAGED % 4
+        if i % DAMAGED == DAMAGED - 1:
+            data = (data[: len(data) // 2], b"", bytes(range(256)) * 20, CRASHING)[kind]
+        path = into / f"{i // 100:04}" / f"{i:06}.mid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return into
+
+
+def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
+    """Everything that is measured, in this process: seconds of each stage, and what came of it."""
+    from playbach import training
+    from playbach.batches import TrainingSet
+    from playbach.corpora import load_folder
+
+    class Few(training.Hooks):
+        done = 0
+
+        def advance(self, loss: float) -> None:
+            self.done += 1
+
+        def stop(self) -> bool:
+            return self.done >= steps
+
+    times = [perf_counter()]
+    corpus, encoding = load_folder(music, encoding="notes")
+    times.append(perf_counter())
+    options = training.TrainOptions(encoding=encoding, model="lstm", network=NETWORK, window=128, batch=8)
+    fitted = training.fit_encoding(corpus, options)
+    times.append(perf_counter())
+    shards = into / "shards"
+    sequences = TrainingSet(corpus.train, fitted, shards).sequences
+    times.append(perf_counter())
+    trained = training.train(corpus, options, Few(), folder=shards)
+    times.append(perf_counter())
+    return {
+        "times": times,
+        "seconds": {stage: b - a for stage, a, b in zip(STAGES, times, times[1:])},
+        "pieces": sum(1 for _ in corpus.pieces()),
+        "left_out": len(corpus.skipped),
+        "sequences": sequences,
+        "bits_per_note": trained.test.bits_per_note,
+        "shards_mb": sum(path.stat().st_size for path in shards.iterdir()) / 1e6,
+    }
+
+
+class Memory(threading.Thread):
+    """Looks, ten times a second, at how much memory a process and its descendants take together: (when, MB of all,
+    MB of that which are pages of files, which the system can take back)."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(daemon=True)
+        self._process, self._ended = process, threading.Event()
+        self.found: list[tuple[float, float, float]] = []
+
+    def run(self) -> None:
+        while not self._ended.wait(0.1):
+            pss = [sizes(process) for process in family(self._process)]
+            self.found.append((perf_counter(), *(sum(p.get(k, 0) for p in pss) / 1e3 for k in ("Pss", "Pss_File"))))
+
+    def peaks(self, begin: float, end: float) -> dict[str, float]:
+        """The most between two moments, of all and of what is no file's page."""
+        then = [(whole, mapped) for when, whole, mapped in self.found if begin <= when <= end] or [(0.0, 0.0)]
+        return {"all_mb": max(whole for whole, _ in then), "own_mb": max(whole - mapped for whole, mapped in then)}
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def family(process: int) -> list[int]:
+    """A process and all that it has started, and they."""
+    found = [process]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found += map(int, task.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def sizes(process: int) -> dict[str, int]:
+    """A process's proportional sizes in kB, by name."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
+    except OSError:
+        return {}
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+
+
+def measured(files: int, steps: int, bars: int) -> dict[str, Any]:
+    """One size, in a process of its own."""
+    import subprocess
+
+    with tempfile.TemporaryDirectory() as place:
+        into = Path(place)
+        say(f"{files} files: generating")
+        music = folder(into / "music", files, bars)
+        say(f"{files} files: at work")
+        command = [sys.executable, __file__, "--work", str(music), "--steps", str(steps)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            memory = Memory(process.pid)
+            memory.start()
+            out, errors = process.communicate()
+            memory.end()
+        if process.returncode:
+            fail(f"{files} files: {errors.strip()}")
+        found = json.loads(out)
+    begin, *_, ready, end = found["times"]
+    rates = {"files_a_second": files / (ready - begin), "ms_a_file": 1e3 * (ready - begin) / files}
+    peaks = {"preparing": memory.peaks(begin, ready), "learning": memory.peaks(ready, end)}
+    return {"files": files, **found, **rates, **peaks}
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--files", type=count, nargs="+", default=[100, 1000, 10_000], metavar="N",
+                         help="the sizes (default: 100 1000 10000)")  # fmt: skip
+    options.add_argument("--bars", type=count, default=64, help="of each piece (default: %(default)s)")
+    options.add_argument("--steps", type=count, default=30, help="of training (default: %(default)s)")
+    options.add_argument("--work", type=Path, help="measure a folder in this process; used by the script")
+    given = options.parse_args()
+    if given.work:
+        print(json.dumps(work(given.work, given.work.parent, given.steps)))
+        return
+    if not Path("/proc/self/smaps_rollup").exists():
+        fail("this benchmark needs Linux's /proc, to see the memory of several processes")
+    found = [measured(files, given.steps, given.bars) for files in given.files]
+    rows = [
+        (f"{f['files']:,}", f"{f['left_out']:,}", *(f"{f['seconds'][stage]:,.1f}" for stage in STAGES),
+         f"{f['files_a_second']:,.1f}", f"{f['ms_a_file']:.1f}", f"{f['preparing']['all_mb']:,.0f}",
+         f"{f['preparing']['own_mb']:,.0f}", f"{f['learning']['own_mb']:,.0f}", f"{f['shards_mb']:,.0f}")
+        for f in found
+    ]  # fmt: skip
+    columns = ("files", "left out", *(f"{stage} s" for stage in STAGES), "files/s", "ms/file", "MB", "MB of its own",
+               "MB learning", "MB on disk")  # fmt: skip
+    notes = (
+        "files/s and ms/file are from the folder to shards that are ready, training not counted",
+        "MB: the peak of all processes until then; MB of its own: the peak of what is no page of a file",
+        "MB learning: the same while training, which needs more for a larger vocabulary",
+        f"{given.steps} training steps, then the held-out music is measured; seeds are the files' numbers",
+    )
+    report("Folders of music, small and large", Table(columns, tuple(rows), notes), {"sizes": found},
+           ("symusic", "numpy", "torch"), given.json)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
