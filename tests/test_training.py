@@ -75,6 +75,17 @@ def test_the_bundle_tells_where_it_comes_from(chorales_bundle: Path) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest["pieces"])
     assert manifest["metrics"]["onnx_largest_logit_difference"] < 1e-3
     assert "| held-out test |" in bundle.card
+    assert "| test, guessed by an n-gram |" in bundle.card
+    assert (
+        0
+        < manifest["metrics"]["ngram"]["bits_per_note"]
+        < manifest["metrics"]["guessing_by_frequency"]["bits_per_note"]
+    )
+    command = manifest["provenance"]["command"]
+    assert command.startswith(
+        "playbach train chorales --name chorales-transformer-chorale --encoding chorale --epochs 6 "
+    )
+    assert f"`{command}`" in bundle.card
     import safetensors.torch
 
     weights = safetensors.torch.load(bundle.members[bundles.WEIGHTS])

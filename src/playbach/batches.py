@@ -72,6 +72,11 @@ class TrainingSet:
         """Each piece in its own key."""
         return map(self.shards.sequence, self.shards.originals().tolist())
 
+    def in_keys(self) -> Iterator[list[Sequence]]:
+        """Each piece in all its keys."""
+        for first, keys in zip(self._first.tolist(), self._keys.tolist()):
+            yield [self.shards.sequence(row) for row in range(first, first + keys)]
+
     def like(self, steps: int, seed: int) -> list[Sequence]:
         """Pieces of about so many steps, in their own keys."""
         rows = np.random.default_rng(seed).permutation(self.shards.originals())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+import shlex
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import safetensors.torch
 
 from playbach import bundle as bundles
 from playbach._version import __version__
+from playbach.corpora import BUILTIN
+from playbach.encodings import NotesOptions
 from playbach.errors import BundleError
 from playbach.export import onnx
 from playbach.models import Model
 from playbach.sampling import Sampling
-from playbach.training import Trained, example
+from playbach.training import Trained, TrainOptions, example
 from playbach.verdict import Verdict
 
 
@@ -61,6 +64,7 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
         "encoding": trained.encoding.manifest(),
         "sampling": asdict(Sampling()),
         "provenance": {
+            "command": command(name, trained),
             "corpus": trained.corpus.name,
             "options": asdict(trained.options),
             "device": trained.device,
@@ -79,11 +83,29 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "valid": trained.best.valid.manifest(),
             "train": trained.best.train.manifest(),
             "guessing_by_frequency": trained.baseline.manifest(),
+            **({"ngram": trained.ngram.manifest()} if trained.ngram else {}),
             "onnx_largest_logit_difference": difference,
             "verdict": verdict.word,
         },
         "pieces": {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()},
     }
+
+
+def command(name: str, trained: Trained) -> str:
+    """What would train it again: `playbach train` with all that is not a default. What has no option of the command
+    line can be read in the manifest."""
+    options, corpus = trained.options, trained.corpus.name
+    flags = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in ("network", "notes")}
+    given = {flag: value for flag, value in flags.items() if value != getattr(TrainOptions(), flag)}
+    if options.encoding == "notes":
+        given |= {k: v for k, v in asdict(options.notes).items() if v != getattr(NotesOptions(), k)}
+    given = {"name": name, **given, **options.network}
+    if corpus in BUILTIN and options.encoding == "chorale":
+        del given["encoding"]
+    words = ["playbach", "train", *([] if corpus in BUILTIN else [corpus])]
+    for flag, value in given.items():
+        words += [f"--{flag.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return shlex.join(words)
 
 
 def _card(name: str, trained: Trained, verdict: Verdict) -> str:
@@ -93,6 +115,7 @@ def _card(name: str, trained: Trained, verdict: Verdict) -> str:
         ("held-out test", trained.test),
         ("validation", trained.best.valid),
         ("training pieces", trained.best.train),
+        *([("test, guessed by an n-gram", trained.ngram)] if trained.ngram else []),
         ("test, guessed by frequency", trained.baseline),
     ]
     table = "\n".join(
@@ -108,6 +131,7 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
 
 - Corpus: {corpus.name}; {len(corpus.train)} pieces to train, {len(corpus.valid)} to validate, {len(corpus.test)} to
   test; {corpus.tunes} tunes. Training pieces also in all keys within the corpus's range.
+- Command: `{command(name, trained)}`
 - Trained by playbach {__version__}, {len(trained.history)} epochs (the best was {trained.best.number}) in
   {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
   {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
@@ -118,7 +142,8 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
 {table}
 
 Accuracy is the share of steps whose most probable symbol is right. All figures are of whole pieces from their
-beginning, without being told how much is left. Guessing by frequency is the least that must be beaten, not a rival.
+beginning, without being told how much is left. The n-gram learnt from the same pieces in the same keys
+(docs/evaluation.md); guessing by frequency is the least that must be beaten.
 
 {verdict}
 """

@@ -282,13 +282,18 @@ def _verdict(trained: Trained) -> Verdict:
     )
 
 
+def _ngram(trained: Trained) -> str:
+    rival = trained.ngram
+    return f"; an n-gram: {rival.accuracy:.3f}, {rival.bits_per_note:.3f}" if rival else ""
+
+
 def _closing_lines(trained: Trained, verdict: Verdict) -> Iterator[str]:
     minutes, seconds = divmod(round(trained.seconds), 60)
     yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stopped}"
     test, guess = trained.test, trained.baseline
     yield (
         f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note "
-        f"(guessing by frequency: {guess.accuracy:.3f}, {guess.bits_per_note:.3f}); "
+        f"(guessing by frequency: {guess.accuracy:.3f}, {guess.bits_per_note:.3f}{_ngram(trained)}); "
         f"{test.unknown:.1%} of its steps have a symbol that training never saw"
     )
     yield from verdict.lines

@@ -25,8 +25,11 @@ from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
 from playbach.encodings.base import Ints
 from playbach.errors import CorpusError, PlaybachError, UsageError, demand_numbers
 from playbach.evaluation import Figures, commonest, measure
+from playbach.figures import figures as measured
+from playbach.figures import guesses
 from playbach.models import MODELS, Model, Shape, build
-from playbach.shards import Shards
+from playbach.ngram import NGram
+from playbach.shards import STEPS, Shards
 from playbach.shards import build as build_shards
 
 BATCHES_AN_EPOCH = 48
@@ -35,6 +38,7 @@ BATCH_LIMITS = (4, 32)
 MIN_GAIN = 0.001
 """An epoch is an improvement where its bits per note are lower than the best by this share."""
 PROBE_STEPS = 12
+MOST_COUNTED = 1_000_000
 DTYPES = ("auto", "float32", "bfloat16")
 Moment = Literal["step", "epoch", "end"]
 """After what the state of a run stands still: a step, an epoch and its measuring, the whole training."""
@@ -108,6 +112,9 @@ class Trained:
     history: tuple[Epoch, ...]
     test: Figures
     baseline: Figures
+    """Guessing the test side by the symbols' frequency …"""
+    ngram: Figures | None
+    """… and by an n-gram of the same training pieces, if they are no more than MOST_COUNTED steps in all keys."""
     seconds: float
     stopped: str
     device: str
@@ -246,10 +253,21 @@ def train(
     model.load_state_dict(state.best)
     figures = measure(model, encoding, test)
     baseline = commonest(encoding, data.originals(), test)
+    ngram = _counted(data, encoding, test, hooks)
     return Trained(
-        model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, elapsed(), stopped,
-        str(device), state.dtype, batch, data.steps, max(valid, key=len),
+        model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, ngram, elapsed(),
+        stopped, str(device), state.dtype, batch, data.steps, max(valid, key=len),
     )  # fmt: skip
+
+
+def _counted(data: TrainingSet, encoding: Encoding, test: list[Sequence], hooks: Hooks) -> Figures | None:
+    """What the test side costs an n-gram: the rival that shows what the network adds."""
+    if int(data.shards.index[:, STEPS].sum()) > MOST_COUNTED:
+        return None
+    hooks.say("Counting an n-gram of the same pieces, to compare with")
+    baseline = NGram.fit(data.in_keys(), encoding)
+    guessed = [guesses([np.log(p) for p in baseline.probabilities(s)], s.steps) for s in test]
+    return measured(guessed, test, encoding)
 
 
 def _optimiser(model: Model, options: TrainOptions) -> torch.optim.Optimizer:

@@ -11,7 +11,8 @@ degree a new note makes are relations, scored beside the note.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
 (TonicNet, arXiv:1911.11775). Waits instead of a step for every sixteenth say the same in less than half the steps.
-Knows nothing of networks. Past 400 lines because encoding, projection and decoder must agree and are read side by side.
+Knows nothing of networks. Past 400 lines because encoding, projection and decoder must agree and are read side by
+side.
 """
 
 from __future__ import annotations
