@@ -1,7 +1,7 @@
 """What ever larger folders of music cost: memory, files a second, milliseconds a file, from the folder to training.
 
 Claim: memory does not grow with the corpus, and no file costs more because there are many. For each size a folder of
-MIDI files is generated (four tracks and some 1,300 notes each, all different; one in fifty is damaged in one of four
+MIDI files is generated (four tracks and some 470 notes each, all different; one in fifty is damaged in one of four
 ways), read, split, encoded in all keys into shards, and trained on for a few steps, in a fresh process. Memory is
 that of this process and all that it starts, looked at ten times a second: each page counts once, however many share
 it. Needs Linux's /proc.
@@ -23,12 +23,11 @@ DAMAGED = 50
 """One file in so many."""
 CRASHING = bytes.fromhex("4d546864 00000006 0000 0001 01e0 4d54726b 00000004 6e9fb140")
 """A pitch above 127, on which symusic 0.5.9 crashes."""
-SCALE = (0, 2, 4, 5, 7, 9, 11)
 STAGES = ("reading", "fitting", "encoding", "training")
 NETWORK = {"hidden": 64, "layers": 1, "embedding": 16}
 
 
-def piece(seed: int, bars: int = 64) -> bytes:
+def piece(seed: int, bars: int = 24) -> bytes:
     """A MIDI file of a melody, chords of three notes, a bass and drums, different for every seed."""
     import numpy as np
     import symusic
@@ -37,28 +36,27 @@ def piece(seed: int, bars: int = 64) -> bytes:
     score = symusic.Score(480)
     score.tempos.append(symusic.Tempo(0, qpm=float(rng.integers(60, 160))))
     score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
+    scale = np.array([12 * octave + step for octave in range(4) for step in (0, 2, 4, 5, 7, 9, 11)])
     tonic, roots = int(rng.integers(-5, 7)), rng.integers(0, 7, bars)
-    walk = np.clip(np.cumsum(rng.integers(-2, 3, bars * 8)) % 21, 0, 20)
-    kept = rng.random(bars * 8) < 0.7
-    degrees = {
-        "Melody": [(i * 240, 240, 60, int(walk[i])) for i in np.flatnonzero(kept).tolist()],
-        "Chords": [(b * 960, 960, 48, int(roots[b // 2]) + d) for b in range(2 * bars) for d in (0, 2, 4)],
-        "Bass": [(b * 1920 + q * 480, 480, 36, int(roots[b])) for b in range(bars) for q in range(4)],
-    }  # fmt: skip
-    for program, (name, notes) in zip((73, 0, 32), degrees.items()):
-        track = symusic.Track(name, program, False)
-        for tick, duration, low, degree in notes:
-            pitch = low + tonic + 12 * (degree // 7) + SCALE[degree % 7]
-            track.notes.append(symusic.Note(tick, duration, pitch, int(rng.integers(50, 110))))
+    eighths = np.flatnonzero(rng.random(bars * 8) < 0.7)
+    walk = np.clip(np.cumsum(rng.integers(-2, 3, bars * 8)) % 21, 0, 20)[eighths]
+    halves, quarters = np.arange(bars * 2), np.arange(bars * 4)
+    chords = roots[halves // 2, None] + [0, 2, 4]
+    for name, program, drums, ticks, duration, pitches in (
+        ("Melody", 73, False, eighths * 240, 240, 60 + tonic + scale[walk]),
+        ("Chords", 0, False, np.repeat(halves * 960, 3), 960, 48 + tonic + scale[chords].ravel()),
+        ("Bass", 32, False, quarters * 480, 480, 36 + tonic + scale[roots[quarters // 4]]),
+        ("Drums", 0, True, quarters * 480, 120, 36 + 2 * (quarters % 2)),
+    ):
+        track = symusic.Track(name, program, drums)
+        columns = (ticks, np.full(len(ticks), duration), pitches, rng.integers(50, 110, len(ticks)))
+        kinds = (np.int32, np.int32, np.int8, np.int8)
+        track.notes = type(track.notes).from_numpy(*(c.astype(kind) for c, kind in zip(columns, kinds)))
         score.tracks.append(track)
-    drums = symusic.Track("Drums", 0, True)
-    for i in range(bars * 4):
-        drums.notes.append(symusic.Note(i * 480, 120, 36 + 2 * (i % 2), 90))
-    score.tracks.append(drums)
     return bytes(score.dumps_midi())
 
 
-def folder(into: Path, files: int, bars: int = 64) -> Path:
+def folder(into: Path, files: int, bars: int = 24) -> Path:
     """So many files, a hundred to a folder."""
     for i in range(files):
         data, kind = piece(i, bars), i // DAMAGED % 4
@@ -180,7 +178,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--files", type=count, nargs="+", default=[100, 1000, 10_000], metavar="N",
                          help="the sizes (default: 100 1000 10000)")  # fmt: skip
-    options.add_argument("--bars", type=count, default=64, help="of each piece (default: %(default)s)")
+    options.add_argument("--bars", type=count, default=24, help="of each piece (default: %(default)s)")
     options.add_argument("--steps", type=count, default=30, help="of training (default: %(default)s)")
     options.add_argument("--work", type=Path, help="measure a folder in this process; used by the script")
     given = options.parse_args()
