@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from playbach.corpora import Piece
+from playbach.corpora import Piece, Progress
 from playbach.encodings import Encoding, Sequence
 from playbach.encodings.base import LEFT_UNKNOWN, Ints
 from playbach.shards import PIECE, STEPS, build
@@ -53,10 +53,11 @@ class TrainingSet:
         encoding: Encoding,
         folder: Path | None = None,
         stop: Callable[[], bool] = lambda: False,
+        progress: Progress = lambda work, total: work,
     ) -> None:
         """Arguments and errors are those of `shards.build`."""
         self._encoding = encoding
-        self.shards = build(pieces, encoding, "train", folder, all_keys=True, stop=stop)
+        self.shards = build(pieces, encoding, "train", folder, all_keys=True, stop=stop, progress=progress)
         index = self.shards.index
         self._first = np.flatnonzero(np.diff(index[:, PIECE], prepend=-1))
         self._keys = np.diff(self._first, append=len(index))

@@ -43,6 +43,7 @@ __all__ = [
     "SIDES",
     "Corpus",
     "Piece",
+    "Progress",
     "choose_encoding",
     "digest",
     "load_builtin",
@@ -152,6 +153,7 @@ def load_folder(
     seed: int = 0,
     encoding: str | None = None,
     report: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda work, total: work,
 ) -> tuple[Corpus, str]:
     """Every music file under a folder, split by tune, and the name of the encoding to use.
 
@@ -159,11 +161,12 @@ def load_folder(
         seed: of the split.
         encoding: its name; None chooses it from the music.
         report: told, in one line each, of every file that is left out and why.
+        progress: wraps the iterator over the files, given how many there are.
 
     Raises:
         CorpusError: no folder, no usable file, or too few tunes to hold any out.
     """
-    found, skipped, encoding = _read_folder(folder, encoding, report)
+    found, skipped, encoding = _read_folder(folder, encoding, report, progress)
     here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
     name = here.name if here.is_dir() else here.stem
     return _split(name, found, skipped, seed), encoding
@@ -174,12 +177,12 @@ def read_folder(
 ) -> tuple[list[Piece], tuple[str, ...], str]:
     """Every piece under a folder that an encoding can hold, the files that were left out, each with the reason, and
     the name of the encoding; arguments and errors are those of `load_folder`, but one piece is enough."""
-    found, skipped, encoding = _read_folder(folder, encoding, report)
+    found, skipped, encoding = _read_folder(folder, encoding, report, lambda work, total: work)
     return [f.piece for f in found], skipped, encoding
 
 
 def _read_folder(
-    folder: Path, encoding: str | None, report: Callable[[str], None]
+    folder: Path, encoding: str | None, report: Callable[[str], None], progress: Progress
 ) -> tuple[list[_Found], tuple[str, ...], str]:
     paths = find_music(folder)
     if not paths:
@@ -193,7 +196,7 @@ def _read_folder(
     root = folder if folder.is_dir() else folder.parent
     spool, may = Spool(), (encoding,) if encoding else ("notes", "chorale")
     readable = [_found(shown(path.relative_to(root).as_posix()), score, may, spool)
-                for path, score in _readable(paths, skip)]  # fmt: skip
+                for path, score in _readable(paths, skip, progress)]  # fmt: skip
     encoding = encoding or _chosen([f.choral for f in readable])
     found: list[_Found] = []
     for f in readable:
@@ -217,9 +220,11 @@ def _found(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> _
     return _Found(piece, int(score.note_num()), choral, unfit, runs)
 
 
-def _readable(paths: list[Path], skip: Callable[[str], None]) -> Iterator[tuple[Path, Score]]:
+def _readable(
+    paths: list[Path], skip: Callable[[str], None], progress: Progress = lambda work, total: work
+) -> Iterator[tuple[Path, Score]]:
     processes = min(processors(), 1 + len(paths) // FILES_A_PROCESS)
-    for path, result in read_many(paths, processes=processes):
+    for path, result in read_many(progress(iter(paths), len(paths)), processes=processes):
         if isinstance(result, ScoreError):
             skip(str(result))
         else:

@@ -172,7 +172,7 @@ def _corpus(
         encoding = options.encoding or "chorale"
         return corpora.load_builtin(chorales.NAME, bar), replace(options, encoding=encoding)
     corpus, encoding = corpora.load_folder(
-        Path(folder), options.seed, options.encoding, lambda line: say(f"left out: {line}")
+        Path(folder), options.seed, options.encoding, lambda line: say(f"left out: {line}"), _bar(progress, "file")
     )
     if corpus.skipped:
         used = len(corpus.train) + len(corpus.valid) + len(corpus.test)
@@ -180,6 +180,11 @@ def _corpus(
     if options.encoding is None:
         say(f"The {encoding!r} encoding suits this music; --encoding names another")
     return corpus, replace(options, encoding=encoding)
+
+
+def _bar(progress: Any, unit: str) -> Callable[[Iterator[Any], int], Iterator[Any]]:
+    """A bar for work before training, if bars are wanted, that goes when it is done."""
+    return lambda work, total: progress(work, total=total, unit=unit, leave=False) if progress else work
 
 
 def _plain(name: str) -> str:
@@ -234,6 +239,9 @@ class _RunHooks(Hooks):
 
     def say(self, line: str) -> None:
         self._say(line)
+
+    def encoding(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
+        return _bar(self._progress, "shard")(shards, total)
 
     def begin(self, steps: int, done: int) -> None:
         if self._progress:

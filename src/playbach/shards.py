@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach._version import __version__
-from playbach.corpora import Piece, processors, revived
+from playbach.corpora import Piece, Progress, processors, revived
 from playbach.encodings import Encoding, Header, Sequence, transposed
 from playbach.encodings.base import Ints
 from playbach.errors import PlaybachError, ScoreError
@@ -133,6 +133,7 @@ def build(
     all_keys: bool = False,
     processes: int | None = None,
     stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda work, total: work,
 ) -> Shards:
     """Encode some pieces, or find them encoded.
 
@@ -142,6 +143,7 @@ def build(
         all_keys: each piece as often as the encoding can transpose it.
         processes: None is one for each processor, if there is more than one shard to make.
         stop: asked after each shard.
+        progress: wraps the iterator over shards that must be made, given how many there are.
 
     Raises:
         Stopped: `stop` said so.
@@ -169,7 +171,7 @@ def build(
 
     made = _in_parallel(partial(_make, encoding), jobs(), min(processes or processors(), len(missing)))
     try:
-        for i, found in zip(missing, made):
+        for i, found in zip(missing, progress(made, len(missing))):
             described[i] = found
             if stop():
                 raise Stopped("stopped while the music was encoded; what is done is kept for --resume")

@@ -139,6 +139,10 @@ class Hooks:
 
     def say(self, line: str) -> None: ...
 
+    def encoding(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
+        """The training pieces are encoded, shard by shard, while this iterator is drained."""
+        return shards
+
     def begin(self, steps: int, done: int) -> None: ...
 
     def advance(self, loss: float) -> None: ...
@@ -184,7 +188,7 @@ def train(
     torch.manual_seed(options.seed)
 
     encoding = fit_encoding(corpus, options)
-    data = TrainingSet(corpus.train, encoding, folder, hooks.stop)
+    data = TrainingSet(corpus.train, encoding, folder, hooks.stop, hooks.encoding)
     held_out = [build_shards(getattr(corpus, side), encoding, side, folder, stop=hooks.stop) for side in SIDES[1:]]
     _tell_left_out(corpus, (data.shards, *held_out), hooks)
     valid, test = ([shards.sequence(row) for row in range(len(shards.index))] for shards in held_out)
