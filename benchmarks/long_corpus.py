@@ -83,6 +83,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
         def stop(self) -> bool:
             return self.done >= steps
 
+    training.MOST_COUNTED = 0  # no n-gram: only small corpora are given one, which would be all that is seen
     times = [perf_counter()]
     corpus, encoding = load_folder(music, encoding="notes")
     times.append(perf_counter())
