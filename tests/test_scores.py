@@ -591,3 +591,9 @@ def test_find_music_in_no_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         find_music(tmp_path / "none")
     assert str(caught.value) == f"{tmp_path}/none: no such folder or file; check the name"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\udcff", ""])
+def test_find_music_in_what_can_be_no_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CorpusError, match="no such folder or file"):
+        find_music(f"{tmp_path}/none/{name}")
