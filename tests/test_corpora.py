@@ -221,6 +221,34 @@ def test_what_shares_a_tune_is_on_one_side(tmp_path: Path, seed: int) -> None:
     assert all(names_of(corpus).values())
 
 
+def test_several_processes_read_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save(tmp_path / "music", lines(12))
+    (folder / "piece05.mid").write_bytes(b"MThd")
+    alone = load_folder(folder)[0]
+    monkeypatch.setattr(corpora, "FILES_A_PROCESS", 4)
+    monkeypatch.setattr(corpora, "processors", lambda: 3)
+    seen: list[object] = []
+    told: list[str] = []
+    several = load_folder(
+        folder, report=told.append, progress=lambda work, total: (seen.append((p, total)) or p for p in work)
+    )[0]
+    assert names_of(several) == names_of(alone)
+    assert several.skipped == alone.skipped == tuple(told)
+    assert [p.digest for _, p in several.pieces()] == [p.digest for _, p in alone.pieces()]
+    assert [total for _, total in seen] == [12] * 12  # type: ignore[misc]
+
+
+def test_no_more_is_held_out_than_tells_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save(tmp_path / "music", lines(40))
+    before = load_folder(folder)[0]
+    monkeypatch.setattr(corpora, "MOST_HELD_OUT", 40)
+    after = load_folder(folder)[0]
+    assert len(before.test) >= 3
+    for side in ("valid", "test"):
+        held = [p.score.note_num() for p in getattr(after, side)]
+        assert sum(held) >= 40 > sum(held[:-1])
+
+
 def test_three_pieces_suffice(tmp_path: Path) -> None:
     corpus, _ = load_folder(save(tmp_path / "music", lines(3)))
     assert [len(getattr(corpus, side)) for side in SIDES] == [1, 1, 1]

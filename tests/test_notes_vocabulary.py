@@ -1,0 +1,35 @@
+"""The vocabulary of the notes encoding where there is more music than can be counted exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+import making
+from playbach.encodings import NotesOptions, notes
+from playbach.encodings.notes import NotesEncoding
+
+
+@pytest.mark.parametrize("durations", ["none", "joined", "separate"])
+@pytest.mark.parametrize("octaves", ["kept", "folded"])
+def test_what_is_common_is_found_without_counting_everything(
+    monkeypatch: pytest.MonkeyPatch, durations: str, octaves: str
+) -> None:
+    scores = [(making.line if i % 3 else making.chorale)(i, 6) for i in range(60)]
+    options = NotesOptions(octaves, durations)  # type: ignore[arg-type]
+    whole = NotesEncoding.fit(iter(scores), options)
+    monkeypatch.setattr(notes, "MOST_SYMBOLS", 12)
+    few = NotesEncoding.fit(iter(scores), options)
+    monkeypatch.setattr(notes, "MOST_COUNTED", 120)
+    counted = NotesEncoding.fit(iter(scores), options)
+    assert len(few.symbols) < len(whole.symbols)
+    assert len(set(counted.symbols) & set(few.symbols)) >= 0.6 * len(few.symbols), "by chance it would be a tenth"
+    for name in ("low", "high", "middle", "meters", "headers", "longest_run", "longest_rest"):
+        assert getattr(counted, name) == getattr(whole, name)
+
+
+def test_the_middle_is_the_median_pitch() -> None:
+    for pitches in ([60], [60, 62], [60, 62, 70], [60, 61, 62, 90], [50, 50, 50, 71]):
+        score = making.score([[(i * 480, 480, p) for i, p in enumerate(pitches)]])
+        expected = sorted(pitches)
+        two = expected[(len(pitches) - 1) // 2] + expected[len(pitches) // 2]
+        assert NotesEncoding.fit([score]).middle == two // 2
