@@ -68,7 +68,7 @@ def test_outcomes_are_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert [o.result for o in fuzz.run(Ground(tmp_path, ()), "midi", 3, seed=0)] == [result] * 3
 
 
-def test_a_hang_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_hangs_twice_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def hang() -> None:
         while True:
             with contextlib.suppress(Exception):  # must not swallow it
@@ -78,6 +78,9 @@ def test_a_hang_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setattr(fuzz, "HANG", 0.1)
     [outcome] = fuzz.run(Ground(tmp_path, ()), "midi", 1, seed=0)
     assert outcome.result == "hang"
+    once = iter([hang])
+    _play(monkeypatch, lambda: next(once, lambda: None)())
+    assert [o.result for o in fuzz.run(Ground(tmp_path, ()), "midi", 1, seed=0)] == ["done"]
 
 
 def test_the_command_line_must_keep_to_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
