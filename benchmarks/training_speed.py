@@ -41,8 +41,8 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
 
         def forward(self, previous: Any, context: Any) -> list[Any]:
             outputs, _ = self.lstm(self.dropout(self.embed(previous, context)))
-            last = self.dropout(outputs[:, -1:])
-            return [head(last) for head in self.heads]
+            logits: list[Any] = self.heads(self.dropout(outputs[:, -1:]), context[:, -1:])
+            return logits
 
     windows = np.random.default_rng(0).integers(0, symbols, (BATCH, WINDOW + 1, 1))
     target = windows[:, -1:] if last_only else windows[:, 1:]

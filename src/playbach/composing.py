@@ -36,7 +36,7 @@ from playbach.sampling import Floats, Sampling, choice, draw, probabilities, sha
 MOST_BARS = 10_000
 MOST_PRIME_BARS = 1000
 """The network has to hear all of a prime first, some hundred bars a second."""
-ENDINGS_TRIED = 16
+ENDINGS_TRIED = 48
 """With `rules`, how often the last bar is composed anew until it ends well; one in two does (docs/experiments.md)."""
 
 
