@@ -10,8 +10,8 @@ place counted from the first frame, as if that began a bar of 4/4, and never how
 after the last onset only that nothing begins any more, up to the last frame.
 
 N networks are trained, each stopped on another fold of the training pieces; the evaluated pieces decide nothing.
-Reported are each one alone, their average, and the n-gram baseline of `playbach evaluate` on the same pieces. Needs
-the extra `train`.
+Reported are each one alone, their average, the n-gram baseline of `playbach evaluate` on the same pieces, and both in
+equal parts. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def main() -> None:
 
         keys = [[encoding.encode(transposed(s, k)) for k in encoding.transpositions(s)] for s in scores]
         baseline = NGram.fit(keys, encoding)
-        rows["n-gram baseline"] = [np.log(baseline.probabilities(s)[0]) for s in sequences]
+        rows["n-gram baseline"] = counted = [np.log(baseline.probabilities(s)[0]) for s in sequences]
+        rows["networks and n-gram, half and half"] = averaged([rows["average of all"], counted])
     alone = [costs(m.logs, sequences, encoding).sum() / frames for m in found]
     data: dict[str, Any] = {
         "members": [round(float(v), 4) for v in alone],
