@@ -8,6 +8,7 @@ tell us is read or mended here: cue notes, which drum a note is for, by how much
 
 from __future__ import annotations
 
+import gc
 import io
 import warnings
 import zipfile
@@ -56,6 +57,8 @@ def parse(data: bytes, max_bytes: int) -> Score:
     """The score, unchecked. Raises ScoreError, or whatever music21 raises of a damaged file."""
     from music21.musicxml.xmlToM21 import MusicXMLImporter
 
+    # music21's streams are circles, and a worker forked from a large process would wait too long to look for them.
+    gc.collect()
     root = _tree(_unpacked(data, max_bytes))
     if root.tag == "score-timewise":
         raise ScoreError("MusicXML by time, not by part; export it as score-partwise")
