@@ -27,6 +27,8 @@ SHAPES = {
 }
 SMALL: dict[str, dict[str, int]] = {
     "lstm": {"hidden": 24, "layers": 2, "embedding": 8},
+    "attention": {"hidden": 24, "layers": 2, "embedding": 8, "memory": 20},
+    "cnn": {"image": 16, "channels": 4, "hidden": 24},
     "transformer": {"width": 16, "layers": 2, "heads": 2, "memory": 24},
 }
 LENGTH = 120
@@ -41,6 +43,11 @@ def model(request: pytest.FixtureRequest) -> Model:
         if "classes" in name:
             torch.nn.init.normal_(parameter)
     return model
+
+
+@pytest.fixture(scope="module")
+def exported(model: Model) -> bytes:
+    return onnx.export(model)
 
 
 def inputs(shape: Shape, batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,22 +88,22 @@ def test_no_position_sees_what_comes_after_it(model: Model) -> None:
         assert not torch.allclose(a[:, 11], b[:, 11])
 
 
-def test_the_exported_step_is_the_same_network(model: Model) -> None:
+def test_the_exported_step_is_the_same_network(model: Model, exported: bytes) -> None:
     previous, context = inputs(model.shape, 1, LENGTH)
-    assert onnx.check(onnx.export(model), model, previous[0].numpy(), context[0].numpy()) < 1e-4
+    assert onnx.check(exported, model, previous[0].numpy(), context[0].numpy()) < 1e-4
 
 
-def test_an_export_that_differs_is_refused(model: Model) -> None:
+def test_an_export_that_differs_is_refused(model: Model, exported: bytes) -> None:
     previous, context = inputs(model.shape, 1, 8)
-    step = onnx.export(model)
     torch.manual_seed(99)
     other = build(model.name, model.shape, model.config()).eval()
     with pytest.raises(PlaybachError, match="differs from torch"):
-        onnx.check(step, other, previous[0].numpy(), context[0].numpy())
+        onnx.check(exported, other, previous[0].numpy(), context[0].numpy())
 
 
-def test_exporting_leaves_the_model_as_it_was(model: Model) -> None:
-    model.train()
+@pytest.mark.parametrize("name", MODELS)
+def test_exporting_leaves_the_model_as_it_was(name: str) -> None:
+    model = build(name, SHAPES["no context"], SMALL[name]).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     onnx.export(model)
     assert model.training
@@ -104,8 +111,8 @@ def test_exporting_leaves_the_model_as_it_was(model: Model) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_a_runtime_never_changes_a_state_that_it_was_given(model: Model) -> None:
-    runtime = OnnxRuntime(onnx.export(model))
+def test_a_runtime_never_changes_a_state_that_it_was_given(model: Model, exported: bytes) -> None:
+    runtime = OnnxRuntime(exported)
     previous, context = (x[0].numpy() for x in inputs(model.shape, 1, 3))
     _, state = runtime.step(previous[0], context[0], runtime.start())
     first, _ = runtime.step(previous[1], context[1], state)
@@ -124,6 +131,18 @@ def test_finite_after_100_000_steps(name: str) -> None:
         logits, state = runtime.step(previous[t % 64], context[t % 64], state)
     assert all(np.isfinite(values).all() for values in logits)
     assert all(np.isfinite(values).all() for values in state.values())
+
+
+def test_symbols_can_be_given_one_hot() -> None:
+    torch.manual_seed(0)
+    shape = SHAPES["one field with context"]
+    model = build("lstm", shape, {"hidden": 8, "onehot": True}).eval()
+    previous, context = inputs(shape, 2, 30)
+    row = model.embed(previous, context)[1, 0]
+    assert row[:20].tolist() == [0.0] * 19 + [1.0]  # the start symbol
+    assert onnx.check(onnx.export(model), model, previous[0].numpy(), context[0].numpy()) < 1e-4
+    with pytest.raises(UsageError, match="embedding and onehot"):
+        build("lstm", shape, {"embedding": 20, "onehot": True})
 
 
 @pytest.mark.parametrize("name", MODELS)

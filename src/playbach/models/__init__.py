@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from playbach.models.attention import Attention
 from playbach.models.base import Model, Shape
+from playbach.models.cnn import Cnn
 from playbach.models.lstm import Lstm
 from playbach.models.transformer import Transformer
 
-MODELS: dict[str, type[Model]] = {"lstm": Lstm, "transformer": Transformer}
+MODELS: dict[str, type[Model]] = {m.name: m for m in (Transformer, Lstm, Attention, Cnn)}
 
 
 def build(name: str, shape: Shape, config: Mapping[str, Any] | None = None) -> Model:

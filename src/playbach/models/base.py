@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 from playbach.encodings import Encoding
 from playbach.encodings.relations import Relation
+from playbach.errors import UsageError, demand_numbers
+
+MOST = 8192
+"""No size of a network is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,26 @@ class Embeddings(nn.Module):
         return torch.cat(parts, dim=-1)
 
 
+class OneHot(nn.Module):
+    """Each field's previous symbol as a row of noughts with a single one, and an embedding for each context field."""
+
+    def __init__(self, shape: Shape, context_size: int) -> None:
+        super().__init__()
+        self.sizes = [v + 1 for v in shape.symbols]
+        self.context = nn.ModuleList(nn.Embedding(v, context_size) for v in shape.context)
+        self.size = sum(self.sizes) + context_size * len(shape.context)
+
+    def forward(self, previous: Tensor, context: Tensor) -> Tensor:
+        """(…, F) and (…, C) -> (…, size)."""
+        # A comparison and not torch's one_hot: every runtime has it.
+        parts = [
+            (previous[..., i, None] == torch.arange(size, device=previous.device)).float()
+            for i, size in enumerate(self.sizes)
+        ]
+        parts += [embed(context[..., i]) for i, embed in enumerate(self.context)]
+        return torch.cat(parts, dim=-1)
+
+
 class SummedEmbeddings(nn.Module):
     """One embedding for each field's previous symbol and each context field, added up."""
 
@@ -143,16 +167,40 @@ class Heads(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> list[Tensor]:
         """x (…, width), context (…, C) -> F logits (…, V_f)."""
-        logits = [head(x) for head in self.symbols]
+        return self.together(self.apart(x), context)
+
+    def apart(self, x: Tensor) -> list[Tensor]:
+        """x (…, width) -> scores of each field's symbols (…, V_f), then of each relation's classes (…, K)."""
+        return [head(x) for head in (*self.symbols, *self.classes)]
+
+    def together(self, apart: list[Tensor], context: Tensor) -> list[Tensor]:
+        """What `apart` gives and context (…, C) -> F logits (…, V_f): looked up and added, nothing learnt."""
+        logits, of_classes = apart[: len(self.symbols)], apart[len(self.symbols) :]
         scores: dict[tuple[int, str], Tensor] = {}  # by field and kind of aspect: of each aspect (…, A)
-        for relation, classes, (table, aspects) in zip(self.relations, self.classes, self._tables):
+        for relation, classes, (table, aspects) in zip(self.relations, of_classes, self._tables):
             known = getattr(self, table)[context[..., relation.column]]
-            added = classes(x).gather(-1, known)
+            added = classes.gather(-1, known)
             key = (relation.field, aspects)
             scores[key] = scores[key] + added if key in scores else added
         for (field, aspects), score in scores.items():
             logits[field] = logits[field] + score[..., getattr(self, aspects)]
         return logits
+
+
+def demand_sizes(config: Any, *names: str) -> None:
+    """Raises UsageError where a size in a network's options is not a whole number that a network can have."""
+    demand_numbers(config, *names, whole=True)
+    for name in names:
+        if not 1 <= getattr(config, name) <= MOST:
+            raise UsageError(f"{name} must lie between 1 and {MOST}, not {getattr(config, name)!r:.40}")
+
+
+def demand_shares(config: Any, *names: str) -> None:
+    """Raises UsageError where an option that is a share does not lie in [0, 1)."""
+    demand_numbers(config, *names)
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            raise UsageError(f"{name} must be at least 0 and less than 1, not {getattr(config, name)!r:.40}")
 
 
 def _zeroed(linear: nn.Linear) -> nn.Linear:

@@ -14,11 +14,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.errors import UsageError, demand_numbers
-from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings
+from playbach.errors import UsageError
+from playbach.models.banded import HIDDEN, attend
+from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings, demand_shares, demand_sizes
 
-HIDDEN = -1e4
-"""Added to the score of a step that must not be seen: its share is exactly 0 in every float format."""
 TURNS = 8
 """The slowest rotary pair turns once in so many windows, so that no two places of the window look alike."""
 
@@ -37,17 +36,10 @@ class TransformerConfig:
     symbol_dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        sizes, shares = ("width", "layers", "heads", "feed_forward", "memory"), ("dropout", "symbol_dropout")
-        demand_numbers(self, *sizes, whole=True)
-        demand_numbers(self, *shares)
-        for name in sizes:
-            if not 1 <= getattr(self, name) <= 8192:
-                raise UsageError(f"{name} must lie between 1 and 8192, not {getattr(self, name)!r:.40}")
+        demand_sizes(self, "width", "layers", "heads", "feed_forward", "memory")
+        demand_shares(self, "dropout", "symbol_dropout")
         if self.width % (2 * self.heads):
             raise UsageError(f"width must be a multiple of twice the heads, {2 * self.heads}, not {self.width}")
-        for name in shares:
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 0 and less than 1, not {getattr(self, name)!r:.40}")
 
 
 class Transformer(Model):
@@ -134,7 +126,7 @@ class _Block(nn.Module):
         b, t, d = x.shape
         q, k, v = self.qkv(self.first_norm(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)  # (B, H, T, D / H)
-        heard = _attend(q, k, v, self.memory).transpose(1, 2).reshape(b, t, d)
+        heard = attend(q, k, v, self.memory).transpose(1, 2).reshape(b, t, d)
         x = x + self.dropout(self.out(heard))
         return x + self._feed_forward(x)
 
@@ -177,35 +169,3 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     a, b = x.chunk(2, dim=-1)
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
-    """q, k, v (B, H, T, S): each place attends to itself and the `window` - 1 before it.
-
-    A sequence longer than two windows is cut into blocks of one, each of which sees itself and the block before, so
-    that memory grows with T and not with its square. Written out because torch's fused attention takes three times
-    as long on a CPU at this size.
-    """
-    b, h, t, size = q.shape
-    q = q * size**-0.5
-    if t <= 2 * window:
-        return _softmax_of(q @ k.transpose(-1, -2), _band(t, t, window, q.device), v)
-    blocks = -(-t // window)
-    padding = (0, 0, 0, blocks * window - t)
-    q, k, v = (nn.functional.pad(x, padding).view(b, h, blocks, window, size) for x in (q, k, v))
-    k, v = (torch.cat([nn.functional.pad(x, (0, 0, 0, 0, 1, 0))[:, :, :-1], x], dim=3) for x in (k, v))
-    band = _band(window, 2 * window, window, q.device).repeat(blocks, 1, 1)
-    band[0, :, :window] = HIDDEN  # before the beginning there is nothing
-    return _softmax_of(q @ k.transpose(-1, -2), band, v).reshape(b, h, blocks * window, size)[:, :, :t]
-
-
-def _softmax_of(scores: Tensor, band: Tensor, v: Tensor) -> Tensor:
-    return (scores + band.to(scores.dtype)).softmax(-1).to(v.dtype) @ v
-
-
-def _band(queries: int, keys: int, window: int, device: torch.device) -> Tensor:
-    """(Q, K), the last query at the last key: 0 where the key is the query's place or one of the `window` - 1 before
-    it, else HIDDEN."""
-    q, k = torch.arange(keys - queries, keys, device=device), torch.arange(keys, device=device)
-    apart = q[:, None] - k[None]
-    return torch.where((apart >= 0) & (apart < window), 0.0, HIDDEN)
