@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import symusic
 
-from playbach import chorales
+from playbach import chorales, conversions
 from playbach.chorales import SIDES, cache_folder, folder, score_of, sides
 from playbach.corpora import load_builtin
 from playbach.encodings import ENCODINGS
@@ -168,7 +168,7 @@ def test_the_chorales_are_converted_once(cache: Path, monkeypatch: pytest.Monkey
     assert symusic.Score(root / "train" / "bwv269.mid").note_num() == score_of(parsed("bwv269.mxl")).note_num()
 
     instead_of_converting(monkeypatch, lambda *_: pytest.fail("converted again"))
-    monkeypatch.setattr(chorales, "find_spec", lambda _: None)  # nor is music21 needed any more
+    monkeypatch.setattr(conversions, "find_spec", lambda _: None)  # nor is music21 needed any more
     assert folder() == root
     corpus = load_builtin("bach-chorales")
     assert [len(getattr(corpus, side)) for side in SIDES] == [2, 1, 1]
@@ -183,7 +183,7 @@ def test_a_conversion_that_fails_or_is_stopped_leaves_nothing_behind(
         (into / "train" / "half.mid").write_bytes(b"MThd")
         raise failure
 
-    monkeypatch.setattr(chorales, "find_spec", lambda _: True)
+    monkeypatch.setattr(conversions, "find_spec", lambda _: True)
     instead_of_converting(monkeypatch, convert)
     with pytest.raises(failure):
         folder()
@@ -217,14 +217,14 @@ def test_a_conversion_in_another_process_may_be_faster(cache: Path, monkeypatch:
         cache_folder().mkdir()
         (cache_folder() / "theirs").touch()
 
-    monkeypatch.setattr(chorales, "find_spec", lambda _: True)
+    monkeypatch.setattr(conversions, "find_spec", lambda _: True)
     instead_of_converting(monkeypatch, convert)
     assert folder() == cache_folder()
     assert files(cache) == [f"{cache_folder().name}/theirs"]
 
 
 def test_a_cache_that_cannot_be_written_is_told(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chorales, "find_spec", lambda _: True)
+    monkeypatch.setattr(conversions, "find_spec", lambda _: True)
     (tmp_path / "file").touch()
     monkeypatch.setenv("PLAYBACH_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(CorpusError) as caught:
@@ -240,7 +240,7 @@ def test_a_disk_that_runs_full_is_told_and_left_clean(cache: Path, monkeypatch: 
         (into / "half.mid").touch()
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(chorales, "find_spec", lambda _: True)
+    monkeypatch.setattr(conversions, "find_spec", lambda _: True)
     instead_of_converting(monkeypatch, convert)
     with pytest.raises(CorpusError, match="No space left on device"):
         folder()
@@ -248,7 +248,7 @@ def test_a_disk_that_runs_full_is_told_and_left_clean(cache: Path, monkeypatch: 
 
 
 def test_without_music21_the_extra_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chorales, "find_spec", lambda _: None)
+    monkeypatch.setattr(conversions, "find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match="music21") as caught:
         folder()
     assert caught.value.extra == "train"

@@ -17,7 +17,7 @@ import safetensors.torch
 
 from playbach import bundle as bundles
 from playbach._version import __version__
-from playbach.corpora import BUILTIN
+from playbach.corpora import DEFAULT
 from playbach.encodings import NotesOptions
 from playbach.errors import BundleError
 from playbach.export import onnx
@@ -100,9 +100,9 @@ def command(name: str, trained: Trained) -> str:
     if options.encoding == "notes":
         given |= {k: v for k, v in asdict(options.notes).items() if v != getattr(NotesOptions(), k)}
     given = {"name": name, **given, **options.network}
-    if corpus in BUILTIN and options.encoding == "chorale":
+    if corpus == DEFAULT and options.encoding == "chorale":
         del given["encoding"]
-    words = ["playbach", "train", *([] if corpus in BUILTIN else [corpus])]
+    words = ["playbach", "train", *([] if corpus == DEFAULT else [corpus])]
     for flag, value in given.items():
         words += [f"--{flag.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)

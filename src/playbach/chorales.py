@@ -7,29 +7,21 @@ can be compared. Needs music21 (extra `train`) for the one conversion only. Know
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 from symusic.core import TrackTick as Track
 
+from playbach import conversions
+from playbach.conversions import Progress
 from playbach.encodings.voices import CHOIR, VOICES
-from playbach.errors import CorpusError, MissingExtra
 from playbach.events import TICKS_PER_QUARTER
-from playbach.scores import START, fork_allowed, from_music21
+from playbach.scores import from_music21
 
 NAME = "bach-chorales"
 VERSION = 2
@@ -47,11 +39,10 @@ def sides() -> dict[str, list[str]]:
 
 def cache_folder() -> Path:
     """Where the converted files lie, one folder a side; `PLAYBACH_CACHE` names another cache."""
-    root = os.environ.get("PLAYBACH_CACHE") or platformdirs.user_cache_dir("playbach", appauthor=False)
-    return Path(root) / f"{NAME}-{VERSION}"
+    return conversions.cache_folder(NAME, VERSION)
 
 
-def folder(progress: Callable[[Iterator[str], int], Iterator[str]] | None = None) -> Path:
+def folder(progress: Progress | None = None) -> Path:
     """The folder with the converted chorales; converts them where they are not there yet.
 
     Args:
@@ -61,45 +52,15 @@ def folder(progress: Callable[[Iterator[str], int], Iterator[str]] | None = None
         MissingExtra: they must be converted and music21 is not installed.
         CorpusError: the cache folder cannot be written.
     """
-    target = cache_folder()
-    if target.is_dir():
-        return target
-    if find_spec("music21") is None:
-        raise MissingExtra(f"the built-in corpus {NAME}", "train", "music21")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{NAME}-", dir=target.parent))
-        try:
-            _convert_all(beside, progress)
-            try:
-                beside.rename(target)
-            except OSError:
-                if not target.is_dir():  # else another process was faster
-                    raise
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except BrokenProcessPool as error:
-        raise CorpusError(f"{target}: a worker that converts the chorales died; try again") from error
-    except OSError as error:
-        raise CorpusError(
-            f"{target.parent}: the chorales cannot be kept there ({error.strerror or error}); "
-            "name another folder in PLAYBACH_CACHE"
-        ) from error
-    return target
+    return conversions.converted(NAME, VERSION, lambda into: _convert_all(into, progress))
 
 
-def _convert_all(into: Path, progress: Callable[[Iterator[str], int], Iterator[str]] | None) -> None:
+def _convert_all(into: Path, progress: Progress | None) -> None:
     jobs = [(side, name) for side, names in sides().items() for name in names]
     for side in SIDES:
         (into / side).mkdir()
-    with fork_allowed(), ProcessPoolExecutor(mp_context=multiprocessing.get_context(START)) as pool:
-        names = pool.map(partial(_convert, into), jobs, chunksize=4)
-        try:
-            for _ in progress(names, len(jobs)) if progress else names:
-                pass
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # else leaving the block would convert all the rest first
-            raise
+    for _ in conversions.in_processes(partial(_convert, into), jobs, progress, at_once=4):
+        pass
 
 
 def _convert(into: Path, job: tuple[str, str]) -> str:

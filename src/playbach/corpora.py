@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach import chorales
+from playbach import builtin, chorales
 from playbach.encodings import ENCODINGS
 from playbach.errors import CorpusError, ScoreError
 from playbach.files import shown
@@ -28,7 +28,9 @@ from playbach.spools import Kept, Spool
 from playbach.tunes import groups, runs_of, top_line, tune_groups
 
 SIDES = chorales.SIDES
-BUILTIN = (chorales.NAME,)
+BUILTIN = tuple(builtin.CORPORA)
+DEFAULT = chorales.NAME
+"""The corpus that is meant where none is named."""
 HELD_OUT = 0.1
 """The share of the music that goes to each of valid and test …"""
 MOST_HELD_OUT = 500_000
@@ -40,14 +42,18 @@ FILES_A_PROCESS = 500
 
 __all__ = [
     "BUILTIN",
+    "DEFAULT",
     "SIDES",
     "Corpus",
     "Piece",
     "Progress",
+    "builtin_name",
     "choose_encoding",
     "digest",
+    "folder_of",
     "load_builtin",
     "load_folder",
+    "open_corpus",
     "processors",
     "read_folder",
     "revived",
@@ -125,8 +131,60 @@ def digest(score: Score) -> str:
     return found.hexdigest()
 
 
-def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
-    """A built-in corpus on the literature's sides.
+def builtin_name(given: str | Path | None) -> str | None:
+    """The built-in corpus that is meant: the chorales where nothing is given, one by its name where no file or folder
+    is called so; else None."""
+    if given is None:
+        return DEFAULT
+    return str(given) if str(given) in BUILTIN and not os.path.lexists(given) else None
+
+
+def folder_of(given: str | Path | None, progress: Progress | None = None) -> Path:
+    """The folder of music that is meant by its path or by a built-in corpus's name, which is converted if need be.
+
+    Args:
+        progress: wraps the iterator over what is converted, given how much there is; not called where nothing is.
+
+    Raises:
+        MissingExtra: it must be converted first and music21 is not installed.
+    """
+    name = builtin_name(given)
+    return Path(str(given)) if name is None else builtin.CORPORA[name].folder(progress)
+
+
+def open_corpus(
+    given: str | Path | None = None,
+    seed: int = 0,
+    encoding: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda work, total: work,
+    converting: Progress | None = None,
+) -> tuple[Corpus, str]:
+    """A folder of music, or a built-in corpus by its name, split by tune, and the name of the encoding to use.
+
+    Args:
+        given: None is the built-in chorales, which have the literature's sides whatever the seed.
+        converting: as `progress`, of the conversion of a built-in corpus; not called where it has been converted.
+
+    The other arguments, and errors, are those of `load_folder` and `load_builtin`.
+    """
+    name = builtin_name(given)
+    if name == chorales.NAME:
+        return _chorales(converting), encoding or "chorale"
+    if name is None and given is not None and not os.path.lexists(given):
+        raise CorpusError(
+            f"{shown(given)}: no such folder or file, nor a built-in corpus ({', '.join(BUILTIN)}); check the name"
+        )
+    found, skipped, encoding = _read_folder(folder_of(given, converting), encoding, report, progress)
+    return _split(name or _name_of(Path(str(given))), found, skipped, seed), encoding
+
+
+def load_builtin(name: str, progress: Progress | None = None, encoding: str | None = None) -> Corpus:
+    """A built-in corpus: the chorales on the literature's sides, others on those that seed 0 gives them.
+
+    Args:
+        progress: wraps the iterator over what must be converted, given how much there is.
+        encoding: what its pieces must suit; None chooses it from the music.
 
     Raises:
         CorpusError: there is none of this name.
@@ -134,6 +192,13 @@ def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
     """
     if name not in BUILTIN:
         raise CorpusError(f"no built-in corpus called {name!r}; there are: {', '.join(BUILTIN)}")
+    if name == chorales.NAME:
+        return _chorales(progress)
+    found, skipped, _ = _read_folder(builtin.CORPORA[name].folder(progress), encoding)
+    return _split(name, found, skipped, 0)
+
+
+def _chorales(progress: Progress | None) -> Corpus:
     root = chorales.folder(progress)
     sides: dict[str, Any] = {}
     for side in SIDES:
@@ -145,7 +210,7 @@ def load_builtin(name: str, progress: Progress | None = None) -> Corpus:
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
         sides[side] = tuple(Piece(shown(n), s, digest(s)) for n, s in scores)
     everything = [p for pieces in sides.values() for p in pieces]
-    return Corpus(name, **sides, tunes=len(set(tune_groups(p.score for p in everything))))
+    return Corpus(chorales.NAME, **sides, tunes=len(set(tune_groups(p.score for p in everything))))
 
 
 def load_folder(
@@ -167,9 +232,12 @@ def load_folder(
         CorpusError: no folder, no usable file, or too few tunes to hold any out.
     """
     found, skipped, encoding = _read_folder(folder, encoding, report, progress)
+    return _split(_name_of(folder), found, skipped, seed), encoding
+
+
+def _name_of(folder: Path) -> str:
     here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
-    name = here.name if here.is_dir() else here.stem
-    return _split(name, found, skipped, seed), encoding
+    return here.name if here.is_dir() else here.stem
 
 
 def read_folder(
@@ -177,12 +245,15 @@ def read_folder(
 ) -> tuple[list[Piece], tuple[str, ...], str]:
     """Every piece under a folder that an encoding can hold, the files that were left out, each with the reason, and
     the name of the encoding; arguments and errors are those of `load_folder`, but one piece is enough."""
-    found, skipped, encoding = _read_folder(folder, encoding, report, lambda work, total: work)
+    found, skipped, encoding = _read_folder(folder, encoding, report)
     return [f.piece for f in found], skipped, encoding
 
 
 def _read_folder(
-    folder: Path, encoding: str | None, report: Callable[[str], None], progress: Progress
+    folder: Path,
+    encoding: str | None,
+    report: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda work, total: work,
 ) -> tuple[list[_Found], tuple[str, ...], str]:
     paths = find_music(folder)
     if not paths:

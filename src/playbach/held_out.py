@@ -159,7 +159,7 @@ def _music(composer: Composer, folder: str | Path | None, report: Report) -> tup
     known = _known(composer)
     if folder is None:
         name = composer.bundle.manifest.get("provenance", {}).get("corpus")
-        corpus = corpora.load_builtin(name) if name in corpora.BUILTIN else None
+        corpus = corpora.load_builtin(name, encoding=composer.encoding.name) if name in corpora.BUILTIN else None
         # A folder of one's own can have the name of a built-in corpus.
         if corpus is None or not any(p.digest in known for p in corpus.train):
             raise CorpusError(
@@ -169,7 +169,7 @@ def _music(composer: Composer, folder: str | Path | None, report: Report) -> tup
         pieces = [piece for _, piece in corpus.pieces()]
     else:
         pieces, skipped, _ = corpora.read_folder(
-            Path(folder), composer.encoding.name, lambda line: report(f"left out: {line}")
+            corpora.folder_of(folder), composer.encoding.name, lambda line: report(f"left out: {line}")
         )
         name = str(folder)
         if skipped:
@@ -252,7 +252,7 @@ def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[Sequence]) -
         context[: len(s), i] = s.context
         steps[: len(s), i] = s.steps
     context[:, :, encoding.left_column] = LEFT_UNKNOWN
-    nats, right = np.zeros((longest, pieces)), np.zeros((longest, pieces), bool)
+    nats, right = np.zeros(steps.shape), np.zeros(steps.shape, bool)
     state = runtime.start(pieces)
     for t in range(longest):
         logits, state = runtime.step(previous[t], context[t], state)

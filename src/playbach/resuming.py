@@ -17,7 +17,7 @@ import torch
 
 from playbach import run_folders
 from playbach._version import __version__
-from playbach.corpora import Corpus
+from playbach.corpora import Corpus, builtin_name
 from playbach.encodings import NotesOptions
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.files import shown
@@ -123,7 +123,9 @@ def demand_same_music(run: run_folders.RunFolder, corpus: Corpus) -> None:
 
 
 def _absolute(folder: str | Path | None) -> str | None:
-    return None if folder is None else os.path.abspath(folder)  # noqa: PTH100 - a link keeps its name
+    if folder is None or builtin_name(folder) is not None:
+        return None if folder is None else str(folder)
+    return os.path.abspath(folder)  # noqa: PTH100 - a link keeps its name
 
 
 def _is_run(path: Path) -> bool:
