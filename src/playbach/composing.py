@@ -6,12 +6,11 @@ has the seed `seed + k`, and is the one that `compose` makes of that seed. Knows
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,16 @@ from playbach.corpora import digest
 from playbach.encodings import Decoder, Encoding, Header, Sequence
 from playbach.encodings.base import FASTEST, SLOWEST, Bars
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
-from playbach.events import Choice, End, Event, Note, Start, Track
+from playbach.events import End, Event, Start, Track
 from playbach.performing import perform
 from playbach.pieces import cut_meters, opening, to_score
-from playbach.runtimes import RUNTIMES, Runtime, State
-from playbach.sampling import Floats, Sampling, choice, draw, probabilities, sharpened
+from playbach.runtimes import RUNTIMES, Runtime
+from playbach.sampling import Sampling, draw
+from playbach.walking import Course, Draft, Turn, Walk
 
 MOST_BARS = 10_000
 MOST_PRIME_BARS = 1000
 """The network has to hear all of a prime first, some hundred bars a second."""
-ENDINGS_TRIED = 48
-"""With `rules`, how often the last bar is composed anew until it ends well; one in two does (docs/experiments.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,8 @@ class ComposeOptions:
 
     `bars` are those composed, after the bars that the prime fills or begins; `prime_bars` cuts the prime,
     `keep_prime` leaves it in the result; `plain` leaves out the performing. Without `rules` the network is left alone
-    with what it has learnt: parallel fifths and octaves, and the first ending that comes.
+    with what it has learnt: parallel fifths and octaves, and the first ending that comes. `turns` change temperature
+    and length within the piece, at bar lines, in order of their bars, which count the prime's.
     """
 
     bars: int = 16
@@ -58,6 +57,7 @@ class ComposeOptions:
     keep_prime: bool = True
     plain: bool = False
     rules: bool = True
+    turns: tuple[Turn, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p", "tempo"):
@@ -78,6 +78,10 @@ class ComposeOptions:
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
                 raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r:.40}")
+        if not isinstance(self.turns, tuple | list | None) or not all(isinstance(t, Turn) for t in self.turns or ()):
+            raise UsageError(f"turns must be a tuple of Turn, not {self.turns!r:.40}")
+        if sorted(self.turns or (), key=lambda turn: turn.bar) != list(self.turns or ()):
+            raise UsageError("turns must be in order of their bars")
         self.sampling(Sampling())  # has checks of its own
 
     def sampling(self, default: Sampling) -> Sampling:
@@ -110,18 +114,6 @@ class Composition:
 class _Prime:
     sequence: Sequence
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Somewhere in a piece: the decoder, the network's state, the last step, the events that it completed, and the
-    probabilities of each field that it was chosen by; none where it was given."""
-
-    decoder: Decoder
-    state: State
-    previous: Any
-    events: list[Event] = field(default_factory=list)
-    probabilities: tuple[Floats, ...] = ()
 
 
 class Composer:
@@ -175,6 +167,18 @@ class Composer:
         settings = self._settings(options)
         primed = self._prime(prime, settings)
         return self._played(self._programme(new_seed(seed), settings, primed), settings)
+
+    def piece(self, seed: int, draft: Draft | None = None, **options: Any) -> Iterator[Event]:
+        """The events of one piece as they are composed, from Start to End; `options` are those of ComposeOptions.
+
+        A `draft` takes down what is composed, and what it holds is not composed again: cut it at the bar from which
+        other `turns` hold, and give it here again. Nobody may go on reading the events that it was given for before.
+
+        Raises:
+            UsageError: an option that makes no sense.
+        """
+        settings = self._settings(options)
+        return self._played(self._piece(new_seed(seed), 0, settings, None, draft), settings)
 
     def compose(
         self, *, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
@@ -241,7 +245,9 @@ class Composer:
             how["prime"] = prime.digest
         return json.dumps(how, sort_keys=True)
 
-    def _piece(self, seed: int, start: int, options: ComposeOptions, prime: _Prime | None) -> Iterator[Event]:
+    def _piece(
+        self, seed: int, start: int, options: ComposeOptions, prime: _Prime | None, draft: Draft | None = None
+    ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
         steps, primed_until = np.zeros((0, len(self.encoding.fields)), np.int32), 0
@@ -256,8 +262,9 @@ class Composer:
         header = _as_asked(header, options)
         bars = Bars(header.meters)
         total = options.bars + (bars.number(primed_until - 1) if primed_until else 0)
-        decoder = self.encoding.decoder(header, total)
-        notes = self._ordered(decoder, steps, rng, options.sampling(self.sampling), options.rules)
+        course = Course(options.sampling(self.sampling), total, tuple(options.turns or ()))
+        decoder, total = self.encoding.decoder(header, total), course.length
+        notes = Walk(self.runtime, self.encoding, rng, course, options.rules).notes(decoder, steps, draft)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
         beginning = opening(header, cut, start)
@@ -276,67 +283,6 @@ class Composer:
             end = max(end, moved.tick + moved.duration)
         yield from beginning
         yield End(end)
-
-    def _ordered(
-        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
-    ) -> Iterator[Note]:
-        """The notes in the order of their ticks, as soon as no earlier one can come."""
-        waiting: list[tuple[int, int, int, int, Note]] = []
-        count = itertools.count()
-        choices: list[tuple[Choice, ...]] = []  # of every step
-        for place in self._raw(decoder, prime, rng, sampling, rules):
-            choices.append(tuple(choice(p, int(s)) for p, s in zip(place.probabilities, place.previous)))
-            for event in place.events:
-                assert isinstance(event, Note)
-                note = replace(event, choices=choices[event.steps[0]])
-                heapq.heappush(waiting, (note.tick, note.track, note.pitch, next(count), note))
-            while waiting and waiting[0][0] < decoder.final_until:
-                yield heapq.heappop(waiting)[-1]
-        while waiting:
-            yield heapq.heappop(waiting)[-1]
-
-    def _raw(
-        self, decoder: Decoder, prime: Any, rng: np.random.Generator, sampling: Sampling, rules: bool
-    ) -> Iterator[_Place]:
-        """The network and the decoder, step by step: first the prime's, then the network's own, and at last what they
-        leave sounding. With rules, the last bar is held back until it ends well, which is to draw from all pieces
-        that do."""
-        here = _Place(decoder, self.runtime.start(), np.array([len(f) for f in self.encoding.fields], np.int32))
-        for step in prime:
-            here = self._fed(here, step)
-            yield here
-        while not here.decoder.finished:
-            if rules and here.decoder.left() == 0:
-                for _ in range(ENDINGS_TRIED):
-                    ending = list(self._last_bar(here, rng, sampling))
-                    if ending[-1].decoder.ends_well():
-                        break
-                yield from ending
-                here = ending[-1]
-            else:
-                here = self._next(here, rng, sampling, rules)
-                yield here
-            decoder.final_until = here.decoder.final_until
-        yield replace(here, events=here.decoder.finish(), probabilities=())
-
-    def _last_bar(self, place: _Place, rng: np.random.Generator, sampling: Sampling) -> Iterator[_Place]:
-        place = replace(place, decoder=place.decoder.copy())
-        while not place.decoder.finished:
-            place = self._next(place, rng, sampling, rules=True)
-            yield place
-
-    def _next(self, place: _Place, rng: np.random.Generator, sampling: Sampling, rules: bool) -> _Place:
-        """One step of the network's own."""
-        logits, state = self.runtime.step(place.previous, place.decoder.context(), place.state)
-        masks = place.decoder.careful() if rules else place.decoder.allowed()
-        chances = tuple(probabilities(s, m) for s, m in zip(logits, masks))
-        step = np.array([draw(sharpened(p, sampling), rng) for p in chances], np.int32)
-        return _Place(place.decoder, state, step, place.decoder.feed(step), chances)
-
-    def _fed(self, place: _Place, step: Any) -> _Place:
-        """One step that is given."""
-        _, state = self.runtime.step(place.previous, place.decoder.context(), place.state)
-        return _Place(place.decoder, state, step, place.decoder.feed(step))
 
 
 def load(name_or_path: str | Path | None = None) -> Composer:

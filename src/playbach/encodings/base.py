@@ -225,6 +225,15 @@ class Decoder(ABC):
         self._bars = Bars(header.meters)
         self._end = None if bars is None else self._bars.end(bars)
 
+    @property
+    def bar(self) -> int:
+        """The number of the bar in which the next step begins: 1 is the first full one, 0 a pickup."""
+        return self._bars.number(self.tick)
+
+    def end_after(self, bars: int | None) -> None:
+        """From now on the piece ends after so many full bars; this one is the last where that is too few."""
+        self._end = None if bars is None else self._bars.end(max(bars, self.bar))
+
     def left(self) -> int:
         """How much is left, as a symbol of the context field LEFT."""
         if self._end is None:
