@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import unicodedata
 import warnings
 from collections.abc import Callable
@@ -28,11 +29,12 @@ from symusic.core import TempoTick as Tempo
 from playbach import chorales, conversions
 from playbach.conversions import Progress
 from playbach.errors import CorpusError, ScoreError
-from playbach.files import unused
+from playbach.files import unused, writing_folder
 from playbach.scores import from_music21, musicxml
 
 INDEX = "index.json"
 """In the folder of a converted corpus: how many pieces it has, and what music21 could not read."""
+ABOUT = "ABOUT.txt"
 LONGEST_NAME = 80
 TEMPO = 120.0
 """Of tunes that say nothing of it: what MIDI would play them at."""
@@ -235,6 +237,31 @@ def counted(name: str) -> int:
 def unread(name: str) -> list[str]:
     """What music21 could not read of a corpus, a line each, as it was converted."""
     return list(map(str, _index(name).get("left_out", [])))
+
+
+def export(name: str, folder: Path, progress: Progress | None = None) -> Path:
+    """Write a corpus's MIDI files, and what it is and under which terms, into `folder`/NAME, or NAME-2 … where there
+    is something of that name; gives the folder's path. It appears whole or not at all.
+
+    Args:
+        progress: wraps the iterator over what must be converted first.
+
+    Raises:
+        MissingExtra: it must be converted first and music21 is not installed.
+        CorpusError: what was converted is damaged.
+        PlaybachError: it cannot be written there.
+    """
+    corpus = CORPORA[name]
+    source = corpus.folder(progress)
+    files = sorted(source.rglob("*.mid"))
+    if len(files) != counted(name) or len({path.name for path in files}) != len(files):
+        raise CorpusError(f"{source}: the converted files are damaged; delete this folder and try again")
+    with writing_folder(folder / name) as draft:
+        for path in files:
+            shutil.copyfile(path, draft.temporary / path.name)
+        about = f"{name}: {len(files)} pieces\n{corpus.music}\nTerms: {corpus.terms}.\n"
+        (draft.temporary / ABOUT).write_text(about, "utf-8")
+    return draft.path
 
 
 def _index(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Files that come into being whole or not at all, and never in the place of another by accident.
 
 `unused` finds a free name; `writing` lends a hidden file beside the target and moves it into place once it is
-complete. Knows nothing of what is in the files.
+complete, `writing_folder` a hidden folder. Knows nothing of what is in the files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ _FAULTS = {
 
 @dataclass
 class Draft:
-    """A file being written: fill `temporary`; after the `with` block the file is at `path`."""
+    """A file or folder being written: fill `temporary`; after the `with` block it is at `path`."""
 
     path: Path
     temporary: Path
@@ -89,6 +90,46 @@ def writing(path: AnyPath, overwrite: bool = False) -> Iterator[Draft]:
                 draft.temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def writing_folder(path: AnyPath) -> Iterator[Draft]:
+    """Lend an empty folder beside `path`, and give it the first free name of `path`, `path-2` … if the block ends
+    well; else remove it with all that is in it. The folder above is made where it is missing, but none above that."""
+    path = Path(path)
+    draft = Draft(path, path.with_name(f".playbach-{secrets.token_hex(6)}"))
+    with _plainly(path.parent, draft), _made(path.parent):
+        try:
+            draft.temporary.mkdir()
+            yield draft
+            placed = False
+            while not placed:
+                draft.path = unused(path)
+                # A rename replaces an empty folder, but never a file or a folder that holds anything.
+                with suppress(FileExistsError, NotADirectoryError):
+                    try:
+                        draft.temporary.rename(draft.path)
+                        placed = True
+                    except OSError as error:
+                        if error.errno != errno.ENOTEMPTY:
+                            raise
+        finally:
+            shutil.rmtree(draft.temporary, ignore_errors=True)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """A folder that is there, and stays if it was there or the block ends well."""
+    there = folder.is_dir()
+    if not there:
+        folder.mkdir()
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def _folder(path: Path) -> PlaybachError:
     return PlaybachError(f"{shown(path)}: this is a folder; give a file name")
 
@@ -128,8 +169,15 @@ def _plainly(path: Path, draft: Draft) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        ours = (None, str(draft.temporary), str(draft.path))
-        if error.errno not in _FAULTS or error.filename not in ours:
+        if error.errno not in _FAULTS or not _about(error, path, draft):
             raise
         wrong, remedy = _FAULTS[error.errno]
         raise PlaybachError(f"{shown(path)}: cannot be written: {wrong}; {remedy}") from error
+
+
+def _about(error: OSError, path: Path, draft: Draft) -> bool:
+    """Whether a fault is one of the files being written, or of what is in a folder being written."""
+    if error.filename is None:
+        return True
+    failed = Path(error.filename)
+    return failed in (path, draft.path) or draft.temporary in (failed, *failed.parents)
