@@ -1,0 +1,145 @@
+"""Paces a stream: gives each bar a bounded time before it is due, and takes knobs while it plays.
+
+Composing is done in a thread of the executor that is passed in, never on the event loop; the clock is passed in too,
+so that tests need no time. Knows nothing of sockets, sound or messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from playbach.live.programme import Change
+from playbach.live.stream import Stream, TimedBar
+
+NEXT = "next"
+"""The knob that ends a piece soon; it has no value."""
+
+
+class Clock(Protocol):
+    """Seconds that pass."""
+
+    def now(self) -> float: ...
+
+    async def wait(self, until: asyncio.Event, seconds: float) -> None:
+        """For so long, or until the event is set."""
+
+
+class RealClock:
+    """The computer's own, which nobody can set back."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def wait(self, until: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await until.wait()
+        except TimeoutError:
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """In seconds. Bars are given `ahead` of their time; a knob turns at the first bar line that leaves time to
+    compose and `spare` to send, and the next one no earlier than `between` after it."""
+
+    ahead: float = 6.0
+    spare: float = 0.35
+    between: float = 1.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a session has done so far. `late` bars came when they should have begun; `slowest` and `latest_cost` are
+    seconds that a bar took to compose."""
+
+    bars: int = 0
+    notes: int = 0
+    late: int = 0
+    slowest: float = 0.0
+    latest_cost: float = 0.0
+
+
+Item = TimedBar | Change
+"""What a session gives: a change before the bars that it changes. A bar that was given before replaces it and all
+later ones."""
+
+
+@dataclass
+class Session:
+    """One stream, paced. `run` is to be called once; `turn` at any time, on the same event loop."""
+
+    stream: Stream
+    give: Callable[[Item], None]
+    executor: Executor
+    clock: Clock = field(default_factory=RealClock)
+    pacing: Pacing = field(default_factory=Pacing)
+    figures: Figures = field(default_factory=Figures)
+
+    def __post_init__(self) -> None:
+        self._turned: dict[str, float | None] = {}
+        self._wake = asyncio.Event()
+        self._origin: float | None = None
+        self._last_turn = -self.pacing.between
+        self._cost = 0.3
+
+    @property
+    def now(self) -> float:
+        """The stream's clock: 0 when its first bar is given."""
+        return 0.0 if self._origin is None else self.clock.now() - self._origin
+
+    def turn(self, knob: str, value: float | None = None) -> None:
+        """Turn `temperature` or `tempo`, or end the piece soon with NEXT. Of several turns of a knob that come before
+        the first could be heeded, the last counts."""
+        self._turned[knob] = value
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever; cancel it to end."""
+        while True:
+            self._wake.clear()
+            if self._turned and self.now - self._last_turn >= self.pacing.between:
+                self._heed()
+            elif self._ahead():
+                await self.clock.wait(self._wake, self._until_due())
+                continue
+            await self._bar()
+
+    def _ahead(self) -> bool:
+        """Whether enough has been given: what begins within `ahead`."""
+        return self._origin is not None and self.stream.until > self.now + self.pacing.ahead
+
+    def _until_due(self) -> float:
+        due = self.stream.until - self.pacing.ahead - self.now
+        if self._turned:
+            due = min(due, self._last_turn + self.pacing.between - self.now)
+        return max(due, 0.0)
+
+    def _heed(self) -> None:
+        """Turn what is to be turned; the bars from there on are then given again."""
+        turned, self._turned = self._turned, {}
+        earliest = self.now + self.pacing.spare + 1.5 * self._cost
+        for knob, value in turned.items():
+            change = self.stream.end_soon(earliest) if knob == NEXT else self.stream.turn(knob, value, earliest)
+            if change is not None:
+                self._last_turn = self.now
+                self.give(change)
+
+    async def _bar(self) -> None:
+        begun = self.clock.now()
+        self.stream.forget(self.now - self.pacing.ahead)
+        bar = await asyncio.get_running_loop().run_in_executor(self.executor, self.stream.next)
+        cost = self.clock.now() - begun
+        if self._origin is None:
+            self._origin = self.clock.now() - bar.at
+        self._cost += (cost - self._cost) * (0.5 if cost > self._cost else 0.05)
+        figures = self.figures
+        figures.bars, figures.notes = figures.bars + 1, figures.notes + len(bar.notes)
+        figures.late += self.now > bar.at + 0.001
+        figures.slowest, figures.latest_cost = max(figures.slowest, cost), cost
+        self.give(bar)
