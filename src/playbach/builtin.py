@@ -214,7 +214,7 @@ CORPORA: dict[str, Builtin] = {
             "airds-airs",
             "Aird's Airs (Glasgow, from 1782): Scotch, English, Irish and foreign tunes of one voice",
             f"music out of copyright; transcribed by Jack Campin, 2009, who states no terms; {WARNING}",
-            1180,
+            1178,
             1,
             ("airdsAirs/*.abc",),
             tunes,

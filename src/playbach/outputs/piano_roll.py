@@ -1,8 +1,7 @@
 """Draws a score as a piano roll: time to the right, pitch upwards, a colour for each track, soft notes paler.
 
 A long piece wraps into systems, like the lines of sheet music, all on one scale; of a very long one only the
-beginning is drawn, and the picture says so. Each system is drawn four times too large and scaled down, which
-makes every edge smooth.
+beginning is drawn, and the picture says so.
 
 Knows nothing of sound, nor of how the score came to be.
 """
@@ -15,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from symusic.core import ScoreTick as Score
 
@@ -23,10 +22,8 @@ from playbach.encodings.base import Bars, meters_of
 from playbach.errors import ScoreError
 from playbach.events import TICKS_PER_QUARTER
 from playbach.outputs import seconds_at
+from playbach.outputs.sheet import BLACK_KEYS, COLOURS, FAINT_INK, INK, PAPER, Colour, Sheet, mixed
 
-Colour = tuple[int, int, int]
-
-OVERSAMPLING = 4
 # All lengths are pixels of the finished picture.
 PLOT_WIDTH, LEAST_PLOT_WIDTH = 1480, 560
 LEFT, RIGHT, TOP, BOTTOM = 78, 30, 24, 20
@@ -38,23 +35,10 @@ MARGIN = 2  # semitones above the highest and below the lowest note
 LEAST_SEMITONES = 25
 TYPICAL_NOTE = 11  # the width that a short note of the piece should have at least
 NARROWEST_QUARTER, WIDEST_QUARTER = 28, 130
-BLACK_KEYS = {1, 3, 6, 8, 10}
 
-PAPER, INK, FAINT_INK = (253, 252, 249), (62, 60, 56), (134, 130, 122)
 BLACK_ROW, OCTAVE_LINE = (244, 242, 236), (216, 211, 201)
 BEAT_LINE, BAR_LINE = (232, 228, 220), (186, 180, 169)
 BLACK_KEY, KEY_LINE, EDGE = (92, 89, 84), (205, 201, 192), (178, 173, 163)
-# Told apart with any colour vision: neighbours differ in lightness too.
-COLOURS: tuple[Colour, ...] = (
-    (44, 96, 168),  # blue
-    (230, 140, 44),  # orange
-    (36, 158, 138),  # teal
-    (176, 62, 112),  # wine
-    (98, 178, 224),  # sky
-    (134, 130, 48),  # olive
-    (140, 106, 188),  # violet
-    (140, 86, 60),  # brown
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +112,7 @@ def draw(score: Score) -> Image.Image:
     if not layout.complete:
         shown = bars.number(layout.systems[-1][1] - 1)
         total = bars.number(max(note.end for note in notes) - 1)
-        remark = _Sheet(layout.size[0], REMARK)
+        remark = Sheet(layout.size[0], REMARK)
         remark.text(LEFT, REMARK / 2, f"The first {shown} of {total} bars", MEDIUM, FAINT_INK, "lm")
         picture.paste(remark.finished(), (0, layout.size[1] - REMARK - BOTTOM))
     return picture
@@ -189,37 +173,8 @@ def _systems(notes: list[Bar], bars: Bars) -> tuple[tuple[tuple[int, int], ...],
     return tuple(pairwise(ticks)), complete
 
 
-class _Sheet:
-    """A piece of the picture, drawn in its finished coordinates on a larger scale."""
-
-    def __init__(self, width: int, height: int) -> None:
-        size = width * OVERSAMPLING, height * OVERSAMPLING
-        self._image = Image.new("RGB", size, PAPER)
-        self._draw = ImageDraw.Draw(self._image)
-
-    def finished(self) -> Image.Image:
-        return self._image.reduce(OVERSAMPLING)
-
-    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, radius: float = 0) -> None:
-        k = OVERSAMPLING
-        corners = round(x0 * k), round(y0 * k), round(x1 * k) - 1, round(y1 * k) - 1
-        if corners[2] < corners[0] or corners[3] < corners[1]:
-            return
-        if radius * k >= 1:
-            self._draw.rounded_rectangle(corners, round(radius * k), fill)
-        else:
-            self._draw.rectangle(corners, fill)
-
-    def text(self, x: float, y: float, text: str, size: int, fill: Colour, anchor: str) -> None:
-        font = ImageFont.load_default(size * OVERSAMPLING)
-        self._draw.text((x * OVERSAMPLING, y * OVERSAMPLING), text, fill, font, anchor)
-
-    def width(self, text: str, size: int) -> float:
-        return self._draw.textlength(text, ImageFont.load_default(size * OVERSAMPLING)) / OVERSAMPLING
-
-
 def _legend(names: list[str], width: int) -> Image.Image:
-    sheet, x = _Sheet(width, LEGEND), float(LEFT)
+    sheet, x = Sheet(width, LEGEND), float(LEFT)
     for i, name in enumerate(names):
         name = name if len(name) <= 32 else name[:31] + "…"
         needed = 30 + sheet.width(name, LARGE) + 34
@@ -234,7 +189,7 @@ def _legend(names: list[str], width: int) -> Image.Image:
 
 def _system(layout: Layout, start: int, end: int, notes: list[Bar], bars: Bars, score: Score) -> Image.Image:
     """One system: rows, lines, notes, and the figures around them."""
-    sheet = _Sheet(layout.size[0], layout.system)
+    sheet = Sheet(layout.size[0], layout.system)
     right = LEFT + (end - start) * layout.tick
     _rows(sheet, layout, right)
     numbers = range(bars.number(start), bars.number(end - 1) + 1)
@@ -254,7 +209,7 @@ def _system(layout: Layout, start: int, end: int, notes: list[Bar], bars: Bars, 
     return sheet.finished()
 
 
-def _rows(sheet: _Sheet, layout: Layout, right: float) -> None:
+def _rows(sheet: Sheet, layout: Layout, right: float) -> None:
     for pitch in range(layout.low, layout.high + 1):
         top = _top(layout, pitch)
         if pitch % 12 in BLACK_KEYS:
@@ -264,23 +219,23 @@ def _rows(sheet: _Sheet, layout: Layout, right: float) -> None:
         sheet.box(LEFT, y - 0.5, right, y + 0.5, OCTAVE_LINE)
 
 
-def _note(sheet: _Sheet, layout: Layout, start: int, end: int, note: Bar) -> None:
+def _note(sheet: Sheet, layout: Layout, start: int, end: int, note: Bar) -> None:
     height = layout.semitone / note.parts
     top = _top(layout, note.pitch) + note.part * height + 0.06 * height
     x0 = LEFT + (max(note.start, start) - start) * layout.tick + 0.5
     # A hair's breadth is left before the next note; it may be missing where notes are as thin as hairs.
     x1 = max(LEFT + (min(note.end, end) - start) * layout.tick - 0.75, x0 + 2)
     pale = 0.62 * (1 - note.velocity / 127)
-    fill, rim = _mixed(note.colour, PAPER, pale), _mixed(note.colour, INK, 0.3)
+    fill, rim = mixed(note.colour, PAPER, pale), mixed(note.colour, INK, 0.3)
     height *= 0.88
     radius = min(0.4 * height, (x1 - x0) / 2, 4)
-    sheet.box(x0, top, x1, top + height, _mixed(rim, PAPER, pale * 0.8), radius)
+    sheet.box(x0, top, x1, top + height, mixed(rim, PAPER, pale * 0.8), radius)
     if height > 3 and x1 - x0 > 3:
         sheet.box(x0 + 0.75, top + 0.75, x1 - 0.75, top + height - 0.75, fill, max(radius - 0.75, 0))
 
 
 def _figures(
-    sheet: _Sheet, places: list[tuple[int, float]], right: float, bottom: float, bars: Bars, score: Score
+    sheet: Sheet, places: list[tuple[int, float]], right: float, bottom: float, bars: Bars, score: Score
 ) -> None:
     """Bar numbers above and times below, as many as there is room for."""
     ticks = np.array([bars.start(number) for number, _ in places])
@@ -295,7 +250,7 @@ def _figures(
             free_below = x + 110
 
 
-def _keyboard(sheet: _Sheet, layout: Layout) -> None:
+def _keyboard(sheet: Sheet, layout: Layout) -> None:
     x, bottom = LEFT - KEYS - 4, ABOVE + layout.rows
     sheet.box(x - 1, ABOVE - 1, x + KEYS + 1, bottom + 1, EDGE, 3)
     sheet.box(x, ABOVE, x + KEYS, bottom, (255, 255, 255), 2)
@@ -312,8 +267,3 @@ def _keyboard(sheet: _Sheet, layout: Layout) -> None:
 
 def _top(layout: Layout, pitch: int) -> float:
     return ABOVE + (layout.high - pitch) * layout.semitone
-
-
-def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other))
-    return red, green, blue

@@ -1,0 +1,63 @@
+"""Paper to draw on, with the colours of all our pictures: boxes and words in the picture's own coordinates.
+
+What is drawn is four times too large and scaled down at the end, which makes every edge smooth. Knows Pillow, and
+nothing of music.
+"""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+OVERSAMPLING = 4
+BLACK_KEYS = {1, 3, 6, 8, 10}
+
+PAPER, INK, FAINT_INK = (253, 252, 249), (62, 60, 56), (134, 130, 122)
+# Told apart with any colour vision: neighbours differ in lightness too.
+COLOURS: tuple[Colour, ...] = (
+    (44, 96, 168),  # blue
+    (230, 140, 44),  # orange
+    (36, 158, 138),  # teal
+    (176, 62, 112),  # wine
+    (98, 178, 224),  # sky
+    (134, 130, 48),  # olive
+    (140, 106, 188),  # violet
+    (140, 86, 60),  # brown
+)
+
+
+class Sheet:
+    """A picture, or a piece of one, `width` by `height` pixels when it is finished."""
+
+    def __init__(self, width: int, height: int) -> None:
+        size = width * OVERSAMPLING, height * OVERSAMPLING
+        self._image = Image.new("RGB", size, PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+
+    def finished(self) -> Image.Image:
+        return self._image.reduce(OVERSAMPLING)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, radius: float = 0) -> None:
+        k = OVERSAMPLING
+        corners = round(x0 * k), round(y0 * k), round(x1 * k) - 1, round(y1 * k) - 1
+        if corners[2] < corners[0] or corners[3] < corners[1]:
+            return
+        if radius * k >= 1:
+            self._draw.rounded_rectangle(corners, round(radius * k), fill)
+        else:
+            self._draw.rectangle(corners, fill)
+
+    def text(self, x: float, y: float, text: str, size: int, fill: Colour, anchor: str) -> None:
+        """`anchor` as Pillow takes it: `lm` is left and in the middle."""
+        font = ImageFont.load_default(size * OVERSAMPLING)
+        self._draw.text((x * OVERSAMPLING, y * OVERSAMPLING), text, fill, font, anchor)
+
+    def width(self, text: str, size: int) -> float:
+        return self._draw.textlength(text, ImageFont.load_default(size * OVERSAMPLING)) / OVERSAMPLING
+
+
+def mixed(colour: Colour, other: Colour, share: float) -> Colour:
+    """A colour with so much of another in it."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other))
+    return red, green, blue
