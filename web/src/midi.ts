@@ -1,0 +1,112 @@
+/* Writes notes as a standard MIDI file, format 1: a first track with tempos, meters and a marker, then a track for each
+   voice with its name, its instruments and its notes. Ticks in, bytes out.
+
+   Knows nothing of the page, of sound, or of how the notes came to be. */
+
+export interface FileNote {
+  readonly tick: number;
+  readonly duration: number;
+  readonly pitch: number;
+  readonly velocity: number;
+}
+
+export interface FileTrack {
+  readonly name: string;
+  readonly programs: readonly { readonly tick: number; readonly program: number }[];
+  readonly notes: readonly FileNote[];
+}
+
+export interface MidiFile {
+  readonly ticksPerQuarter: number;
+  readonly tempos: readonly { readonly tick: number; readonly qpm: number }[];
+  readonly meters: readonly { readonly tick: number; readonly numerator: number; readonly denominator: number }[];
+  readonly marker: string;
+  readonly tracks: readonly FileTrack[];
+}
+
+/** At one tick what is lower comes first: a note must end before the same pitch begins again. */
+const enum Order {
+  Meta,
+  Program,
+  Off,
+  On,
+}
+
+interface Message {
+  readonly tick: number;
+  readonly order: Order;
+  readonly bytes: readonly number[];
+}
+
+const DRUMS = 9;
+const SLOWEST_TEMPO = 0xffffff; // microseconds per quarter in three bytes
+
+export function writeMidi(file: MidiFile): Uint8Array<ArrayBuffer> {
+  const tracks = [conductor(file), ...file.tracks.map((track, i) => voice(track, midiChannel(i)))];
+  const header = [...ascii("MThd"), ...int(6, 4), ...int(1, 2), ...int(tracks.length, 2), ...int(file.ticksPerQuarter, 2)];
+  return Uint8Array.from([...header, ...tracks.flat()]);
+}
+
+/** The channel of a track: that of General MIDI's drums is left out, as no voice here is drums. */
+export function midiChannel(track: number): number {
+  const channel = track % 15;
+  return channel < DRUMS ? channel : channel + 1;
+}
+
+function conductor(file: MidiFile): number[] {
+  const messages: Message[] = [meta(0, 0x06, utf8(file.marker))];
+  for (const { tick, numerator, denominator } of file.meters) {
+    messages.push(meta(tick, 0x58, [numerator, Math.round(Math.log2(denominator)), 24, 8]));
+  }
+  for (const { tick, qpm } of file.tempos) {
+    messages.push(meta(tick, 0x51, int(Math.min(Math.round(60e6 / qpm), SLOWEST_TEMPO), 3)));
+  }
+  return chunk(messages);
+}
+
+function voice(track: FileTrack, channel: number): number[] {
+  const messages: Message[] = [meta(0, 0x03, utf8(track.name))];
+  for (const { tick, program } of track.programs) {
+    messages.push({ tick, order: Order.Program, bytes: [0xc0 | channel, program & 127] });
+  }
+  for (const note of track.notes) {
+    const end = note.tick + Math.max(1, note.duration);
+    messages.push({ tick: note.tick, order: Order.On, bytes: [0x90 | channel, note.pitch & 127, note.velocity & 127] });
+    messages.push({ tick: end, order: Order.Off, bytes: [0x80 | channel, note.pitch & 127, 0] });
+  }
+  return chunk(messages);
+}
+
+function chunk(messages: Message[]): number[] {
+  const body: number[] = [];
+  let at = 0;
+  for (const message of messages.sort((a, b) => a.tick - b.tick || a.order - b.order)) {
+    body.push(...variable(message.tick - at), ...message.bytes);
+    at = message.tick;
+  }
+  body.push(0, 0xff, 0x2f, 0);
+  return [...ascii("MTrk"), ...int(body.length, 4), ...body];
+}
+
+function meta(tick: number, type: number, data: readonly number[]): Message {
+  return { tick, order: Order.Meta, bytes: [0xff, type, ...variable(data.length), ...data] };
+}
+
+/** A number in groups of seven bits, the high bit set on all but the last. */
+function variable(value: number): number[] {
+  const bytes = [value & 127];
+  for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) bytes.unshift(128 | (rest & 127));
+  return bytes;
+}
+
+function int(value: number, bytes: number): number[] {
+  return Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** (bytes - 1 - i)) & 255);
+}
+
+function ascii(text: string): number[] {
+  return Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+function utf8(text: string): number[] {
+  return Array.from(new TextEncoder().encode(text));
+}

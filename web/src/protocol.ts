@@ -1,0 +1,252 @@
+/* What the server and this page say to each other (docs/radio-protocol.md), as types, and the check of every message that
+   comes in: a page must not stumble over a server of another version without saying so.
+
+   Knows nothing of sockets, of sound, or of the page. */
+
+export type Knob = "temperature" | "tempo" | "length";
+
+/** Piece, bar from which it holds, knob, value; null is the model's or the piece's own. */
+export type Change = readonly [piece: number, bar: number, knob: Knob, value: number | null];
+
+/** A symbol's name, its probability, and the runners-up with theirs. */
+export type Choice = readonly [symbol: string, probability: number, others: readonly (readonly [string, number])[]];
+
+export interface Voice {
+  readonly name: string;
+  readonly program: number;
+}
+
+export interface StreamMessage {
+  readonly type: "stream";
+  readonly kind: "own" | "station";
+  readonly model: string;
+  readonly bundle: string;
+  readonly runtime: string;
+  readonly seed: number;
+  readonly bars: number;
+  readonly temperature: number | null;
+  readonly tempo: number | null;
+  readonly changes: readonly Change[];
+  readonly piece: number;
+  readonly ahead: number;
+  readonly fields: readonly string[];
+}
+
+export interface PieceMessage {
+  readonly type: "piece";
+  readonly piece: number;
+  readonly seed: number;
+  readonly bars: number;
+  readonly at: number;
+  readonly tempo: number;
+  readonly voices: readonly Voice[];
+}
+
+export interface WireNote {
+  readonly voice: number;
+  readonly pitch: number;
+  readonly velocity: number;
+  readonly tick: number;
+  readonly ticks: number;
+  readonly at: number;
+  readonly seconds: number;
+  readonly chosen: readonly Choice[];
+}
+
+export interface HeldNote {
+  readonly voice: number;
+  readonly pitch: number;
+  readonly tick: number;
+  readonly ticks: number;
+  readonly at: number;
+  readonly seconds: number;
+}
+
+export interface BarMessage {
+  readonly type: "bar";
+  readonly piece: number;
+  readonly bar: number;
+  readonly at: number;
+  readonly seconds: number;
+  readonly tick: number;
+  readonly ticks: number;
+  readonly meter: readonly [number, number];
+  readonly now: number;
+  readonly last: boolean;
+  readonly tempos: readonly (readonly [tick: number, at: number, qpm: number])[];
+  readonly temperature: number;
+  readonly notes: readonly WireNote[];
+  readonly held: readonly HeldNote[];
+}
+
+export interface EndMessage {
+  readonly type: "end";
+  readonly piece: number;
+  readonly at: number;
+  readonly next: number;
+}
+
+export interface ChangeMessage {
+  readonly type: "change";
+  readonly change: Change;
+}
+
+export interface ErrorMessage {
+  readonly type: "error";
+  readonly reason: string;
+}
+
+export type ServerMessage = StreamMessage | PieceMessage | BarMessage | EndMessage | ChangeMessage | ErrorMessage;
+
+export interface StartMessage {
+  readonly type: "start";
+  readonly model?: string;
+  readonly runtime?: string;
+  readonly seed?: number;
+  readonly bars?: number;
+  readonly temperature?: number;
+  readonly tempo?: number;
+  readonly changes?: readonly Change[];
+  readonly piece?: number;
+  readonly bar?: number;
+}
+
+export type ClientMessage =
+  | StartMessage
+  | { readonly type: "join" }
+  | { readonly type: "set"; readonly temperature?: number | null; readonly tempo?: number | null }
+  | { readonly type: "next" };
+
+export interface ModelInfo {
+  readonly name: string;
+  readonly bundle: string;
+  readonly runtimes: readonly string[];
+  readonly temperature: number;
+}
+
+export interface ModelsInfo {
+  readonly models: readonly ModelInfo[];
+  readonly station: { readonly model: string } | null;
+  readonly live: boolean;
+}
+
+export const LIMITS = { seed: 2 ** 53 - 1 - 10 ** 6, temperature: [0, 4], tempo: [20, 300], bars: [4, 32], changes: 200 } as const;
+
+export class ProtocolError extends Error {}
+
+type Plain = Record<string, unknown>;
+
+/** A message, checked.
+ *  @throws ProtocolError: it is not one that this page knows. */
+export function parse(text: string): ServerMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("a message that is not JSON");
+  }
+  const message = object(value, "message");
+  const check = CHECKS[string(message, "type")];
+  if (!check) throw new ProtocolError(`a message of the unknown type ${JSON.stringify(message["type"])}`);
+  check(message);
+  return value as ServerMessage;
+}
+
+const CHECKS: Record<string, (message: Plain) => void> = {
+  stream(m) {
+    if (m["kind"] !== "own" && m["kind"] !== "station") throw new ProtocolError("a stream of an unknown kind");
+    for (const key of ["model", "bundle", "runtime"]) string(m, key);
+    for (const key of ["seed", "bars", "piece", "ahead"]) number(m, key);
+    for (const key of ["temperature", "tempo"]) numberOrNull(m, key);
+    list(m, "changes").forEach(change);
+    list(m, "fields").forEach((field) => typed(field, "string", "fields"));
+  },
+  piece(m) {
+    for (const key of ["piece", "seed", "bars", "at", "tempo"]) number(m, key);
+    for (const voice of list(m, "voices")) {
+      string(object(voice, "voice"), "name");
+      number(object(voice, "voice"), "program");
+    }
+  },
+  bar(m) {
+    for (const key of ["piece", "bar", "at", "seconds", "tick", "ticks", "now", "temperature"]) number(m, key);
+    typed(m["last"], "boolean", "last");
+    tuple(m["meter"], 2, "meter");
+    list(m, "tempos").forEach((tempo) => tuple(tempo, 3, "tempos"));
+    for (const note of list(m, "notes").map((n) => object(n, "note"))) {
+      sounding(note);
+      number(note, "velocity");
+      list(note, "chosen").forEach(choice);
+    }
+    for (const note of list(m, "held")) sounding(object(note, "held"));
+  },
+  end(m) {
+    for (const key of ["piece", "at", "next"]) number(m, key);
+  },
+  change(m) {
+    change(m["change"]);
+  },
+  error(m) {
+    string(m, "reason");
+  },
+};
+
+function sounding(note: Plain): void {
+  for (const key of ["voice", "pitch", "tick", "ticks", "at", "seconds"]) number(note, key);
+}
+
+function choice(value: unknown): void {
+  if (!Array.isArray(value) || value.length !== 3) throw new ProtocolError("a choice that is none");
+  typed(value[0], "string", "chosen");
+  typed(value[1], "number", "chosen");
+  if (!Array.isArray(value[2])) throw new ProtocolError("a choice without its others");
+  for (const other of value[2] as unknown[]) {
+    if (!Array.isArray(other) || typeof other[0] !== "string" || typeof other[1] !== "number") {
+      throw new ProtocolError("a choice among others that are none");
+    }
+  }
+}
+
+function change(value: unknown): void {
+  if (!isChange(value)) throw new ProtocolError("a change that is none");
+}
+
+export function isChange(value: unknown): value is Change {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  const [piece, bar, knob, to] = value as unknown[];
+  const known = knob === "temperature" || knob === "tempo" || knob === "length";
+  return known && Number.isInteger(piece) && Number.isInteger(bar) && (to === null || typeof to === "number");
+}
+
+function object(value: unknown, what: string): Plain {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError(`${what}: not an object`);
+  return value as Plain;
+}
+
+function typed(value: unknown, type: "string" | "number" | "boolean", what: string): void {
+  if (typeof value !== type) throw new ProtocolError(`${what}: expected a ${type}, got ${typeof value}`);
+}
+
+function string(message: Plain, key: string): string {
+  typed(message[key], "string", key);
+  return message[key] as string;
+}
+
+function number(message: Plain, key: string): void {
+  typed(message[key], "number", key);
+}
+
+function numberOrNull(message: Plain, key: string): void {
+  if (message[key] !== null) number(message, key);
+}
+
+function list(message: Plain, key: string): unknown[] {
+  const value = message[key];
+  if (!Array.isArray(value)) throw new ProtocolError(`${key}: expected a list`);
+  return value as unknown[];
+}
+
+function tuple(value: unknown, length: number, what: string): void {
+  const fits = Array.isArray(value) && value.length === length && value.every((v) => typeof v === "number");
+  if (!fits) throw new ProtocolError(`${what}: expected ${length} numbers`);
+}
