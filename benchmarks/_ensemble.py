@@ -29,6 +29,8 @@ class Task:
     options: dict[str, Any]
     fold: int
     folds: int
+    stop: tuple[int, ...] = ()
+    """The numbers of the training pieces to stop on, where a fold of them is not to."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def trained(task: Task) -> Member:
     torch.set_num_threads(1)
     pieces = [Piece(str(i), score, digest(score)) for i, score in enumerate(map(task.score_of, task.train))]
     folds = np.random.default_rng(0).permutation(len(pieces)) % task.folds
-    learn, stop = (tuple(p for p, f in zip(pieces, folds) if (f == task.fold) == own) for own in (False, True))
+    chosen = set(task.stop or np.flatnonzero(folds == task.fold).tolist())
+    learn, stop = (tuple(p for i, p in enumerate(pieces) if (i in chosen) == own) for own in (False, True))
     # There is nothing to test here: what is reported is guessed below.
     done = train(Corpus("benchmark", learn, stop, stop), TrainOptions(**task.options))
     encoded = [done.encoding.encode(task.score_of(data)) for data in task.held_out]

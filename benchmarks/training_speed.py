@@ -69,10 +69,10 @@ class Trainer:
     def __init__(self, model: Any, dtype: str, device: str, rate: float = 1e-3) -> None:
         import torch
 
-        from playbach import training
+        from playbach import descent, training
 
         self._options, self._dtype = training.TrainOptions(), getattr(torch, dtype)
-        self._device, self._step = training.pick_device(device), training._train_step
+        self._device, self._step = descent.pick_device(device), descent.train_step
         self.model = model.to(self._device)
         self._optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=self._options.weight_decay)
 
@@ -123,7 +123,7 @@ def convergence(steps: int, device: str) -> dict[str, list[float]]:
     import torch
 
     from playbach.models import Shape, build
-    from playbach.training import TrainOptions
+    from playbach.options import TrainOptions
 
     encoding, data = chorale_data(24)
     shape = Shape.of(encoding)
@@ -162,7 +162,7 @@ def main() -> None:
 
     import torch
 
-    from playbach.training import _native_bfloat16, pick_device
+    from playbach.descent import _native_bfloat16, pick_device
 
     native = (
         "native" if _native_bfloat16(pick_device(given.device)) else "emulated, and not chosen by `playbach train`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 import making
 from playbach.encodings import ENCODINGS, Encoding, Sequence
-from playbach.figures import Guesses, commonest, figures, guesses
+from playbach.figures import Figures, Guesses, commonest, figures, guesses
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +28,20 @@ def test_guesses_are_the_nats_of_the_true_symbols() -> None:
     chances = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
     for shift in (0.0, 30.0):  # logits and logarithms of chances are told by the same numbers
         found = guesses([np.log(chances) + shift], np.array([[1], [2]]))
-        assert found.nats == pytest.approx([math.log(4), math.log(1.25)])
-        assert found.right.tolist() == [False, True]
+        assert found.nats[:, 0] == pytest.approx([math.log(4), math.log(1.25)])
+        assert found.right[:, 0].tolist() == [False, True]
 
 
 def test_all_fields_are_paid_for_and_the_first_is_guessed() -> None:
     first, second = np.log([[0.5, 0.5]]), np.log([[0.75, 0.25]])
     found = guesses([first, second], np.array([[0, 1]]))
-    assert found.nats == pytest.approx([math.log(2) + math.log(4)])
-    assert found.right.tolist() == [True]
+    assert found.nats[0] == pytest.approx([math.log(2), math.log(4)])
+    assert found.right.tolist() == [[True, False]]
 
 
 def test_logits_may_be_huge() -> None:
     found = guesses([np.array([[1e4, 0.0]], np.float32)], np.array([[1]]))
-    assert found.nats == pytest.approx([1e4])
+    assert found.nats[0] == pytest.approx([1e4])
 
 
 def test_figures_by_hand(encoding: Encoding, piece: Sequence) -> None:
@@ -48,7 +49,7 @@ def test_figures_by_hand(encoding: Encoding, piece: Sequence) -> None:
     nats = np.full(steps, math.log(2))
     changes = ~encoding.continues(piece.steps)
     nats[changes] *= 3
-    found = figures([Guesses(nats, changes)], [piece], encoding)
+    found = figures([Guesses(nats[:, None], changes[:, None])], [piece], encoding)
     share = changes.mean()
     assert 0 < share < 1
     assert (found.pieces, found.steps, found.notes) == (1, steps, piece.notes)
@@ -73,7 +74,18 @@ def test_holds_are_no_changes(encoding: Encoding, piece: Sequence) -> None:
 def test_unknown_symbols_are_counted() -> None:
     encoding = ENCODINGS["notes"].fit([making.line(0)])
     strange = encoding.encode(making.score([[(0, 480, 100), (480, 480, 101)]]))
-    assert figures([Guesses(np.ones(2), np.zeros(2, bool))], [strange], encoding).unknown == 1
+    assert figures([Guesses(np.ones((2, 2)), np.zeros((2, 2), bool))], [strange], encoding).unknown == 1
+
+
+def test_each_field_has_figures_of_its_own() -> None:
+    encoding = ENCODINGS["notes"].fit([making.line(0)])
+    piece = encoding.encode(making.score([[(0, 480, 60), (480, 480, 62)]]))
+    nats = np.log([[2.0, 4.0], [8.0, 4.0]])
+    found = figures([Guesses(nats, np.array([[True, False], [True, True]]))], [piece], encoding)
+    assert [(h.field, h.accuracy) for h in found.heads] == [("symbol", 1), ("duration", 0.5)]
+    assert [h.bits for h in found.heads] == pytest.approx([2, 2])
+    assert sum(h.bits for h in found.heads) == pytest.approx(2 * found.bits_per_symbol)
+    assert Figures.from_manifest(json.loads(json.dumps(found.manifest()))) == found
 
 
 def test_the_commonest_symbol(encoding: Encoding, piece: Sequence) -> None:

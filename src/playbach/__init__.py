@@ -53,7 +53,7 @@ def train(
         into: the folder for the files, which must exist.
         resume: go on with a training that was cut short: the path of its NAME.run, or True for the only one there is.
         report: told each line of talk.
-        options: those of `playbach.training.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
+        options: those of `playbach.options.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
 
     Raises:
         CorpusError: there is too little music.
@@ -65,7 +65,7 @@ def train(
 
     try:
         from playbach import runs
-        from playbach.training import TrainOptions
+        from playbach.options import TrainOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
     known = TrainOptions.__dataclass_fields__

@@ -22,8 +22,9 @@ from playbach.encodings import NotesOptions
 from playbach.errors import BundleError
 from playbach.export import onnx
 from playbach.models import Model
+from playbach.options import TrainOptions
 from playbach.sampling import Sampling
-from playbach.training import Trained, TrainOptions, example
+from playbach.training import Trained, example
 from playbach.verdict import Verdict
 
 

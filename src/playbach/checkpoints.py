@@ -174,7 +174,7 @@ def _unpacked(packed: Any, tensors: Tensors) -> Any:
     if kind == "tensor":
         return tensors[value]
     if kind == "epoch":
-        figures = {side: Figures(**value[side]) for side in ("train", "valid")}
+        figures = {side: Figures.from_manifest(value[side]) for side in ("train", "valid")}
         return Epoch(**{**value, **figures})
     if kind == "module":
         return _unpacked(value, tensors)

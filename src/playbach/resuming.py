@@ -21,7 +21,7 @@ from playbach.corpora import Corpus, builtin_name
 from playbach.encodings import NotesOptions
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.files import shown
-from playbach.training import TrainOptions
+from playbach.options import TrainOptions
 
 MAY_CHANGE = ("epochs", "max_minutes", "patience")
 """The options that only decide when to stop."""

@@ -22,8 +22,9 @@ from playbach.checkpoints import RunState
 from playbach.corpora import Corpus
 from playbach.errors import MissingExtra, UsageError
 from playbach.files import shown, writing
+from playbach.options import TrainOptions
 from playbach.run_folders import RunFolder
-from playbach.training import Diverged, Hooks, Moment, Trained, TrainOptions, train
+from playbach.training import Diverged, Hooks, Moment, Trained, train
 from playbach.verdict import Verdict, judge
 
 STATE, SHARDS = "state.safetensors", "shards"

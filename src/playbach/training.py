@@ -9,26 +9,27 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from playbach.batches import IGNORED, Batch, TrainingSet, previous_of
+from playbach.batches import TrainingSet, previous_of
 from playbach.checkpoints import Epoch, RunState, weights_of
 from playbach.corpora import SIDES, Corpus
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
+from playbach.descent import optimiser_of, pick_device, pick_dtype, train_step
+from playbach.encodings import ENCODINGS, Encoding, Sequence
 from playbach.encodings.base import Ints
-from playbach.errors import CorpusError, PlaybachError, UsageError, demand_numbers
+from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.evaluation import Figures, commonest, measure
 from playbach.figures import figures as measured
 from playbach.figures import guesses
-from playbach.models import MODELS, Model, Shape, build
+from playbach.models import Model, Shape, build
 from playbach.ngram import NGram
+from playbach.options import TrainOptions
 from playbach.shards import STEPS, Shards
 from playbach.shards import build as build_shards
 
@@ -39,66 +40,8 @@ MIN_GAIN = 0.001
 """An epoch is an improvement where its bits per note are lower than the best by this share."""
 PROBE_STEPS = 12
 MOST_COUNTED = 1_000_000
-DTYPES = ("auto", "float32", "bfloat16")
 Moment = Literal["step", "epoch", "end"]
 """After what the state of a run stands still: a step, an epoch and its measuring, the whole training."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music.
-    `network` sets options of the architecture's own, such as `hidden`; `averaging` is how much of the averaged
-    weights each step leaves as they are (Polyak and Juditsky 1992, as an exponential mean)."""
-
-    encoding: str | None = None
-    notes: NotesOptions = field(default_factory=NotesOptions)
-    model: str = "transformer"
-    network: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int = 200
-    max_minutes: float | None = None
-    patience: int = 12
-    batch: int | None = None
-    window: int = 768
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.1
-    averaging: float = 0.99
-    clip: float = 1.0
-    seed: int = 0
-    device: str = "auto"
-    dtype: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.encoding is not None and self.encoding not in tuple(ENCODINGS):
-            raise UsageError(f"no encoding called {self.encoding!r:.40}; there are: {', '.join(ENCODINGS)}")
-        if self.model not in tuple(MODELS):
-            raise UsageError(f"no model called {self.model!r:.40}; there are: {', '.join(MODELS)}")
-        if not isinstance(self.notes, NotesOptions):
-            raise UsageError(f"notes must be a playbach.encodings.NotesOptions, not {self.notes!r:.40}")
-        if not isinstance(self.network, Mapping):
-            raise UsageError(f"network must be a dict of options, not {self.network!r:.40}")
-        config = MODELS[self.model].Config
-        unknown = sorted(set(self.network) - set(config.__dataclass_fields__))
-        if unknown:
-            has = ", ".join(config.__dataclass_fields__)
-            raise UsageError(f"the {self.model} has no option {unknown[0]!r}; it has: {has}")
-        config(**self.network)  # has checks of its own
-        if not isinstance(self.device, str):
-            raise UsageError(f"device must be a name, not {self.device!r:.40}")
-        if self.dtype not in DTYPES:
-            raise UsageError(f"no dtype called {self.dtype!r:.40}; there are: {', '.join(DTYPES)}")
-        batch = ["batch"] if self.batch is not None else []
-        minutes = ["max_minutes"] if self.max_minutes is not None else []
-        demand_numbers(self, "epochs", "patience", "window", "seed", *batch, whole=True)
-        demand_numbers(self, "learning_rate", "weight_decay", "averaging", "clip", *minutes)
-        for name in ("epochs", "patience", "window", "learning_rate", "clip", *batch, *minutes):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)!r:.40}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise UsageError(f"weight_decay must be 0 or more, not {self.weight_decay!r:.40}")
-        if not 0 <= self.averaging < 1:
-            raise UsageError(f"averaging must be at least 0 and less than 1, not {self.averaging!r:.40}")
-        if not 0 <= self.seed < 1 << 63:
-            raise UsageError(f"seed must lie between 0 and 2^63 - 1, not {self.seed!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +131,7 @@ def train(
     torch.manual_seed(options.seed)
 
     encoding = fit_encoding(corpus, options)
+    weights = _weights(encoding, options)
     data = TrainingSet(corpus.train, encoding, folder, hooks.stop, hooks.encoding)
     held_out = [build_shards(getattr(corpus, side), encoding, side, folder, stop=hooks.stop) for side in SIDES[1:]]
     _tell_left_out(corpus, (data.shards, *held_out), hooks)
@@ -197,7 +141,7 @@ def train(
     model = build(options.model, shape, options.network).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
-    optimiser = _optimiser(model, options)
+    optimiser = optimiser_of(model, options)
     state = RunState(model, optimiser, copy.deepcopy(model), weights_of(model), options.learning_rate)
     hooks.resume(state)
     if not state.step:
@@ -227,7 +171,7 @@ def train(
         for window in data.epoch(state.epoch, options.seed, options.window, batch, state.batches):
             for group in optimiser.param_groups:
                 group["lr"] = state.rate * min(1.0, (state.step + 1) / warmup)
-            loss = _train_step(model, window, optimiser, options, device, dtype)
+            loss = train_step(model, window, optimiser, options, device, dtype, weights)
             _average(state, options.averaging)
             state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
             hooks.advance(loss)
@@ -274,14 +218,6 @@ def _counted(data: TrainingSet, encoding: Encoding, test: list[Sequence], hooks:
     return measured(guessed, test, encoding)
 
 
-def _optimiser(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
-    """AdamW; only matrices decay, biases and scales stay free."""
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, options.learning_rate, betas=(0.9, 0.98))
-
-
 @torch.no_grad()
 def _average(state: RunState, kept: float) -> None:
     """Take the weights after this step into the mean, which at first follows them closely."""
@@ -315,11 +251,12 @@ def epoch_line(epoch: Epoch, before: list[Epoch]) -> str:
     An improvement of less than MIN_GAIN is told, but not saved."""
     accuracy, bits = epoch.valid.accuracy, epoch.valid.bits_per_note
     if not before:
-        return f"Epoch {epoch.number}: val accuracy {accuracy:.3f}, {bits:.3f} bits per note, saved"
+        return f"Epoch {epoch.number}: val accuracy {accuracy:.3f}{_others(epoch)}, {bits:.3f} bits per note, saved"
     highest = max(e.valid.accuracy for e in before)
     lowest = min(e.valid.bits_per_note for e in before)
     line = f"Epoch {epoch.number}: val accuracy "
     line += f"improved from {highest:.3f} to {accuracy:.3f}" if accuracy > highest else f"{accuracy:.3f}"
+    line += _others(epoch)
     if bits < lowest:
         line += f", bits per note improved from {lowest:.3f} to {bits:.3f}"
     else:
@@ -327,88 +264,27 @@ def epoch_line(epoch: Epoch, before: list[Epoch]) -> str:
     return line + (", saved" if epoch.saved else "")
 
 
-def pick_device(name: str) -> torch.device:
-    """The device that is meant; `auto` is the fastest there is.
+def _others(epoch: Epoch) -> str:
+    """The accuracy of all fields but the first, where there are several."""
+    others = ", ".join(f"{head.field} {head.accuracy:.3f}" for head in epoch.valid.heads[1:])
+    return f" ({others})" if others else ""
+
+
+def _weights(encoding: Encoding, options: TrainOptions) -> list[float]:
+    """How much each field's cost counts.
 
     Raises:
-        UsageError: this machine, or this build of torch, does not have it.
+        UsageError: a weight of a field that there is not.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
-    if name not in there:
-        raise UsageError(f"no device called {name!r}; there are: auto, {', '.join(there)}")
-    if not there[name]:
-        found = ", ".join(n for n, has in there.items() if has)
-        raise UsageError(f"this machine's torch has no device {name!r}; it has: {found}")
-    return torch.device(name)
-
-
-def pick_dtype(model: Model, batch: Batch, options: TrainOptions, device: torch.device) -> tuple[torch.dtype, str]:
-    """bfloat16 where the processor computes in it natively and a few steps converge as in float32, and why.
-
-    Timing has no say, so that the same machine always takes the same.
-    """
-    if options.dtype != "auto":
-        return getattr(torch, options.dtype), "as asked"
-    if not _native_bfloat16(device):
-        return torch.float32, "no native bfloat16"
-    curves = [_probe(model, batch, options, device, dtype) for dtype in (torch.float32, torch.bfloat16)]
-    fall = curves[0][0] - min(curves[0])
-    apart = max(abs(a - b) for a, b in zip(*curves))
-    if apart > 0.1 * fall:
-        return torch.float32, f"bfloat16 strays from float32 by {apart:.2g} of a fall of {fall:.2g} nats"
-    return torch.bfloat16, f"native, and within {apart:.2g} nats of float32 over {PROBE_STEPS} steps"
-
-
-def _native_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
-        return False
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-
-
-def _probe(
-    model: Model, batch: Batch, options: TrainOptions, device: torch.device, dtype: torch.dtype
-) -> list[float]:
-    """The losses of a few steps on one batch; the model is as before after it."""
-    before = weights_of(model)
-    torch.manual_seed(options.seed)  # the same dropout for both
-    optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate / 3)
-    few = Batch(batch.previous[:8, :64], batch.context[:8, :64], batch.target[:8, :64])
-    losses = [_train_step(model, few, optimiser, options, device, dtype) for _ in range(PROBE_STEPS)]
-    model.load_state_dict(before)
-    torch.manual_seed(options.seed)
-    return losses
-
-
-def _train_step(
-    model: Model,
-    batch: Batch,
-    optimiser: torch.optim.Optimizer,
-    options: TrainOptions,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> float:
-    """One step down the gradient; the loss in nats a step of music."""
-    model.train()
-    previous, context, target = (
-        torch.from_numpy(a).to(device) for a in (batch.previous, batch.context, batch.target)
-    )
-    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        logits = model(previous, context)
-    loss = torch.stack([_cost(scores, target[..., f]) for f, scores in enumerate(logits)]).sum()
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def _cost(scores: Tensor, target: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED)
+    names = [f.name for f in encoding.fields]
+    for name in options.weights:
+        if name not in names:
+            there = ", ".join(names)
+            raise UsageError(f"no field called {name!r:.40} to weight; with these options there are: {there}")
+    weights = [float(options.weights.get(name, 1)) for name in names]
+    if not any(weights):
+        raise UsageError("with all weights 0 there is nothing to learn")
+    return weights
 
 
 def _tell_left_out(corpus: Corpus, encoded: Iterable[Shards], hooks: Hooks) -> None:

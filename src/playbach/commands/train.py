@@ -26,7 +26,7 @@ class _HelpWithDefaults(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         with contextlib.suppress(ModuleNotFoundError):
             from playbach.models import MODELS
-            from playbach.training import TrainOptions
+            from playbach.options import TrainOptions
 
             options = TrainOptions()
             networks = [MODELS[name].Config() for name in (options.model, *MODELS)]
@@ -88,7 +88,7 @@ def add(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     from playbach import runs
     from playbach.encodings import NotesOptions
-    from playbach.training import TrainOptions
+    from playbach.options import TrainOptions
 
     notes = {k: getattr(given, k) for k in ("octaves", "durations") if getattr(given, k) is not None}
     if given.velocities:
