@@ -13,6 +13,7 @@ declare global {
 }
 
 const FADE = 0.04; // seconds
+const STRENGTH = 3; // four voices of a choir come out of the synthesiser at -24 dB
 
 export class Audio {
   readonly context: AudioContext;
@@ -27,7 +28,10 @@ export class Audio {
     this.volume = this.context.createGain();
     this.gate = this.context.createGain();
     this.gate.connect(this.volume).connect(this.context.destination);
-    this.ready = soundFont.then((bytes) => createSynth(this.context, this.gate, bytes));
+    const strength = this.context.createGain();
+    strength.gain.value = STRENGTH;
+    strength.connect(limiter(this.context)).connect(this.gate);
+    this.ready = soundFont.then((bytes) => createSynth(this.context, strength, bytes));
     this.ready.catch(() => undefined); // told to whoever presses play
   }
 
@@ -67,6 +71,11 @@ export class Audio {
       this.resting = setTimeout(() => void this.context.suspend(), 2000);
     }, FADE * 6000);
   }
+}
+
+/** Loud instruments stay below full scale; what is below the threshold passes as it is. */
+function limiter(context: BaseAudioContext): AudioNode {
+  return new DynamicsCompressorNode(context, { threshold: -6, knee: 3, ratio: 20, attack: 0.002, release: 0.15 });
 }
 
 /** The soundfont, with the share that has come, 0 to 1, as it comes. */

@@ -50,8 +50,9 @@ export class Controls {
     instruments: readonly string[],
     private readonly turned: Turned,
   ) {
-    this.tempo = new Knob("tempo", (value) => `${Math.round(value)} a minute`, "as composed", turned.tempo);
+    this.tempo = new Knob("tempo", (value) => `♩ = ${Math.round(value)}`, "as composed", turned.tempo);
     this.temperature = new Knob("temperature", (value) => value.toFixed(2), "the model’s own", turned.temperature);
+    this.temperature.show(null, this.chosen?.temperature ?? 1);
     fillInstruments(this.instrument, instruments);
     this.fillModels();
     this.listen();
@@ -169,6 +170,7 @@ export class Controls {
 /** A slider that can also stand at "the music's own", shown where the music then is. */
 class Knob {
   value: number | null = null;
+  private natural: number | null = null; // what the music does by itself
   private readonly slider: HTMLInputElement;
   private readonly output: HTMLElement;
   private readonly reset: HTMLButtonElement;
@@ -195,17 +197,15 @@ class Knob {
 
   set(value: number | null): void {
     this.value = value;
-    if (value !== null) this.slider.value = String(value);
     this.describe();
   }
 
   /** `value` is what the knob stands at where the music is, `own` what the music does by itself. */
   show(value: number | null, own: number | null): void {
     if (performance.now() - this.turnedAt > TURNED && this.value !== value) this.set(value);
-    if (this.value === null && own !== null) {
-      this.slider.value = String(own);
-      this.describe();
-    }
+    if (own === this.natural) return;
+    this.natural = own;
+    this.describe();
   }
 
   lock(locked: boolean): void {
@@ -225,9 +225,12 @@ class Knob {
   }
 
   private describe(): void {
-    const text = this.value === null ? this.own : this.say(this.value);
-    if (this.output.textContent !== text) this.output.textContent = text;
-    this.slider.setAttribute("aria-valuetext", text);
+    const at = this.value ?? this.natural;
+    if (at !== null) this.slider.value = String(at);
+    const said = at === null ? "" : this.say(at);
+    const text = this.value === null ? `${this.own}${said && `, ${said}`}` : said;
+    this.output.textContent = text;
+    this.slider.setAttribute("aria-valuetext", text.replace("♩ =", "a quarter note at"));
     this.reset.hidden = this.value === null;
   }
 }

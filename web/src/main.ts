@@ -54,7 +54,9 @@ class Page {
     this.listen();
     this.follow();
     this.play.disabled = false;
-    this.roll.draw(0, 0);
+    const first = info.models[0];
+    if (first) this.choices.build(first.voices, first.fields);
+    void this.audio.ready.then((synth) => (element("way").textContent = `Your device makes the sound: ${synth.way}.`));
     this.refresh();
   }
 
@@ -162,7 +164,7 @@ class Page {
     document.body.dataset["state"] = state.name;
     this.play.classList.toggle("playing", playing);
     this.play.classList.toggle("waiting", state.name === "waiting");
-    this.play.setAttribute("aria-label", playing ? "Stop" : "Play");
+    this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
     element("invitation").hidden = playing || this.player.timeline.bars.length > 0;
     const heard = this.player.timeline.bars.length > 0;
     element<HTMLButtonElement>("download").disabled = !heard;
@@ -178,7 +180,7 @@ class Page {
       case "waiting":
         return this.loaded < 1 ? `Fetching the instruments, ${Math.round(this.loaded * 100)} %` : "One moment …";
       case "playing":
-        return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press stop and play.";
+        return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause and play.";
       case "lost":
         return `${state.reason} Trying again${state.seconds < 3 ? " …" : ` in ${Math.round(state.seconds)} seconds.`}`;
       case "failed":
@@ -217,7 +219,7 @@ class Page {
       tempo: session.knob("tempo", bar.piece, bar.bar),
       temperature: session.knob("temperature", bar.piece, bar.bar),
       program: session.programAt(bar.piece, bar.bar),
-      qpm: bar.tempos[0]?.[2] ?? null,
+      qpm: placed.piece.tempo,
       seed: session.stream?.seed ?? null,
     });
   }

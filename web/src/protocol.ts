@@ -121,6 +121,8 @@ export interface ModelInfo {
   readonly name: string;
   readonly bundle: string;
   readonly runtimes: readonly string[];
+  readonly voices: readonly Voice[];
+  readonly fields: readonly string[];
   readonly temperature: number;
 }
 
@@ -146,8 +148,9 @@ export function parse(text: string): ServerMessage {
     throw new ProtocolError("a message that is not JSON");
   }
   const message = object(value, "message");
-  const check = CHECKS[string(message, "type")];
-  if (!check) throw new ProtocolError(`a message of the unknown type ${JSON.stringify(message["type"])}`);
+  const type = string(message, "type");
+  const check = Object.hasOwn(CHECKS, type) ? CHECKS[type] : undefined;
+  if (!check) throw new ProtocolError(`a message of the unknown type ${JSON.stringify(type)}`);
   check(message);
   return value as ServerMessage;
 }

@@ -41,6 +41,7 @@ export class Roll {
   private height = 0;
   private lowest = 48;
   private highest = 79;
+  private now = 0; // audio time at the playhead
   private page = 0; // audio time at which the page begins, where nothing moves
 
   constructor(
@@ -53,13 +54,21 @@ export class Roll {
     this.colours = readColours();
     new ResizeObserver(() => this.resize()).observe(canvas);
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", () => (this.colours = readColours()));
+    dark.addEventListener("change", () => {
+      this.colours = readColours();
+      this.paint();
+    });
     this.resize();
   }
 
   /** Draws what is heard at the audio time `heard`; `frame` is this frame's time in seconds. */
   draw(heard: number, frame: number): void {
-    const now = this.smooth.at(heard, frame);
+    this.now = this.smooth.at(heard, frame);
+    this.paint();
+  }
+
+  private paint(): void {
+    const { now } = this;
     const across = this.width < 600 ? SECONDS_ACROSS[0] : SECONDS_ACROSS[1];
     const view = { from: this.calm.matches ? this.turned(now, across) : now - across * BEFORE, now,
                    perSecond: this.width / across }; // prettier-ignore
@@ -83,6 +92,7 @@ export class Roll {
     this.canvas.width = Math.max(1, Math.round(this.width * scale));
     this.canvas.height = Math.max(1, Math.round(this.height * scale));
     this.context.setTransform(scale, 0, 0, scale, 0, 0);
+    this.paint();
   }
 
   /** Moves the range of pitches softly to what is to be seen. */
