@@ -30,6 +30,10 @@ CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
         for durations in ("none", "joined", "separate")
         for velocities in (False, True)
     },
+    "notes-short": ("notes", NotesOptions(max_duration=1), making.line),
+    "notes-chordified": ("notes", NotesOptions(chordify=True), making.chorale),
+    "notes-chordified-short": ("notes", NotesOptions("kept", "joined", True, 1.5, True), making.chorale),
+    "notes-chordified-none": ("notes", NotesOptions(durations="none", chordify=True), making.chorale),
 }
 
 

@@ -50,11 +50,13 @@ from playbach.encodings.onsets import (
     REST,
     UNITS,
     Chord,
+    Onset,
+    durations_to,
     longest_runs,
     onsets_of,
 )
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
-from playbach.errors import ScoreError, UsageError
+from playbach.errors import ScoreError, UsageError, demand_numbers
 from playbach.events import Event, Note, Track
 
 MAX_PLACES = 8 * UNITS
@@ -63,6 +65,8 @@ BIN = 4
 """MIDI velocities are told apart in bins of this width."""
 VELOCITY_REST, FIRST_VELOCITY = 1, 2
 OCTAVES = ("kept", "folded")
+LEAST_LONGEST, MOST_LONGEST = 1.0, DURATIONS[-1] / UNITS
+"""What the longest duration can be, in quarters; a last onset needs one."""
 DURATION_KINDS = ("none", "joined", "separate")
 MOST_SYMBOLS = 8192
 MOST_COUNTED = 1 << 17
@@ -80,17 +84,40 @@ Symbol = tuple[Chord, int]
 
 @dataclass(frozen=True, slots=True)
 class NotesOptions:
-    """The article's `normal` (folded octaves), `concatenate` (joined durations) and `predict_velocity`."""
+    """The article's `normal` (folded octaves), `concatenate` (joined durations), `predict_velocity`, `max_duration`
+    (in quarters; what lasts longer is cut, and a rest follows) and `chordify` (a chord is all that sounds, struck
+    anew wherever a note begins or ends)."""
 
     octaves: Literal["kept", "folded"] = "kept"
     durations: Literal["none", "joined", "separate"] = "separate"
     velocities: bool = False
+    max_duration: float = MOST_LONGEST
+    chordify: bool = False
 
     def __post_init__(self) -> None:
-        for name, known in (("octaves", OCTAVES), ("durations", DURATION_KINDS), ("velocities", (False, True))):
+        flags = (False, True)
+        choices = {"octaves": OCTAVES, "durations": DURATION_KINDS, "velocities": flags, "chordify": flags}
+        demand_numbers(self, "max_duration")
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 listed = ", ".join(map(str, known))
                 raise UsageError(f"{name} must be one of: {listed}; not {getattr(self, name)!r:.40}")
+        if not 1 / UNITS <= self.max_duration <= DURATIONS[-1] / UNITS:
+            most = DURATIONS[-1] // UNITS
+            raise UsageError(
+                f"max-duration must lie between 1/{UNITS} and {most} quarters, not {self.max_duration!r:.40}"
+            )
+        if self.durations == "none" and self.max_duration < DURATIONS[-1] / UNITS:
+            raise UsageError("max-duration and durations none contradict each other: there are no durations to cut")
+
+    @property
+    def longest(self) -> int:
+        """The longest duration, in units."""
+        return durations_to(int(self.max_duration * UNITS))[-1]
+
+    def onsets(self, score: Score) -> list[Onset]:
+        """A score as these options see it."""
+        return onsets_of(score, self.durations == "none", self.longest, self.chordify)
 
 
 @dataclass(frozen=True)
@@ -115,11 +142,15 @@ class NotesEncoding(Encoding):
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
         fields = [Field("symbol", (UNKNOWN_NAME, *(self._name(s) for s in self.symbols)))]
         if self.options.durations == "separate":
-            fields.append(Field("duration", (UNKNOWN_NAME, *map(duration_name, DURATIONS))))
+            fields.append(Field("duration", (UNKNOWN_NAME, *map(duration_name, self._durations))))
         if self.options.velocities:
             bins = (str(velocity_of_bin(b)) for b in range(128 // BIN))
             fields.append(Field("velocity", (UNKNOWN_NAME, "rest", *bins)))
         return tuple(fields)
+
+    @property
+    def _durations(self) -> tuple[int, ...]:
+        return durations_to(self.options.longest)
 
     @cached_property
     def context(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -152,7 +183,7 @@ class NotesEncoding(Encoding):
         headers: list[Header] = []
         longest_run = longest_rest = 1
         for score in scores:
-            onsets = onsets_of(score, options.durations == "none")
+            onsets = options.onsets(score)
             sounding = [p for _, chord, _, _ in onsets for p in chord]
             pitches += np.bincount(sounding, minlength=128)
             chords = [_folded(o[1]) if fold else o[1] for o in onsets]
@@ -191,7 +222,7 @@ class NotesEncoding(Encoding):
         return "it has no notes but drums"
 
     def encode(self, score: Score) -> Sequence:
-        onsets = onsets_of(score, self.options.durations == "none")
+        onsets = self.options.onsets(score)
         header = header_of(score, self.options)
         index, joined = self._index, self.options.durations == "joined"
         fold = self.options.octaves == "folded"
@@ -274,7 +305,7 @@ class NotesEncoding(Encoding):
         joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
         known = set(self.symbols)
         projected = bare_score(header_of(score, self.options))
-        for tick, chord, units, loudness in onsets_of(score, self.options.durations == "none"):
+        for tick, chord, units, loudness in self.options.onsets(score):
             said = tuple(sorted({p % 12 for p in chord})) if fold else chord
             if (said, units if joined else 0) not in known:
                 continue
@@ -366,8 +397,9 @@ class NotesDecoder(Decoder):
             symbols = _narrowed(symbols, self._units <= remaining)
         masks = [_narrowed(self._sounds | self._rests, symbols)]
         if self._options.durations == "separate":
-            longest = max(DURATIONS) if remaining is None else max(remaining, 1)
-            masks.append(np.array([False, *(d <= longest for d in DURATIONS)]))
+            there = self._encoding._durations
+            longest = there[-1] if remaining is None else max(remaining, 1)
+            masks.append(np.array([False, *(d <= longest for d in there)]))
         if self._options.velocities:
             masks.append(np.arange(FIRST_VELOCITY + 128 // BIN) >= VELOCITY_REST)
         return masks
@@ -378,7 +410,11 @@ class NotesDecoder(Decoder):
         if self._end is None or self._options.durations == "none":
             return masks
         remaining = (self._end - self.tick) // GRID
-        field, units = (0, self._units) if self._options.durations == "joined" else (1, np.array([0, *DURATIONS]))
+        field, units = (
+            (0, self._units)
+            if self._options.durations == "joined"
+            else (1, np.array([0, *self._encoding._durations]))
+        )
         masks[field] = _narrowed(masks[field], (units == remaining) | (remaining - units >= UNITS))
         return masks
 
@@ -483,5 +519,5 @@ def _vocabulary(
                 _forget_rare([counts])
     kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SYMBOLS]}
     if joined:
-        kept |= {(ANY_CHORD, d) for d in DURATIONS}
+        kept |= {(ANY_CHORD, d) for d in durations_to(options.longest)}
     return tuple(sorted(kept))

@@ -5,12 +5,18 @@ Knows the grid and its durations; knows nothing of symbols or vocabularies.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import quantise
 from playbach.errors import ScoreError
 from playbach.events import TICKS_PER_QUARTER
+
+Ints = npt.NDArray[Any]
 
 UNITS = 12
 """Grid units to a quarter: sixteenths and triplets both fall on it."""
@@ -27,8 +33,15 @@ Onset = tuple[int, Chord, int, int]
 """Time and duration in units, the chord's real pitches, its loudest velocity."""
 
 
-def onsets_of(score: Score, fixed: bool = False) -> list[Onset]:
-    """Chords and rests, without gap or overlap: each ends where the next begins. `fixed` gives all one duration.
+def onsets_of(
+    score: Score, fixed: bool = False, longest: int = DURATIONS[-1], chordified: bool = False
+) -> list[Onset]:
+    """Chords and rests, without gap or overlap: each ends where the next begins.
+
+    Args:
+        fixed: gives all one duration.
+        longest: in units; what lasts longer is cut to this, and a rest follows.
+        chordified: a chord is all that sounds, struck anew wherever a note begins or ends, not only what begins.
 
     Raises:
         ScoreError: there are no notes, or none but drums.
@@ -41,6 +54,10 @@ def onsets_of(score: Score, fixed: bool = False) -> list[Onset]:
     )
     onsets = quantise(times, GRID)
     ends = np.maximum(quantise(times + durations, GRID), onsets + 1)
+    off = (times + durations) % GRID > 0
+    if chordified:
+        onsets, ends, pitches, velocities = _slices(onsets, _joined(onsets, ends, off), pitches, velocities)
+        off = np.zeros(len(onsets), bool)
     order = np.lexsort((pitches, onsets))
     onsets, ends, pitches, velocities = onsets[order], ends[order], pitches[order], velocities[order]
     first = np.flatnonzero(np.diff(onsets, prepend=-1))
@@ -49,14 +66,36 @@ def onsets_of(score: Score, fixed: bool = False) -> list[Onset]:
     loudest = np.maximum.reduceat(velocities, first).tolist()
     nexts = np.append(begins[1:], finals[-1])
     # A silence shorter than a sixteenth before which a note ends off the grid is articulation, not a rest.
-    off_grid = np.maximum.reduceat((times + durations)[order] % GRID, first) > 0
+    off_grid = np.logical_or.reduceat(off[order], first)
     legato = (nexts - finals < SHORTEST_REST) & off_grid
     finals = np.where(legato | (finals > nexts), nexts, finals)
     bounds = [*first.tolist(), len(onsets)]
     notes = pitches.tolist()
     chords = [(notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])]
     spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
-    return _fixed(spans) if fixed else _timed(spans)
+    return _fixed(spans) if fixed else _timed(spans, longest)
+
+
+def _joined(onsets: Ints, ends: Ints, off: Ints) -> Ints:
+    """The ends of notes (N,), those off the grid moved to the nearest onset if it is less than a sixteenth away: what
+    is a little early or late there is articulation, and not a chord of its own."""
+    begins = np.append(np.unique(onsets), np.iinfo(np.int64).max)
+    index = np.searchsorted(begins, ends)
+    before, after = begins[index - 1], begins[index]  # every end has an onset before it
+    early, late = after - ends, ends - before
+    to_after = off & (early < SHORTEST_REST) & (early <= late)
+    to_before = off & (late < SHORTEST_REST) & (before > onsets) & ~to_after
+    return np.where(to_after, after, np.where(to_before, before, ends))
+
+
+def _slices(onsets: Ints, ends: Ints, pitches: Ints, velocities: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Notes (N,) cut wherever one begins or ends."""
+    cuts = np.unique(np.concatenate([onsets, ends]))
+    first, last = np.searchsorted(cuts, onsets), np.searchsorted(cuts, ends)
+    parts = last - first
+    note = np.repeat(np.arange(len(onsets)), parts)
+    index = np.arange(len(note)) - np.repeat(parts.cumsum() - parts, parts) + first[note]
+    return cuts[index], cuts[index + 1], pitches[note], velocities[note]
 
 
 def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
@@ -70,25 +109,31 @@ def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
     return [(i * FIXED, chord, FIXED, velocity) for i, (chord, velocity) in enumerate(chords)]
 
 
-def _timed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
-    onsets: list[Onset] = _rests(0, spans[0][0])
+def _timed(spans: list[tuple[int, int, int, Chord, int]], longest: int) -> list[Onset]:
+    there = durations_to(longest)
+    onsets: list[Onset] = _rests(0, spans[0][0], there)
     for begin, final, following, chord, velocity in spans:
         units = final - begin
-        if units not in DURATION_INDEX:
-            units = max(d for d in DURATIONS if d < units)
+        if units not in DURATION_INDEX or units > longest:
+            units = max(d for d in there if d <= units)
         onsets.append((begin, chord, units, velocity))
         if following > begin + units:
-            onsets += _rests(begin + units, following)
+            onsets += _rests(begin + units, following, there)
     return onsets
+
+
+def durations_to(longest: int) -> tuple[int, ...]:
+    """The durations there are, up to one, in units."""
+    return DURATIONS[: bisect_right(DURATIONS, longest)]
 
 
 DURATION_INDEX = {units: i for i, units in enumerate(DURATIONS, 1)}
 
 
-def _rests(begin: int, end: int) -> list[Onset]:
+def _rests(begin: int, end: int, there: tuple[int, ...]) -> list[Onset]:
     rests: list[Onset] = []
     while begin < end:
-        units = max(d for d in DURATIONS if d <= end - begin)
+        units = max(d for d in there if d <= end - begin)
         rests.append((begin, REST, units, -1))
         begin += units
     return rests
