@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("walking",),
     ("composing", "inspecting"),
     ("models", "batches", "verdict", "live"),
-    ("evaluation", "export", "held_out"),
+    ("evaluation", "export", "held_out", "server"),
     ("checkpoints", "run_folders", "options"),
     ("descent",),
     ("training",),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -55,14 +56,13 @@ class Pacing:
 
 @dataclass(slots=True)
 class Figures:
-    """What a session has done so far. `late` bars came when they should have begun; `slowest` and `latest_cost` are
-    seconds that a bar took to compose."""
+    """What sessions have done so far; several may share one. `late` bars came when they should have begun; `costs`
+    are the seconds that the latest bars took to compose, waiting for a thread included."""
 
     bars: int = 0
     notes: int = 0
     late: int = 0
-    slowest: float = 0.0
-    latest_cost: float = 0.0
+    costs: deque[float] = field(default_factory=lambda: deque(maxlen=512))
 
 
 Item = TimedBar | Change
@@ -141,5 +141,5 @@ class Session:
         figures = self.figures
         figures.bars, figures.notes = figures.bars + 1, figures.notes + len(bar.notes)
         figures.late += self.now > bar.at + 0.001
-        figures.slowest, figures.latest_cost = max(figures.slowest, cost), cost
+        figures.costs.append(cost)
         self.give(bar)

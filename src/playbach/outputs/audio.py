@@ -97,6 +97,10 @@ class Mixer:
     def add(self, voice: Voice) -> None:
         self._voices.append(voice)
 
+    def change(self, old: Voice, new: Voice) -> None:
+        """Let go at another time, not before now, what sounds already."""
+        self._voices = deque(new if voice is old else voice for voice in self._voices)
+
     def read(self, n: int) -> Audio:
         """The next n samples, (2, n)."""
         block, end, still = np.zeros((2, n), np.float32), self.at + n, deque[Voice]()
@@ -264,7 +268,7 @@ def _cues(score: Score) -> tuple[list[Cue], int]:
     if not tracks:
         raise ScoreError("the score holds no notes: there is nothing to hear")
     cues: list[Cue] = []
-    for track, x in zip(tracks, _places(len(tracks))):
+    for track, x in zip(tracks, places(len(tracks))):
         notes, gains = track.notes.numpy(), place(x)
         begin = notes["time"].astype(np.int64)
         start, off = (seconds_at(score, t) for t in (begin, begin + np.maximum(notes["duration"], 1)))
@@ -291,7 +295,7 @@ def _with_longest(cues: list[Cue]) -> list[Cue]:
     return [replace(cue, longest=longest[cue.program, cue.drum, cue.pitch]) for cue in cues]
 
 
-def _places(n: int) -> list[float]:
+def places(n: int) -> list[float]:
     """Where n tracks sit, from left to right: near the middle, the first of several on the left."""
     return [0.0] if n == 1 else np.linspace(-WIDTH, WIDTH, n).tolist()
 
@@ -301,6 +305,14 @@ def voice(bank: NoteBank, cue: Cue) -> Voice:
     # A drum is hit, not held: it sounds as long as it likes.
     off = max(cue.off, cue.start + sound.samples.shape[1] - len(sound.release)) if cue.drum else cue.off
     return Voice(cue.start, off, sound, cue.gains * np.float32(gain))
+
+
+def loudness(cues: list[Cue], bank: NoteBank) -> float:
+    """The RMS of these notes in their room, where they sound; 0 where nothing does."""
+    end = max((cue.off for cue in cues), default=1)
+    samples = -(-end // Limiter.STEP) * Limiter.STEP
+    ordered = sorted(cues, key=lambda cue: (cue.start, cue.pitch, cue.program, cue.off))
+    return _rms([power for block in _mixed(ordered, samples, bank) for power in _powers(block)])
 
 
 def _mixed(cues: list[Cue], samples: int, bank: NoteBank) -> Iterator[Audio]:
@@ -330,14 +342,22 @@ def _loudness_gain(blocks: Iterable[Audio]) -> float:
     peak, powers = 0.0, []
     for block in blocks:
         peak = max(peak, float(np.abs(block).max()))
-        windows = np.array_split(block, max(1, block.shape[1] // WINDOW), axis=1)
-        powers += [float(np.mean(np.square(window))) for window in windows]
+        powers += _powers(block)
     if peak == 0:
         return 1.0
+    to_peak, to_loudness = CEILING / peak, LOUDNESS / _rms(powers)
+    return float(max(to_peak, min(to_loudness, to_peak * MOST_LIMITING)))
+
+
+def _powers(block: Audio) -> list[float]:
+    windows = np.array_split(block, max(1, block.shape[1] // WINDOW), axis=1)
+    return [float(np.mean(np.square(window))) for window in windows]
+
+
+def _rms(powers: list[float]) -> float:
     power = np.array(powers)
     power = power[power > power.mean() / 10]  # rests and the tail do not make a piece soft
-    to_peak, to_loudness = CEILING / peak, LOUDNESS / float(np.sqrt(power.mean()))
-    return float(max(to_peak, min(to_loudness, to_peak * MOST_LIMITING)))
+    return float(np.sqrt(power.mean())) if len(power) else 0.0
 
 
 def _room() -> Audio:

@@ -1,0 +1,88 @@
+"""The application under uvicorn: host, port, and two limits that uvicorn lacks. Blocks until it is told to end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from playbach.errors import PlaybachError
+from playbach.server.listener import ABORT
+from playbach.server.messages import MOST_BYTES
+
+MOST_UNREAD = 256 << 10
+"""Bytes that may wait in a connection's buffer before a client's pings are no longer answered but ended."""
+PING_SECONDS = 20.0
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """uvicorn's, which answers pings whether or not the answers are read, and cannot be made to cut a connection."""
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        scope = getattr(self, "scope", None)
+        if scope is not None:
+            scope["extensions"][ABORT] = self.transport.abort
+
+    def handle_ping(self) -> None:
+        if self.transport.get_write_buffer_size() > MOST_UNREAD:
+            self.transport.abort()
+        else:
+            super().handle_ping()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, that says when it listens, and where."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit and sockets:
+            self._ready(sockets[0].getsockname()[1])
+
+
+def server(app: ASGIApp, most_connections: int, ready: Callable[[int], None] = lambda port: None) -> Server:
+    """To be run with the sockets that `listening` opens."""
+    config = uvicorn.Config(
+        app,
+        ws=Socket,
+        ws_max_size=MOST_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=most_connections,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=2,
+    )
+    return Server(config, ready)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one.
+
+    Raises:
+        PlaybachError: the port is taken, or the host is not this computer.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.listen(2048)
+    except OSError as error:
+        opened.close()
+        raise PlaybachError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); choose another with --host or --port"
+        ) from error
+    return opened
