@@ -82,3 +82,47 @@ def folder(path: Path, make: object, count: int = 10, bars: int = 8) -> Path:
         piece = make(seed, bars, tonic=seed % 3)  # type: ignore[operator]
         (path / f"piece{seed:02}.mid").write_bytes(bytes(piece.dumps_midi()))
     return path
+
+
+def piano(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
+    """A tune over broken chords on one piano, in two tracks; here and there triplets, and a chord to end on."""
+    rng = np.random.default_rng(seed)
+    left: list[tuple[int, int, int]] = []
+    for bar in range(bars - 1):
+        root = int(rng.choice([0, 3, 4]))
+        chord = [36 + 12 * (root > 4) + SCALE[(root + k) % 7] + 12 * ((root + k) // 7) + tonic for k in (0, 2, 4)]
+        if rng.random() < 0.3:
+            left += [(bar * 1920 + i * 160, 160, chord[i % 3]) for i in range(12)]
+        else:
+            left += [(bar * 1920 + i * 480, 480, pitch) for i, pitch in enumerate([*chord, chord[1]])]
+    left += [((bars - 1) * 1920, 1920, 36 + k + tonic) for k in (0, 7)]
+    return score([melody(seed, bars, low=60, tonic=tonic), left], names=("right", "left"), velocity=90)
+
+
+def band(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
+    """Flute, two violins on two tracks, bass and drums; after a pickup, with dynamics, a bar in another meter, and a
+    slower half."""
+    rng = np.random.default_rng(seed)
+    change = 480 + 1920 * (bars // 2)
+    meters = ((0, 1, 4), (480, 4, 4), (change, 3, 4), (change + 1440, 4, 4))
+    shift = [480 + bar * 1920 - (480 if bar > bars // 2 else 0) for bar in range(bars)]
+    tune = [(0, 480, 72 + tonic), *((t + 480, d, p) for t, d, p in melody(seed, bars, low=60, tonic=tonic))]
+    tune = [(t, d, p) for t, d, p in tune if t + d <= shift[-1]] + [(shift[-1], 1920, 72 + tonic)]
+    bass, violins, drums = [], [], []
+    for bar, begin in enumerate(shift):
+        last, short = bar == bars - 1, bar == bars // 2
+        root = 0 if last else int(rng.choice([0, 5, 7]))
+        length = 1440 if short else 1920
+        bass += [(begin + t, 1920 if last else 240, 36 + root + tonic) for t in range(0, 1 if last else length, 480)]
+        violins += [(begin, length, p + root + tonic) for p in (55, 59 if root == 7 else 60)]
+        drums += [] if last else [(begin + t, 60, 36 if t % 960 == 0 else 38) for t in range(0, length, 480)]
+        drums += [] if last else [(begin + t, 60, 42) for t in range(0, length, 240)]
+    names, programs = ("tune", "second", "first", "bass", "kit"), (73, 40, 40, 33, 0)
+    parts = [tune, violins[::2], violins[1::2], bass, drums]
+    made = score(parts, meters=meters, tempo=120, programs=programs, names=names)
+    made.tracks[4].is_drum = True
+    for track in made.tracks:
+        for note in track.notes:
+            note.velocity = int(rng.integers(40, 110))
+    made.tempos.append(symusic.Tempo(change, qpm=90))
+    return made

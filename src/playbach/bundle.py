@@ -114,7 +114,7 @@ def _check(encoding: Encoding) -> None:
                 raise ValueError(f"no {field.name} is allowed")
 
 
-def _check_header(header: Header, voices: int) -> None:
+def _check_header(header: Header, voices: int | None) -> None:
     ticks = [tick for tick, _, _ in header.meters]
     if not ticks or ticks[0] != 0 or ticks != sorted(set(ticks)):
         raise ValueError("the meters are not in order")
@@ -123,7 +123,9 @@ def _check_header(header: Header, voices: int) -> None:
             raise ValueError(f"there is no meter {numerator}/{denominator}")
     if not SLOWEST <= header.tempo <= FASTEST:
         raise ValueError(f"there is no tempo {header.tempo:g}")
-    if len(header.tracks) != voices:
+    if not header.tracks:
+        raise ValueError("no tracks")
+    if voices is not None and len(header.tracks) != voices:
         raise ValueError(f"expected {voices} tracks, got {len(header.tracks)}")
     if any(not 0 <= track.program <= 127 for track in header.tracks):
         raise ValueError("there is no such instrument")

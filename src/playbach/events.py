@@ -13,10 +13,11 @@ TICKS_PER_QUARTER = 480
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One instrument's line: a name, and a General MIDI program 0-127."""
+    """One instrument's line: a name, and a General MIDI program 0-127; of drums the number of a kit."""
 
     name: str
     program: int
+    drums: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ NAMES: tuple[str, ...] = tuple(
     for name in line.split(",")
 )
 
+FAMILIES: tuple[str, ...] = (
+    *("Pianos", "Chromatic Percussion", "Organs", "Guitars", "Basses", "Solo Strings", "Ensembles", "Brass"),
+    *("Reeds", "Pipes", "Synth Leads", "Synth Pads", "Synth Effects", "Ethnic", "Percussive", "Sound Effects"),
+)
+"""Of eight programs each."""
+
 # What people say where the standard has another name, or several.
 ALIASES = {
     "piano": "Acoustic Grand Piano",

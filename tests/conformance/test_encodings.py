@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 import making
 from playbach import encodings
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions, lines
-from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, bare_score
-from playbach.events import Note
+from playbach.encodings import ENCODINGS, Encoding, EventsOptions, Header, NotesOptions, lines
+from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, Bars, bare_score
+from playbach.events import Event, Meter, Note, Tempo
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
     "chorale": ("chorale", None, making.chorale),
+    "events-piano": ("events", None, making.piano),
+    "events-band": ("events", None, making.band),
+    "events-band-plain": ("events", EventsOptions("families", "fixed", velocities=False), making.band),
+    "events-line": ("events", None, making.line),
     **{
         f"notes-{octaves}-{durations}{'-velocities' * velocities}": (
             "notes",
@@ -50,18 +54,31 @@ def case(request: pytest.FixtureRequest) -> tuple[Encoding, Callable[..., symusi
 def decoded(encoding: Encoding, sequence: encodings.Sequence) -> symusic.Score:
     score = bare_score(sequence.header)
     decoder = encoding.decoder(sequence.header)
-    events = [event for step in sequence.steps for event in decoder.feed(step)] + decoder.finish()
-    for note in events:
-        assert isinstance(note, Note)
-        score.tracks[note.track].notes.append(symusic.Note(note.tick, note.duration, note.pitch, note.velocity))
+    for event in [event for step in sequence.steps for event in decoder.feed(step)] + decoder.finish():
+        if isinstance(event, Note):
+            note = symusic.Note(event.tick, event.duration, event.pitch, event.velocity)
+            score.tracks[event.track].notes.append(note)
+        elif isinstance(event, Meter):
+            score.time_signatures.append(symusic.TimeSignature(event.tick, event.numerator, event.denominator))
+        else:
+            assert isinstance(event, Tempo)
+            score.tempos.append(symusic.Tempo(event.tick, qpm=event.qpm))
     for track in score.tracks:
         track.notes.sort()
     return score
 
 
+def bars_of(header: Header, events: list[Event]) -> Bars:
+    """Where bars begin in a piece of these events."""
+    return Bars((*header.meters, *((e.tick, e.numerator, e.denominator) for e in events if isinstance(e, Meter))))
+
+
 def as_lists(score: symusic.Score) -> Any:
     return (
-        [(t.name, t.program, [(n.time, n.duration, n.pitch, n.velocity) for n in t.notes]) for t in score.tracks],
+        [
+            (t.name, t.program, t.is_drum, [(n.time, n.duration, n.pitch, n.velocity) for n in t.notes])
+            for t in score.tracks
+        ],
         [(m.time, m.numerator, m.denominator) for m in score.time_signatures],
         [(t.time, t.mspq) for t in score.tempos],
     )
@@ -100,10 +117,8 @@ def test_the_decoder_tells_the_context_that_the_encoder_told(case: Any) -> None:
 def test_how_much_is_left_is_told_where_the_length_is_known(case: Any) -> None:
     encoding, make = case
     sequence = encoding.encode(make(2, bars=12))
-    bars = encodings.base.Bars(sequence.header.meters)
     decoder = encoding.decoder(sequence.header)
-    for step in sequence.steps:
-        decoder.feed(step)
+    bars = bars_of(sequence.header, [event for step in sequence.steps for event in decoder.feed(step)])
     total = bars.number(decoder.tick - 1)
     decoder = encoding.decoder(sequence.header, total)
     for step, context in zip(sequence.steps, sequence.context, strict=True):
@@ -185,7 +200,7 @@ def test_any_allowed_steps_make_a_piece_that_ends_on_its_bar(case: Any, seed: in
     rng = np.random.default_rng(seed)
     header = encoding.headers[int(rng.integers(len(encoding.headers)))][0]
     decoder = encoding.decoder(header, bars)
-    notes: list[Note] = []
+    events: list[Event] = []
     waiting_from = 0
     for _ in range(100_000):
         if decoder.finished:
@@ -195,13 +210,15 @@ def test_any_allowed_steps_make_a_piece_that_ends_on_its_bar(case: Any, seed: in
         before = decoder.final_until
         released = decoder.feed(np.array([rng.choice(np.flatnonzero(mask)) for mask in masks]))
         assert decoder.final_until >= before
-        assert all(note.tick >= before for note in released)
-        notes += released
+        assert all(event.tick >= before for event in released)
+        events += released
         waiting_from = decoder.final_until
-    notes += decoder.finish()
+    events += decoder.finish()
     assert decoder.finished
+    notes = [event for event in events if isinstance(event, Note)]
     assert decoder.final_until >= waiting_from
-    end = encodings.base.Bars(header.meters).end(bars)
+    end = bars_of(header, events).end(bars)
+    assert decoder.tick == end or encoding.name != "events"
     assert all(0 <= note.pitch <= 127 and note.duration > 0 and note.steps for note in notes)
     assert max((note.tick + note.duration for note in notes), default=0) <= end
     for track in range(len(header.tracks)):

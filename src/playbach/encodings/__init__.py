@@ -7,11 +7,13 @@ from typing import Any
 
 from playbach.encodings.base import Decoder, Encoding, Field, Header, Sequence, transposed
 from playbach.encodings.chorale import ChoraleEncoding
+from playbach.encodings.events import EventsEncoding, EventsOptions
 from playbach.encodings.notes import NotesEncoding, NotesOptions, pitch_name
 
 ENCODINGS: dict[str, type[Encoding]] = {
     "notes": NotesEncoding,
     "chorale": ChoraleEncoding,
+    "events": EventsEncoding,
 }
 
 
@@ -30,6 +32,7 @@ __all__ = [
     "ENCODINGS",
     "Decoder",
     "Encoding",
+    "EventsOptions",
     "Field",
     "Header",
     "NotesOptions",

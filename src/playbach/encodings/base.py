@@ -64,13 +64,14 @@ class Header:
         return {
             "meters": [list(m) for m in self.meters],
             "tempo": self.tempo,
-            "tracks": [[t.name, t.program] for t in self.tracks],
+            "tracks": [[t.name, t.program, *[True] * t.drums] for t in self.tracks],
         }
 
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Header:
         meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
-        return cls(meters, float(data["tempo"]), tuple(Track(plain_name(str(n)), int(p)) for n, p in data["tracks"]))
+        tracks = tuple(Track(plain_name(str(n)), int(p), bool(drums)) for n, p, *drums in data["tracks"])
+        return cls(meters, float(data["tempo"]), tracks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ class Bars:
         return self._starts[i] + (index - self._first[i]) * self._lengths[i]
 
     def end(self, bars: int) -> int:
-        """The tick at which a piece of so many full bars ends: a pickup is taken off the last one."""
-        return self.start(bars + 1) - self.pickup
+        """The tick at which a piece of so many full bars ends: a pickup is taken off the last one if it is longer."""
+        end = self.start(bars + 1)
+        return end - self.pickup if end - self.pickup > self.start(bars) else end
 
     def columns(self, ticks: Ints) -> tuple[Ints, Ints]:
         """Bar numbers and places of many ticks at once, as `number` and `place` give them."""
@@ -195,7 +197,7 @@ def bare_score(header: Header) -> Score:
         score.time_signatures.append(TimeSignature(tick, numerator, denominator))
     score.tempos.append(ScoreTempo(0, qpm=header.tempo))
     for track in header.tracks:
-        score.tracks.append(ScoreTrack(track.name, track.program, False))
+        score.tracks.append(ScoreTrack(track.name, track.program, track.drums))
     return score
 
 
@@ -280,8 +282,8 @@ class Encoding(ABC):
     """See the module. Instances are immutable: `fit` gives a new one with a frozen vocabulary."""
 
     name: ClassVar[str]
-    voices: ClassVar[int]
-    """How many tracks a piece has."""
+    voices: ClassVar[int | None]
+    """How many tracks a piece has; None where pieces differ in that, and tracks are told apart by their names."""
     turns: ClassVar[str | None] = None
     """The context field that tells whose step it is, where several take turns."""
     fields: tuple[Field, ...]
@@ -293,8 +295,9 @@ class Encoding(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
-        """Freeze the vocabulary and all constants. `scores` are training pieces only."""
+    def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
+        """Freeze the vocabulary and all constants. `scores` are training pieces only. With a `base`, which has the
+        same options, its symbols keep their numbers, and new ones come after them."""
 
     @classmethod
     @abstractmethod
@@ -325,6 +328,16 @@ class Encoding(ABC):
     def from_manifest(cls, data: Mapping[str, Any]) -> Self: ...
 
     @property
+    def tracks(self) -> tuple[Track, ...]:
+        """All that a piece may have, with their usual instruments."""
+        return self.headers[0][0].tracks
+
+    @property
+    def velocities(self) -> bool:
+        """Whether the dynamics are composed."""
+        return any(field.name == "velocity" for field in self.fields)
+
+    @property
     def relations(self) -> tuple[Relation, ...]:
         """How symbols stand to the context; by default nothing is said of it."""
         return ()
@@ -352,6 +365,11 @@ class Encoding(ABC):
     def left_column(self) -> int:
         """The column of the context that tells how much is left; every encoding has one."""
         return next(i for i, f in enumerate(self.context) if f.name == LEFT)
+
+
+def appended(known: Iterable[Any], found: Iterable[Any]) -> list[Any]:
+    """What is known, where it is, and after it what else was found."""
+    return list(dict.fromkeys([*known, *found]))
 
 
 def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tuple[Header, int], ...]:
