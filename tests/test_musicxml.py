@@ -265,6 +265,21 @@ def test_endings_and_a_repeat_without_beginning(heard: Callable[..., Score]) -> 
     assert [p for _, p in onsets(heard(part([WHOLE, first + last, second])))] == [60, 62, 60, 64]
 
 
+def test_a_repeat_without_beginning_goes_back_to_the_last_one(heard: Callable[..., Score]) -> None:
+    two = [note(60, 16), note(62, 16) + BACK, note(64, 16), note(65, 16) + BACK]
+    assert [p for _, p in onsets(heard(part(two)))] == [60, 62, 60, 62, 64, 65, 64, 65]
+    many = [note(60 + i, 16) + BACK for i in range(10)]
+    assert [p for _, p in onsets(heard(part(many)))] == [60 + i // 2 for i in range(20)]
+
+
+def test_a_repeat_without_beginning_goes_back_to_the_last_endings(heard: Callable[..., Score]) -> None:
+    first = ending("1", "start", "left") + note(62, 16)
+    last = ending("1", "stop", "right", '<repeat direction="backward"/>')
+    second = ending("2", "start", "left") + note(64, 16) + ending("2", "stop", "right")
+    score = heard(part([WHOLE, first + last, second, note(65, 16), note(67, 16) + BACK, note(69, 16)]))
+    assert [p for _, p in onsets(score)] == [60, 62, 60, 64, 65, 67, 65, 67, 69]
+
+
 def test_da_capo_al_fine(heard: Callable[..., Score]) -> None:
     fine = "<direction><direction-type><words>Fine</words></direction-type></direction>"
     back = "<direction><direction-type><words>D.C. al Fine</words></direction-type></direction>"

@@ -14,7 +14,7 @@ Knows neither XML nor files; imports music21 only where a score has repeats.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
@@ -166,10 +166,32 @@ def _expanded(measures: Sequence[Any], brackets: Iterable[Any]) -> list[int]:
             bone.insert(0, deepcopy(mark))
         bare[id(measure)] = bone
         bones.append(bone)
+    endings: set[int] = set()
     for bracket in brackets:
         spanned = [bare[id(m)] for m in bracket.getSpannedElements()]
+        endings.update(int(bone.groups[0]) for bone in spanned)
         bones.insert(0, RepeatBracket(spanned, number=bracket.number))
+    _mark_beginnings([bare[id(m)] for m in measures], endings)
     return [int(m.groups[0]) for m in Expander(bones).process().getElementsByClass(Measure)]
+
+
+def _mark_beginnings(measures: Sequence[Any], endings: Set[int]) -> None:
+    """Where the beginning of a repeat is not marked, it is what follows the last repeat. music21 would go back to the
+    beginning of the piece, and play four such parts in a row eight times too often."""
+    from music21.bar import Repeat
+
+    begin, marked = 0, True
+    for i, measure in enumerate(measures):
+        if _repeats(measure.leftBarline, "start"):
+            begin, marked = i, True
+        elif i and i not in endings and (i - 1 in endings or _repeats(measures[i - 1].rightBarline, "end")):
+            begin, marked = i, False
+        if not marked and _repeats(measure.rightBarline, "end"):
+            measures[begin].leftBarline, marked = Repeat(direction="start"), True
+
+
+def _repeats(bar: Any, direction: str) -> bool:
+    return bar is not None and "Repeat" in bar.classes and bar.direction == direction
 
 
 def _in_force(changes: Sequence[Changes[T]]) -> list[Changes[T]]:
