@@ -16,7 +16,9 @@ import pytest
 import making
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
-SCRIPTS = ("reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus")
+SCRIPTS = (
+    "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
+)  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 
 import _bench  # noqa: E402

@@ -1,0 +1,47 @@
+"""The Keras side as a process: samples in by file, JSON lines out as they come. Knows nothing of what is measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _bench import fail
+
+SCRIPT = Path(__file__).with_name("_article_keras.py")
+MISSING = "has no TensorFlow; pip install -r benchmarks/requirements-article.txt, or name another with --keras-python"
+
+
+def trained(python: str, data: Mapping[str, Any], epochs: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The lines of a training: one an epoch, then what was kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.npz"
+        np.savez(path, **data)
+        yield from lines(python, "train", str(path), str(epochs), str(seed))
+
+
+def lines(python: str, *arguments: str) -> Iterator[dict[str, Any]]:
+    """What the script says. It ends with us, whatever becomes of us."""
+    command = [python, str(SCRIPT), *arguments]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:  # a pipe would fill up
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        except OSError as error:
+            fail(f"{python}: {error.strerror}; name a Python that has TensorFlow with --keras-python")
+        with process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    yield json.loads(line)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            errors.seek(0)
+            *_, last = [f"ended with {process.returncode}", *errors.read().split("\n")[-2:-1]]
+            fail(f"{python}: {MISSING}" if "No module named" in last else f"{python}: {last}")
