@@ -131,7 +131,7 @@ def test_chances_at_places_are_those_of_the_piece_alone() -> None:
     from _ensemble import chances
     from playbach.models import Shape, build
 
-    encoding, sequences = _article_data.encoded([making.line(seed, bars=4 + seed) for seed in range(3)])
+    encoding, sequences = _article_data.encoded([making.line(seed, bars=6 - seed) for seed in range(3)])
     torch.manual_seed(0)
     model = build("transformer", Shape.of(encoding), {"width": 16, "layers": 1, "heads": 2, "memory": 8})
     places = np.array([3, len(sequences[0]) + 5, 0])
