@@ -109,7 +109,7 @@ function line(list: HTMLElement): Line {
 
 function fill({ element, symbol, bar, share }: Line, row: Row | undefined): void {
   element.classList.toggle("taken", row?.taken ?? false);
-  symbol.textContent = row?.symbol ?? "·";
+  symbol.textContent = row?.symbol ?? "\u00a0";
   symbol.title = row?.symbol ?? "";
   bar.style.transform = `scaleX(${row?.probability ?? 0})`;
   share.textContent = row ? percent(row.probability) : "";

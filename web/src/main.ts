@@ -56,6 +56,7 @@ class Page {
     this.play.disabled = false;
     const first = info.models[0];
     if (first) this.choices.build(first.voices, first.fields);
+    if (first) this.piece.textContent = first.name;
     void this.audio.ready.then((synth) => (element("way").textContent = `Your device makes the sound: ${synth.way}.`));
     this.refresh();
   }

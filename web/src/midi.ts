@@ -1,5 +1,5 @@
 /* Writes notes as a standard MIDI file, format 1: a first track with tempos, meters and a marker, then a track for each
-   voice with its name, its instruments and its notes. Ticks in, bytes out.
+   voice with its name, its instrument and its notes. Ticks in, bytes out.
 
    Knows nothing of the page, of sound, or of how the notes came to be. */
 
@@ -12,7 +12,7 @@ export interface FileNote {
 
 export interface FileTrack {
   readonly name: string;
-  readonly programs: readonly { readonly tick: number; readonly program: number }[];
+  readonly program: number;
   readonly notes: readonly FileNote[];
 }
 
@@ -66,9 +66,7 @@ function conductor(file: MidiFile): number[] {
 
 function voice(track: FileTrack, channel: number): number[] {
   const messages: Message[] = [meta(0, 0x03, utf8(track.name))];
-  for (const { tick, program } of track.programs) {
-    messages.push({ tick, order: Order.Program, bytes: [0xc0 | channel, program & 127] });
-  }
+  messages.push({ tick: 0, order: Order.Program, bytes: [0xc0 | channel, track.program & 127] });
   for (const note of track.notes) {
     const end = note.tick + Math.max(1, note.duration);
     messages.push({ tick: note.tick, order: Order.On, bytes: [0x90 | channel, note.pitch & 127, note.velocity & 127] });

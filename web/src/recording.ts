@@ -1,5 +1,6 @@
-/* What was just played, as a file: the piece that is heard, as far as it was heard, with the instruments it was heard on; or
-   the one before, where it has hardly begun.
+/* What was just played, as a file: the piece that is heard, as far as it was heard, on the instrument it was heard on last;
+   or the one before, where it has hardly begun. A change of instrument within a track would make two voices of it for many
+   who read the file.
 
    Knows the timeline and what is to be written; the bytes are made in midi.ts. */
 
@@ -33,6 +34,8 @@ export function record(timeline: Timeline, session: Session, heard: number): Rec
 
 function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: number): MidiFile {
   const from = bars[0]?.tick ?? 0;
+  const last = bars.at(-1);
+  const program = last ? session.programAt(last.piece, last.bar) : null;
   const meters = bars.filter((bar, i) => String(bars[i - 1]?.meter) !== String(bar.meter));
   const tempos = bars.flatMap((bar) => bar.tempos.map(([tick, , qpm]) => ({ tick: Math.max(0, tick - from), qpm })));
   return {
@@ -44,16 +47,11 @@ function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: n
       const notes = bars.flatMap((bar) => bar.notes.filter((note) => note.voice === i && note.time <= heard));
       return {
         name: voice.name,
-        programs: programs(bars, from, (bar) => session.programAt(bar.piece, bar.bar) ?? voice.program),
+        program: program ?? voice.program,
         notes: notes.map((note) => ({ ...note, tick: note.tick - from, duration: note.ticks })),
       };
     }),
   };
-}
-
-function programs(bars: readonly Bar[], from: number, of: (bar: Bar) => number): FileTrack["programs"] {
-  const all = bars.map((bar) => ({ tick: bar.tick - from, program: of(bar) }));
-  return all.filter((entry, i) => all[i - 1]?.program !== entry.program);
 }
 
 function provenance(placed: Placed, session: Session): unknown {

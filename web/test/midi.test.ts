@@ -10,7 +10,7 @@ const file: MidiFile = {
   tracks: [
     {
       name: "Alt",
-      programs: [{ tick: 0, program: 52 }],
+      program: 52,
       notes: [{ tick: 0, duration: 480, pitch: 60, velocity: 70 }, { tick: 480, duration: 240, pitch: 60, velocity: 71 }],
     },
   ],
@@ -42,7 +42,7 @@ describe("writeMidi", () => {
   });
 
   it("keeps every note within its bytes, and every name whole", () => {
-    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", programs: [], notes: [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }] }] };
+    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, notes: [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }] }] };
     const written = writeMidi(odd);
     expect(hex(written)).toContain(hex(new TextEncoder().encode("Flöte ♪")));
     expect(hex(written)).toContain("bd 84 40 90 7f 7f 01 80 7f 00"); // a note has one tick at least

@@ -31,14 +31,16 @@ describe("record", () => {
     expect([file?.tempos, file?.meters]).toEqual([[{ tick: 0, qpm: 80 }], [{ tick: 0, numerator: 4, denominator: 4 }]]);
   });
 
-  it("writes a tempo or a meter only where it changes, and instruments where they were turned", () => {
+  it("writes a tempo or a meter only where it changes, and the instrument that was heard last", () => {
     const { timeline, session } = heard();
     timeline.addBar(bar(4, { meter: [3, 4], tempos: [[5760, 9, 80], [6240, 9.75, 60]], notes: [note({ at: 9, tick: 5760 })] }), 100); // prettier-ignore
     session.setProgram(19, 0, 2);
     const file = record(timeline, session, 120)?.file;
     expect(file?.tempos).toEqual([{ tick: 0, qpm: 80 }, { tick: 6240, qpm: 60 }]); // prettier-ignore
     expect(file?.meters.map((meter) => [meter.tick, meter.numerator])).toEqual([[0, 4], [5760, 3]]); // prettier-ignore
-    expect(file?.tracks[1]?.programs).toEqual([{ tick: 0, program: 53 }, { tick: 1920, program: 19 }]); // prettier-ignore
+    expect(file?.tracks.map((track) => track.program)).toEqual([19, 19]);
+    session.setProgram(null, 0, 4);
+    expect(record(timeline, session, 120)?.file.tracks.map((track) => track.program)).toEqual([52, 53]);
   });
 
   it("takes the piece before, where the next has hardly begun", () => {
