@@ -26,9 +26,9 @@ from playbach.corpora import digest
 from playbach.encodings import Decoder, Encoding, Header, Sequence
 from playbach.encodings.base import FASTEST, SLOWEST, Bars
 from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
-from playbach.events import End, Event, Start, Track
+from playbach.events import End, Event, Note, Start, Track
 from playbach.performing import perform
-from playbach.pieces import cut_meters, opening, to_score
+from playbach.pieces import changed, cut_meters, opening, to_score
 from playbach.runtimes import RUNTIMES, Runtime
 from playbach.sampling import Sampling, draw
 from playbach.walking import Course, Draft, Turn, Walk
@@ -152,8 +152,9 @@ class Composer:
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """The voices that it composes, with the instruments that it plays them on."""
-        return self.encoding.headers[0][0].tracks
+        """The voices that it composes, with the instruments that it plays them on; where pieces differ in that, all
+        that there are."""
+        return self.encoding.tracks
 
     def stream(
         self, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
@@ -208,6 +209,15 @@ class Composer:
             raise UsageError(f"{len(settings.programs)} instruments for {len(self.tracks)} voices")
         return settings
 
+    def _as_asked(self, header: Header, options: ComposeOptions) -> Header:
+        tracks = header.tracks
+        if options.programs is not None:
+            names = [track.name for track in self.tracks]
+            one_each = self.encoding.voices is not None
+            asked = options.programs if one_each else [options.programs[names.index(t.name)] for t in tracks]
+            tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, asked))
+        return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
+
     def _prime(self, prime: ScoreTick | str | Path | None, options: ComposeOptions) -> _Prime | None:
         """The prime encoded, which is to say: checked before the first event."""
         if prime is None:
@@ -250,39 +260,43 @@ class Composer:
     ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-        steps, primed_until = np.zeros((0, len(self.encoding.fields)), np.int32), 0
+        steps, primed_until, primed_bars = np.zeros((0, len(self.encoding.fields)), np.int32), 0, 0
         if prime is None:
             header = _drawn(self.encoding.headers, rng)
         else:
             header = prime.sequence.header
-            bars = Bars(header.meters)
-            until = None if options.prime_bars is None else bars.start(options.prime_bars + 1)
-            steps, primed_until = _until(prime.sequence.steps, self.encoding.decoder(header), until)
+            steps, primed_until, primed_bars = _until(
+                prime.sequence.steps, self.encoding.decoder(header), options.prime_bars
+            )
             header = cut_meters(header, primed_until)
-        header = _as_asked(header, options)
-        bars = Bars(header.meters)
-        total = options.bars + (bars.number(primed_until - 1) if primed_until else 0)
+        header = self._as_asked(header, options)
+        total = options.bars + primed_bars
         course = Course(options.sampling(self.sampling), total, tuple(options.turns or ()))
         decoder, total = self.encoding.decoder(header, total), course.length
-        notes = Walk(self.runtime, self.encoding, rng, course, options.rules).notes(decoder, steps, draft)
+        composed = Walk(self.runtime, self.encoding, rng, course, options.rules).notes(decoder, steps, draft)
         cut = 0 if options.keep_prime else primed_until
-        yield Start(start, seed, header.tracks, total, _has_velocities(self.encoding))
-        beginning = opening(header, cut, start)
-        end = bars.end(total) - cut + start
-        for note in notes:
-            if cut and note.steps[0] < len(steps):
-                # Of the prime's notes only what the network held on to stays, from the cut on.
-                held = tuple(step for step in note.steps if step >= len(steps))
-                if not held:
+        yield Start(start, seed, header.tracks, total, self.encoding.velocities)
+        beginning, end = opening(header, cut, start), 0
+        for event in composed:
+            if isinstance(event, Note):
+                if cut and event.steps[0] < len(steps):
+                    # Of the prime's notes only what the network held on to stays, from the cut on.
+                    held = tuple(step for step in event.steps if step >= len(steps))
+                    if not held:
+                        continue
+                    event = replace(event, tick=cut, duration=event.tick + event.duration - cut, steps=held)
+                end = max(end, event.tick + event.duration)
+            else:
+                header = changed(header, event)
+                if event.tick < cut or event.tick == 0:  # it holds where the result begins
+                    beginning = opening(header, cut, start)
                     continue
-                note = replace(note, tick=cut, duration=note.tick + note.duration - cut, steps=held)
-            moved = replace(note, tick=note.tick - cut + start)
+            moved = replace(event, tick=event.tick - cut + start)
             while beginning and beginning[0].tick <= moved.tick:
                 yield beginning.pop(0)
             yield moved
-            end = max(end, moved.tick + moved.duration)
         yield from beginning
-        yield End(end)
+        yield End(max(end, Bars(header.meters).end(total)) - cut + start)
 
 
 def load(name_or_path: str | Path | None = None) -> Composer:
@@ -315,21 +329,11 @@ def _drawn(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) ->
     return headers[draw(weights / weights.sum(), rng)][0]
 
 
-def _as_asked(header: Header, options: ComposeOptions) -> Header:
-    tracks = header.tracks
-    if options.programs is not None:
-        tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, options.programs))
-    return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
-
-
-def _until(steps: Any, decoder: Decoder, tick: int | None) -> tuple[Any, int]:
-    """The steps that begin before a tick (all of them where it is None), and where the next one begins."""
+def _until(steps: Any, decoder: Decoder, bars: int | None) -> tuple[Any, int, int]:
+    """The steps of the first so many bars (all where it is None), where the next one begins, and how many bars they
+    fill or begin."""
     for number, step in enumerate(steps):
-        if tick is not None and decoder.tick >= tick:
-            return steps[:number], decoder.tick
+        if bars is not None and decoder.bar > bars:
+            return steps[:number], decoder.tick, decoder.begun
         decoder.feed(step)
-    return steps, decoder.tick
-
-
-def _has_velocities(encoding: Encoding) -> bool:
-    return any(field.name == "velocity" for field in encoding.fields)
+    return steps, decoder.tick, decoder.begun

@@ -107,13 +107,13 @@ def program(name_or_number: str) -> int:
 
 
 def parse(spec: Sequence[str], tracks: Sequence[Track]) -> tuple[int | None, ...]:
-    """The program of each track, None where it keeps its own: `NAME` sets all, `VOICE=NAME` one; of several, the
-    later counts."""
+    """The program of each track, None where it keeps its own: `NAME` sets all but drums, `VOICE=NAME` one; of
+    several, the later counts."""
     programs: list[int | None] = [None for _ in tracks]
     for part in spec:
         voice, given, name = part.rpartition("=")
         number = program(name)
-        for i in [_voice(voice, tracks)] if given else range(len(programs)):
+        for i in [_voice(voice, tracks)] if given else [i for i, track in enumerate(tracks) if not track.drums]:
             programs[i] = number
     return tuple(programs)
 

@@ -4,7 +4,7 @@ A network that composes no dynamics gives all notes one velocity, and a file of 
 
 - each phrase swells and ebbs; a phrase ends with a note of the top voice that is long for its neighbourhood;
 - strong beats are a little louder, and a line gets louder as it rises;
-- of three voices and more the top one leads and the inner ones stay back;
+- of three voices and more the top one leads and the inner ones stay back; drums mark the beats;
 - the last bar broadens, step by step, to about two thirds of the tempo, and a short last chord is held like a
   fermata, which is how a chorale notates its ends;
 - between two pieces there is a breath.
@@ -141,6 +141,9 @@ def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
 
 
 def _velocity(piece: _Piece, note: Note, settings: Performing) -> int:
+    if piece.start.tracks[note.track].drums:  # they keep time, and have no line
+        level = settings.level + settings.inner + 2 * settings.beat * _weight(piece, note.tick)
+        return round(max(settings.softest, min(settings.loudest, level)))
     mean = piece.mean_pitch.get(note.track, float(note.pitch))
     piece.mean_pitch[note.track] = mean + (note.pitch - mean) / 16
     piece.top = max(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
@@ -150,7 +153,7 @@ def _velocity(piece: _Piece, note: Note, settings: Performing) -> int:
     level = settings.level + settings.phrase * _arc(piece, note, piece.phrase_from + longest_phrase)
     level += settings.beat * _weight(piece, note.tick)
     level += max(-6.0, min(6.0, settings.contour_per_semitone * (note.pitch - mean)))
-    if len(piece.start.tracks) > 2:
+    if sum(not track.drums for track in piece.start.tracks) > 2:
         lowest = min(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
         level += settings.leading if note.track == piece.top else 0 if note.track == lowest else settings.inner
     if note.track == piece.top:

@@ -44,6 +44,13 @@ def cut_meters(header: Header, tick: int) -> Header:
     return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < kept or m[0] < tick))
 
 
+def changed(header: Header, event: Meter | Tempo) -> Header:
+    """With what holds from this event on; the tempo is the last one."""
+    if isinstance(event, Tempo):
+        return replace(header, tempo=event.qpm)
+    return replace(header, meters=(*header.meters, (event.tick, event.numerator, event.denominator)))
+
+
 def opening(header: Header, cut: int, start: int) -> list[Event]:
     """The meters and the tempo, from the cut on; a bar that the cut leaves a part of becomes a pickup."""
     events: list[Event] = [Tempo(start, header.tempo)]

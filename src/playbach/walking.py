@@ -19,7 +19,7 @@ import numpy as np
 
 from playbach.encodings import Decoder, Encoding
 from playbach.errors import UsageError
-from playbach.events import Choice, Event, Note
+from playbach.events import Choice, Event, Meter, Note, Tempo
 from playbach.runtimes import Runtime, State
 from playbach.sampling import Floats, Sampling, choice, draw, probabilities, sharpened
 
@@ -86,8 +86,11 @@ class Place:
     probabilities: tuple[Floats, ...] = ()
 
 
-Waiting = tuple[int, int, int, int, Note]
-"""A note that something earlier may still precede, by tick, track, pitch, and in order of composing."""
+Composed = Meter | Tempo | Note
+"""What a decoder gives."""
+Waiting = tuple[int, int, int, int, Composed]
+"""An event that something earlier may still precede, by tick, track, pitch, and in order of composing; meters and
+tempos before notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Draft:
     keeps a state of the network (1 MB in the shipped model)."""
 
     most_marks: int = 0
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Composed] = field(default_factory=list)
     choices: list[tuple[Choice, ...]] = field(default_factory=list)
     marks: dict[int, _Mark] = field(default_factory=dict)
 
@@ -140,9 +143,9 @@ class Walk:
         self._runtime, self._encoding, self._rng = runtime, encoding, rng
         self._course, self._rules = course, rules
 
-    def notes(self, decoder: Decoder, prime: Any, draft: Draft | None = None) -> Iterator[Note]:
-        """The notes in the order of their ticks, as soon as no earlier one can come: those of the draft first, and
-        then as the course says. `decoder` is at the beginning of the piece."""
+    def notes(self, decoder: Decoder, prime: Any, draft: Draft | None = None) -> Iterator[Composed]:
+        """The notes, and changes of meter and tempo, in the order of their ticks, as soon as no earlier one can come:
+        those of the draft first, and then as the course says. `decoder` is at the beginning of the piece."""
         draft = draft or Draft()
         here, waiting = self._beginning(decoder, draft)
         count = itertools.count(len(draft.notes) + len(waiting))
@@ -151,9 +154,12 @@ class Walk:
             for place in steps:
                 draft.choices.append(tuple(choice(p, int(s)) for p, s in zip(place.probabilities, place.previous)))
                 for event in place.events:
-                    assert isinstance(event, Note)
-                    note = replace(event, choices=draft.choices[event.steps[0]])
-                    heapq.heappush(waiting, (note.tick, note.track, note.pitch, next(count), note))
+                    assert isinstance(event, Composed)
+                    where = event.tick, -1, 0
+                    if isinstance(event, Note):
+                        where = event.tick, event.track, event.pitch
+                        event = replace(event, choices=draft.choices[event.steps[0]])
+                    heapq.heappush(waiting, (*where, next(count), event))
             final = steps[-1].decoder.final_until
             while waiting and waiting[0][0] < final:
                 yield self._given(draft, waiting)
@@ -161,7 +167,7 @@ class Walk:
             yield self._given(draft, waiting)
 
     @staticmethod
-    def _given(draft: Draft, waiting: list[Waiting]) -> Note:
+    def _given(draft: Draft, waiting: list[Waiting]) -> Composed:
         note = heapq.heappop(waiting)[-1]
         draft.notes.append(note)
         return note

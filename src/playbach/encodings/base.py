@@ -232,6 +232,11 @@ class Decoder(ABC):
         """The number of the bar in which the next step begins: 1 is the first full one, 0 a pickup."""
         return self._bars.number(self.tick)
 
+    @property
+    def begun(self) -> int:
+        """The number of the last bar that what was fed fills or begins; 0 before anything."""
+        return self._bars.number(self.tick - 1) if self.tick else 0
+
     def end_after(self, bars: int | None) -> None:
         """From now on the piece ends after so many full bars; this one is the last where that is too few."""
         self._end = None if bars is None else self._bars.end(max(bars, self.bar))
