@@ -371,15 +371,41 @@ def test_the_encoding_is_chosen_from_the_music() -> None:
     four, single = [making.chorale(i) for i in range(5)], [making.line(i) for i in range(5)]
     assert choose_encoding(four) == "chorale"
     assert choose_encoding(single) == "notes"
-    assert choose_encoding([*four, *single]) == "notes"
+    assert choose_encoding([making.piano(1), making.band(1)]) == "events"
+    assert choose_encoding([*four, *single]) == "events"
     assert choose_encoding([*four[:4], single[0]]) == "chorale"  # four in five
-    assert choose_encoding([*four[:3], single[0]]) == "notes"
-    assert choose_encoding([]) == "notes"
+    assert choose_encoding([*four[:3], single[0]]) == "events"
+    assert choose_encoding([*single, four[0]]) == "notes"
+    assert choose_encoding([]) == "events"
 
 
-def test_four_parts_beyond_a_choirs_compass_are_notes() -> None:
-    assert choose_encoding([transposed(making.chorale(i), 24) for i in range(3)]) == "notes"
-    assert choose_encoding([transposed(making.chorale(i), -12) for i in range(3)]) == "notes"
+def test_four_parts_beyond_a_choirs_compass_are_events() -> None:
+    assert choose_encoding([transposed(making.chorale(i), 24) for i in range(3)]) == "events"
+    assert choose_encoding([transposed(making.chorale(i), -12) for i in range(3)]) == "events"
+
+
+def as_line(*tracks: list[tuple[int, int, int]], **more: object) -> bool:
+    return choose_encoding([making.score(list(tracks), **more)]) == "notes"  # type: ignore[arg-type]
+
+
+def test_a_line_may_have_chords_and_several_tracks() -> None:
+    tune = making.melody(1)
+    assert as_line(tune)
+    assert as_line(tune, [(0, 1920, 36), (1920 * 7, 1920, 36)]), "a few held notes below it"
+    assert as_line([(t, d + 40, p) for t, d, p in tune]), "legato"
+    assert as_line([*tune, *((t, d, p - 4) for t, d, p in tune[::3])]), "double stops now and then"
+
+
+def test_what_is_more_than_a_line_is_events() -> None:
+    tune, low = making.melody(1), making.melody(2, low=36)
+    assert not as_line(tune, low), "two parts"
+    assert not as_line(tune, [(t, 1920, 36) for t in range(0, 8 * 1920, 1920)]), "a drone"
+    assert not as_line([(t, d, p + k) for t, d, p in tune for k in (0, 4, 7)]), "chords"
+    assert not as_line(tune[::2], tune[1::2], programs=(40, 42)), "two players in turn"
+    drummed = making.line(1)
+    drummed.tracks.append(symusic.Track("kit", 0, True))
+    drummed.tracks[-1].notes.append(symusic.Note(0, 60, 36, 90))
+    assert choose_encoding([drummed]) == "events"
 
 
 # ---------------------------------------------------------------------------------------------- built-in corpora

@@ -20,7 +20,7 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach import builtin, chorales
-from playbach.encodings import ENCODINGS
+from playbach.encodings import ENCODINGS, chosen, kind_of
 from playbach.errors import CorpusError, ScoreError
 from playbach.files import shown
 from playbach.scores import SUFFIXES, find_music, read_many
@@ -55,6 +55,7 @@ __all__ = [
     "load_folder",
     "open_corpus",
     "processors",
+    "readable",
     "read_folder",
     "revived",
     "top_line",
@@ -96,7 +97,8 @@ class _Found:
 
     piece: Piece
     notes: int
-    choral: bool
+    kind: str
+    """The encoding that is made for it."""
     unfit: dict[str, str | None]
     """By encoding, why it cannot hold the piece."""
     runs: Kept
@@ -204,7 +206,7 @@ def _chorales(progress: Progress | None) -> Corpus:
     for side in SIDES:
         skipped: list[str] = []
         paths = find_music(root / side) if (root / side).is_dir() else []
-        scores = [(path.name, score) for path, score in _readable(paths, skipped.append)]
+        scores = [(path.name, score) for path, score in readable(paths, skipped.append)]
         # One piece less, and the figures could not be compared.
         if skipped or len(scores) != len(chorales.sides()[side]):
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
@@ -265,12 +267,12 @@ def _read_folder(
         report(line)
 
     root = folder if folder.is_dir() else folder.parent
-    spool, may = Spool(), (encoding,) if encoding else ("notes", "chorale")
-    readable = [_found(shown(path.relative_to(root).as_posix()), score, may, spool)
-                for path, score in _readable(paths, skip, progress)]  # fmt: skip
-    encoding = encoding or _chosen([f.choral for f in readable])
+    spool, may = Spool(), (encoding,) if encoding else tuple(ENCODINGS)
+    read = [_found(shown(path.relative_to(root).as_posix()), score, may, spool)
+            for path, score in readable(paths, skip, progress)]  # fmt: skip
+    encoding = encoding or chosen(f.kind for f in read)
     found: list[_Found] = []
-    for f in readable:
+    for f in read:
         reason = f.unfit[encoding]
         if f.notes < FEWEST_NOTES:
             reason = f"it has only {f.notes} notes; {FEWEST_NOTES} are the least to learn from"
@@ -285,15 +287,15 @@ def _read_folder(
 
 def _found(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> _Found:
     unfit = {encoding: ENCODINGS[encoding].suits(score) for encoding in encodings}
-    choral = "chorale" in unfit and unfit["chorale"] is None and _singable(score)
     piece = Piece(name, spool.put(bytes(score.__getstate__())), digest(score))
     runs = spool.put(runs_of(top_line(score)).tobytes())
-    return _Found(piece, int(score.note_num()), choral, unfit, runs)
+    return _Found(piece, int(score.note_num()), kind_of(score), unfit, runs)
 
 
-def _readable(
+def readable(
     paths: list[Path], skip: Callable[[str], None], progress: Progress = lambda work, total: work
 ) -> Iterator[tuple[Path, Score]]:
+    """Each file's score; `skip` is told, in a line each, of those that cannot be read."""
     processes = min(processors(), 1 + len(paths) // FILES_A_PROCESS)
     for path, result in read_many(progress(iter(paths), len(paths)), processes=processes):
         if isinstance(result, ScoreError):
@@ -308,18 +310,9 @@ def processors() -> int:
 
 
 def choose_encoding(scores: Iterable[Score]) -> str:
-    """`chorale` where at least four pieces in five are four voices of a choir's compass, else `notes`."""
-    return _chosen([ENCODINGS["chorale"].suits(score) is None and _singable(score) for score in scores])
-
-
-def _chosen(fits: list[bool]) -> str:
-    return "chorale" if fits and sum(fits) >= 0.8 * len(fits) else "notes"
-
-
-def _singable(score: Score) -> bool:
-    """Every pitch between a low bass's C and a high soprano's C."""
-    pitches = np.concatenate([t.notes.numpy()["pitch"] for t in score.tracks if len(t.notes)])
-    return bool(pitches.min() >= 36 and pitches.max() <= 84)
+    """`chorale` where at least four pieces in five are four voices of a choir's compass, `notes` where as many are
+    one line (a cello's, say), else `events`."""
+    return chosen(map(kind_of, scores))
 
 
 def _split(name: str, found: list[_Found], skipped: tuple[str, ...], seed: int) -> Corpus:

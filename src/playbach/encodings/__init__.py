@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playbach.encodings.base import Decoder, Encoding, Field, Header, Sequence, transposed
+from playbach.encodings.choosing import chosen, kind_of
 from playbach.encodings.chorale import ChoraleEncoding
 from playbach.encodings.events import EventsEncoding, EventsOptions
 from playbach.encodings.notes import NotesEncoding, NotesOptions, pitch_name
@@ -37,7 +38,9 @@ __all__ = [
     "Header",
     "NotesOptions",
     "Sequence",
+    "chosen",
     "from_manifest",
+    "kind_of",
     "pitch_name",
     "said",
     "transposed",
