@@ -11,6 +11,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    license: { fileName: "assets/licences.md" },
     target: ["es2022", "safari16"],
     sourcemap: false,
     chunkSizeWarningLimit: 700,

@@ -89,6 +89,8 @@ class Page {
   /** Something new, as the knobs ask for. */
   private begin(): void {
     this.link = null;
+    // The address is no longer that of what plays.
+    if (window.location.hash) window.history.replaceState(null, "", window.location.pathname);
     void this.player.play(new Session(this.controls.wishes()));
     this.animate();
   }
@@ -162,10 +164,10 @@ class Page {
 
   private refresh(): void {
     const { state, playing } = this.player;
-    document.body.dataset["state"] = state.name;
     this.play.classList.toggle("playing", playing);
     this.play.classList.toggle("waiting", state.name === "waiting");
     this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
+    element("invitation").textContent = this.link ? "Press play." : "Press play. Nobody has heard this before.";
     element("invitation").hidden = playing || this.player.timeline.bars.length > 0;
     const heard = this.player.timeline.bars.length > 0;
     element<HTMLButtonElement>("download").disabled = !heard;

@@ -1,0 +1,49 @@
+"""Pictures of the radio's page, to be looked at: `python tests/browser/screenshots.py FOLDER` plays a piece at a radio of
+its own and writes the page on a phone and on a desktop, in light and dark, at rest and playing.
+
+Not a test; it needs what the tests in a browser need.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from conftest import FLAGS, HOST, Listener, serving
+
+SIZES = {"phone": (360, 740, 2), "desktop": (1280, 900, 1)}
+PIECE = "#model=bach-chorales&seed=12&changes=0:1:temperature:1.1"
+PLAYED = "bar 4 of"
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as log, serving(Path(log) / "log") as port, sync_playwright() as driver:
+        flags = [flag.replace("~", " ") for flag in FLAGS.split()]
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        for (device, (width, height, scale)), scheme in product(SIZES.items(), ("light", "dark")):
+            size = {"width": width, "height": height}
+            given = {"viewport": size, "color_scheme": scheme, "device_scale_factor": scale}
+            address, path = f"http://{HOST}:{port}/", folder / f"{device}-{scheme}"
+            resting = Listener(browser, address, "", given)
+            resting.page.screenshot(path=f"{path}-rest.png")
+            resting.context.close()
+            shoot(Listener(browser, address, PIECE, given), path)
+        browser.close()
+
+
+def shoot(listener: Listener, path: Path) -> None:
+    listener.play()
+    listener.until(lambda: PLAYED in listener.page.inner_text("#piece"), "the fourth bar", 60)
+    listener.page.wait_for_timeout(900)
+    listener.page.screenshot(path=f"{path}.png")
+    listener.page.screenshot(path=f"{path}-whole.png", full_page=True)
+    listener.context.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
