@@ -1,8 +1,8 @@
 """Which encoding suits some music: one line `notes`, four singing voices `chorale`, everything else `events`.
 
-Looks at how many notes sound together, never at names. Of the 30 files of Bach's cello suites that the limits were set
-by, the densest sarabande has 1.7 notes at a time, and holds one note in six through the next onset; a piano sonata has
-two to three, and a fugue in two parts holds every third. Knows scores; knows nothing of symbols.
+Looks at how many notes sound together, never at names. Of 30 files of Bach's cello suites the densest, a sarabande,
+has 1.7 notes at a time, and holds one note in six through the next onset; of the piano pieces in music21's collection
+the thinnest, of Mozart's sonata K. 545, has 2.1 and one in five. Knows scores; knows nothing of symbols.
 """
 
 from __future__ import annotations

@@ -222,14 +222,17 @@ class Contexts:
     def _fill_lines(self, found: Ints, new: npt.NDArray[Any]) -> None:
         """The instrument's top line: what begins under a higher note of its own that still sounds is not of it."""
         notes = self._notes
-        found[:, LINE:] = lines.told(notes.pitch[:0])[0, TOLD]
+        tables, row = [lines.told(notes.pitch[:0])[:, TOLD]], np.zeros(self._steps, np.int64)
         asked = np.flatnonzero(np.isin(self._alphabet.kinds[self._told.symbols], (PITCH, DRUM)))
         for number, track in enumerate(self._alphabet.tracks):
             mine = new[notes.track[new] == number]
-            tops = mine[_skyline(notes.only(mine))] if not track.drums else mine[:0]
+            if track.drums or not len(mine):
+                continue
+            tops = mine[_skyline(notes.only(mine))]
             rows = np.flatnonzero(self._track == number)
-            told = lines.told(notes.pitch[tops])[:, TOLD]
-            found[rows, LINE:] = told[np.searchsorted(asked[tops], rows, side="left")]
+            row[rows] = sum(map(len, tables)) + np.searchsorted(asked[tops], rows, side="left")
+            tables.append(lines.told(notes.pitch[tops])[:, TOLD])
+        found[:, LINE:] = np.concatenate(tables)[row]
 
     def _fill_echoes(self, found: Ints) -> None:
         """What came at this place some bars before: the next place, instrument and note, each after what is said."""

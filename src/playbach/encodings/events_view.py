@@ -164,13 +164,14 @@ def heard_meters(meters: MeterList, known: Iterable[str]) -> tuple[MeterList, li
     for tick, numerator, denominator in meters[first:]:
         begin, n, d = heard[-1]
         line = begin + -(-(tick - begin) // bar_ticks(n, d)) * bar_ticks(n, d)
+        if (n, d) == (numerator, denominator):  # what was between them is unknown
+            continue
         if f"{numerator}/{denominator}" not in names:
             unknown.append(line)
             continue
         if line == begin:  # something unknown has moved two changes to one bar line
-            _, n, d = heard[-2]
             del heard[-1]
-        if (n, d) != (numerator, denominator):
+        if heard[-1][1:] != (numerator, denominator):
             heard.append((line, numerator, denominator))
     return heard, sorted(set(unknown))
 
