@@ -1,4 +1,4 @@
-"""What the `events` encoding makes of music: what is said in which order, what a score is bent to, and how it ends."""
+"""What the `events` encoding makes of music: what is said in which order, what a score is bent to, how it ends."""
 
 from __future__ import annotations
 

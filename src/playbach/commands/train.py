@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
                        help="go on with a training that was cut short: the one named, or the only one there is (of "
                             "FOLDER); its options are taken from it")  # fmt: skip
     train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
-    train.add_argument("--encoding", help="notes or chorale (default: chosen from the music)")
+    train.add_argument("--encoding", help="notes, chorale or events (default: chosen from the music)")
     train.add_argument("--octaves", choices=("kept", "folded"), help="notes: with their octaves, or without")
     train.add_argument("--durations", choices=("none", "joined", "separate"),
                        help="notes: no durations, in one symbol with the pitch, or predicted beside it")  # fmt: skip
