@@ -22,6 +22,7 @@ export default defineConfig({
       "/api": server,
       "/live.mp3": server,
       "/soundfont": server,
+      "/sound-test.mp3": server,
       "/ws": { target: server, ws: true },
     },
   },

@@ -1,5 +1,5 @@
-"""Pictures of the radio's page, to be looked at: `python tests/browser/screenshots.py FOLDER` plays a piece at a radio of
-its own and writes the page on a phone and on a desktop, in light and dark, at rest and playing.
+"""Pictures of the radio's page, to be looked at, on a phone and on a desktop, in light and dark, at rest and playing:
+`python tests/browser/screenshots.py FOLDER` plays a piece at a radio of its own.
 
 Not a test; it needs what the tests in a browser need.
 """

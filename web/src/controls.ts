@@ -120,6 +120,7 @@ export class Controls {
     for (const input of this.station) {
       input.addEventListener("change", () => {
         this.lock();
+        this.seed.value = "";
         this.turned.programme();
       });
     }

@@ -68,7 +68,6 @@ class Page {
     element("share").addEventListener("click", () => this.share());
     element("copy").addEventListener("click", () => void this.copy());
     window.addEventListener("hashchange", () => {
-      if (this.player.playing) this.player.stop();
       this.follow();
     });
     document.addEventListener("keydown", (event) => {
@@ -104,8 +103,9 @@ class Page {
   private follow(): void {
     this.link = fromFragment(window.location.hash);
     if (this.link) {
-      this.player.session = Session.of(this.link, this.controls.wishes());
+      this.player.load(Session.of(this.link, this.controls.wishes()));
       this.controls.take(this.player.session.wishes);
+      this.piece.textContent = this.link.model;
     }
     this.refresh();
   }

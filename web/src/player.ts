@@ -91,6 +91,13 @@ export class Player {
     this.audio.close(() => this.scheduler?.silence());
   }
 
+  /** Gets something else ready to be played. */
+  load(session: Session): void {
+    if (this.playing) this.stop();
+    this.timeline.clear();
+    this.session = session;
+  }
+
   /** Turns a knob of an own stream. */
   turn(knob: "temperature" | "tempo", value: number | null): void {
     this.session.wishes = { ...this.session.wishes, [knob]: value };
