@@ -19,6 +19,8 @@ from playbach.live.stream import Stream, TimedBar
 
 NEXT = "next"
 """The knob that ends a piece soon; it has no value."""
+INSTANT = 0.001
+"""Seconds that nobody waits for, as clocks are not exact."""
 
 
 class Clock(Protocol):
@@ -103,22 +105,21 @@ class Session:
         """For ever; cancel it to end."""
         while True:
             self._wake.clear()
-            if self._turned and self.now - self._last_turn >= self.pacing.between:
+            rest = self._last_turn + self.pacing.between - self.now
+            if self._turned and rest < INSTANT:
                 self._heed()
             elif self._ahead():
-                await self.clock.wait(self._wake, self._until_due())
-                continue
-            await self._bar()
+                due = self._until_due()
+                await self.clock.wait(self._wake, min(due, rest) if self._turned else due)
+            else:
+                await self._bar()
 
     def _ahead(self) -> bool:
         """Whether enough has been given: what begins within `ahead`."""
-        return self._origin is not None and self.stream.until > self.now + self.pacing.ahead
+        return self._origin is not None and self._until_due() > INSTANT
 
     def _until_due(self) -> float:
-        due = self.stream.until - self.pacing.ahead - self.now
-        if self._turned:
-            due = min(due, self._last_turn + self.pacing.between - self.now)
-        return max(due, 0.0)
+        return self.stream.until - self.pacing.ahead - self.now
 
     def _heed(self) -> None:
         """Turn what is to be turned; the bars from there on are then given again."""
@@ -140,6 +141,6 @@ class Session:
         self._cost += (cost - self._cost) * (0.5 if cost > self._cost else 0.05)
         figures = self.figures
         figures.bars, figures.notes = figures.bars + 1, figures.notes + len(bar.notes)
-        figures.late += self.now > bar.at + 0.001
+        figures.late += self.now > bar.at + INSTANT
         figures.costs.append(cost)
         self.give(bar)
