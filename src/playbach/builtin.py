@@ -194,9 +194,9 @@ CORPORA: dict[str, Builtin] = {
         ),
         Builtin(
             "oneills-1850",
-            "O'Neill's Music of Ireland (1903): airs, jigs, reels, hornpipes, marches of one voice",
+            "O'Neill's Music of Ireland (1903): airs, jigs, reels, hornpipes, some of them twice",
             f"music out of copyright; {NO_TERMS}",
-            1850,
+            2009,
             1,
             ("oneills1850/*.abc",),
             tunes,

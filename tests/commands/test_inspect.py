@@ -111,9 +111,94 @@ def test_models(lines_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "damaged" in found[-2]["problem"]
 
 
+# ---------------------------------------------------------------------------------------------- corpora and graphs
+
+
+def test_a_corpus_for_people(lines_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(capsys, "inspect", str(lines_folder)).splitlines()
+    assert lines[0] == "lines: a corpus, 10 files"
+    labels = {line.split("  ")[0]: line for line in lines[2:] if not line.startswith(" ")}
+    assert list(labels) == ["folder", "pieces", "length", "a piece", "keys", "meters", "tempos", "instruments",
+                            "pitches", "durations", "velocities", "encoding"]  # fmt: skip
+    assert labels["meters"].endswith("4/4 100.0 %")
+    assert labels["instruments"].endswith("Cello 100.0 %")
+    assert labels["velocities"].endswith("90 for every note: no dynamics")
+    assert labels["tempos"].endswith("80 quarters a minute")
+    assert max(len(line) for line in lines if not line.startswith("folder")) <= 80
+
+
+def test_damaged_files_of_a_corpus_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    making.folder(tmp_path / "music", making.line, count=3)
+    for number in range(10):
+        (tmp_path / "music" / f"bad{number}\x1b.mid").write_bytes(b"RIFF")
+    text = told(capsys, "inspect", str(tmp_path / "music"))
+    assert "a corpus, 13 files" in text
+    assert "10 files cannot be read" in text
+    assert text.count("neither MIDI nor MusicXML") == 8
+    assert text.endswith("… and 2 more (--json names more)\n")
+    assert "\x1b" not in text
+
+
+def test_a_corpus_for_scripts_and_as_a_picture(
+    chorales_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "stats.png"
+    found = json.loads(told(capsys, "inspect", str(chorales_folder), "--json", "-o", str(picture)))
+    assert (found["kind"], found["pieces"], found["encoding"]) == ("corpus", 10, "chorale")
+    assert len(found["pitches"]) == len(found["velocities"]) == 128
+    assert sum(found["velocities"]) == found["notes"]
+    assert found["picture"] == str(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    again = told(capsys, "inspect", str(chorales_folder), "-o", str(picture)).splitlines()
+    assert again[0] == str(tmp_path / "stats-2.png")
+    assert (tmp_path / "stats-2.png").read_bytes() == picture.read_bytes()
+
+
+def test_a_folder_goes_before_a_corpus_and_a_model_before_both_unless_told(
+    lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert told(capsys, "inspect", "bach-chorales").startswith("bach-chorales: a model")
+    (tmp_path / "oneills-1850").symlink_to(lines_folder)
+    assert "10 files" in told(capsys, "inspect", "oneills-1850").splitlines()[0]
+    (tmp_path / "bach-chorales").symlink_to(lines_folder)
+    assert "10 files" in told(capsys, "inspect", "--corpus", "bach-chorales").splitlines()[0]
+
+
+def test_a_table_of_layers(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parameters = bundles.read(chorales_bundle).manifest["architecture"]["parameters"]
+    lines = told(capsys, "inspect", str(chorales_bundle), "--graph").splitlines()
+    assert f"{parameters:,} parameters" in lines[0]
+    assert lines[2].split() == ["layer", "kind", "shape", "parameters"]
+    assert lines[-1].split() == ["total", f"{parameters:,}"]
+    assert sum(int(line.split()[-1].replace(",", "")) for line in lines[3:-1]) == parameters
+    found = json.loads(told(capsys, "inspect", str(chorales_bundle), "--graph", "--json"))
+    assert (found["kind"], found["architecture"], found["parameters"]) == ("graph", "transformer", parameters)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_a_drawing_of_a_network(
+    suffix: str, lines_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"graph{suffix}"
+    assert told(capsys, "inspect", str(lines_bundle), "--graph", "-o", str(path)).splitlines()[0] == str(path)
+    assert path.read_bytes().startswith(b"<svg" if suffix == ".svg" else b"\x89PNG")
+
+
 FAULTS = [
-    (["inspect", "missing.mid"], 1, "missing.mid: neither a file nor a shipped model (bach-chorales"),
-    (["inspect", "folder"], 1, "folder: this is a folder"),
+    (["inspect", "missing.mid"], 1, "missing.mid: neither a file or folder nor a shipped model (bach-chorales"),
+    (["inspect", "folder"], 1, "folder: there is no music in this folder (.mid, "),
+    (["inspect", "broken"], 1, "broken: none of its 1 files can be read; the first: broken/a.mid: the file is empty"),
+    (["inspect", "--corpus", "nothing"], 1, "nothing: no such folder or file"),
+    (["inspect", "good.mid", "--graph"], 2, "--graph goes with a model"),
+    (["inspect", "folder", "--graph"], 2, "--graph goes with a model"),
+    (["inspect", "folder", "--vocabulary"], 2, "--vocabulary goes with a model"),
+    (["inspect", "folder", "--model", "bach-chorales"], 2, "--model goes with a file of music"),
+    (["inspect", "folder", "-o", "a.svg"], 2, "-o a.svg: cannot draw that; possible are .png"),
+    (["inspect", "bach-chorales", "--graph", "-o", "a.pdf"], 2, "possible are .png, .svg"),
+    (["inspect", "bach-chorales", "-o", "a.png"], 2, "add --graph"),
+    (["inspect", "good.mid", "-o", "a.png"], 2, "draw piano rolls"),
+    (["inspect", "bach-chorales", "--graph", "-o", "no/a.png"], 1, "no/a.png: cannot be written: its folder does"),
     (["inspect", "text.txt"], 1, "text.txt: neither MIDI nor MusicXML"),
     (["inspect", "empty.mid"], 1, "empty.mid: the file is empty"),
     (["inspect", "empty.playbach"], 1, "empty.playbach: not a playbach bundle, or damaged"),
@@ -122,7 +207,7 @@ FAULTS = [
     (["inspect", "good.mid", "--model", "nothing"], 1, "nothing: no such model"),
     (["inspect", "bach-chorales", "--model", "bach-chorales"], 2, "--model goes with a file of music"),
     (["inspect", ""], 2, "an empty name"),
-    (["inspect", "x" * 5000], 1, "neither a file nor a shipped model"),
+    (["inspect", "x" * 5000], 1, "neither a file or folder nor a shipped model"),
     (["inspect"], 2, "FILE"),
     (["models", "missing"], 1, "missing: no such folder"),
 ]
@@ -135,6 +220,8 @@ def test_a_fault_is_one_line(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.mid").touch()
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "empty.mid").touch()
     (tmp_path / "empty.playbach").touch()
@@ -154,6 +241,8 @@ def test_looking_imports_nothing_heavy(tmp_path: Path, lines_bundle: Path) -> No
     for arguments in (
         ["inspect", str(song), "--model", str(lines_bundle)],
         ["inspect", str(lines_bundle)],
+        ["inspect", str(lines_bundle), "--graph"],
+        ["inspect", str(song.parent)],
         ["models"],
     ):
         code = (

@@ -1,6 +1,6 @@
-"""`playbach inspect`: what is in a bundle or a file of music, for people, or as JSON.
+"""`playbach inspect`: what is in a bundle, a file of music or a corpus, for people, or as JSON, or as a picture.
 
-Knows how both are described, which is imported when it runs.
+Knows how they are described, which is imported when it runs; the words for corpora and networks stand beside it.
 """
 
 from __future__ import annotations
@@ -33,39 +33,97 @@ NAME = 26
 def add(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect",
-        help="tell what is in a model or in a file of music",
+        help="tell what is in a model, in a file of music, or in a corpus",
         description="Of a model: its network, encoding, vocabulary, figures and card. Of a file of music: its "
-        "tracks, key, meters and length, how it encodes, and, if playbach composed it, how to make it again.",
+        "tracks, key, meters and length, how it encodes, and, if playbach composed it, how to make it again. Of a "
+        "folder or a built-in corpus: how many pieces, notes, keys, meters, pitches, durations.",
     )
     inspect.set_defaults(run=run)
-    inspect.add_argument("file", metavar="FILE", help="a .playbach file, the name of a shipped model, or a file of "
-                         "music (.mid, .midi, .musicxml, .xml, .mxl)")  # fmt: skip
+    inspect.add_argument("file", metavar="FILE", help="a .playbach file, the name of a shipped model, a file of "
+                         "music (.mid, .midi, .musicxml, .xml, .mxl), a folder, or a built-in corpus")  # fmt: skip
     inspect.add_argument("--vocabulary", action="store_true", help="of a model: every symbol, of the context too")
+    inspect.add_argument("--graph", action="store_true", help="of a model: its layers and parameters")
     inspect.add_argument("--model", metavar="M", help="of music: tell how this model's vocabulary takes it")
+    inspect.add_argument("--corpus", action="store_true",
+                         help="take FILE for a built-in corpus, where a model has the same name")  # fmt: skip
+    inspect.add_argument("-o", "--output", type=Path, metavar="PATH",
+                         help="draw a corpus (.png), or with --graph a network (.png, .svg)")  # fmt: skip
     inspect.add_argument("--json", action="store_true", help="print one JSON object, with all there is")
 
 
 def run(given: argparse.Namespace) -> int:
-    from playbach import inspecting
-
-    if _is_bundle(given.file):
-        if given.model is not None:
-            raise UsageError("--model goes with a file of music; a model is told of by itself")
-        bundle = inspecting.describe(given.file)
-        lines = _bundle_lines(bundle, given.vocabulary)
-        kind, found = "bundle", asdict(bundle)
+    kind = "corpus" if given.corpus else _kind(given.file)
+    if kind == "bundle" and given.graph:
+        kind = "graph"
+    _demand_sense(given, kind)
+    lines, found, picture = {"bundle": _bundle, "graph": _graph, "music": _music, "corpus": _corpus}[kind](given)
+    if given.json:
+        made = {"picture": str(picture)} if picture else {}
+        result(json.dumps({"kind": kind, **found, **made}, indent=2))
     else:
-        if given.vocabulary:
-            raise UsageError("--vocabulary goes with a model; for music, --model M tells how one takes it")
-        music = inspecting.hear(given.file, given.model)
-        lines = _music_lines(music)
-        kind, found = "music", asdict(music)
-    result(json.dumps({"kind": kind, **found}, indent=2) if given.json else "\n".join(map(printable, lines)))
+        result("\n".join(map(printable, [*([str(picture), ""] if picture else []), *lines])))
     return 0
 
 
-def _is_bundle(name: str) -> bool:
-    """Whether a model is meant; else a file of music. Raises PlaybachError where nothing can be."""
+Told = tuple[Iterable[str], dict[str, Any], Path | None]
+"""In words, as data, and the picture that was asked for."""
+
+
+def _bundle(given: argparse.Namespace) -> Told:
+    from playbach import inspecting
+
+    bundle = inspecting.describe(given.file)
+    return _bundle_lines(bundle, given.vocabulary), asdict(bundle), None
+
+
+def _graph(given: argparse.Namespace) -> Told:
+    from playbach import inspecting
+    from playbach.commands import inspect_network
+
+    graph = inspecting.graph(given.file)
+    picture = inspecting.picture_of_network(graph, given.output) if given.output else None
+    return inspect_network.lines_of(graph), asdict(graph), picture
+
+
+def _music(given: argparse.Namespace) -> Told:
+    from playbach import inspecting
+
+    music = inspecting.hear(given.file, given.model)
+    return _music_lines(music), asdict(music), None
+
+
+def _corpus(given: argparse.Namespace) -> Told:
+    from playbach import inspecting
+    from playbach.commands import inspect_corpus
+    from playbach.commands.corpora import converting
+
+    survey = inspecting.survey(given.file, converting=converting(given.file))
+    picture = inspecting.picture_of_corpus(survey, given.output) if given.output else None
+    return inspect_corpus.lines_of(survey), asdict(survey), picture
+
+
+PICTURES = {"corpus": (".png",), "graph": (".png", ".svg")}
+
+
+def _demand_sense(given: argparse.Namespace, kind: str) -> None:
+    """UsageError where an option does not go with what is looked at."""
+    if given.model is not None and kind != "music":
+        raise UsageError("--model goes with a file of music; a model is told of by itself")
+    if given.vocabulary and kind != "bundle":
+        raise UsageError("--vocabulary goes with a model; for music, --model M tells how one takes it")
+    if given.graph and kind != "graph":
+        raise UsageError("--graph goes with a model, not with music")
+    if given.output is None:
+        return
+    if kind not in PICTURES:
+        hint = "compose -o and playbach.write draw piano rolls" if kind == "music" else "add --graph"
+        raise UsageError(f"-o draws a corpus, or with --graph a model's network; {hint}")
+    if given.output.suffix.lower() not in PICTURES[kind]:
+        raise UsageError(f"-o {given.output}: cannot draw that; possible are {', '.join(PICTURES[kind])}")
+
+
+def _kind(name: str) -> str:
+    """What is meant: bundle, music or corpus. Raises PlaybachError where nothing can be."""
     from playbach.bundle import MANIFEST, SUFFIX, shipped
     from playbach.files import shown
 
@@ -73,18 +131,21 @@ def _is_bundle(name: str) -> bool:
     if not name:
         raise UsageError("an empty name is no file")
     if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
-        return path.suffix.lower() == SUFFIX or _holds(path, MANIFEST)
-    if name in shipped() or os.path.isfile(name + SUFFIX):  # noqa: PTH113
-        return True
+        return "bundle" if path.suffix.lower() == SUFFIX or _holds(path, MANIFEST) else "music"
     if os.path.isdir(path):  # noqa: PTH112
-        raise PlaybachError(
-            f"{shown(name)}: this is a folder; give one file of it (playbach models {shown(name)} lists its models)"
-        )
+        return "corpus"
+    if name in shipped() or os.path.isfile(name + SUFFIX):  # noqa: PTH113
+        return "bundle"
+    from playbach.builtin import CORPORA
+
+    if name in CORPORA:
+        return "corpus"
     if not os.path.lexists(path):
         raise PlaybachError(
-            f"{shown(name)}: neither a file nor a shipped model ({', '.join(shipped())}); check the name"
+            f"{shown(name)}: neither a file or folder nor a shipped model ({', '.join(shipped())}) or a built-in "
+            f"corpus ({', '.join(CORPORA)}); check the name"
         )
-    return False
+    return "music"
 
 
 def _holds(path: Path, member: str) -> bool:

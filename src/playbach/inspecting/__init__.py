@@ -1,12 +1,57 @@
-"""What is in a file: a bundle's network and what it learnt from, a piece's tracks, key and length and how it encodes.
+"""What is in a file: a bundle's network and what it learnt from, a piece's tracks, key and length and how it encodes;
+and what is in a folder of them.
 
-Data only, as JSON takes it; `commands/inspect.py` and `commands/models.py` put it into words. Knows bundles, scores
-and encodings; runs no network.
+Data only, as JSON takes it, and pictures of it; `commands/inspect.py` and `commands/models.py` put it into words.
+Knows bundles, scores and encodings; runs no network.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from playbach.files import AnyPath, writing
 from playbach.inspecting.bundles import BundleInfo, Damaged, describe, listed
 from playbach.inspecting.music import Music, hear
+from playbach.inspecting.network import Graph, graph
+from playbach.inspecting.surveys import Survey, survey
 
-__all__ = ["BundleInfo", "Damaged", "Music", "describe", "hear", "listed"]
+__all__ = [
+    "BundleInfo",
+    "Damaged",
+    "Graph",
+    "Music",
+    "Survey",
+    "describe",
+    "graph",
+    "hear",
+    "listed",
+    "picture_of_corpus",
+    "picture_of_network",
+    "survey",
+]
+
+
+def picture_of_corpus(survey: Survey, path: AnyPath) -> Path:
+    """Draw a survey as PNG and give the path that the file really has: nothing is overwritten.
+
+    Raises:
+        PlaybachError: it cannot be written there.
+    """
+    from playbach.inspecting import stats
+
+    with writing(path) as draft:
+        stats.draw(survey).save(draft.temporary, format="PNG")
+    return draft.path
+
+
+def picture_of_network(graph: Graph, path: AnyPath) -> Path:
+    """Draw a network, as the suffix says (.png, .svg), and give the path that the file really has.
+
+    Raises:
+        PlaybachError: it cannot be written there.
+    """
+    from playbach.inspecting import drawing
+
+    with writing(path) as draft:
+        drawing.write(graph, draft.temporary)
+    return draft.path

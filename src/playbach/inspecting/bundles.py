@@ -92,7 +92,11 @@ def describe(name_or_path: AnyPath) -> BundleInfo:
         BundleError: there is none, or it is damaged.
     """
     path = bundles.find(Path(name_or_path))
-    bundle = bundles.read(path)
+    return described(bundles.read(path), path)
+
+
+def described(bundle: Bundle, path: Path) -> BundleInfo:
+    """All that a bundle that has been read from this path says of itself."""
     manifest = _sane(bundle.manifest)
     encoding, problem = _encoding(bundle)
     architecture, said_encoding = _dict(manifest, "architecture"), _dict(manifest, "encoding")

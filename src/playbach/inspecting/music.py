@@ -143,7 +143,7 @@ def hear(path: AnyPath, model: str | Path | None = None) -> Music:
         seconds=float(seconds_at(score, np.array([end]))[0]),
         meters=tuple(Since(bars.number(tick), f"{n}/{d}") for tick, n, d in meters_of(score, 1)),
         tempos=_tempos(score),
-        key=_key(score),
+        key=key_of(score),
         key_signatures=_signatures(score, bars),
         markers=tuple(plain_name(m.text) for m in score.markers if not m.text.startswith(PREFIX)),
         made_by=made_by,
@@ -179,7 +179,8 @@ def _tempos(score: Score) -> Tempos | None:
     return Tempos(tempo_of(score), min(found), max(found), changes) if found else None
 
 
-def _key(score: Score) -> KeyEstimate | None:
+def key_of(score: Score) -> KeyEstimate | None:
+    """The key that the whole piece is in, by estimate."""
     weights = np.zeros(12)
     for track in score.tracks:
         if not track.is_drum:

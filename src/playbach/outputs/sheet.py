@@ -6,9 +6,12 @@ nothing of music.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
+Point = tuple[float, float]
 
 OVERSAMPLING = 4
 BLACK_KEYS = {1, 3, 6, 8, 10}
@@ -52,6 +55,13 @@ class Sheet:
         """`anchor` as Pillow takes it: `lm` is left and in the middle."""
         font = ImageFont.load_default(size * OVERSAMPLING)
         self._draw.text((x * OVERSAMPLING, y * OVERSAMPLING), text, fill, font, anchor)
+
+    def line(self, points: Sequence[Point], width: float, fill: Colour) -> None:
+        k = OVERSAMPLING
+        self._draw.line([(x * k, y * k) for x, y in points], fill, round(width * k), joint="curve")
+
+    def triangle(self, a: Point, b: Point, c: Point, fill: Colour) -> None:
+        self._draw.polygon([(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in (a, b, c)], fill)
 
     def width(self, text: str, size: int) -> float:
         return self._draw.textlength(text, ImageFont.load_default(size * OVERSAMPLING)) / OVERSAMPLING
