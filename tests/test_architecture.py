@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("composing", "inspecting"),
     ("models", "batches", "verdict", "live"),
     ("evaluation", "export", "held_out", "server"),
-    ("checkpoints", "run_folders", "options"),
+    ("checkpoints", "run_folders", "options", "finetuning"),
     ("descent",),
     ("training",),
     ("plots", "bundling", "resuming"),

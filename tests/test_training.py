@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -271,7 +270,9 @@ def test_measuring_bit_by_bit_or_step_by_step_is_the_same(
     monkeypatch.setattr(evaluation, "LOGITS_AT_MOST", most)
     bitwise = measure(model, encoding, sequences)
     assert [h.bits for h in bitwise.heads] == pytest.approx([h.bits for h in whole.heads], rel=1e-5)
-    assert replace(bitwise, heads=()).manifest() == pytest.approx(replace(whole, heads=()).manifest(), rel=1e-5)
+    told, expected = bitwise.manifest(), whole.manifest()
+    del told["heads"], expected["heads"]
+    assert told == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

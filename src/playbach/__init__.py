@@ -43,15 +43,17 @@ def train(
     name: str | None = None,
     into: str | Path = ".",
     resume: bool | str | Path = False,
+    base: str | Path | None = None,
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write NAME.playbach, NAME.png
+    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write NAME.playbach, NAME.png
     and NAME.log.
 
     Args:
         into: the folder for the files, which must exist.
         resume: go on with a training that was cut short: the path of its NAME.run, or True for the only one there is.
+        base: a model, named as for `load`, to go on training; what its network and encoding are stays.
         report: told each line of talk.
         options: those of `playbach.options.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
 
@@ -64,7 +66,7 @@ def train(
     from playbach.errors import MissingExtra, UsageError
 
     try:
-        from playbach import runs
+        from playbach import finetuning, runs
         from playbach.options import TrainOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
@@ -72,13 +74,17 @@ def train(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UsageError(
-            f"training has no option {unknown[0]!r}; it has: name, into, resume, report, {', '.join(known)} "
+            f"training has no option {unknown[0]!r}; it has: name, into, resume, base, report, {', '.join(known)} "
             "(options of the network go into the dict `network`)"
         )
     if resume:
+        if base is not None:
+            raise UsageError("base and resume contradict each other: a run goes on with what it began with")
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
-    return runs.run(folder, TrainOptions(**options), name=name, into=into, report=report)
+    begun = finetuning.read(base) if base is not None else None
+    chosen = finetuning.options_of(begun, options) if begun else options
+    return runs.run(folder, TrainOptions(**chosen), base=begun, name=name, into=into, report=report)
 
 
 def evaluate(

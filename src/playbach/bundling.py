@@ -67,6 +67,7 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
         "provenance": {
             "command": command(name, trained),
             "corpus": trained.corpus.name,
+            **({"base": {"name": base.name, "sha256": base.bundle.sha256}} if (base := trained.base) else {}),
             "options": asdict(trained.options),
             "device": trained.device,
             "dtype": trained.dtype,
@@ -88,8 +89,16 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "onnx_largest_logit_difference": difference,
             "verdict": verdict.word,
         },
-        "pieces": {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()},
+        "pieces": _pieces(trained),
     }
+
+
+def _pieces(trained: Trained) -> dict[str, list[str]]:
+    """The side and name of all that the network has met, by hash; what it began with has met pieces, too, and is not
+    unlearnt."""
+    before = dict(trained.base.pieces) if trained.base else {}
+    now = {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()}
+    return {**before, **now}
 
 
 def command(name: str, trained: Trained) -> str:
@@ -101,6 +110,9 @@ def command(name: str, trained: Trained) -> str:
     if options.encoding == "notes":
         given |= {k: v for k, v in asdict(options.notes).items() if v != getattr(NotesOptions(), k)}
     given = {"name": name, **given, **options.network}
+    if trained.base is not None:  # which decides what network and encoding are
+        decided = {"model", "encoding", *options.network, *asdict(options.notes)}
+        given = {"from": trained.base.name, **{k: v for k, v in given.items() if k not in decided}}
     if corpus == DEFAULT and options.encoding == "chorale":
         del given["encoding"]
     words = ["playbach", "train", *([] if corpus == DEFAULT else [corpus])]
@@ -136,7 +148,7 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
 - Trained by playbach {__version__}, {len(trained.history)} epochs (the best was {trained.best.number}) in
   {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
   {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
-- Network: {json.dumps(trained.model.config())}
+{_beginning(trained)}- Network: {json.dumps(trained.model.config())}
 
 | music | pieces | accuracy | bits per symbol | bits per note | unknown |
 |---|---|---|---|---|---|
@@ -148,6 +160,11 @@ beginning, without being told how much is left. The n-gram learnt from the same 
 
 {verdict}
 """
+
+
+def _beginning(trained: Trained) -> str:
+    base = trained.base
+    return f"- It began with the weights of {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
 
 
 def weights(model: Model) -> bytes:

@@ -6,6 +6,7 @@ Knows what a run's description holds; knows nothing of how training goes. Needs 
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -15,23 +16,29 @@ from typing import Any
 
 import torch
 
-from playbach import run_folders
+from playbach import bundle as bundles
+from playbach import finetuning, run_folders
 from playbach._version import __version__
 from playbach.corpora import Corpus, builtin_name
 from playbach.encodings import NotesOptions
 from playbach.errors import CorpusError, PlaybachError, UsageError
-from playbach.files import shown
+from playbach.files import shown, writing
+from playbach.finetuning import Base
 from playbach.options import TrainOptions
 
+BASE = "base"
 MAY_CHANGE = ("epochs", "max_minutes", "patience")
 """The options that only decide when to stop."""
 
 
-def description(folder: str | Path | None, corpus: Corpus, options: TrainOptions) -> dict[str, Any]:
+def description(
+    folder: str | Path | None, corpus: Corpus, options: TrainOptions, base: Base | None = None
+) -> dict[str, Any]:
     """What NAME.run/ says of its run, as JSON."""
     return {
         "playbach": __version__,
         "folder": _absolute(folder),
+        "base": base.name if base else None,
         "options": asdict(options),
         "pieces": [[side, piece.digest] for side, piece in corpus.pieces()],
         "made_by": made_by(),
@@ -91,6 +98,33 @@ def options_of(run: run_folders.RunFolder, given: Mapping[str, Any]) -> TrainOpt
         if name not in MAY_CHANGE:
             _demand_same(run.path, name, value, stored[name])
     return replace(options, **{name: value for name, value in given.items() if name in MAY_CHANGE})
+
+
+def keep_base(run: run_folders.RunFolder, base: Base) -> None:
+    """Keep what the run began with in its folder: it is needed to go on, and may be gone elsewhere.
+
+    Raises:
+        PlaybachError: the disk is full …
+    """
+    kept = _base_path(run, base.name)
+    if base.path != kept:
+        kept.parent.mkdir(exist_ok=True)
+        with writing(kept, overwrite=True) as draft:
+            shutil.copyfile(base.path, draft.temporary)
+
+
+def base_of(run: run_folders.RunFolder) -> Base | None:
+    """What the run began with, if it did not begin with chance.
+
+    Raises:
+        BundleError: it is not there any more.
+    """
+    name = run.description.get("base")
+    return finetuning.read(_base_path(run, str(name))) if name else None
+
+
+def _base_path(run: run_folders.RunFolder, name: str) -> Path:
+    return run.path / BASE / f"{Path(name).name}{bundles.SUFFIX}"
 
 
 def _demand_same(path: Path, name: str, given: Any, stored: Any) -> None:

@@ -17,11 +17,12 @@ from types import FrameType
 from typing import Any
 
 from playbach import bundle as bundles
-from playbach import bundling, checkpoints, chorales, corpora, plots, resuming, run_folders
+from playbach import bundling, checkpoints, corpora, finetuning, plots, resuming, run_folders
 from playbach.checkpoints import RunState
 from playbach.corpora import Corpus
-from playbach.errors import MissingExtra, UsageError
+from playbach.errors import CorpusError, MissingExtra, UsageError
 from playbach.files import shown, writing
+from playbach.finetuning import Base
 from playbach.options import TrainOptions
 from playbach.run_folders import RunFolder
 from playbach.training import Diverged, Hooks, Moment, Trained, train
@@ -50,15 +51,18 @@ def run(
     folder: str | Path | None = None,
     options: TrainOptions | None = None,
     *,
+    base: Base | None = None,
     name: str | None = None,
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on the built-in chorales, and write the bundle.
+    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write the bundle.
 
     Args:
-        folder: searched for MIDI and MusicXML files, with all folders below; None is `bach-chorales`.
+        folder: searched for MIDI and MusicXML files, with all folders below, or the name of a built-in corpus; None
+            is `bach-chorales`.
+        base: what to begin with; the options are then those of `finetuning.options_of`.
         name: of the files; by default corpus, model and encoding.
         into: the folder for the files, which must exist.
         report: told each line as it comes.
@@ -74,11 +78,11 @@ def run(
         raise UsageError(f"{shown(name)}: a name for a model must be a plain, printable file name, without folders")
     _demand_modules()
     said = _Said(report)
-    corpus, options = _corpus(folder, options, said, progress)
+    corpus, options = _corpus(folder, options, said, progress, base)
     name = name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}"
-    what = resuming.description(folder, corpus, options)
+    what = resuming.description(folder, corpus, options, base)
     claimed = run_folders.create(Path(into), name, (bundles.SUFFIX, PICTURE, LOG), what)
-    return _run(claimed, corpus, options, said, progress, resumed=False)
+    return _run(claimed, corpus, options, said, progress, base, resumed=False)
 
 
 def resume(
@@ -108,15 +112,16 @@ def resume(
     try:
         said = _Said(report)
         options = resuming.options_of(claimed, given or {})
+        base = resuming.base_of(claimed)
         begun = (claimed.path / STATE).exists()
         quiet = _Said(lambda line: None) if begun else said  # what it says of the files it has said before
         music = claimed.description.get("folder") if folder is None else folder
-        corpus, _ = _corpus(music, options, quiet, progress)
+        corpus, _ = _corpus(music, options, quiet, progress, base)
         resuming.demand_same_music(claimed, corpus)
     except BaseException:
         claimed.release()
         raise
-    return _run(claimed, corpus, options, said, progress, resumed=begun)
+    return _run(claimed, corpus, options, said, progress, base, resumed=begun)
 
 
 class _Said:
@@ -131,14 +136,24 @@ class _Said:
         self._report(line)
 
 
-def _run(claimed: RunFolder, corpus: Corpus, options: TrainOptions, say: _Said, progress: Any, resumed: bool) -> Run:
+def _run(
+    claimed: RunFolder,
+    corpus: Corpus,
+    options: TrainOptions,
+    say: _Said,
+    progress: Any,
+    base: Base | None,
+    resumed: bool,
+) -> Run:
     stem = claimed.stem
     with _kept(claimed):
+        if base is not None:
+            resuming.keep_base(claimed, base)
         # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
         with _interruptible(say) as interrupted:
             hooks = _RunHooks(claimed, say, progress, interrupted)
             try:
-                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS)
+                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS, base=base)
             finally:
                 hooks.close()
             verdict = _verdict(trained)
@@ -162,24 +177,33 @@ def _demand_modules() -> None:
 
 
 def _corpus(
-    folder: str | Path | None, options: TrainOptions, say: _Said, progress: Any
+    folder: str | Path | None, options: TrainOptions, say: _Said, progress: Any, base: Base | None
 ) -> tuple[Corpus, TrainOptions]:
-    if folder is None:
+    def converting(names: Iterator[str], total: int) -> Iterator[str]:
+        say(f"Converting {corpora.builtin_name(folder)} from music21, this once")
+        return progress(names, total=total, unit="piece") if progress else names
 
-        def bar(names: Iterator[str], total: int) -> Iterator[str]:
-            say(f"Converting {chorales.NAME} from music21, this once, into {chorales.cache_folder()}")
-            return progress(names, total=total, unit="chorale") if progress else names
-
-        encoding = options.encoding or "chorale"
-        return corpora.load_builtin(chorales.NAME, bar), replace(options, encoding=encoding)
-    corpus, encoding = corpora.load_folder(
-        Path(folder), options.seed, options.encoding, lambda line: say(f"left out: {line}"), _bar(progress, "file")
-    )
+    try:
+        corpus, encoding = corpora.open_corpus(
+            folder, options.seed, options.encoding, lambda line: say(f"left out: {line}"), _bar(progress, "file"),
+            converting,
+        )  # fmt: skip
+    except CorpusError as error:
+        if base is None:
+            raise
+        way_out = (
+            f"{base.name} composes in the {base.encoding.name!r} encoding; without --from a new model is trained"
+        )
+        raise CorpusError(f"{error} ({way_out})") from error
     if corpus.skipped:
         used = len(corpus.train) + len(corpus.valid) + len(corpus.test)
         say(f"{len(corpus.skipped)} of {len(corpus.skipped) + used} files left out")
-    if options.encoding is None:
+    if options.encoding is None and folder is not None:
         say(f"The {encoding!r} encoding suits this music; --encoding names another")
+    if base is not None:
+        corpus, moved = finetuning.honest(corpus, base)
+        if moved:
+            say(f"{moved} pieces that {base.name} was trained on cannot be held out, and are trained on")
     return corpus, replace(options, encoding=encoding)
 
 

@@ -27,6 +27,7 @@ from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.evaluation import Figures, commonest, measure
 from playbach.figures import figures as measured
 from playbach.figures import guesses
+from playbach.finetuning import Base
 from playbach.models import Model, Shape, build
 from playbach.ngram import NGram
 from playbach.options import TrainOptions
@@ -66,6 +67,8 @@ class Trained:
     training_symbols: int
     sample: Sequence
     """A held-out piece, to check exports on."""
+    base: Base | None = None
+    """What it began with, where that was not chance."""
 
     @property
     def best(self) -> Epoch:
@@ -114,10 +117,12 @@ def train(
     hooks: Hooks | None = None,
     clock: Callable[[], float] = time.monotonic,
     folder: Path | None = None,
+    base: Base | None = None,
 ) -> Trained:
     """Train a network on a corpus until it stops getting better, is told to stop, or its epochs are over.
 
     Args:
+        base: what to begin with; the options are then those of `finetuning.options_of`.
         folder: for the encoded music, which is found there when training is taken up again; None is one of its own.
 
     Raises:
@@ -130,7 +135,7 @@ def train(
     device = pick_device(options.device)
     torch.manual_seed(options.seed)
 
-    encoding = fit_encoding(corpus, options)
+    encoding = base.grown(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
     weights = _weights(encoding, options)
     data = TrainingSet(corpus.train, encoding, folder, hooks.stop, hooks.encoding)
     held_out = [build_shards(getattr(corpus, side), encoding, side, folder, stop=hooks.stop) for side in SIDES[1:]]
@@ -138,7 +143,7 @@ def train(
     valid, test = ([shards.sequence(row) for row in range(len(shards.index))] for shards in held_out)
     sample = data.like(sum(map(len, valid)), options.seed)
     shape = Shape.of(encoding)
-    model = build(options.model, shape, options.network).to(device)
+    model = (base.network(shape) if base else build(options.model, shape, options.network)).to(device)
     low, high = BATCH_LIMITS
     batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
     optimiser = optimiser_of(model, options)
@@ -204,7 +209,7 @@ def train(
     ngram = _counted(data, encoding, test, hooks)
     return Trained(
         model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, ngram, elapsed(),
-        stopped, str(device), state.dtype, batch, data.steps, max(valid, key=len),
+        stopped, str(device), state.dtype, batch, data.steps, max(valid, key=len), base,
     )  # fmt: skip
 
 

@@ -169,6 +169,33 @@ def test_its_config_builds_it_again(name: str) -> None:
     assert second.parameter_count() == first.parameter_count() > 0
 
 
+GROWN = [(name, {}) for name in MODELS] + [("lstm", {"onehot": True})]
+
+
+@pytest.mark.parametrize(("name", "more"), GROWN, ids=lambda x: str(x))
+@torch.inference_mode()
+def test_it_goes_on_from_a_network_that_knew_fewer_symbols(name: str, more: dict[str, bool]) -> None:
+    """What both know is scored as before, and a new symbol is as the unknown one."""
+    torch.manual_seed(0)
+    config = {**SMALL[name], **more}
+    config.pop("embedding" if more else "", None)
+    known = Shape((9, 6), (5, 3), (relation(0, 1, 3, 9, 4), relation(1, 0, 5, 6, 2)))
+    grown = Shape((12, 6), (5, 4), (relation(0, 1, 4, 12, 4), relation(1, 0, 5, 6, 2)))
+    old, new = build(name, known, config).eval(), build(name, grown, config).eval()
+    for parameter in old.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    previous, context = inputs(known, 2, 40)
+    before = old(previous, context)
+    new.adopt(old)
+    previous[:, 0, 0] = 12  # the start, whose number is the only one that moves
+    after = new(previous, context)
+    torch.testing.assert_close(after[0][..., :9], before[0])
+    torch.testing.assert_close(after[1], before[1])
+    unknown, strange = previous.clone(), previous.clone()
+    unknown[:, 5, 0], strange[:, 5, 0] = 0, 11
+    torch.testing.assert_close(new(unknown, context)[0], new(strange, context)[0])
+
+
 @pytest.mark.parametrize(("option", "value"), [("hidden", 0), ("layers", -1), ("dropout", 1.0), ("embedding", 10**9)])
 def test_an_impossible_size_is_named(option: str, value: float) -> None:
     with pytest.raises(UsageError, match=option):

@@ -40,6 +40,7 @@ from playbach.encodings.base import (
     Ints,
     Mask,
     Sequence,
+    appended,
     bare_score,
     intervals,
     left_bucket,
@@ -141,7 +142,8 @@ class ChoraleEncoding(Encoding):
         return classes
 
     @classmethod
-    def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
+    def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
+        """With a `base`, pitches outside of its range stay UNKNOWN; pieces can still be moved into it."""
         lows, highs, longest = [127] * 4, [0] * 4, 1
         headers: list[Header] = []
         for score in scores:
@@ -153,7 +155,15 @@ class ChoraleEncoding(Encoding):
         if not headers:
             raise ScoreError("no piece to fit the chorale encoding to")
         names = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
-        return cls(tuple(zip(lows, highs)), longest, tuple(names), most_common_headers(headers))
+        ranges = tuple(zip(lows, highs))
+        if base is not None:
+            names = appended(base.meters, names)
+            longest = max(longest, base.longest)
+            ranges = tuple(
+                (max(min(low, lowest), base.low), min(max(high, highest), base.high))
+                for (low, high), (lowest, highest) in zip(ranges, base.ranges)
+            )
+        return cls(ranges, longest, tuple(names), most_common_headers(headers))
 
     @classmethod
     def suits(cls, score: Score) -> str | None:

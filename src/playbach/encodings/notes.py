@@ -34,6 +34,7 @@ from playbach.encodings.base import (
     Ints,
     Mask,
     Sequence,
+    appended,
     bare_score,
     intervals,
     left_bucket,
@@ -173,7 +174,7 @@ class NotesEncoding(Encoding):
         return {s: i for i, s in enumerate(self.symbols, 1)}
 
     @classmethod
-    def fit(cls, scores: Iterable[Score], options: Any = None) -> Self:
+    def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
         options = options or NotesOptions()
         joined, fold = options.durations == "joined", options.octaves == "folded"
         # Pieces of one compass can be moved to the same keys, and their symbols are counted together.
@@ -202,7 +203,14 @@ class NotesEncoding(Encoding):
         low, high = int(pitches.nonzero()[0][0]), int(pitches.nonzero()[0][-1])
         two = np.searchsorted(pitches.cumsum(), [(pitches.sum() + 1) // 2, pitches.sum() // 2 + 1])
         middle = int(two.mean())  # the median
-        symbols = _vocabulary(compasses, low, high, options)
+        names = sorted(meters)
+        if base is None:
+            symbols = _vocabulary(compasses, low, high, options)
+        else:
+            low, high, middle = min(low, base.low), max(high, base.high), base.middle
+            longest_run, longest_rest = max(longest_run, base.longest_run), max(longest_rest, base.longest_rest)
+            symbols = tuple(appended(base.symbols, _vocabulary(compasses, low, high, options)))
+            names = appended(base.meters, names)
         return cls(
             options,
             symbols,
@@ -211,7 +219,7 @@ class NotesEncoding(Encoding):
             middle,
             longest_run,
             longest_rest,
-            tuple(sorted(meters)),
+            tuple(names),
             most_common_headers(headers),
         )
 

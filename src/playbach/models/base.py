@@ -68,14 +68,70 @@ class Model(nn.Module, ABC):
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
+    @torch.no_grad()
+    def adopt(self, old: Model) -> None:
+        """Take over what a network of the same architecture and options has learnt. It may have known fewer symbols
+        of a field or a context field: the others' numbers must be the same, and a new one begins as UNKNOWN is."""
+        _adopt(self, old)
+
+
+def _adopt(mine: nn.Module, old: nn.Module) -> None:
+    if isinstance(mine, Table):
+        mine.adopt(old)
+        return
+    for parameter, other in zip(mine.parameters(recurse=False), old.parameters(recurse=False), strict=True):
+        parameter.copy_(other)
+    for part, other_part in zip(mine.children(), old.children(), strict=True):
+        _adopt(part, other_part)
+
+
+class Table(nn.Module):
+    """What has a row for each symbol."""
+
+    def adopt(self, old: nn.Module) -> None:
+        """See `Model.adopt`."""
+        raise NotImplementedError
+
+
+def kept_rows(new: int, old: int, start: bool = False) -> list[int]:
+    """For each of `new` symbols the number that it had among `old` ones; UNKNOWN's where it is new. With `start` both
+    have one more after the last, which stands for the beginning."""
+    return [*(i if i < old else 0 for i in range(new)), *([old] if start else [])]
+
+
+class Lookup(Table):
+    """An embedding for each symbol."""
+
+    def __init__(self, symbols: int, size: int, start: bool = False) -> None:
+        super().__init__()
+        self.symbols, self.start = symbols, start
+        self.weight = nn.Parameter(torch.empty(symbols + start, size).normal_())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.embedding(x, self.weight)
+
+    def adopt(self, old: nn.Module) -> None:
+        assert isinstance(old, Lookup)
+        self.weight.copy_(old.weight[kept_rows(self.symbols, old.symbols, self.start)])
+
+
+class Scores(nn.Linear, Table):
+    """A score for each symbol."""
+
+    def adopt(self, old: nn.Module) -> None:
+        assert isinstance(old, Scores)
+        rows = kept_rows(self.out_features, old.out_features)
+        self.weight.copy_(old.weight[rows])
+        self.bias.copy_(old.bias[rows])
+
 
 class Embeddings(nn.Module):
     """One embedding for each field's previous symbol and each context field, side by side."""
 
     def __init__(self, shape: Shape, size: int, context_size: int) -> None:
         super().__init__()
-        self.fields = nn.ModuleList(nn.Embedding(v + 1, size) for v in shape.symbols)
-        self.context = nn.ModuleList(nn.Embedding(v, context_size) for v in shape.context)
+        self.fields = nn.ModuleList(Lookup(v, size, start=True) for v in shape.symbols)
+        self.context = nn.ModuleList(Lookup(v, context_size) for v in shape.context)
         self.size = size * len(shape.symbols) + context_size * len(shape.context)
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
@@ -91,7 +147,7 @@ class OneHot(nn.Module):
     def __init__(self, shape: Shape, context_size: int) -> None:
         super().__init__()
         self.sizes = [v + 1 for v in shape.symbols]
-        self.context = nn.ModuleList(nn.Embedding(v, context_size) for v in shape.context)
+        self.context = nn.ModuleList(Lookup(v, context_size) for v in shape.context)
         self.size = sum(self.sizes) + context_size * len(shape.context)
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
@@ -104,14 +160,24 @@ class OneHot(nn.Module):
         parts += [embed(context[..., i]) for i, embed in enumerate(self.context)]
         return torch.cat(parts, dim=-1)
 
+    def columns(self, old: OneHot) -> list[int]:
+        """For each element of what it gives, the place that it had when there were fewer symbols (`kept_rows`)."""
+        found: list[int] = []
+        first = 0
+        for new, known in zip(self.sizes, old.sizes):
+            found += [first + i for i in kept_rows(new - 1, known - 1, start=True)]
+            first += known
+        return found + list(range(first, old.size))
 
-class SummedEmbeddings(nn.Module):
+
+class SummedEmbeddings(Table):
     """One embedding for each field's previous symbol and each context field, added up."""
 
     def __init__(self, shape: Shape, width: int, dropout: float = 0.0) -> None:
         """`dropout` is the share of whole symbols that training leaves out, so that none is relied on alone."""
         super().__init__()
         self.dropout = dropout
+        self.shape = shape
         sizes = [*(v + 1 for v in shape.symbols), *shape.context]
         self.table = nn.Embedding(sum(sizes), width)
         nn.init.normal_(self.table.weight, std=0.1)
@@ -131,6 +197,14 @@ class SummedEmbeddings(nn.Module):
             weights = kept.to(self.table.weight.dtype) / (1 - self.dropout)
         bags: Tensor = nn.functional.embedding_bag(rows, self.table.weight, per_sample_weights=weights, mode="sum")
         return bags.view(*shape, -1)
+
+    def adopt(self, old: nn.Module) -> None:
+        assert isinstance(old, SummedEmbeddings)
+        mine, theirs = self.shape, old.shape
+        rows = [kept_rows(new, known, start=True) for new, known in zip(mine.symbols, theirs.symbols)]
+        rows += [kept_rows(new, known) for new, known in zip(mine.context, theirs.context)]
+        places = [first + i for first, block in zip(old.offsets.tolist(), rows) for i in block]
+        self.table.weight.copy_(old.table.weight[places])
 
 
 class Dropout(nn.Module):
@@ -156,8 +230,8 @@ class Heads(nn.Module):
     def __init__(self, shape: Shape, width: int) -> None:
         super().__init__()
         self.relations = shape.relations
-        self.symbols = nn.ModuleList(nn.Linear(width, v) for v in shape.symbols)
-        self.classes = nn.ModuleList(_zeroed(nn.Linear(width, len(r))) for r in shape.relations)
+        self.symbols = nn.ModuleList(Scores(width, v) for v in shape.symbols)
+        self.classes = nn.ModuleList(_zeroed(Scores(width, len(r))) for r in shape.relations)
         # Relations share tables; each is kept, and exported, once.
         distinct = {id(table): table for r in shape.relations for table in (r.classes, r.aspects)}
         names = {key: f"table_{i}" for i, key in enumerate(distinct)}

@@ -51,6 +51,13 @@ class Lstm(Model):
         self.dropout = nn.Dropout(c.dropout)
         self.heads = Heads(shape, c.hidden)
 
+    def adopt(self, old: Model) -> None:
+        if isinstance(self.embed, OneHot) and isinstance(old, Lstm) and isinstance(old.embed, OneHot):
+            # A one-hot symbol's row is a column of the first layer's matrix.
+            widened = old.lstm.get_parameter("weight_ih_l0")[:, self.embed.columns(old.embed)]
+            old.lstm.weight_ih_l0 = nn.Parameter(widened.detach())
+        super().adopt(old)
+
     def config(self) -> dict[str, Any]:
         return asdict(self.options)
 

@@ -1,0 +1,141 @@
+"""Training on: a bundle's network as the beginning of another, which goes on learning from other music.
+
+Its symbols keep their numbers, and new ones come after them. What it was trained on before is never held out now.
+Knows bundles and networks; knows nothing of how training goes. Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from symusic.core import ScoreTick as Score
+
+from playbach import bundle as bundles
+from playbach.bundle import Bundle
+from playbach.corpora import SIDES, Corpus, Piece
+from playbach.encodings import Encoding
+from playbach.errors import BundleError, PlaybachError, UsageError
+from playbach.models import MODELS, Model, Shape, build
+
+LEARNING_RATE = 5e-4
+"""A quarter of the usual one: so much is known already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The bundle that training begins from, and where it lies."""
+
+    path: Path
+    bundle: Bundle
+    encoding: Encoding
+
+    @property
+    def name(self) -> str:
+        return self.bundle.name
+
+    @property
+    def pieces(self) -> Mapping[str, Any]:
+        """The side and name of each piece that it has met, by its hash."""
+        known = self.bundle.manifest.get("pieces", {})
+        return {digest: list(entry) for digest, entry in known.items() if entry and entry[0] in SIDES}
+
+    def grown(self, scores: Iterable[Score]) -> Encoding:
+        """The encoding with what is new in some pieces after what it knows."""
+        options = getattr(self.encoding, "options", None)
+        return type(self.encoding).fit(scores, options, self.encoding)
+
+    def network(self, shape: Shape) -> Model:
+        """Its network, grown to a shape.
+
+        Raises:
+            BundleError: the weights do not fit what the manifest says.
+        """
+        architecture = self.bundle.manifest["architecture"]
+        old = build(architecture["name"], Shape.of(self.encoding), architecture["config"])
+        new = build(architecture["name"], shape, architecture["config"])
+        try:
+            old.load_state_dict(safetensors.torch.load(self.bundle.members[bundles.WEIGHTS]))
+        except (KeyError, RuntimeError, SafetensorError) as error:
+            said = " ".join(str(error).split())[:120]
+            raise BundleError(f"{self.name}: its weights cannot be trained on ({said}); train a new model") from error
+        new.adopt(old)
+        return new
+
+
+def read(name_or_path: str | Path) -> Base:
+    """A bundle to begin from.
+
+    Raises:
+        BundleError: there is none, it is damaged, or it was made by another version.
+    """
+    path = bundles.find(name_or_path)
+    base = Base(path, bundle := bundles.read(path), bundle.encoding())
+    try:
+        architecture = bundle.manifest["architecture"]
+        MODELS[architecture["name"]].Config(**architecture["config"])
+    except (LookupError, TypeError, UsageError) as error:
+        raise BundleError(
+            f"{bundle.name}: its network is unknown to this version of playbach ({str(error)[:80]}); train another"
+        ) from error
+    return base
+
+
+def options_of(base: Base, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a training that begins with `base`: what its network and encoding are stays as it is.
+
+    Raises:
+        UsageError: an option was given that the network or the encoding does not have.
+    """
+    architecture = base.bundle.manifest["architecture"]
+    encoding = base.encoding
+    fixed: dict[str, Any] = {"encoding": encoding.name, "model": architecture["name"]}
+    for name, value in fixed.items():
+        _demand_same(base, name, given.get(name, value), value)
+    for name, value in given.get("network", {}).items():
+        _demand_same(base, name, value, architecture["config"].get(name))
+    chosen = getattr(encoding, "options", None)
+    for holder in ("notes", "events"):
+        asked = given.get(holder, {})
+        for name, value in (asdict(asked) if is_dataclass(asked) and not isinstance(asked, type) else asked).items():
+            _demand_same(base, name, value, getattr(chosen, name, None) if holder == encoding.name else None)
+    if chosen is not None:
+        fixed[encoding.name] = chosen
+    rate = {} if "learning_rate" in given else {"learning_rate": LEARNING_RATE}
+    return {**given, **fixed, **rate, "network": dict(architecture["config"])}
+
+
+def _demand_same(base: Base, name: str, given: Any, has: Any) -> None:
+    if given != has:
+        what = "has no such option" if has is None else f"has {has}"
+        raise UsageError(
+            f"{name.replace('_', '-')} {given} contradicts --from: {base.name} {what}; leave one of them out"
+        )
+
+
+def honest(corpus: Corpus, base: Base) -> tuple[Corpus, int]:
+    """The corpus, with what `base` was trained on among its training pieces, and how many pieces had to be moved
+    there: held out, they would measure memory.
+
+    Raises:
+        PlaybachError: nothing is left on a side.
+    """
+    trained = {digest for digest, (side, *_) in base.pieces.items() if side == "train"}
+    sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
+    moved = 0
+    for side, piece in corpus.pieces():
+        known = piece.digest in trained and side != "train"
+        moved += known
+        sides["train" if known else side].append(piece)
+    for side in SIDES[1:]:
+        if not sides[side]:
+            raise PlaybachError(
+                f"{corpus.name}: {base.name} was trained on all pieces that would be held out ({side}), and nothing "
+                "could be measured; add music that it has not met"
+            )
+    train, valid, test = (tuple(sides[side]) for side in SIDES)
+    return replace(corpus, train=train, valid=valid, test=test), moved
