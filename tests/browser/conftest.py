@@ -125,7 +125,7 @@ class Listener:
         if not request.url.startswith((self.address, f"blob:{self.address}")):
             self.faults.append(f"a request for {request.url}")
 
-    def until(self, holds: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    def until(self, holds: Callable[[], Any], what: str, seconds: float = 40) -> Any:
         """What `holds` gives, as soon as that is anything."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
