@@ -42,3 +42,15 @@ def lines_bundle(lines_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 def chorales_bundle(chorales_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the chorale encoding."""
     return trained(chorales_folder, tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def bands_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight pieces for a small band, with drums and changes of meter and tempo."""
+    return making.folder(tmp_path_factory.mktemp("music") / "bands", making.band, count=8, bars=6)
+
+
+@pytest.fixture(scope="session")
+def bands_bundle(bands_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the events encoding."""
+    return trained(bands_folder, tmp_path_factory.mktemp("bundle"), epochs=4)

@@ -120,7 +120,12 @@ class EventsDecoder(Hearing):
         leaves = left - (values - self._place)
         kept = ~self._kinds[PLACE] | ((leaves >= UNITS) & np.isin(leaves, DURATIONS))
         mask = _narrowed(mask, kept)
-        return [mask if self._held() else _narrowed(mask, ~self._kinds[BAR])]
+        if self._held():
+            return [mask]
+        mask = _narrowed(mask, ~self._kinds[BAR])
+        if not (mask & self._kinds[PLACE]).any():  # the last chance: nothing comes after drums
+            mask = _narrowed(mask, ~(self._kinds[PROGRAM] & (values == self._alphabet.drum_track)))
+        return [mask]
 
     def _pitched(self) -> bool:
         return any(not self._encoding.tracks[number].drums for number in self._numbers)
