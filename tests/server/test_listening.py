@@ -1,0 +1,242 @@
+"""Listening over real WebSockets on loopback: own streams, the station, knobs, links; and guests who behave badly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from running_server import Running, client, closed, serving, until
+
+from playbach.server.house import Limits
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[Running]:
+    with serving(Limits(streams=8)) as running:
+        yield running
+
+
+def music(messages: list[dict[str, Any]]) -> dict[tuple[int, int], list[Any]]:
+    """The notes of each bar as they are at last: a bar replaces what was sent before from there on."""
+    bars: dict[tuple[int, int], list[Any]] = {}
+    for m in messages:
+        if m["type"] == "bar":
+            place = m["piece"], m["bar"]
+            notes = [[n[k] for k in ("at", "voice", "pitch", "velocity", "tick")] for n in m["notes"]]
+            bars = {p: n for p, n in bars.items() if p < place} | {place: notes}
+    return bars
+
+
+def test_the_first_bars_come_at_once(house: Running) -> None:
+    async def main() -> list[dict[str, Any]]:
+        async with client(house.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
+            return await until(ws, "bar", 2)
+
+    stream, piece, *bars = asyncio.run(main())
+    assert (stream["type"], stream["kind"], stream["seed"], stream["bars"]) == ("stream", "own", 3, 4)
+    assert stream["fields"] == ["symbol"]
+    assert (piece["type"], piece["seed"], [v["name"] for v in piece["voices"]]) == (
+        "piece", 3, ["Soprano", "Alto", "Tenor", "Bass"],
+    )  # fmt: skip
+    assert bars[0]["at"] == 0
+    assert bars[1]["at"] == pytest.approx(bars[0]["seconds"], abs=0.002)
+    note = bars[0]["notes"][0]
+    assert set(note) == {"voice", "pitch", "velocity", "tick", "ticks", "at", "seconds", "chosen"}
+    [[name, probability, others]] = note["chosen"]
+    assert isinstance(name, str)
+    assert 0 < probability <= 1
+    assert len(others) <= 3
+
+
+def test_a_link_replays_what_was_turned(house: Running) -> None:
+    """Seed, settings and changes as the server told them give the same notes at the same times."""
+
+    async def turned() -> list[dict[str, Any]]:
+        async with client(house.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
+            got = await until(ws, "bar", 2)
+            await ws.send('{"type":"set","temperature":3,"tempo":300}')
+            got += await until(ws, "change", 2)
+            return got + await until(ws, "bar", 4)
+
+    first = asyncio.run(turned())
+    changes = [m["change"] for m in first if m["type"] == "change"]
+    assert sorted(c[2] for c in changes) == ["temperature", "tempo"]
+    assert len({(c[0], c[1]) for c in changes}) == 1
+
+    async def again() -> list[dict[str, Any]]:
+        start = {"type": "start", "seed": 3, "bars": 4, "changes": changes}
+        async with client(house.port, start) as ws:
+            return await until(ws, "bar", len(music(first)))
+
+    heard, replayed = music(first), music(asyncio.run(again()))
+    common = sorted(set(heard) & set(replayed))
+    assert max(common) >= (changes[0][0], changes[0][1])
+    assert [replayed[p] for p in common] == [heard[p] for p in common]
+
+
+def test_after_a_lost_connection_it_goes_on_where_it_was(house: Running) -> None:
+    async def main(start: dict[str, Any]) -> list[dict[str, Any]]:
+        async with client(house.port, {"type": "start", "seed": 5, "bars": 4, "tempo": 300, **start}) as ws:
+            return await until(ws, "bar", 6)
+
+    whole = [m for m in asyncio.run(main({})) if m["type"] == "bar"]
+    rest = [m for m in asyncio.run(main({"piece": whole[3]["piece"], "bar": whole[3]["bar"]})) if m["type"] == "bar"]
+    assert rest[0]["at"] == 0
+    for one, two in zip(whole[3:], rest):
+        assert [n["pitch"] for n in one["notes"]] == [n["pitch"] for n in two["notes"]]
+
+
+def test_the_station_is_the_same_for_all_and_late_comers_come_in_at_the_current_bar(house: Running) -> None:
+    async def main() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        async with client(house.port, {"type": "join"}) as one:
+            early = await until(one, "bar", 3)
+            async with client(house.port, {"type": "join"}) as two:
+                late = await until(two, "bar", 1)
+                return early + await until(one, "bar", 1), late + await until(two, "bar", 2)
+
+    early, late = asyncio.run(main())
+    assert early[0]["kind"] == late[0]["kind"] == "station"
+    assert late[1]["type"] == "piece"
+    first = late[2]
+    assert first["at"] <= first["now"] + 0.01 or first["bar"] <= 1
+    assert first["at"] + first["seconds"] > first["now"]
+    one, two = music(early), music(late)
+    common = set(one) & set(two)
+    assert common
+    assert all(one[p] == two[p] for p in common)
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "word"),
+    [
+        (["nonsense"], 1008, "JSON"),
+        ([b"\x00\x01"], 1008, "text"),
+        (['{"type":"start","model":"../../etc/passwd"}'], 1008, "no such model"),
+        (['{"type":"start","runtime":"torch"}'], 1008, "no such runtime"),
+        (['{"type":"set","tempo":90}'], 1008, "first"),
+        (['{"type":"join"}', '{"type":"join"}'], 1008, "once"),
+        (['{"type":"join"}', '{"type":"set","tempo":90}'], 1008, "operator"),
+        (['{"type":"start","seed":1}', '{"type":"set","tempo":9000}'], 1008, "tempo"),
+        (['{"type":"start","seed":1}', *['{"type":"next"}'] * 40], 4429, "messages"),
+        (["x" * 20_000], 1009, ""),
+    ],
+)  # fmt: skip
+def test_who_says_what_he_may_not_is_told_why(house: Running, messages: list[Any], code: int, word: str) -> None:
+    async def main() -> tuple[int, str]:
+        async with client(house.port) as ws:
+            for message in messages:
+                await ws.send(message)
+            return await closed(ws)
+
+    got, reason = asyncio.run(main())
+    assert got == code
+    assert word in reason
+
+
+def test_who_says_nothing_is_asked_to_leave() -> None:
+    with serving(Limits(first_word=0.2)) as running:
+
+        async def main() -> tuple[int, str]:
+            async with client(running.port) as ws:
+                return await closed(ws)
+
+        assert asyncio.run(main()) == (4400, "say start or join first")
+
+
+def test_a_page_from_elsewhere_is_not_let_in(house: Running) -> None:
+    async def main(origin: str) -> bool:
+        try:
+            async with client(house.port, {"type": "join"}, origin=origin) as ws:
+                return bool(await until(ws, "stream"))
+        except OSError:
+            return False
+        except Exception as error:
+            assert "403" in str(error)
+            return False
+
+    assert asyncio.run(main(house.address))
+    for origin in ("http://evil.example", "https://127.0.0.1.evil.example", "null", f"{house.address}1", "file://"):
+        assert not asyncio.run(main(origin)), origin
+
+
+def test_when_the_house_is_full_it_says_so() -> None:
+    with serving(Limits(streams=1, sockets=2)) as running:
+
+        async def main() -> list[tuple[int, str]]:
+            async with client(running.port, {"type": "start", "seed": 1}) as one:
+                await until(one, "stream")
+                async with client(running.port, {"type": "start", "seed": 2}) as two:
+                    no_stream = await closed(two)
+                async with client(running.port, {"type": "join"}) as three:
+                    await until(three, "stream")
+                    async with client(running.port, {"type": "join"}) as four:
+                        return [no_stream, await closed(four)]
+
+        (code, reason), (other, full) = asyncio.run(main())
+        assert (code, other) == (1013, 1013)
+        assert "station" in reason
+        assert "full" in full
+
+
+def test_who_never_reads_is_dropped_and_the_others_hear_nothing_of_it() -> None:
+    """A raw client that opens a stream and never reads again: its socket's buffers fill, then its queue."""
+    with serving(Limits(queue=8, patience=0.5)) as running:
+
+        async def main() -> list[dict[str, Any]]:
+            stuck = socket.create_connection(("127.0.0.1", running.port))
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.sendall(
+                b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            text = b'{"type":"join"}'
+            stuck.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+            async with client(running.port, {"type": "join"}) as ws:
+                got = await until(ws, "bar", 1)
+                while running.house.sockets < 2:
+                    await asyncio.sleep(0.02)
+                # More than its buffers can take: each text is a megabyte.
+                listeners = list(running.house.queues)
+                for _ in range(20):
+                    for listener in listeners:
+                        if listener.waiting < 6:
+                            listener.send(json.dumps({"type": "filler", "x": "x" * 1_000_000}))  # type: ignore[attr-defined]
+                    await asyncio.sleep(0.05)
+                    got += [json.loads(await ws.recv()) for _ in range(1)]
+                async with asyncio.timeout(20):
+                    while running.house.sockets > 1:
+                        got.append(json.loads(await ws.recv()))
+                got += await until(ws, "bar", 1)
+            stuck.close()
+            return got
+
+        got = asyncio.run(main())
+        assert running.house.counts.dropped == 1
+        bars = [m for m in got if m["type"] == "bar"]
+        for one, two in zip(bars, bars[1:]):
+            assert two["at"] >= one["at"] + one["seconds"] - 0.002  # none was left out
+        assert not any(m["type"] == "error" for m in got)
+
+
+def test_a_flood_of_connects_leaves_nothing_behind(house: Running) -> None:
+    async def one(number: int) -> int:
+        async with client(house.port, {"type": "start", "seed": number} if number % 2 else {"type": "join"}):
+            return 1
+
+    async def main() -> None:
+        async with client(house.port, {"type": "join"}) as ws:
+            await until(ws, "stream")
+            for _ in range(4):
+                assert sum(await asyncio.gather(*(one(n) for n in range(25)))) == 25
+            await until(ws, "bar", 1)
+
+    asyncio.run(main())
+    ends = time.monotonic() + 20
+    while (house.house.sockets or house.house.streams or house.house.queues) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert (house.house.sockets, house.house.streams, len(house.house.queues)) == (0, 0, 0)
