@@ -18,7 +18,7 @@ from playbach.encodings.base import Field, Ints
 RECENT = 8
 """The last notes that are told."""
 ECHOES = (1, 2, 3, 4, 6, 8)
-"""Of so many intervals."""
+"""Of so many intervals, eight at most."""
 NOTHING, FIRST = 0, 2
 """As context symbols: no such note; pitch 0. Symbol 1 is a rest, which is no note of the line."""
 WIDEST = 24
@@ -107,9 +107,9 @@ def _echoes(notes: Ints, moves: Ints, k: int, modulus: int | None) -> Ints:
     found = np.full(len(notes) + 1, -1, np.int32)
     if len(moves) < k + 1:
         return found
-    runs = np.lib.stride_tricks.sliding_window_view(moves, k)  # run i comes before note i + k + 1
-    _, number = np.unique(runs, axis=0, return_inverse=True)
-    number = number.ravel()
+    number = np.zeros(len(moves) - k + 1, np.int64)  # of run i, which comes before note i + k + 1
+    for j in range(k):  # a move has 8 bits, a run no more than 64
+        number = number << 8 | (moves[j : len(number) + j] & 0xFF)
     order = np.argsort(number, kind="stable")
     again = np.flatnonzero(number[order][1:] == number[order][:-1])
     here, before = order[again + 1], order[again]
