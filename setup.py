@@ -1,7 +1,13 @@
-"""Builds the radio's page where the package is installed from a checkout and Node is there; all else stands in
-pyproject.toml. Without Node or a network the package is installed without the page, and `playbach serve` says so.
+"""Builds the radio's page into the package where that is possible; everything else stands in pyproject.toml.
+
+The page is TypeScript (`web/`) and needs Node. Without it, without the registry, or with PLAYBACH_NO_PAGE=1
+the package is installed without the page, and `playbach serve` says the one command that builds it. Installing never
+fails of it.
 """
 
+from __future__ import annotations
+
+import os
 import shutil
 import subprocess
 import sys
@@ -10,34 +16,43 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-HERE = Path(__file__).resolve().parent
-SOURCES, PAGE = HERE / "web", HERE / "src" / "playbach" / "server" / "page" / "index.html"
+HERE = Path(__file__).parent
+WEB, PAGE = HERE / "web", HERE / "src" / "playbach" / "server" / "page" / "index.html"
+MOST_SECONDS = 300
 
 
-def outdated() -> bool:
-    """Whether a source is newer than the page; false where there are no sources."""
-    if not (SOURCES / "package.json").is_file():
-        return False
-    parts = [SOURCES / "index.html", SOURCES / "package-lock.json", *(SOURCES / "src").glob("*")]
-    return not PAGE.is_file() or any(part.stat().st_mtime > PAGE.stat().st_mtime for part in parts)
+def stale() -> bool:
+    """Whether the page is older than what it is made of."""
+    if not PAGE.is_file():
+        return True
+    built = PAGE.stat().st_mtime
+    sources = [*WEB.glob("*.*"), *WEB.glob("src/**/*"), *WEB.glob("public/**/*")]
+    return any(path.is_file() and path.stat().st_mtime > built for path in sources)
+
+
+def build_page() -> None:
+    npm = shutil.which("npm")
+    if not (WEB / "package.json").is_file() or not stale() or os.environ.get("PLAYBACH_NO_PAGE"):
+        return
+    if npm is None:
+        print("playbach: no Node here, so the radio's page is not built", file=sys.stderr)
+        return
+    commands = [[npm, "run", "build"]]
+    if not (WEB / "node_modules").is_dir():
+        commands.insert(0, [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+    try:
+        for command in commands:
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+            subprocess.run(command, cwd=WEB, check=True, timeout=MOST_SECONDS, **quiet)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"playbach: the radio's page could not be built ({error})", file=sys.stderr)
 
 
 class BuildWithPage(build_py):
     def run(self) -> None:
-        if outdated():
-            self.build_page()
+        build_page()
         super().run()
 
-    def build_page(self) -> None:
-        npm = shutil.which("npm")
-        if npm is None:
-            print("the radio's page is not built: Node.js (npm) is not installed", file=sys.stderr)
-            return
-        for command in (["ci"], ["run", "build"]):
-            done = subprocess.run([npm, "--prefix", str(SOURCES), *command], stdout=sys.stderr, check=False)
-            if done.returncode:
-                print(f"the radio's page is not built: npm {' '.join(command)} failed", file=sys.stderr)
-                return
 
-
-setup(cmdclass={"build_py": BuildWithPage})
+if __name__ == "__main__":
+    setup(cmdclass={"build_py": BuildWithPage})
