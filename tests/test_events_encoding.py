@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -358,6 +359,29 @@ def test_symbols_that_are_known_keep_their_numbers() -> None:
     again = encodings.from_manifest(more.manifest())
     assert said(again, making.band(2)) == said(more, making.band(2))
     assert {"Violin", "drum 36", "meter 3/4"} <= set(said(more, making.band(2)))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("alphabet", "low"), -1),
+        (("alphabet", "high"), 1 << 19),
+        (("alphabet", "drums"), [300]),
+        (("alphabet", "tempos"), [0, 1 << 19]),
+        (("tracks",), []),
+        (("tracks",), [["Piano", 0], ["Piano", 0]]),
+        (("tracks",), [["Piano", 200]]),
+        (("parts",), []),
+        (("programs",), [0]),
+        (("programs",), [5] * 129),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(place: tuple[str, ...], value: Any) -> None:
+    data = json.loads(json.dumps(fitted(making.piano(1)).manifest()))
+    holder = data[place[0]] if len(place) > 1 else data
+    holder[place[-1]] = value
+    with pytest.raises(ValueError, match=r"no|must|expected"):
+        encodings.from_manifest(data)
 
 
 def test_nothing_but_drums_is_music_too() -> None:

@@ -47,6 +47,7 @@ from playbach.encodings.events_hearing import VELOCITY_FIXED
 from playbach.encodings.events_seen import Seen
 from playbach.encodings.events_tokens import METER_RANK, STRANGE_RANK, TEMPO_RANK, Tokens
 from playbach.encodings.events_view import (
+    DRUMS,
     GRID,
     MeterList,
     Notes,
@@ -101,6 +102,14 @@ class EventsEncoding(Encoding):
     closing: int
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
+
+    def __post_init__(self) -> None:
+        """ValueError where it cannot be: it may come from a file."""
+        tracks = len(self.alphabet.tracks)
+        if len(self.parts) != tracks:
+            raise ValueError(f"expected {tracks} parts, got {len(self.parts)}")
+        if len(self.programs) != DRUMS + 1 or any(not -1 <= track < tracks for track in self.programs):
+            raise ValueError("a program has no track")
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -269,10 +278,8 @@ class EventsEncoding(Encoding):
         return {
             "name": self.name,
             "options": asdict(self.options),
-            "alphabet": {
-                **asdict(self.alphabet),
-                "tracks": [[t.name, t.program, t.drums] for t in self.alphabet.tracks],
-            },
+            "tracks": [[t.name, t.program, *[True] * t.drums] for t in self.tracks],
+            "alphabet": {k: v for k, v in asdict(self.alphabet).items() if k != "tracks"},
             "parts": [list(p) for p in self.parts],
             "programs": list(self.programs),
             "longest": self.longest,
@@ -288,7 +295,7 @@ class EventsEncoding(Encoding):
         alphabet = Alphabet(
             tuple(map(str, given["meters"])),
             (int(given["tempos"][0]), int(given["tempos"][1])),
-            tuple(Track(str(name), int(program), bool(drums)) for name, program, drums in given["tracks"]),
+            tuple(Track(str(name), int(program), bool(drums)) for name, program, *drums in data["tracks"]),
             int(given["low"]),
             int(given["high"]),
             tuple(map(int, given["drums"])),

@@ -18,6 +18,9 @@ from playbach.events import Track
 
 NOTHING_KNOWN, BAR, METER, TEMPO, PLACE, PROGRAM, PITCH, DRUM, DURATION, VELOCITY = range(10)
 """The kinds of symbols; the first is UNKNOWN alone."""
+MOST_BIN = 16 * 10
+"""No tempo is a thousand times another."""
+MOST_TRACKS = 129
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class Alphabet:
     drums: tuple[int, ...]
     velocities: bool
     before: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        """ValueError where it cannot be: it may come from a file."""
+        pitches = (*self.drums, *((self.low, self.high) if self.low <= self.high else ()))
+        if any(not 0 <= pitch <= 127 for pitch in pitches):
+            raise ValueError("there is no such pitch")
+        if not -MOST_BIN <= self.tempos[0] <= 0 <= self.tempos[1] <= MOST_BIN:
+            raise ValueError(f"there are no such tempos: {self.tempos}")
+        names = [track.name for track in self.tracks]
+        if not 1 <= len(set(names)) == len(names) <= MOST_TRACKS:
+            raise ValueError("its instruments must have names of their own")
+        if any(not 0 <= track.program <= 127 for track in self.tracks):
+            raise ValueError("there is no such instrument")
 
     @cached_property
     def symbols(self) -> tuple[tuple[int, int], ...]:

@@ -20,7 +20,7 @@ from playbach.errors import BundleError, PlaybachError
 from playbach.files import AnyPath, shown
 
 DEEPEST = 8
-LARGE = ("symbols", "headers")
+LARGE = ("symbols", "headers", "alphabet", "programs")
 """What stands in an encoding's manifest besides its options."""
 
 
