@@ -13,6 +13,7 @@ export interface FileNote {
 export interface FileTrack {
   readonly name: string;
   readonly program: number;
+  readonly channel: number;
   readonly notes: readonly FileNote[];
 }
 
@@ -42,13 +43,14 @@ const DRUMS = 9;
 const SLOWEST_TEMPO = 0xffffff; // microseconds per quarter in three bytes
 
 export function writeMidi(file: MidiFile): Uint8Array<ArrayBuffer> {
-  const tracks = [conductor(file), ...file.tracks.map((track, i) => voice(track, midiChannel(i)))];
+  const tracks = [conductor(file), ...file.tracks.map(voice)];
   const header = [...ascii("MThd"), ...int(6, 4), ...int(1, 2), ...int(tracks.length, 2), ...int(file.ticksPerQuarter, 2)];
   return Uint8Array.from([...header, ...tracks.flat()]);
 }
 
-/** The channel of a track: that of General MIDI's drums is left out, as no voice here is drums. */
-export function midiChannel(track: number): number {
+/** The channel of a track; one is General MIDI's for drums. */
+export function midiChannel(track: number, drums = false): number {
+  if (drums) return DRUMS;
   const channel = track % 15;
   return channel < DRUMS ? channel : channel + 1;
 }
@@ -64,7 +66,8 @@ function conductor(file: MidiFile): number[] {
   return chunk(messages);
 }
 
-function voice(track: FileTrack, channel: number): number[] {
+function voice(track: FileTrack): number[] {
+  const { channel } = track;
   const messages: Message[] = [meta(0, 0x03, utf8(track.name))];
   messages.push({ tick: 0, order: Order.Program, bytes: [0xc0 | channel, track.program & 127] });
   for (const note of track.notes) {

@@ -14,6 +14,8 @@ export type Choice = readonly [symbol: string, probability: number, others: read
 export interface Voice {
   readonly name: string;
   readonly program: number;
+  /** Then the program is a kit, and the listener's instrument is not for it. */
+  readonly drums?: boolean;
 }
 
 export interface StreamMessage {

@@ -4,7 +4,7 @@
 
    Knows the timeline and what is to be written; the bytes are made in midi.ts. */
 
-import type { FileTrack, MidiFile } from "./midi";
+import { midiChannel, type FileTrack, type MidiFile } from "./midi";
 import type { Session } from "./session";
 import type { Bar, Placed, Timeline } from "./timeline";
 
@@ -47,7 +47,8 @@ function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: n
       const notes = bars.flatMap((bar) => bar.notes.filter((note) => note.voice === i && note.time <= heard));
       return {
         name: voice.name,
-        program: program ?? voice.program,
+        program: voice.drums ? voice.program : (program ?? voice.program),
+        channel: midiChannel(i, voice.drums),
         notes: notes.map((note) => ({ ...note, tick: note.tick - from, duration: note.ticks })),
       };
     }),

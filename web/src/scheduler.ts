@@ -64,9 +64,9 @@ export class Scheduler {
   }
 
   private tune(voice: number, bar: Bar, time: number): number {
-    const channel = midiChannel(voice);
-    const own = this.timeline.pieces.get(bar.piece)?.piece.voices[voice]?.program ?? 0;
-    const program = this.programAt(bar.piece, bar.bar) ?? own;
+    const { program: own = 0, drums = false } = this.timeline.pieces.get(bar.piece)?.piece.voices[voice] ?? {};
+    const channel = midiChannel(voice, drums);
+    const program = drums ? own : (this.programAt(bar.piece, bar.bar) ?? own);
     if (this.programs[channel] !== program) {
       this.programs[channel] = program;
       this.synth.program(channel, program, time - BEFORE_OFF);

@@ -11,6 +11,7 @@ const file: MidiFile = {
     {
       name: "Alt",
       program: 52,
+      channel: 0,
       notes: [{ tick: 0, duration: 480, pitch: 60, velocity: 70 }, { tick: 480, duration: 240, pitch: 60, velocity: 71 }],
     },
   ],
@@ -42,13 +43,14 @@ describe("writeMidi", () => {
   });
 
   it("keeps every note within its bytes, and every name whole", () => {
-    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, notes: [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }] }] };
+    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, channel: 13, notes: [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }] }] };
     const written = writeMidi(odd);
     expect(hex(written)).toContain(hex(new TextEncoder().encode("Flöte ♪")));
-    expect(hex(written)).toContain("bd 84 40 90 7f 7f 01 80 7f 00"); // a note has one tick at least
+    expect(hex(written)).toContain("bd 84 40 9d 7f 7f 01 8d 7f 00"); // a note has one tick at least
   });
 
-  it("puts no voice on the channel of drums", () => {
+  it("puts drums, and nothing else, on the channel of drums", () => {
+    expect([midiChannel(0, true), midiChannel(20, true)]).toEqual([9, 9]);
     const channels = Array.from({ length: 40 }, (_, i) => midiChannel(i));
     expect(channels).not.toContain(9);
     expect(new Set(channels.slice(0, 15)).size).toBe(15);

@@ -100,6 +100,16 @@ describe("Scheduler", () => {
     expect(synth.of("program").map((m) => [m[1], m[2]])).toEqual([[0, 19], [1, 19]]); // prettier-ignore
   });
 
+  it("leaves drums what they are", () => {
+    const { synth, timeline, scheduler } = playing(19);
+    timeline.pieces.clear();
+    timeline.addPiece(piece(0, { voices: [{ name: "Drums", program: 8, drums: true }] }));
+    timeline.addBar(bar(1), 10);
+    run(scheduler, 9, 12);
+    expect(synth.messages.map((m) => m[1])).toEqual([9, 9, 9]);
+    expect(synth.of("program").map((m) => m[2])).toEqual([8]);
+  });
+
   it("knows enough ahead for a page whose timers come once a second", () => {
     const { synth, timeline, scheduler } = playing();
     for (const number of [1, 2, 3]) timeline.addBar(bar(number), 10);
