@@ -131,6 +131,7 @@ class Page {
     const link = element<HTMLInputElement>("link");
     link.value = new URL(toFragment(shared), address(".")).href;
     element("copied").textContent = "";
+    element("only-here").hidden = !/^(localhost|127\.|\[::1\])/.test(window.location.hostname);
     element<HTMLDialogElement>("sharing").showModal();
     link.select();
   }
