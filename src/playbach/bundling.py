@@ -18,7 +18,7 @@ import safetensors.torch
 from playbach import bundle as bundles
 from playbach._version import __version__
 from playbach.corpora import DEFAULT
-from playbach.encodings import NotesOptions
+from playbach.encodings import OPTIONS
 from playbach.errors import BundleError
 from playbach.export import onnx
 from playbach.models import Model
@@ -105,19 +105,24 @@ def command(name: str, trained: Trained) -> str:
     """What would train it again: `playbach train` with all that is not a default. What has no option of the command
     line can be read in the manifest."""
     options, corpus = trained.options, trained.corpus.name
-    flags = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in ("network", "notes")}
+    apart = ("network", "weights", *OPTIONS)
+    flags = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in apart}
     given = {flag: value for flag, value in flags.items() if value != getattr(TrainOptions(), flag)}
-    if options.encoding == "notes":
-        given |= {k: v for k, v in asdict(options.notes).items() if v != getattr(NotesOptions(), k)}
+    chosen = asdict(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else {}
+    usual = asdict(OPTIONS[str(options.encoding)]()) if chosen else {}
+    given |= {k: v for k, v in chosen.items() if v != usual[k]}
+    if options.weights:
+        given["weights"] = ",".join(f"{name}={weight:g}" for name, weight in options.weights.items())
     given = {"name": name, **given, **options.network}
     if trained.base is not None:  # which decides what network and encoding are
-        decided = {"model", "encoding", *options.network, *asdict(options.notes)}
+        decided = {"model", "encoding", *options.network, *chosen}
         given = {"from": trained.base.name, **{k: v for k, v in given.items() if k not in decided}}
     if corpus == DEFAULT and options.encoding == "chorale":
         del given["encoding"]
     words = ["playbach", "train", *([] if corpus == DEFAULT else [corpus])]
     for flag, value in given.items():
-        words += [f"--{flag.replace('_', '-')}", *([] if value is True else [str(value)])]
+        flag = flag.replace("_", "-")
+        words += [f"--no-{flag}"] if value is False else [f"--{flag}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 

@@ -18,7 +18,7 @@ from symusic.core import ScoreTick as Score
 from playbach import bundle as bundles
 from playbach.bundle import Bundle
 from playbach.corpora import SIDES, Corpus, Piece
-from playbach.encodings import Encoding
+from playbach.encodings import OPTIONS, Encoding
 from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.models import MODELS, Model, Shape, build
 
@@ -99,7 +99,7 @@ def options_of(base: Base, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.get("network", {}).items():
         _demand_same(base, name, value, architecture["config"].get(name))
     chosen = getattr(encoding, "options", None)
-    for holder in ("notes", "events"):
+    for holder in OPTIONS:
         asked = given.get(holder, {})
         for name, value in (asdict(asked) if is_dataclass(asked) and not isinstance(asked, type) else asked).items():
             _demand_same(base, name, value, getattr(chosen, name, None) if holder == encoding.name else None)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playbach.encodings import ENCODINGS, NotesOptions
+from playbach.encodings import ENCODINGS, OPTIONS, EventsOptions, NotesOptions
 from playbach.errors import UsageError, demand_numbers
 from playbach.models import MODELS
 
@@ -27,6 +27,7 @@ class TrainOptions:
 
     encoding: str | None = None
     notes: NotesOptions = field(default_factory=NotesOptions)
+    events: EventsOptions = field(default_factory=EventsOptions)
     model: str = "transformer"
     network: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -48,8 +49,10 @@ class TrainOptions:
             raise UsageError(f"no encoding called {self.encoding!r:.40}; there are: {', '.join(ENCODINGS)}")
         if self.model not in tuple(MODELS):
             raise UsageError(f"no model called {self.model!r:.40}; there are: {', '.join(MODELS)}")
-        if not isinstance(self.notes, NotesOptions):
-            raise UsageError(f"notes must be a playbach.encodings.NotesOptions, not {self.notes!r:.40}")
+        for name, kind in OPTIONS.items():
+            if not isinstance(getattr(self, name), kind):
+                what = f"playbach.encodings.{kind.__name__}"
+                raise UsageError(f"{name} must be a {what}, not {getattr(self, name)!r:.40}")
         for name in ("network", "weights"):
             if not isinstance(getattr(self, name), Mapping):
                 raise UsageError(f"{name} must be a dict, not {getattr(self, name)!r:.40}")

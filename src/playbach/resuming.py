@@ -20,7 +20,7 @@ from playbach import bundle as bundles
 from playbach import finetuning, run_folders
 from playbach._version import __version__
 from playbach.corpora import Corpus, builtin_name
-from playbach.encodings import NotesOptions
+from playbach.encodings import OPTIONS
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.files import shown, writing
 from playbach.finetuning import Base
@@ -87,7 +87,8 @@ def options_of(run: run_folders.RunFolder, given: Mapping[str, Any]) -> TrainOpt
     try:
         stored = dict(run.description["options"])
         known = {f.name for f in fields(TrainOptions)}
-        options = TrainOptions(**{**stored, "notes": NotesOptions(**stored["notes"])})
+        chosen = {name: kind(**stored[name]) for name, kind in OPTIONS.items()}
+        options = TrainOptions(**{**stored, **chosen})
     except (KeyError, TypeError, UsageError) as error:
         raise PlaybachError(
             f"{shown(run.path / run_folders.DESCRIPTION)}: damaged ({error}); remove {shown(run.path)} and begin anew"
@@ -95,6 +96,8 @@ def options_of(run: run_folders.RunFolder, given: Mapping[str, Any]) -> TrainOpt
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"training has no option {name!r}")
+        if name in OPTIONS and name != stored["encoding"]:
+            continue  # options of an encoding that the run does not have
         if name not in MAY_CHANGE:
             _demand_same(run.path, name, value, stored[name])
     return replace(options, **{name: value for name, value in given.items() if name in MAY_CHANGE})

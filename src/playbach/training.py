@@ -21,7 +21,7 @@ from playbach.batches import TrainingSet, previous_of
 from playbach.checkpoints import Epoch, RunState, weights_of
 from playbach.corpora import SIDES, Corpus
 from playbach.descent import optimiser_of, pick_device, pick_dtype, train_step
-from playbach.encodings import ENCODINGS, Encoding, Sequence
+from playbach.encodings import ENCODINGS, OPTIONS, Encoding, Sequence
 from playbach.encodings.base import Ints
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.evaluation import Figures, commonest, measure
@@ -107,7 +107,7 @@ class Hooks:
 def fit_encoding(corpus: Corpus, options: TrainOptions) -> Encoding:
     """The encoding with its vocabulary frozen, from the training pieces only."""
     assert options.encoding is not None
-    chosen = options.notes if options.encoding == "notes" else None
+    chosen = getattr(options, options.encoding) if options.encoding in OPTIONS else None
     return ENCODINGS[options.encoding].fit((p.score for p in corpus.train), chosen)
 
 

@@ -18,6 +18,10 @@ ENCODINGS: dict[str, type[Encoding]] = {
 }
 
 
+OPTIONS: dict[str, type[Any]] = {"notes": NotesOptions, "events": EventsOptions}
+"""What can be chosen of an encoding, of those that leave a choice."""
+
+
 def from_manifest(data: Mapping[str, Any]) -> Encoding:
     """The encoding that a bundle's manifest describes."""
     return ENCODINGS[data["name"]].from_manifest(data)
@@ -31,6 +35,7 @@ def said(field: Field, symbol: int) -> str:
 
 __all__ = [
     "ENCODINGS",
+    "OPTIONS",
     "Decoder",
     "Encoding",
     "EventsOptions",
