@@ -5,11 +5,12 @@ Instruments are the listener's. Knows streams and the mix; knows neither clocks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 
 from playbach.live.stream import TimedBar, key
-from playbach.outputs.audio import Cue, NoteBank, loudness, places
-from playbach.outputs.endless import Endless
+from playbach.outputs.audio import Cue, NoteBank, Voice, loudness, places, voice
+from playbach.outputs.endless import Endless, longest
 from playbach.outputs.soundfont import SAMPLE_RATE, place
 
 LOUDNESS = 10 ** (-17 / 20)
@@ -18,12 +19,21 @@ LISTENED_BARS = 2
 """By so many bars it is known how loud an instrument is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A bar with its notes as they sound, and how loud the mix is to be."""
+
+    bar: TimedBar
+    voices: tuple[tuple[Hashable, Voice], ...]
+    gain: float | None
+
+
 class Sounding:
     """`program` (General MIDI, 0-127, None: the piece's own) may be changed, and holds for what is laid later."""
 
     def __init__(self, bank: NoteBank) -> None:
         self.program: int | None = None
-        self.mix = Endless(bank)
+        self.mix = Endless()
         self._bank = bank
         self._levels: dict[int | None, list[float]] = {}
 
@@ -31,20 +41,27 @@ class Sounding:
         """Nothing before this time of the stream will be heard."""
         self.mix.skip(round(seconds * SAMPLE_RATE))
 
-    def lay(self, bar: TimedBar) -> None:
-        """Lay a bar into the mix; what was to begin with it or later is forgotten, as the bar replaces it."""
-        self.mix.drop(round(bar.at * SAMPLE_RATE))
-        for timed in bar.held:
-            self.mix.hold((bar.place[0], *key(timed.note)), round((timed.at + timed.seconds) * SAMPLE_RATE))
+    def ready(self, bar: TimedBar) -> Laid:
+        """Render a bar's notes, which takes its time; by one thread at a time, in the order of the bars."""
         cues = list(self._cues(bar))
-        for name, cue in cues:
-            self.mix.put(name, cue)
         levels = self._levels.setdefault(self.program, [])
         if cues and len(levels) < LISTENED_BARS:
             begin = min(cue.start for _, cue in cues)
             levels.append(loudness([_moved(cue, -begin) for _, cue in cues], self._bank))
-        if any(levels):
-            self.mix.gain = LOUDNESS / max(levels)
+        voices = tuple((name, voice(self._bank, cue)) for name, cue in cues)
+        return Laid(bar, voices, LOUDNESS / max(levels) if any(levels) else None)
+
+    def lay(self, laid: Laid) -> None:
+        """Lay a bar into the mix, which takes no time; what was to begin with it or later is forgotten, as the bar
+        replaces it."""
+        bar = laid.bar
+        self.mix.drop(round(bar.at * SAMPLE_RATE))
+        for timed in bar.held:
+            self.mix.hold((bar.place[0], *key(timed.note)), round((timed.at + timed.seconds) * SAMPLE_RATE))
+        for name, sounding in laid.voices:
+            self.mix.put(name, sounding)
+        if laid.gain is not None:
+            self.mix.gain = laid.gain
 
     def _cues(self, bar: TimedBar) -> Iterable[tuple[tuple[int, ...], Cue]]:
         tracks = bar.bar.opening.tracks
@@ -54,10 +71,8 @@ class Sounding:
             track = tracks[note.track]
             program = track.program if self.program is None or track.drums else self.program
             start, off = round(timed.at * SAMPLE_RATE), round((timed.at + timed.seconds) * SAMPLE_RATE)
-            yield (
-                (bar.place[0], *key(note)),
-                Cue(start, off, program, track.drums, note.pitch, note.velocity, timed.seconds, sides[note.track]),
-            )
+            name, held = (bar.place[0], *key(note)), longest(timed.seconds)
+            yield name, Cue(start, off, program, track.drums, note.pitch, note.velocity, held, sides[note.track])
 
 
 def _moved(cue: Cue, samples: int) -> Cue:

@@ -127,7 +127,8 @@ class Stream:
         piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
         length = self._programme.knob("length", piece, bar) or self.settings.bars
         ending = bar + CADENCE_BARS
-        if ending >= length or ending > MOST_BARS or bar <= 1:
+        begins = self._given[at].bar.bar.tick == 0 if at < len(self._given) else bar == 0
+        if ending >= length or ending > MOST_BARS or begins:
             return None
         return self._changed(Change(piece, bar, "length", ending), at)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import soundfile
 
-from playbach.outputs.audio import Cue, Limiter, Mixer, NoteBank, Reverb, Voice, voice
+from playbach.outputs.audio import Limiter, Mixer, Reverb, Voice
 from playbach.outputs.soundfont import SAMPLE_RATE, Audio
 
 STEP = Limiter.STEP
@@ -28,11 +28,10 @@ COMPRESSION = 0.6
 class Endless:
     """A mix that goes on; what comes out lags `Limiter.LAG` samples behind."""
 
-    def __init__(self, bank: NoteBank, gain: float = 1.0) -> None:
+    def __init__(self, gain: float = 1.0) -> None:
         """`gain` may be set to another one at any time."""
         self.gain = gain
         self._last_gain: float | None = None
-        self._bank = bank
         self._mixer, self._reverb, self._limiter = Mixer(), Reverb(), Limiter()
         self._coming: dict[Hashable, Voice] = {}
         self._order: list[tuple[int, int, Hashable]] = []
@@ -48,14 +47,14 @@ class Endless:
         """Begin here; only before anything was read."""
         self._mixer.at = samples
 
-    def put(self, key: Hashable, cue: Cue) -> None:
+    def put(self, key: Hashable, voice: Voice) -> None:
         """A note; one with the same key that has not begun is forgotten. What should have begun already is left
         out."""
-        if cue.start < self.at:
+        if voice.start < self.at:
             return
-        self._coming[key] = voice(self._bank, replace(cue, longest=_rounded(cue.longest)))
+        self._coming[key] = voice
         self._count += 1
-        bisect.insort(self._order, (cue.start, self._count, key))
+        bisect.insort(self._order, (voice.start, self._count, key))
 
     def hold(self, key: Hashable, off: int) -> None:
         """A note that sounds, or will, is let go then; as far as its sound reaches, and no earlier than now."""
@@ -103,14 +102,15 @@ class Endless:
         return np.linspace(before, self.gain, samples, dtype=np.float32)
 
 
-def _rounded(seconds: float) -> float:
-    """Few different lengths, so that the bank rarely renders a note again, and some more, to hold on to it."""
+def longest(seconds: float) -> float:
+    """For how long a note of so many seconds should be rendered: a little longer, to hold on to it, and of few
+    different lengths, so that a bank rarely renders it again."""
     return 2.0 * math.ceil((seconds + 1) / 2)
 
 
 def _let_go(old: Voice, off: int) -> Voice:
-    longest = old.start + old.sound.samples.shape[1] - len(old.sound.release)
-    return replace(old, off=max(old.start, min(off, max(longest, old.off))))
+    reaches = old.start + old.sound.samples.shape[1] - len(old.sound.release)
+    return replace(old, off=max(old.start, min(off, max(reaches, old.off))))
 
 
 class _Pipe:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from playbach.live import Clock, RealClock, TimedBar
 from playbach.live.sounding import Sounding
-from playbach.outputs.audio import BLOCK, Cue, NoteBank
+from playbach.outputs.audio import BLOCK, Cue, NoteBank, voice
 from playbach.outputs.endless import STEP, Endless, Mp3
 from playbach.outputs.soundfont import SAMPLE_RATE, place
 from playbach.server.house import House
@@ -103,7 +103,7 @@ class Broadcast:
 
 def _block(sounding: Sounding, bars: list[TimedBar], encoder: Mp3) -> bytes:
     for bar in bars:
-        sounding.lay(bar)
+        sounding.lay(sounding.ready(bar))
     return encoder.encode(sounding.mix.read(BLOCK_SAMPLES))
 
 
@@ -155,13 +155,13 @@ CHORD_SECONDS = 2
 
 def sound_test(house: House) -> File:
     """Four chords, as a file."""
-    mix, encoder = Endless(NoteBank(house.soundfont), 1.5), Mp3()
+    mix, bank, encoder = Endless(1.5), NoteBank(house.soundfont), Mp3()
     length = CHORD_SECONDS * SAMPLE_RATE
     for number, chord in enumerate(CHORDS):
         for pitch in chord:
             start = number * length
             cue = Cue(start, start + length * 9 // 10, 0, False, pitch, 80, float(CHORD_SECONDS), place(0.0))
-            mix.put((number, pitch), cue)
+            mix.put((number, pitch), voice(bank, cue))
     blocks: list[bytes] = []
     while mix.at < (len(CHORDS) + 1) * length:
         blocks.append(encoder.encode(mix.read(BLOCK)))
