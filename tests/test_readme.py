@@ -54,8 +54,8 @@ def test_a_command_to_compose_runs(command: str, here: Path, capsys: pytest.Capt
 
 def test_the_commands_that_look_inside_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compose", "--bars", "2"]) == 0
-    looking = [c for c in COMMANDS if c.startswith(("playbach inspect", "playbach models"))]
-    assert len(looking) == 3
+    looking = [c for c in COMMANDS if c.startswith(("playbach inspect", "playbach models", "playbach corpora"))]
+    assert len(looking) == 6
     for command in looking:
         capsys.readouterr()
         assert cli.main(shlex.split(command)[1:]) == 0
