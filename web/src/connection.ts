@@ -47,12 +47,12 @@ export class Connection {
 
   constructor(
     address: URL,
-    first: ClientMessage,
+    first: () => ClientMessage,
     private readonly take: (message: ServerMessage) => void,
     private readonly lost: (lost: Lost) => void,
   ) {
     this.socket = new WebSocket(address);
-    this.socket.onopen = () => this.send(first);
+    this.socket.onopen = () => this.send(first());
     this.socket.onmessage = (event) => this.receive(String(event.data));
     this.socket.onclose = (event) => this.end(event.code);
   }

@@ -4,7 +4,7 @@
 const GROUPS = [
   "Piano", "Chromatic percussion", "Organ", "Guitar", "Bass", "Strings", "Ensemble", "Brass",
   "Reed", "Pipe", "Synth lead", "Synth pad", "Synth effects", "World", "Percussive", "Sound effects",
-]; // prettier-ignore
+];
 
 const GROUP = 8;
 

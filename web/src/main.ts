@@ -13,7 +13,7 @@ import { Session, type Wishes } from "./session";
 
 const NONE: Wishes = {
   station: false, model: null, runtime: null, seed: null, temperature: null, tempo: null, program: null,
-}; // prettier-ignore
+};
 
 const address = (path: string): URL => new URL(path, document.baseURI);
 

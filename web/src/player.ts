@@ -12,7 +12,7 @@ import { Scheduler } from "./scheduler";
 import { Session, type Place, type Wishes } from "./session";
 import { Timeline, type Bar } from "./timeline";
 
-const LEAD = 0.2; // seconds between a first bar's coming and its sound
+const LEAD = 0.15; // seconds between a first bar's coming and its sound
 const LATE = 0.06; // a bar that comes with less to spare is moved
 const EVERY = 50; // milliseconds
 const SILENT_FOR = 10; // seconds without a word and nothing left to play: the connection is dead
@@ -38,6 +38,8 @@ export class Player {
   private attempt = 0; // to connect, since the last one that went well
   private known: Place | null = null; // the last bar that we had when a connection was lost
   private relay = true; // the next bar lays the clock anew
+  private answered = false; // this connection's stream has begun
+  private unsaid: Partial<Record<"temperature" | "tempo", number | null>> = {}; // turned before that
   private heardOf = 0; // when the server last said something, in milliseconds
   private run = 0; // counts starts and stops: a start that was overtaken sees it here
 
@@ -77,6 +79,7 @@ export class Player {
     this.scheduler.silence();
     this.timeline.clear();
     this.known = null;
+    this.unsaid = {};
     this.attempt = 0;
     this.audio.open();
     this.ticking = setInterval(() => this.tick(), EVERY);
@@ -101,9 +104,10 @@ export class Player {
   /** Turns a knob of an own stream. */
   turn(knob: "temperature" | "tempo", value: number | null): void {
     this.session.wishes = { ...this.session.wishes, [knob]: value };
-    if (this.session.stream?.kind !== "own") return;
-    if (this.connection && this.timeline.bars.length) this.connection.send({ type: "set", [knob]: value });
-    else this.session.turnedAtRest(knob, value);
+    if (this.session.wishes.station) return;
+    if (!this.connection) this.session.turnedAtRest(knob, value);
+    else if (this.answered) this.connection.send({ type: "set", [knob]: value });
+    else this.unsaid[knob] = value;
   }
 
   next(): void {
@@ -139,16 +143,12 @@ export class Player {
   private connect(): void {
     clearTimeout(this.retry);
     this.connection?.close();
-    const last = this.timeline.bars.at(-1);
-    this.known = last ? { piece: last.piece, bar: last.bar } : null;
-    if (last) {
-      this.session.resume = last.last ? { piece: last.piece + 1, bar: null } : { piece: last.piece, bar: last.bar + 1 };
-    }
     this.relay = true;
+    this.answered = false;
     this.heardOf = performance.now();
     this.connection = new Connection(
       this.address,
-      this.session.asking(),
+      () => this.session.asking(),
       (message) => this.take(message),
       (lost) => this.lose(lost),
     );
@@ -162,9 +162,18 @@ export class Player {
       this.audio.close(() => this.scheduler?.silence());
       return;
     }
+    this.goOnAfterLast();
     const seconds = Math.max(lost.again, backOff(this.attempt++, Math.random()));
     this.retry = setTimeout(() => this.connect(), seconds * 1000);
     this.become({ name: "lost", reason: lost.reason, seconds });
+  }
+
+  /** What is known is played on; what is asked for next comes after that. */
+  private goOnAfterLast(): void {
+    const last = this.timeline.bars.at(-1);
+    this.known = last ? { piece: last.piece, bar: last.bar } : null;
+    if (!last) return;
+    this.session.resume = last.last ? { piece: last.piece + 1, bar: null } : { piece: last.piece, bar: last.bar + 1 };
   }
 
   private drop(): void {
@@ -208,6 +217,9 @@ export class Player {
       this.known = null;
     }
     this.session.begun(message);
+    this.answered = true;
+    if (message.kind === "own" && Object.keys(this.unsaid).length) this.connection?.send({ type: "set", ...this.unsaid });
+    this.unsaid = {};
   }
 
   private takeBar(message: BarMessage): void {

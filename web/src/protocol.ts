@@ -134,7 +134,9 @@ export interface ModelsInfo {
   readonly live: boolean;
 }
 
-export const LIMITS = { seed: 2 ** 53 - 1 - 10 ** 6, temperature: [0, 4], tempo: [20, 300], bars: [4, 32], changes: 200 } as const;
+export const LIMITS = {
+  seed: 2 ** 53 - 1 - 10 ** 6, temperature: [0, 4], tempo: [20, 300], bars: [4, 32], changes: 200,
+} as const;
 
 export class ProtocolError extends Error {}
 
@@ -224,7 +226,8 @@ export function isChange(value: unknown): value is Change {
 }
 
 function object(value: unknown, what: string): Plain {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError(`${what}: not an object`);
+  const plain = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!plain) throw new ProtocolError(`${what}: not an object`);
   return value as Plain;
 }
 

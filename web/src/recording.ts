@@ -63,5 +63,5 @@ function provenance(placed: Placed, session: Session): unknown {
   return {
     model: session.stream?.model, bundle: session.stream?.bundle, seed: piece.seed, options,
     ...(turned.length > 0 && { changes: turned }),
-  }; // prettier-ignore
+  };
 }

@@ -71,7 +71,7 @@ export class Roll {
     const { now } = this;
     const across = this.width < 600 ? SECONDS_ACROSS[0] : SECONDS_ACROSS[1];
     const view = { from: this.calm.matches ? this.turned(now, across) : now - across * BEFORE, now,
-                   perSecond: this.width / across }; // prettier-ignore
+                   perSecond: this.width / across };
     const notes = [...this.timeline.between(view.from, view.from + across)];
     this.range(notes.map(({ note }) => note.pitch));
     this.ground(view, across);
@@ -222,7 +222,7 @@ function readColours(): Colours {
     paper: read("paper"), key: read("key"), grid: read("grid"), bar: read("bar"),
     soft: read("soft"), playhead: read("playhead"),
     voices: Array.from({ length: VOICES }, (_, i) => read(`voice-${i}`)),
-  }; // prettier-ignore
+  };
 }
 
 /** A colour written #rrggbb, seen through. */

@@ -41,7 +41,7 @@ export class Session {
     const session = new Session({
       ...wishes, station: false, model: shared.model, runtime: null, seed: shared.seed,
       temperature: shared.temperature, tempo: shared.tempo, program: null,
-    }); // prettier-ignore
+    });
     session.stream = { kind: "own", ...shared };
     session.changes = shared.changes;
     session.instruments = shared.instruments;
@@ -56,7 +56,7 @@ export class Session {
     const from = stream ?? { ...wishes, bars: null };
     const start: Record<string, unknown> = { type: "start" };
     const given = { runtime: wishes.runtime, model: from.model, seed: from.seed, bars: from.bars,
-                    temperature: from.temperature, tempo: from.tempo }; // prettier-ignore
+                    temperature: from.temperature, tempo: from.tempo };
     for (const [key, value] of Object.entries(given)) if (value !== null) start[key] = value;
     if (stream && this.resume) {
       start["piece"] = this.resume.piece;

@@ -67,7 +67,7 @@ export class Timeline {
         notes.push({
           ...held, velocity: 64, chosen: [], sent: false, tick, ticks: held.tick + held.ticks - tick,
           at: message.at, time: message.at + offset, seconds: held.seconds - late,
-        }); // prettier-ignore
+        });
       }
     }
     notes.sort((a, b) => a.time - b.time);

@@ -6,7 +6,7 @@ import type { Change } from "../src/protocol";
 const changes: readonly Change[] = [
   [0, 3, "tempo", 90], [0, 5, "temperature", 1.2], [1, 2, "tempo", 100], [1, 6, "length", 8], [2, 4, "tempo", null],
   [2, 9, "length", 12],
-]; // prettier-ignore
+];
 
 describe("changes", () => {
   it("of one knob in one bar take each other's place", () => {
@@ -15,7 +15,7 @@ describe("changes", () => {
   });
 
   it("that a later piece no longer hears are left out", () => {
-    expect(since(changes, 2)).toEqual([[0, 5, "temperature", 1.2], [1, 2, "tempo", 100], changes[4], changes[5]]); // prettier-ignore
+    expect(since(changes, 2)).toEqual([[0, 5, "temperature", 1.2], [1, 2, "tempo", 100], changes[4], changes[5]]);
     expect(since(changes, 0)).toEqual(changes);
   });
 

@@ -6,7 +6,7 @@ const shared: Shared = {
   model: "bach-chorales", bundle: "9f0c12ab34cd", seed: 12, bars: 16, temperature: 1.2, tempo: 66.5, piece: 3,
   changes: [[1, 5, "temperature", 0.85], [3, 0, "tempo", null], [3, 9, "length", 12]],
   instruments: [[3, 0, 19], [3, 7, null]],
-}; // prettier-ignore
+};
 
 describe("a share link", () => {
   it("comes back as it was", () => {
@@ -36,7 +36,7 @@ describe("a share link", () => {
         temperature: draw(2) ? draw(401) / 100 : null, tempo: draw(2) ? 20 + draw(281) : null,
         changes: Array.from({ length: draw(60) }, () => [draw(50), draw(33), "tempo", draw(3) ? 20 + draw(281) : null]),
         instruments: Array.from({ length: draw(20) }, () => [draw(50), draw(33), draw(3) ? draw(128) : null]),
-      }; // prettier-ignore
+      };
       expect(fromFragment(toFragment(any))).toEqual(any);
     }
   });
@@ -44,7 +44,7 @@ describe("a share link", () => {
   it.each(["", "#", "#top", "#model=x", "#seed=5", "#model=x&seed=-1", "#model=x&seed=1e3", "#model=x&seed=99999999999999999",
            `#model=x&seed=1&changes=${"1:1:tempo:80,".repeat(5000)}`])("is none where it is %.40j", (fragment) => {
     expect(fromFragment(fragment)).toBeNull();
-  }); // prettier-ignore
+  });
 
   it("leaves out what cannot be", () => {
     const read = fromFragment(
@@ -53,6 +53,6 @@ describe("a share link", () => {
     );
     expect(read).toMatchObject({ bars: 16, temperature: null, tempo: null, piece: 0 });
     expect(read?.changes).toEqual([[1, 2, "tempo", 90]]);
-    expect(read?.instruments).toEqual([[0, 0, 12], [0, 1, null]]); // prettier-ignore
+    expect(read?.instruments).toEqual([[0, 0, 12], [0, 1, null]]);
   });
 });

@@ -15,7 +15,7 @@ const file: MidiFile = {
       notes: [{ tick: 0, duration: 480, pitch: 60, velocity: 70 }, { tick: 480, duration: 240, pitch: 60, velocity: 71 }],
     },
   ],
-}; // prettier-ignore
+};
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
@@ -43,7 +43,8 @@ describe("writeMidi", () => {
   });
 
   it("keeps every note within its bytes, and every name whole", () => {
-    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, channel: 13, notes: [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }] }] };
+    const notes = [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }];
+    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, channel: 13, notes }] };
     const written = writeMidi(odd);
     expect(hex(written)).toContain(hex(new TextEncoder().encode("Flöte ♪")));
     expect(hex(written)).toContain("bd 84 40 9d 7f 7f 01 8d 7f 00"); // a note has one tick at least

@@ -11,7 +11,7 @@ const messages = [
   { type: "end", piece: 0, at: 48.9, next: 50.4 },
   { type: "change", change: [0, 5, "length", 8] },
   { type: "error", reason: "temperature must lie between 0 and 4" },
-]; // prettier-ignore
+];
 
 describe("parse", () => {
   it.each(messages)("takes $type", (message) => {

@@ -33,11 +33,12 @@ describe("record", () => {
 
   it("writes a tempo or a meter only where it changes, and the instrument that was heard last", () => {
     const { timeline, session } = heard();
-    timeline.addBar(bar(4, { meter: [3, 4], tempos: [[5760, 9, 80], [6240, 9.75, 60]], notes: [note({ at: 9, tick: 5760 })] }), 100); // prettier-ignore
+    const notes = [note({ at: 9, tick: 5760 })];
+    timeline.addBar(bar(4, { meter: [3, 4], tempos: [[5760, 9, 80], [6240, 9.75, 60]], notes }), 100);
     session.setProgram(19, 0, 2);
     const file = record(timeline, session, 120)?.file;
-    expect(file?.tempos).toEqual([{ tick: 0, qpm: 80 }, { tick: 6240, qpm: 60 }]); // prettier-ignore
-    expect(file?.meters.map((meter) => [meter.tick, meter.numerator])).toEqual([[0, 4], [5760, 3]]); // prettier-ignore
+    expect(file?.tempos).toEqual([{ tick: 0, qpm: 80 }, { tick: 6240, qpm: 60 }]);
+    expect(file?.meters.map((meter) => [meter.tick, meter.numerator])).toEqual([[0, 4], [5760, 3]]);
     expect(file?.tracks.map((track) => track.program)).toEqual([19, 19]);
     session.setProgram(null, 0, 4);
     expect(record(timeline, session, 120)?.file.tracks.map((track) => track.program)).toEqual([52, 53]);
@@ -59,6 +60,6 @@ describe("record", () => {
     expect(JSON.parse(marker.replace(/^playbach /, ""))).toEqual({
       model: "bach", bundle: "9f0c".repeat(16), seed: 12, options: { bars: 16, temperature: 0.9 },
       changes: [[0, 2, "tempo", 90]],
-    }); // prettier-ignore
+    });
   });
 });

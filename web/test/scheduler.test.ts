@@ -97,7 +97,7 @@ describe("Scheduler", () => {
     const { synth, timeline, scheduler } = playing(19);
     timeline.addBar(bar(1, { notes: [note(), note({ voice: 1, pitch: 40 })] }), 10);
     run(scheduler, 9, 12);
-    expect(synth.of("program").map((m) => [m[1], m[2]])).toEqual([[0, 19], [1, 19]]); // prettier-ignore
+    expect(synth.of("program").map((m) => [m[1], m[2]])).toEqual([[0, 19], [1, 19]]);
   });
 
   it("leaves drums what they are", () => {

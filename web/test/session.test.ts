@@ -6,7 +6,7 @@ import { stream } from "./making";
 
 const wishes: Wishes = {
   station: false, model: "bach", runtime: null, seed: null, temperature: null, tempo: 90, program: null,
-}; // prettier-ignore
+};
 
 describe("Session", () => {
   it("asks for what is wished, and leaves the rest to the server", () => {
@@ -23,7 +23,7 @@ describe("Session", () => {
     expect(session.asking()).toEqual({
       type: "start", model: "bach", seed: 99, bars: 16, tempo: 90, piece: 3, bar: 4,
       changes: [[2, 3, "temperature", 0.7]],
-    }); // prettier-ignore
+    });
   });
 
   it("shares what another one then asks for", () => {
@@ -35,7 +35,7 @@ describe("Session", () => {
     const other = Session.of(fromFragment(toFragment(link!))!, { ...wishes, program: 3, tempo: 200 });
     expect(other.asking()).toEqual({
       type: "start", model: "bach", seed: 99, bars: 16, temperature: 0.8, piece: 1, changes: [[1, 5, "tempo", 70]],
-    }); // prettier-ignore
+    });
     for (const bar of [0, 1, 8, 9, 16]) expect(other.programAt(1, bar)).toBe(session.programAt(1, bar));
     expect([session.programAt(1, 8), session.programAt(1, 9), session.programAt(0, 1)]).toEqual([19, 6, 19]);
     expect(other.shared(1)?.changes).toEqual(link?.changes);
@@ -43,7 +43,7 @@ describe("Session", () => {
 
   it("gives the listener's own choice of instrument the last word", () => {
     const session = new Session(wishes);
-    session.instruments = [[0, 4, 10], [2, 1, 11]]; // prettier-ignore
+    session.instruments = [[0, 4, 10], [2, 1, 11]];
     session.setProgram(60, 1, 3);
     expect([session.programAt(0, 5), session.programAt(1, 3), session.programAt(9, 9)]).toEqual([10, 60, 60]);
     session.setProgram(null, 2, 1);
