@@ -26,7 +26,7 @@ def lines_of(survey: Survey) -> Iterator[str]:
             ("folder", survey.path),
             ("pieces", _pieces(survey)),
             ("length", _length(survey)),
-            ("a piece", f"{_spread(survey.lengths, 'notes')}; tracks: {_named(survey.tracks, survey.pieces)}"),
+            ("a piece", f"{_spread(survey.lengths, 'notes')}; {_tracks(survey)}"),
             ("keys", f"{_named(survey.keys, survey.pieces)} (by estimate)"),
             ("meters", _named(survey.meters, survey.pieces)
              + (f"; {survey.changing:,} of {survey.pieces:,} change it" if survey.changing else "")),
@@ -69,6 +69,12 @@ def _named(shares: Sequence[Share], total: int) -> str:
     """The most frequent, with what share of the pieces or notes each has."""
     words = ", ".join(f"{share.name} {percent(share.count / total)}" for share in shares[:FEW])
     return words + (f" and {len(shares) - FEW} more" if len(shares) > FEW else "")
+
+
+def _tracks(survey: Survey) -> str:
+    """How many tracks with notes pieces have."""
+    words = [f"{s.name} track{'s' * (s.name != '1')} {percent(s.count / survey.pieces)}" for s in survey.tracks[:FEW]]
+    return ", ".join(words) + (f" and {len(survey.tracks) - FEW} more" if len(survey.tracks) > FEW else "")
 
 
 def _pitches(sounding: Sequence[Share], notes: int) -> str:
