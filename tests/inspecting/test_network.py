@@ -97,8 +97,8 @@ def test_layers_come_in_the_order_of_their_use() -> None:
         "zero",
         "blocks.2.norm",
         "blocks.2.up",
-        "norm",
         "blocks.10.up",
+        "norm",
         "alpha",
     ]
     unnamed = [layer.name for layer in layers_of(tensors)]
