@@ -15,12 +15,12 @@ import { Timeline, type Bar } from "./timeline";
 const LEAD = 0.15; // seconds between a first bar's coming and its sound
 const LATE = 0.06; // a bar that comes with less to spare is moved
 const EVERY = 50; // milliseconds
-const SILENT_FOR = 10; // seconds without a word and nothing left to play: the connection is dead
+const SILENT_FOR = 30; // seconds without a word and nothing left to play: the connection is dead, not the server slow
 const KEPT = 60; // seconds of what was heard, beside this piece and the one before
 
 export type State =
   | { readonly name: "stopped" }
-  | { readonly name: "waiting" } // for the instruments, or for the first bar
+  | { readonly name: "waiting" } // for the instruments, for the first bar, or for a server that does not keep up
   | { readonly name: "playing" }
   | { readonly name: "lost"; readonly reason: string; readonly seconds: number }
   | { readonly name: "failed"; readonly reason: string };
@@ -249,6 +249,7 @@ export class Player {
     this.scheduler.advance(now, document.hidden);
     const piece = this.bar()?.piece;
     if (piece !== undefined) this.timeline.prune(piece - 1, now - KEPT);
+    if (this.state.name === "playing" && this.timeline.until < now - LATE) this.become({ name: "waiting" });
     const silent = (performance.now() - this.heardOf) / 1000;
     if (this.connection && silent > SILENT_FOR && this.timeline.until < now + 1) this.connection.giveUp();
   }
