@@ -175,12 +175,14 @@ def test_a_note_across_a_change_of_tempo_is_told_its_new_end(composer: Composer)
 def test_a_piece_can_be_brought_to_its_end(composer: Composer) -> None:
     stream = Stream(composer, Settings(3, 16))
     given_bars = timed(stream, 4)
-    change = stream.end_soon(given_bars[2].at)
+    change = stream.end_soon(given_bars[2].at, 0.0)
     assert change is not None
     assert (change.knob, change.piece, change.bar) == ("length", 0, given_bars[2].place[1])
     rest = timed(stream, 4)
     assert [bar.bar.last for bar in rest] == [False, False, True, False]
-    assert stream.end_soon(rest[0].at) is None  # it ends as soon anyway
+    assert stream.end_soon(rest[0].at, 0.0) is None  # it ends as soon anyway
+    last = rest[2]
+    assert stream.end_soon(last.following, last.at) is None  # that would be the next piece
 
 
 def test_turning_to_where_it_stands_changes_nothing(composer: Composer) -> None:

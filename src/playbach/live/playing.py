@@ -249,14 +249,15 @@ class Player:
         """Until it has ended; whether it ended on a cadence. However it ends, nothing sounds any more."""
         tasks = [asyncio.create_task(c) for c in (self._session.run(), self.sink.run(lambda: self._session.now))]
         try:
-            while self._endings < 2 and not self._played_out():
+            while True:
                 for task in tasks:
                     if task.done():
                         task.result()
                 self._tell_begun()
+                if self._endings >= 2 or self._played_out():
+                    return self._endings < 2
                 self._wake.clear()
                 await self.sink.clock.wait(self._wake, 0.05)
-            return self._endings < 2
         finally:
             self.sink.silence()
             for task in tasks:

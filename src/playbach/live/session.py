@@ -124,9 +124,13 @@ class Session:
     def _heed(self) -> None:
         """Turn what is to be turned; the bars from there on are then given again."""
         turned, self._turned = self._turned, {}
-        earliest = self.now + self.pacing.spare + 1.5 * self._cost
+        now = self.now
+        earliest = now + self.pacing.spare + 1.5 * self._cost
         for knob, value in turned.items():
-            change = self.stream.end_soon(earliest) if knob == NEXT else self.stream.turn(knob, value, earliest)
+            if knob == NEXT:
+                change = self.stream.end_soon(earliest, now)
+            else:
+                change = self.stream.turn(knob, value, earliest)
             if change is not None:
                 self._last_turn = self.now
                 self.give(change)

@@ -6,7 +6,7 @@ Instruments are the listener's. Knows streams and the mix; knows neither clocks 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from playbach.live.stream import TimedBar, key
 from playbach.outputs.audio import Cue, NoteBank, Voice, loudness, places, voice
@@ -47,7 +47,7 @@ class Sounding:
         levels = self._levels.setdefault(self.program, [])
         if cues and len(levels) < LISTENED_BARS:
             begin = min(cue.start for _, cue in cues)
-            levels.append(loudness([_moved(cue, -begin) for _, cue in cues], self._bank))
+            levels.append(loudness([_held(cue, begin) for _, cue in cues], self._bank))
         voices = tuple((name, voice(self._bank, cue)) for name, cue in cues)
         return Laid(bar, voices, LOUDNESS / max(levels) if any(levels) else None)
 
@@ -75,6 +75,8 @@ class Sounding:
             yield name, Cue(start, off, program, track.drums, note.pitch, note.velocity, held, sides[note.track])
 
 
-def _moved(cue: Cue, samples: int) -> Cue:
-    return Cue(cue.start + samples, cue.off + samples, cue.program, cue.drum, cue.pitch, cue.velocity, cue.longest,
-               cue.gains)  # fmt: skip
+def _held(cue: Cue, begin: int) -> Cue:
+    """Counted from `begin`, and held for a second at least: short notes alone say little of how loud an instrument
+    is."""
+    start = cue.start - begin
+    return replace(cue, start=start, off=max(cue.off - begin, start + SAMPLE_RATE))

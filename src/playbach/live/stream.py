@@ -121,14 +121,14 @@ class Stream:
             return None
         return self._changed(Change(piece, bar, knob, value), at)
 
-    def end_soon(self, earliest: float) -> Change | None:
-        """Bring the piece to a cadence. None where it ends as soon anyway."""
+    def end_soon(self, earliest: float, now: float) -> Change | None:
+        """Bring the piece that sounds now to a cadence. None where it ends as soon anyway."""
         at = next((i for i, given in enumerate(self._given) if given.bar.at >= earliest), len(self._given))
         piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
+        sounds = next((g.bar.place[0] for g in self._given if now < g.bar.following), piece)
         length = self._programme.knob("length", piece, bar) or self.settings.bars
         ending = bar + CADENCE_BARS
-        begins = self._given[at].bar.bar.tick == 0 if at < len(self._given) else bar == 0
-        if ending >= length or ending > MOST_BARS or begins:
+        if sounds != piece or ending >= length or ending > MOST_BARS:
             return None
         return self._changed(Change(piece, bar, "length", ending), at)
 

@@ -6,6 +6,7 @@ Whatever was begun is ended when it closes. Knows bytes, not music.
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any, Protocol
 
 from playbach.errors import MissingExtra, PlaybachError
@@ -13,6 +14,7 @@ from playbach.errors import MissingExtra, PlaybachError
 NAME = "playbach"
 NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 ALL_SOUND_OFF, ALL_NOTES_OFF = 120, 123
+DRAIN = 0.2
 
 
 class Out(Protocol):
@@ -26,8 +28,11 @@ class Out(Protocol):
 class Port:
     """An open port; as a context manager it is silent afterwards, however it was left."""
 
-    def __init__(self, out: Out, name: str) -> None:
+    def __init__(self, out: Out, name: str, drain: float = 0.0) -> None:
+        """`drain` are the seconds that it stays open for what was sent last: some systems send in their own time, and
+        forget what they have not sent when a port closes."""
         self.name = name
+        self._drain = drain
         self._out = out
         self._sounding: set[tuple[int, int]] = set()
         self._channels: set[int] = set()
@@ -64,6 +69,7 @@ class Port:
     def close(self) -> None:
         try:
             self.silence()
+            time.sleep(self._drain)
         finally:
             self._out.close_port()
 
@@ -100,7 +106,7 @@ def find(name: str) -> Port:
         what = "more than one MIDI port" if fits else "no MIDI port"
         raise PlaybachError(f"{what} called {name!r:.80}; there are: {there}")
     out, number, port = fits[0]
-    return Port(out.open_port(number, name=NAME), port)
+    return Port(out.open_port(number, name=NAME), port, DRAIN)
 
 
 def virtual() -> Port:
@@ -112,5 +118,5 @@ def virtual() -> Port:
     """
     for out in _outs():
         with contextlib.suppress(Exception):  # each system has its own way to say that it cannot
-            return Port(out.open_virtual_port(NAME), NAME)
+            return Port(out.open_virtual_port(NAME), NAME, DRAIN)
     raise PlaybachError("this system has no virtual MIDI ports; connect to one that is there with --port NAME")
