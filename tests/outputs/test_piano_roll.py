@@ -124,6 +124,17 @@ def test_all_pitches_drums_and_zero_lengths_can_be_drawn() -> None:
     assert draw(score).height < 1500
 
 
+def test_drums_are_drawn_alike_however_long_their_file_holds_them() -> None:
+    """Else a kit of hits without length would stretch the music around it."""
+    tune: Rows = [(t, 480, 60, 80) for t in range(0, 16 * 1920, 480)]
+    hits, held = ([(t, d, 36, 80) for t in range(0, 16 * 1920, 240)] for d in (1, 240))
+    scores = [a_score(tune, hits), a_score(tune, held)]
+    for score in scores:
+        score.tracks[1].is_drum = True
+    assert np.array_equal(pixels(scores[0]), pixels(scores[1]))
+    assert len(layout(scores[0]).systems) < len(layout(a_score(tune, hits)).systems)
+
+
 def test_names_that_are_ornaments_become_numbers(tmp_path: Path) -> None:
     score = a_score([(0, 480, 60, 90)], [(0, 480, 64, 90)])
     score.tracks[0].name, score.tracks[1].name = "Cello", "------"

@@ -33,6 +33,7 @@ LARGE, MEDIUM, SMALL = 19, 15, 14  # fonts
 MOST_SYSTEMS = 12
 MARGIN = 2  # semitones above the highest and below the lowest note
 LEAST_SEMITONES = 25
+HIT = TICKS_PER_QUARTER // 4  # in ticks: drums are struck, not held, and drawn alike
 TYPICAL_NOTE = 11  # the width that a short note of the piece should have at least
 NARROWEST_QUARTER, WIDEST_QUARTER = 28, 130
 
@@ -129,7 +130,7 @@ def _notes(score: Score) -> list[Bar]:
     tracks = (track for track in score.tracks if len(track.notes))
     for i, track in enumerate(tracks):
         for note in track.notes:
-            entry = max(note.duration, 1), note.velocity, COLOURS[i % len(COLOURS)]
+            entry = HIT if track.is_drum else max(note.duration, 1), note.velocity, COLOURS[i % len(COLOURS)]
             together[note.time, note.pitch].append(entry)
     bars = [
         Bar(start, start + duration, pitch, velocity, colour, part, len(entries))
