@@ -49,11 +49,13 @@ class RealClock:
 @dataclass(frozen=True, slots=True)
 class Pacing:
     """In seconds. Bars are given `ahead` of their time; a knob turns at the first bar line that leaves time to
-    compose and `spare` to send, and the next one no earlier than `between` after it."""
+    compose and `spare` to send, and the next one no earlier than `between` after it. It begins when `cushion` is
+    composed."""
 
     ahead: float = 6.0
     spare: float = 0.35
     between: float = 1.0
+    cushion: float = 1.5
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class Session:
 
     async def run(self) -> None:
         """For ever; cancel it to end."""
+        await self._begin()
         while True:
             self._wake.clear()
             rest = self._last_turn + self.pacing.between - self.now
@@ -116,7 +119,7 @@ class Session:
 
     def _ahead(self) -> bool:
         """Whether enough has been given: what begins within `ahead`."""
-        return self._origin is not None and self._until_due() > INSTANT
+        return self._until_due() > INSTANT
 
     def _until_due(self) -> float:
         return self.stream.until - self.pacing.ahead - self.now
@@ -135,16 +138,28 @@ class Session:
                 self._last_turn = self.now
                 self.give(change)
 
+    async def _begin(self) -> None:
+        """Give the first bars together, so that a short one, as a pickup is, leaves time for the next."""
+        first = [await self._composed()]
+        while self.stream.until < self.pacing.cushion:
+            first.append(await self._composed())
+        self._origin = self.clock.now() - first[0].at
+        for bar in first:
+            self.give(bar)
+
     async def _bar(self) -> None:
+        self.stream.forget(self.now)
+        bar = await self._composed()
+        self.figures.late += self.now > bar.at + INSTANT
+        self.give(bar)
+
+    async def _composed(self) -> TimedBar:
+        """The next bar, composed in another thread."""
         begun = self.clock.now()
-        self.stream.forget(self.now - self.pacing.ahead)
         bar = await asyncio.get_running_loop().run_in_executor(self.executor, self.stream.next)
         cost = self.clock.now() - begun
-        if self._origin is None:
-            self._origin = self.clock.now() - bar.at
         self._cost += (cost - self._cost) * (0.5 if cost > self._cost else 0.05)
-        figures = self.figures
-        figures.bars, figures.notes = figures.bars + 1, figures.notes + len(bar.notes)
-        figures.late += self.now > bar.at + INSTANT
-        figures.costs.append(cost)
-        self.give(bar)
+        self.figures.bars += 1
+        self.figures.notes += len(bar.notes)
+        self.figures.costs.append(cost)
+        return bar

@@ -113,6 +113,7 @@ class Listener:
             await self._together(self._hear(session), session.run())
         finally:
             house.streams -= 1
+            del session  # which knows `give`, which knows it: its music would lie in memory until the collector comes
 
     async def _shared(self) -> None:
         if self._station is None:
