@@ -95,14 +95,15 @@ class Listener:
             raise Closing(REFUSED, str(refused)) from refused
         settings, fields = start.settings(secrets.randbelow(1 << 31)), composer.encoding.fields
         stream = Stream(composer, settings, start.changes, start.piece, start.bar)
-        teller = Teller(fields)
+        teller, playing = Teller(fields), list[Session]()
 
         def give(item: Item) -> None:
             house.heard(item)
             for told in teller.texts(item):
-                self.send(told.sent(session.now))
+                self.send(told.sent(playing[0].now))
 
         session = Session(stream, give, house.executor, pacing=house.pacing, figures=house.figures)
+        playing.append(session)
         sha, ahead = composer.bundle.sha256, house.pacing.ahead
         self.send(
             stream_message("own", model.name, sha, runtime, settings, start.changes, start.piece, ahead, fields)
@@ -113,7 +114,7 @@ class Listener:
             await self._together(self._hear(session), session.run())
         finally:
             house.streams -= 1
-            del session  # which knows `give`, which knows it: its music would lie in memory until the collector comes
+            playing.clear()  # which the session knows too: its music would lie in memory until the collector comes
 
     async def _shared(self) -> None:
         if self._station is None:
