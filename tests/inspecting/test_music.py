@@ -70,7 +70,8 @@ def test_its_tracks(piece: Path) -> None:
 
 def test_how_it_encodes(piece: Path, tmp_path: Path) -> None:
     found = {e.encoding: e for e in hear(piece).encodings}
-    assert set(found) == {"notes", "chorale"}
+    assert set(found) == {"notes", "chorale", "events"}
+    assert found["events"].fields == ("symbol",)
     assert "four voices" in (found["chorale"].problem or "")
     notes = found["notes"]
     assert notes.fields == ("symbol", "duration")
@@ -86,7 +87,8 @@ def test_only_drums(tmp_path: Path) -> None:
     score.tracks[0].is_drum = True
     music = hear(saved(score, tmp_path / "drums.mid"))
     assert (music.key, music.at_once) == (None, 0)
-    assert all(e.problem for e in music.encodings)
+    assert {e.encoding for e in music.encodings if e.problem} == {"notes", "chorale"}
+    assert [e.first[0] for e in music.encodings if not e.problem] == [("drum 36",)]
 
 
 def test_a_file_that_says_nothing_of_tempo_or_meter(tmp_path: Path) -> None:
