@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "batches", "verdict", "live"),
     ("evaluation", "export", "held_out", "server"),
     ("checkpoints", "run_folders", "options", "finetuning"),
-    ("descent", "configs"),
+    ("descent", "configs", "curves"),
     ("training",),
     ("plots", "bundling", "resuming"),
     ("runs",),

@@ -68,7 +68,7 @@ def test_the_commands_to_train_and_play_run(here: Path, capsys: pytest.CaptureFi
         few = ["--epochs", "2", "--width", "32"] if " train " in command else []
         assert cli.main([*shlex.split(command)[1:], *few]) == 0
     assert sorted(p.name for p in here.glob("my-midi-folder-transformer-notes.*")) == [
-        f"my-midi-folder-transformer-notes.{ending}" for ending in ("log", "playbach", "png")
+        f"my-midi-folder-transformer-notes.{ending}" for ending in ("jsonl", "log", "playbach", "png")
     ]
     assert (here / "mine.wav").exists()
 

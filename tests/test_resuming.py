@@ -86,7 +86,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(
     assert all(line.endswith("['cut.run']") for line in killed)
     whole, mended = ((tmp_path / which / "cut.safetensors").read_bytes() for which in ("unbroken", "broken"))
     assert whole == mended
-    assert files(tmp_path / "broken") == ["cut.log", "cut.png", "cut.safetensors"], "nothing is left lying about"
+    assert files(tmp_path / "broken") == ["cut.jsonl", "cut.log", "cut.png", "cut.safetensors"], (
+        "nothing is left lying about"
+    )
 
 
 def test_a_resumed_run_is_one_run(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +100,12 @@ def test_a_resumed_run_is_one_run(lines_folder: Path, tmp_path: Path, monkeypatc
     assert log.index("Corpus lines") < log.index("Epoch 1:") < log.index("Resumed") < log.index("Epoch 2:")
     assert [e.number for e in run.trained.history] == [1, 2, 3]
     assert log.count("Epoch 1:") == log.count("Epoch 2:") == 1
-    assert files(tmp_path) == ["lines-lstm-notes.log", "lines-lstm-notes.playbach", "lines-lstm-notes.png"]
+    assert files(tmp_path) == [
+        "lines-lstm-notes.jsonl",
+        "lines-lstm-notes.log",
+        "lines-lstm-notes.playbach",
+        "lines-lstm-notes.png",
+    ]
 
 
 def test_what_was_written_before_the_end_is_not_written_twice(
@@ -117,7 +124,7 @@ def test_what_was_written_before_the_end_is_not_written_twice(
     monkeypatch.setattr(plots, "draw", DRAW)
     run = playbach.train(into=tmp_path, resume=tmp_path / "x.run")
     assert run.path.read_bytes() == before
-    assert files(tmp_path) == ["x.log", "x.playbach", "x.png"]
+    assert files(tmp_path) == ["x.jsonl", "x.log", "x.playbach", "x.png"]
 
 
 def test_only_what_ends_a_run_may_change(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +224,7 @@ def test_a_stop_while_the_music_is_encoded_keeps_what_is_done(
     monkeypatch.setattr(shards, "_make", lambda *given: encoded.append(given[1].path.name) or make(*given))
     playbach.train(into=tmp_path, resume=True)
     assert encoded == ["valid-00000.json", "test-00000.json"], "the training pieces were encoded already"
-    assert files(tmp_path) == ["x.log", "x.playbach", "x.png"]
+    assert files(tmp_path) == ["x.jsonl", "x.log", "x.playbach", "x.png"]
 
 
 # ------------------------------------------------------------------------------------------- on the command line

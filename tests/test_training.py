@@ -43,6 +43,7 @@ def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path:
     said: list[str] = []
     run = playbach.train(lines_folder, into=tmp_path, report=said.append, epochs=6, network=SMALL)
     assert files(tmp_path) == [
+        "lines-transformer-notes.jsonl",
         "lines-transformer-notes.log",
         "lines-transformer-notes.playbach",
         "lines-transformer-notes.png",
@@ -105,7 +106,7 @@ def test_nothing_is_overwritten(lines_folder: Path, tmp_path: Path) -> None:
     run = playbach.train(lines_folder, into=tmp_path, name="mine", epochs=1, network=SMALL)
     assert run.path.name == "mine-2.playbach"
     assert (tmp_path / "mine.log").read_text() == "precious"
-    assert files(tmp_path) == ["mine-2.log", "mine-2.playbach", "mine-2.png", "mine.log"]
+    assert files(tmp_path) == ["mine-2.jsonl", "mine-2.log", "mine-2.playbach", "mine-2.png", "mine.log"]
 
 
 def test_bad_files_are_named_and_skipped(lines_folder: Path, tmp_path: Path) -> None:
@@ -337,7 +338,7 @@ def test_ctrl_c_on_the_command_line_keeps_the_best(lines_folder: Path, tmp_path:
     assert process.stdout.read() == "cut.playbach\n"
     process.stdout.close()
     process.stderr.close()
-    assert files(tmp_path) == ["cut.log", "cut.playbach", "cut.png"]
+    assert files(tmp_path) == ["cut.jsonl", "cut.log", "cut.playbach", "cut.png"]
     assert any("stopped by hand" in line for line in said)
     manifest = bundles.read(tmp_path / "cut.playbach").manifest
     assert manifest["provenance"]["stopped"] == "stopped by hand"

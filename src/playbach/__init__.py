@@ -44,16 +44,18 @@ def train(
     into: str | Path = ".",
     resume: bool | str | Path = False,
     base: str | Path | None = None,
+    tensorboard: bool = False,
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write NAME.playbach, NAME.png
-    and NAME.log.
+    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write NAME.playbach,
+    NAME.png, NAME.log and NAME.jsonl.
 
     Args:
         into: the folder for the files, which must exist.
         resume: go on with a training that was cut short: the path of its NAME.run, or True for the only one there is.
         base: a model, named as for `load`, to go on training; what its network and encoding are stays.
+        tensorboard: write NAME.tensorboard/, too (extra `tensorboard`).
         report: told each line of talk.
         options: those of `playbach.options.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
 
@@ -74,8 +76,8 @@ def train(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UsageError(
-            f"training has no option {unknown[0]!r}; it has: name, into, resume, base, report, {', '.join(known)} "
-            "(options of the network go into the dict `network`)"
+            f"training has no option {unknown[0]!r}; it has: name, into, resume, base, tensorboard, report, "
+            f"{', '.join(known)} (options of the network go into the dict `network`)"
         )
     if resume:
         if base is not None:
@@ -84,7 +86,8 @@ def train(
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
     begun = finetuning.read(base) if base is not None else None
     chosen = finetuning.options_of(begun, options) if begun else options
-    return runs.run(folder, TrainOptions(**chosen), base=begun, name=name, into=into, report=report)
+    files: dict[str, Any] = {"name": name, "into": into, "tensorboard": tensorboard}
+    return runs.run(folder, TrainOptions(**chosen), base=begun, report=report, **files)
 
 
 def evaluate(

@@ -21,6 +21,7 @@ from playbach.errors import MissingExtra, PlaybachError, UsageError
 
 EXTRAS = dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train")
 EXTRAS |= dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve")
+EXTRAS["tensorboard"] = "tensorboard"
 """The extra that each optional package comes with."""
 
 

@@ -1,4 +1,4 @@
-"""One training run from the call to its files: NAME.playbach, NAME.png and NAME.log, in the current folder.
+"""One training run from the call to its files: NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
 
 While it goes on, NAME.run/ holds all that it needs to be resumed. Needs the extra `train`.
 """
@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from playbach import bundle as bundles
-from playbach import bundling, checkpoints, corpora, finetuning, plots, resuming, run_folders
+from playbach import bundling, checkpoints, corpora, curves, finetuning, plots, resuming, run_folders
 from playbach.checkpoints import RunState
 from playbach.corpora import Corpus
 from playbach.errors import CorpusError, MissingExtra, UsageError
@@ -33,7 +33,8 @@ SAVE_SECONDS = 60.0
 """A run's state is written after every epoch, and within long ones this often …"""
 SAVE_SHARE = 0.05
 """… but after short epochs only so often that writing takes no more than this share of the time."""
-PICTURE, LOG = ".png", ".log"
+PICTURE, LOG, METRICS = ".png", ".log", ".jsonl"
+TENSORBOARD = ".tensorboard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Run:
     path: Path
     picture: Path
     log: Path
+    metrics: Path
+    """A line of JSON for each epoch."""
     trained: Trained
     verdict: Verdict
 
@@ -52,6 +55,7 @@ def run(
     options: TrainOptions | None = None,
     *,
     base: Base | None = None,
+    tensorboard: bool = False,
     name: str | None = None,
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
@@ -63,6 +67,7 @@ def run(
         folder: searched for MIDI and MusicXML files, with all folders below, or the name of a built-in corpus; None
             is `bach-chorales`.
         base: what to begin with; the options are then those of `finetuning.options_of`.
+        tensorboard: write NAME.tensorboard/, too, for TensorBoard to draw while training goes on.
         name: of the files; by default corpus, model and encoding.
         into: the folder for the files, which must exist.
         report: told each line as it comes.
@@ -77,11 +82,14 @@ def run(
     if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
         raise UsageError(f"{shown(name)}: a name for a model must be a plain, printable file name, without folders")
     _demand_modules()
+    if tensorboard:
+        curves.demand_tensorboard()
     said = _Said(report)
     corpus, options = _corpus(folder, options, said, progress, base)
     name = name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}"
-    what = resuming.description(folder, corpus, options, base)
-    claimed = run_folders.create(Path(into), name, (bundles.SUFFIX, PICTURE, LOG), what)
+    what = {**resuming.description(folder, corpus, options, base), "tensorboard": tensorboard}
+    taken = (bundles.SUFFIX, PICTURE, LOG, METRICS, *[TENSORBOARD] * tensorboard)
+    claimed = run_folders.create(Path(into), name, taken, what)
     return _run(claimed, corpus, options, said, progress, base, resumed=False)
 
 
@@ -166,7 +174,9 @@ def _run(
             plots.draw(trained, verdict, stem.name, picture.temporary)
         with writing(stem.with_name(stem.name + LOG), overwrite=resumed) as log:
             log.temporary.write_text("\n".join(say.lines) + "\n", "utf-8")
-    return Run(path, picture.path, log.path, trained, verdict)
+        with writing(stem.with_name(stem.name + METRICS), overwrite=resumed) as metrics:
+            metrics.temporary.write_text(curves.lines(trained.history), "utf-8")
+    return Run(path, picture.path, log.path, metrics.path, trained, verdict)
 
 
 def _demand_modules() -> None:
@@ -261,6 +271,10 @@ class _RunHooks(Hooks):
         self._bar: Any = None
         self._saved, self._cost = time.monotonic(), 0.0
         self._at: tuple[int, int] | None = None
+        self._metrics = claimed.path / f"metrics{METRICS}"
+        self._board: curves.TensorBoard | None = None
+        self._wants_board = bool(claimed.description.get("tensorboard"))
+        self._boards = claimed.stem.with_name(claimed.stem.name + TENSORBOARD)
 
     def say(self, line: str) -> None:
         self._say(line)
@@ -279,6 +293,8 @@ class _RunHooks(Hooks):
 
     def save(self, state: RunState, moment: Moment) -> None:
         """What is left out here costs time after a power cut, never the result."""
+        if moment == "epoch":
+            self._draw(state)
         wait = {"step": SAVE_SECONDS, "epoch": self._cost / SAVE_SHARE, "end": 0.0}[moment]
         began, at = time.monotonic(), (state.step, state.epoch)
         if began - self._saved < wait or at == self._at:
@@ -286,6 +302,13 @@ class _RunHooks(Hooks):
         checkpoints.write(self._path, state, {"said": self._say.lines})
         self._saved, self._at = time.monotonic(), at
         self._cost = self._saved - began
+
+    def _draw(self, state: RunState) -> None:
+        """For whoever watches."""
+        curves.write(self._metrics, state.history)
+        if self._wants_board:
+            self._board = self._board or curves.TensorBoard(self._boards, len(state.history) - 1)
+            self._board.add(state.history[-1])
 
     def resume(self, state: RunState) -> None:
         if not self._path.exists():
@@ -302,6 +325,8 @@ class _RunHooks(Hooks):
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._board is not None:
+            self._board.close()
 
 
 def _verdict(trained: Trained) -> Verdict:

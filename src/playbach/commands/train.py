@@ -58,8 +58,8 @@ def add(commands: Any) -> None:
         add_help=False,
         help="train a network on a folder of music",
         description="Train a network on every MIDI and MusicXML file under FOLDER, or on a built-in corpus "
-        "(`playbach corpora` lists them), and write NAME.playbach, NAME.png (its curves) and NAME.log. Ctrl-C ends "
-        "it and keeps the best. "
+        "(`playbach corpora` lists them), and write NAME.playbach, NAME.png (its curves), NAME.log and NAME.jsonl. "
+        "Ctrl-C ends it and keeps the best. "
         "Needs the extra 'train'.",
     )
     train.set_defaults(run=run)
@@ -71,6 +71,8 @@ def add(commands: Any) -> None:
                        help="go on with a training that was cut short: the one named, or the only one there is (of "
                             "FOLDER); its options are taken from it")  # fmt: skip
     train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
+    train.add_argument("--tensorboard", action="store_true",
+                       help="write NAME.tensorboard, too, for TensorBoard to draw (extra 'tensorboard')")  # fmt: skip
     train.add_argument("--config", type=Path, metavar="FILE",
                        help="a TOML file of options, by the names of these with _ for -; what is given here comes "
                             "first")  # fmt: skip
@@ -139,7 +141,9 @@ def run(given: argparse.Namespace) -> int:
     if given.resume is None:
         begun = finetuning.read(base) if base is not None else None
         options = finetuning.options_of(begun, chosen) if begun else chosen
-        done = runs.run(folder, TrainOptions(**_completed(options)), base=begun, **talk)
+        done = runs.run(
+            folder, TrainOptions(**_completed(options)), base=begun, tensorboard=given.tensorboard, **talk
+        )
     else:
         done = runs.resume(given.resume or None, chosen, folder=folder, **talk)
     say(f"Curves in {done.picture}, log in {done.log}")
