@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import platform
 import shlex
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 
 from playbach import bundle as bundles
+from playbach import passages
 from playbach._version import __version__
 from playbach.corpora import DEFAULT
 from playbach.encodings import OPTIONS
@@ -90,7 +93,15 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "verdict": verdict.word,
         },
         "pieces": _pieces(trained),
+        "passages": [passage.manifest() for passage in _passages(trained)],
     }
+
+
+def _passages(trained: Trained) -> Iterator[passages.Passage]:
+    """Of training pieces in an order that the seed decides."""
+    train = trained.corpus.train
+    order = np.random.default_rng(trained.options.seed).permutation(len(train)).tolist()
+    return passages.take(((train[i].name, train[i].score) for i in order), trained.encoding)
 
 
 def _pieces(trained: Trained) -> dict[str, list[str]]:
@@ -154,6 +165,8 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
   {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
   {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
 {_beginning(trained)}- Network: {json.dumps(trained.model.config())}
+- It carries the first {passages.BARS} bars of up to {passages.MOST} training pieces, which
+  `playbach compose --prime corpus` goes on from.
 
 | music | pieces | accuracy | bits per symbol | bits per note | unknown |
 |---|---|---|---|---|---|

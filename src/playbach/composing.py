@@ -18,7 +18,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from playbach import bundle as bundles
-from playbach import scores
+from playbach import passages, scores
 from playbach._version import __version__
 from playbach.bundle import Bundle
 from playbach.confidence import Confidence, confidences
@@ -34,6 +34,10 @@ from playbach.sampling import Sampling, draw
 from playbach.walking import Course, Draft, Turn, Walk
 
 MOST_BARS = 10_000
+SHORTEST, LONGEST = 0.125, 8.0
+"""In quarters, what onsets can be apart and notes can last where that is fixed."""
+CORPUS = "corpus"
+"""As a prime: a passage of the corpus, chosen by the seed."""
 MOST_PRIME_BARS = 1000
 """The network has to hear all of a prime first, some hundred bars a second."""
 
@@ -45,7 +49,8 @@ class ComposeOptions:
     `bars` are those composed, after the bars that the prime fills or begins; `prime_bars` cuts the prime,
     `keep_prime` leaves it in the result; `plain` leaves out the performing. Without `rules` the network is left alone
     with what it has learnt: parallel fifths and octaves, and the first ending that comes. `turns` change temperature
-    and length within the piece, at bar lines, in order of their bars, which count the prime's.
+    and length within the piece, at bar lines, in order of their bars, which count the prime's. `offset` is a fixed
+    time from each onset to the next, `duration` a fixed length of all notes, both in quarters, of one line of notes.
     """
 
     bars: int = 16
@@ -58,9 +63,11 @@ class ComposeOptions:
     plain: bool = False
     rules: bool = True
     turns: tuple[Turn, ...] | None = None
+    offset: float | None = None
+    duration: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "top_p", "tempo"):
+        for name in ("temperature", "top_p", "tempo", "offset", "duration"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int | float):
                 raise UsageError(f"{name.replace('_', '-')} must be a number, not {value!r:.40}")
@@ -75,6 +82,10 @@ class ComposeOptions:
             raise UsageError(
                 f"tempo must lie between {SLOWEST} and {FASTEST} quarters a minute, not {self.tempo!r:.40}"
             )
+        for name in ("offset", "duration"):
+            value = getattr(self, name)
+            if value is not None and not SHORTEST <= value <= LONGEST:
+                raise UsageError(f"{name} must lie between {SHORTEST:g} and {LONGEST:g} quarters, not {value!r:.40}")
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
                 raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r:.40}")
@@ -159,15 +170,16 @@ class Composer:
     def stream(
         self, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
     ) -> Iterator[Event]:
-        """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only.
+        """Events for ever; `options` are those of ComposeOptions. A prime begins the first piece only: a score, a
+        path, or "corpus" for a passage of the corpus that the seed chooses.
 
         Raises:
             UsageError: an option that makes no sense.
             ScoreError: the prime cannot be read or encoded.
         """
-        settings = self._settings(options)
-        primed = self._prime(prime, settings)
-        return self._played(self._programme(new_seed(seed), settings, primed), settings)
+        settings, seed = self._settings(options), new_seed(seed)
+        primed = self._prime(prime, settings, seed)
+        return self._played(self._programme(seed, settings, primed), settings)
 
     def piece(self, seed: int, draft: Draft | None = None, **options: Any) -> Iterator[Event]:
         """The events of one piece as they are composed, from Start to End; `options` are those of ComposeOptions.
@@ -184,14 +196,15 @@ class Composer:
     def compose(
         self, *, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
     ) -> Composition:
-        """One piece; `options` are those of ComposeOptions.
+        """One piece; `options` are those of ComposeOptions, and a prime is as for `stream`.
 
         Raises:
             UsageError: an option that makes no sense.
             ScoreError: the prime cannot be read or encoded.
+            BundleError: the prime is "corpus", and the bundle carries no passages of its corpus.
         """
         settings, seed = self._settings(options), new_seed(seed)
-        primed = self._prime(prime, settings)
+        primed = self._prime(prime, settings, seed)
         events = list(self._played(self._piece(seed, 0, settings, primed), settings))
         comment = self._comment(seed, settings, primed)
         return Composition(to_score(events), seed, comment, confidences(events, self.encoding.fields))
@@ -205,6 +218,8 @@ class Composer:
         if unknown:
             raise UsageError(f"composing has no option {unknown[0]!r}; it has: seed, prime, {', '.join(known)}")
         settings = ComposeOptions(**given)
+        if settings.offset is not None or settings.duration is not None:
+            self.encoding.paced(settings.offset, settings.duration)  # refuses what has times of its own
         if settings.programs is not None and len(settings.programs) != len(self.tracks):
             raise UsageError(f"{len(settings.programs)} instruments for {len(self.tracks)} voices")
         return settings
@@ -218,10 +233,14 @@ class Composer:
             tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, asked))
         return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
 
-    def _prime(self, prime: ScoreTick | str | Path | None, options: ComposeOptions) -> _Prime | None:
+    def _prime(self, prime: ScoreTick | str | Path | None, options: ComposeOptions, seed: int) -> _Prime | None:
         """The prime encoded, which is to say: checked before the first event."""
         if prime is None:
             return None
+        if prime == CORPUS:
+            there = passages.kept(self.bundle.manifest, self.bundle.name, self.encoding)
+            passage = there[np.random.default_rng([seed, len(there)]).integers(len(there))]
+            return _Prime(passage.sequence, f"{CORPUS}: {passage.name}")
         score = scores.read(prime) if isinstance(prime, str | Path) else scores.in_ticks(prime)
         try:
             sequence = self.encoding.encode(score)
@@ -260,20 +279,23 @@ class Composer:
     ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+        encoding = self.encoding
+        if options.offset is not None or options.duration is not None:
+            encoding = encoding.paced(options.offset, options.duration)
         steps, primed_until, primed_bars = np.zeros((0, len(self.encoding.fields)), np.int32), 0, 0
         if prime is None:
             header = _drawn(self.encoding.headers, rng)
         else:
             header = prime.sequence.header
             steps, primed_until, primed_bars = _until(
-                prime.sequence.steps, self.encoding.decoder(header), options.prime_bars
+                prime.sequence.steps, encoding.decoder(header), options.prime_bars
             )
             header = cut_meters(header, primed_until)
         header = self._as_asked(header, options)
         total = options.bars + primed_bars
         course = Course(options.sampling(self.sampling), total, tuple(options.turns or ()))
-        decoder, total = self.encoding.decoder(header, total), course.length
-        composed = Walk(self.runtime, self.encoding, rng, course, options.rules).notes(decoder, steps, draft)
+        decoder, total = encoding.decoder(header, total), course.length
+        composed = Walk(self.runtime, encoding, rng, course, options.rules).notes(decoder, steps, draft)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, self.encoding.velocities)
         beginning, end = opening(header, cut, start), 0

@@ -40,7 +40,12 @@ def add(commands: Any) -> None:
     compose.add_argument("--instrument", action="append", default=[], metavar="[VOICE=]NAME",
                          help="a General MIDI instrument for all voices, or for one; may be repeated")  # fmt: skip
     compose.add_argument("--instruments", action="store_true", help="list General MIDI's 128 names and stop")
-    compose.add_argument("--prime", type=Path, metavar="FILE", help="continue this MIDI or MusicXML file")
+    compose.add_argument("--prime", metavar="FILE", help="continue this MIDI or MusicXML file; 'corpus': a passage "
+                         "of the music that the model learnt from, chosen by the seed")  # fmt: skip
+    compose.add_argument("--offset", type=float, metavar="QUARTERS",
+                         help="models of notes: a fixed time from each onset to the next")  # fmt: skip
+    compose.add_argument("--duration", type=float, metavar="QUARTERS",
+                         help="models of notes: a fixed length of all notes (default: as composed)")  # fmt: skip
     compose.add_argument("--prime-bars", type=int, metavar="N", help="only its first N bars (default: all)")
     compose.add_argument("--no-prime", action="store_true", help="leave the given piece out of the result")
     compose.add_argument("--count", type=int, default=1, metavar="N",
@@ -73,6 +78,8 @@ def run(given: argparse.Namespace) -> int:
         "temperature": given.temperature,
         "top_p": given.top_p,
         "tempo": given.tempo,
+        "offset": given.offset,
+        "duration": given.duration,
         "prime_bars": given.prime_bars,
         "keep_prime": not given.no_prime,
         "plain": given.plain,
@@ -88,7 +95,7 @@ def run(given: argparse.Namespace) -> int:
     composer = playbach.load(given.model)
     if given.instrument:
         options["programs"] = instruments.parse(given.instrument, composer.tracks)
-    prime = None if given.prime is None else scores.read(given.prime)
+    prime = given.prime if given.prime in (None, composing.CORPUS) else scores.read(given.prime)
     for number in range(given.count):
         piece = composer.compose(seed=seed + number, prime=prime, **options)
         path = piece.write(given.output, given.soundfont)

@@ -25,6 +25,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as ScoreTrack
 
 from playbach.encodings.relations import Relation
+from playbach.errors import UsageError
 from playbach.events import TICKS_PER_QUARTER, Event, Track
 
 UNKNOWN = 0
@@ -319,6 +320,15 @@ class Encoding(ABC):
 
     @abstractmethod
     def decoder(self, header: Header, bars: int | None = None) -> Decoder: ...
+
+    def paced(self, offset: float | None, duration: float | None) -> Self:
+        """The encoding with fixed times when it is decoded: `offset` from each onset to the next, `duration` of each
+        note, in quarters; None leaves it to the steps.
+
+        Raises:
+            UsageError: the times of this encoding cannot be fixed.
+        """
+        raise UsageError(f"offset and duration go with models of one line, not with the {self.name!r} encoding")
 
     @abstractmethod
     def transpositions(self, score: Score) -> range:

@@ -138,6 +138,9 @@ class NotesEncoding(Encoding):
     longest_rest: int
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
+    offset: int = 0
+    """In units, as is `duration`: what all onsets are apart, and all notes last, where that is not 0."""
+    duration: int = 0
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -332,6 +335,11 @@ class NotesEncoding(Encoding):
     def decoder(self, header: Header, bars: int | None = None) -> NotesDecoder:
         return NotesDecoder(self, header, bars)
 
+    def paced(self, offset: float | None, duration: float | None) -> Self:
+        """No note lasts longer than until the next onset."""
+        apart, lasting = (max(1, round(quarters * UNITS)) if quarters else 0 for quarters in (offset, duration))
+        return replace(self, offset=apart, duration=lasting)
+
     def transpositions(self, score: Score) -> range:
         pitches = [p for t in score.tracks if not t.is_drum for p in t.notes.numpy()["pitch"].tolist()]
         allowed = list(intervals(self.low - min(pitches), self.high - max(pitches))) or [0]
@@ -401,6 +409,8 @@ class NotesDecoder(Decoder):
             same = [i for i, (c, _) in enumerate(self._encoding.symbols, 1) if c == chord]
             symbols[same] = False
         remaining = None if self._end is None else (self._end - self.tick) // GRID
+        if self._encoding.offset:
+            remaining = None  # what a step says of its duration moves nothing
         if self._options.durations == "joined" and remaining is not None:
             symbols = _narrowed(symbols, self._units <= remaining)
         masks = [_narrowed(self._sounds | self._rests, symbols)]
@@ -415,7 +425,7 @@ class NotesDecoder(Decoder):
     def careful(self) -> list[Mask]:
         """So that the last onset has a quarter at least: what comes before it leaves that much."""
         masks = self.allowed()
-        if self._end is None or self._options.durations == "none":
+        if self._end is None or self._options.durations == "none" or self._encoding.offset:
             return masks
         remaining = (self._end - self.tick) // GRID
         field, units = (
@@ -432,9 +442,10 @@ class NotesDecoder(Decoder):
         if self._options.durations == "separate":
             units = DURATIONS[values[1] - 1] if values[1] else FIXED
         elif self._options.durations == "none":
-            units = FIXED
+            units = self._encoding.offset or FIXED
+        sounding, units = self._encoding.duration or units, self._encoding.offset or units
         velocity = velocity_of_bin(values[-1] - FIRST_VELOCITY) if self._options.velocities else VELOCITY
-        events = self._chord(chord, units * GRID, velocity)
+        events = self._chord(chord, min(sounding, units) * GRID, velocity)
         self._last = (chord, self._last[1] + 1 if chord == self._last[0] else 1)
         self._top = int(self._encoding._tops[values[0]])
         if self._top >= FIRST_TOP:
@@ -457,7 +468,8 @@ class NotesDecoder(Decoder):
     def ends_well(self) -> bool:
         """The last onset sounds, for a quarter at least where the network decides on durations."""
         sounds = self._last[0] not in (None, REST, ANY_CHORD)
-        return sounds and (self._options.durations == "none" or self._last_units >= UNITS)
+        fixed = self._options.durations == "none" or self._encoding.offset
+        return sounds and (bool(fixed) or self._last_units >= UNITS)
 
     def finish(self) -> list[Event]:
         return []
