@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from playbach import configs
 from playbach.encodings import NotesOptions
 from playbach.errors import UsageError
+from playbach.inspecting import configuration
 from playbach.options import TrainOptions
 
 
@@ -87,12 +88,12 @@ def test_what_a_bundle_keeps_can_be_read_again(tmp_path: Path) -> None:
         encoding="notes", notes=NotesOptions("folded", velocities=True), model="cnn", network={"image": 16},
         max_minutes=2.5, weights={"velocity": 0.25},
     )  # fmt: skip
-    text = configs.text(asdict(options))
+    text = configuration.text(asdict(options))
     assert "[events]" not in text, "of another encoding"
     assert TrainOptions(**configs.read(file(tmp_path, text))) == options
 
 
 @given(st.text())
 def test_any_text_survives(value: str) -> None:
-    written = configs.text({"name": value.encode("utf-8", "ignore").decode()})
+    written = configuration.text({"name": value.encode("utf-8", "ignore").decode()})
     assert tomllib.loads(written)["name"] == value.encode("utf-8", "ignore").decode()

@@ -1,4 +1,4 @@
-"""Options of training in a TOML file, read and written.
+"""Options of training in a TOML file; `playbach inspect MODEL --config` writes those of a bundle as one.
 
     model = "lstm"
     epochs = 60
@@ -111,25 +111,3 @@ def _table_of(name: str) -> str | None:
         if name in kind.__dataclass_fields__:
             return table
     return "network" if any(name in m.Config.__dataclass_fields__ for m in MODELS.values()) else None
-
-
-def text(options: Mapping[str, Any]) -> str:
-    """Options as such a file, which `read` gives back: `options` as a bundle's provenance keeps them, those that are
-    None left out, and the tables of encodings that are not meant."""
-    plain = {k: v for k, v in options.items() if v is not None and not isinstance(v, Mapping)}
-    tables = {k: v for k, v in options.items() if isinstance(v, Mapping) and v}
-    lines = [f"{name} = {_value(value)}" for name, value in plain.items()]
-    for name, values in tables.items():
-        if name in OPTIONS and name != options.get("encoding"):
-            continue
-        lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in str(value))
-    return f'"{escaped}"'

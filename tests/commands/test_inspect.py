@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 
@@ -251,3 +252,11 @@ def test_looking_imports_nothing_heavy(tmp_path: Path, lines_bundle: Path) -> No
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert not set(done.stderr.split()) & {"torch", "music21", "matplotlib", "onnxruntime", "PIL", "tqdm"}
+
+
+def test_the_options_of_a_training_can_be_used_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["inspect", "bach-chorales", "--config"]) == 0
+    found = tomllib.loads(capsys.readouterr().out)
+    assert (found["model"], found["encoding"], found["patience"]) == ("transformer", "chorale", 4)
+    assert main(["inspect", "bach-chorales", "--config", "--json"]) == 2
+    assert "--config goes with a model" in capsys.readouterr().err

@@ -43,6 +43,8 @@ def add(commands: Any) -> None:
                          "music (.mid, .midi, .musicxml, .xml, .mxl), a folder, or a built-in corpus")  # fmt: skip
     inspect.add_argument("--vocabulary", action="store_true", help="of a model: every symbol, of the context too")
     inspect.add_argument("--graph", action="store_true", help="of a model: its layers and parameters")
+    inspect.add_argument("--config", action="store_true",
+                         help="of a model: the options of its training, for playbach train --config")  # fmt: skip
     inspect.add_argument("--model", metavar="M", help="of music: tell how this model's vocabulary takes it")
     inspect.add_argument("--corpus", action="store_true",
                          help="take FILE for a built-in corpus, where a model has the same name")  # fmt: skip
@@ -56,6 +58,9 @@ def run(given: argparse.Namespace) -> int:
     if kind == "bundle" and given.graph:
         kind = "graph"
     _demand_sense(given, kind)
+    if given.config:
+        result(_config(given))
+        return 0
     lines, found, picture = {"bundle": _bundle, "graph": _graph, "music": _music, "corpus": _corpus}[kind](given)
     if given.json:
         made = {"picture": str(picture)} if picture else {}
@@ -74,6 +79,17 @@ def _bundle(given: argparse.Namespace) -> Told:
 
     bundle = inspecting.describe(given.file)
     return _bundle_lines(bundle, given.vocabulary), asdict(bundle), None
+
+
+def _config(given: argparse.Namespace) -> str:
+    from playbach import bundle as bundles
+    from playbach.inspecting import configuration
+
+    bundle = bundles.read(bundles.find(given.file))
+    options = bundle.manifest.get("provenance", {}).get("options")
+    if not isinstance(options, Mapping):
+        raise PlaybachError(f"{given.file}: it does not say how it was trained")
+    return configuration.text(options).rstrip()
 
 
 def _graph(given: argparse.Namespace) -> Told:
@@ -111,6 +127,8 @@ def _demand_sense(given: argparse.Namespace, kind: str) -> None:
         raise UsageError("--model goes with a file of music; a model is told of by itself")
     if given.vocabulary and kind != "bundle":
         raise UsageError("--vocabulary goes with a model; for music, --model M tells how one takes it")
+    if given.config and (kind != "bundle" or given.json or given.output):
+        raise UsageError("--config goes with a model, and with no other option")
     if given.graph and kind != "graph":
         raise UsageError("--graph goes with a model, not with music")
     if given.output is None:
