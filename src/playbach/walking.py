@@ -199,7 +199,7 @@ class Walk:
                 here.decoder.end_after(bars)
             if self._rules and here.decoder.left() == 0:
                 for _ in range(ENDINGS_TRIED):
-                    ending = list(self._last_bar(here, sampling))
+                    ending = self._last_bar(here, sampling)
                     if ending[-1].decoder.ends_well():
                         break
                 yield ending
@@ -209,11 +209,15 @@ class Walk:
                 yield [here]
         yield [replace(here, events=here.decoder.finish(), probabilities=())]
 
-    def _last_bar(self, place: Place, sampling: Sampling) -> Iterator[Place]:
-        place = replace(place, decoder=place.decoder.copy())
+    def _last_bar(self, place: Place, sampling: Sampling) -> list[Place]:
+        """All steps of a last bar. Only the last one keeps its state: some dozens of them are a lot of memory."""
+        place, ending = replace(place, decoder=place.decoder.copy()), list[Place]()
         while not place.decoder.finished:
             place = self._next(place, sampling, rules=True)
-            yield place
+            if ending:
+                ending[-1] = replace(ending[-1], state=None)
+            ending.append(place)
+        return ending
 
     def _next(self, place: Place, sampling: Sampling, rules: bool) -> Place:
         """One step of the network's own."""
