@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 import making  # noqa: E402
 import playbach  # noqa: E402
 from playbach import bundle as bundles  # noqa: E402
-from playbach import corpora, finetuning  # noqa: E402
+from playbach import bundling, corpora, finetuning  # noqa: E402
 from playbach.encodings import ENCODINGS, NotesOptions  # noqa: E402
 from playbach.errors import BundleError, CorpusError, PlaybachError, UsageError  # noqa: E402
 from playbach.models import Shape  # noqa: E402
@@ -98,6 +99,14 @@ def test_what_it_was_trained_on_is_not_held_out(first: Run, lines_folder: Path) 
     assert moved == sum(p.digest in trained for p in held_out)
     assert not any(p.digest in trained for side, p in honest.pieces() if side != "train")
     assert sum(1 for _ in honest.pieces()) == sum(1 for _ in corpus.pieces())
+
+
+def test_the_command_of_a_built_in_corpus_names_what_it_began_with(first: Run) -> None:
+    trained = first.trained
+    corpus, options = replace(trained.corpus, name="bach-chorales"), replace(trained.options, encoding="chorale")
+    on = replace(trained, corpus=corpus, options=options, base=finetuning.read("bach-chorales"))
+    assert bundling.command("x", on).startswith("playbach train --from bach-chorales --name x")
+    assert "--encoding" not in bundling.command("x", on)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def command(name: str, trained: Trained) -> str:
         decided = {"model", "encoding", *options.network, *chosen}
         given = {"from": trained.base.name, **{k: v for k, v in given.items() if k not in decided}}
     if corpus == DEFAULT and options.encoding == "chorale":
-        del given["encoding"]
+        given.pop("encoding", None)
     words = ["playbach", "train", *([] if corpus == DEFAULT else [corpus])]
     for flag, value in given.items():
         flag = flag.replace("_", "-")
