@@ -194,6 +194,7 @@ def test_who_never_reads_is_dropped_and_the_others_hear_nothing_of_it() -> None:
                 b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
+            assert await asyncio.to_thread(stuck.recv, 1000)  # the answer to the handshake, and nothing after that
             text = b'{"type":"join"}'
             stuck.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
             async with client(running.port, {"type": "join"}) as ws:
@@ -221,6 +222,29 @@ def test_who_never_reads_is_dropped_and_the_others_hear_nothing_of_it() -> None:
         for one, two in zip(bars, bars[1:]):
             assert two["at"] >= one["at"] + one["seconds"] - 0.002  # none was left out
         assert not any(m["type"] == "error" for m in got)
+
+
+def test_who_answers_no_ping_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playbach.server.running.PING_SECONDS", 0.3)
+    with serving() as running:
+
+        async def main() -> int:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(
+                b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            await reader.readuntil(b"\r\n\r\n")
+            text = b'{"type":"join"}'
+            writer.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+            async with client(running.port, {"type": "join"}) as ws, asyncio.timeout(20):
+                await until(ws, "bar")
+                while running.house.sockets > 1:
+                    await asyncio.sleep(0.05)
+                writer.close()
+                return running.house.counts.dropped
+
+        assert asyncio.run(main()) == 1
 
 
 def test_a_flood_of_connects_leaves_nothing_behind(house: Running) -> None:

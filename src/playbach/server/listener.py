@@ -26,6 +26,9 @@ GONE, REFUSED, FAULT, FULL, SILENT, SLOW, FLOOD = 1001, 1008, 1011, 1013, 4400, 
 ABORT = "playbach.abort"
 """The extension of the ASGI scope that cuts a connection to whom nothing can be said any more."""
 
+UNANSWERED = "playbach.unanswered"
+"""Stands among the extensions of a connection that was cut since it answered no ping."""
+
 
 class Closing(Exception):
     """The connection is to be closed with this code, and this reason."""
@@ -67,7 +70,7 @@ class Listener:
         except Closing as closing:
             await self._close(closing)
         except WebSocketDisconnect:
-            pass
+            house.counts.dropped += UNANSWERED in self._socket.scope.get("extensions", {})
         finally:
             house.sockets -= 1
 

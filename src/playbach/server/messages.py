@@ -99,11 +99,12 @@ def _object(text: str) -> dict[str, Any]:
 
 def _start(message: dict[str, Any]) -> StartOwn:
     given = {name: value for name, value in message.items() if value is not None}
+    bars = _whole(given, "bars")
     start = StartOwn(
         _name(given, "model"),
         _name(given, "runtime"),
         _whole(given, "seed"),
-        _whole(given, "bars") or BARS,
+        BARS if bars is None else bars,
         _number(given, "temperature"),
         _number(given, "tempo"),
         _changes(given.pop("changes", [])),

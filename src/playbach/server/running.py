@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from playbach.errors import PlaybachError
-from playbach.server.listener import ABORT
+from playbach.server.listener import ABORT, UNANSWERED
 from playbach.server.messages import MOST_BYTES
 
 MOST_UNREAD = 256 << 10
@@ -20,7 +20,8 @@ PING_SECONDS = 20.0
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """uvicorn's, which answers pings whether or not the answers are read, and cannot be made to cut a connection."""
+    """uvicorn's, which answers pings whether or not the answers are read, waits for ever for what a silent client has
+    not read, and cannot be made to cut a connection."""
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -33,6 +34,12 @@ class Socket(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             super().handle_ping()
+
+    def keepalive_timeout(self) -> None:
+        """The client has not answered a ping: it is cut, and so is what it has not read."""
+        super().keepalive_timeout()
+        self.scope["extensions"][UNANSWERED] = {}
+        self.transport.abort()
 
 
 class Server(uvicorn.Server):
