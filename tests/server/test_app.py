@@ -15,12 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from running_server import Running, client, serving, until
+from running_server import TINY, Running, client, serving, until
 
 from playbach import instruments
 from playbach.errors import UsageError
+from playbach.live import Settings
 from playbach.outputs.endless import frame_bytes
 from playbach.server import guard, page
+from playbach.server.broadcast import MOST_UNREAD, Broadcast, Ear
+from playbach.server.house import House, models
+from playbach.server.station import Station
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +165,29 @@ def test_live_mp3_is_whole_frames_of_music_that_late_comers_share(house: Running
         assert rate == 44_100
         assert sound.shape[1] == 2
         assert np.sqrt(np.mean(sound[rate:] ** 2)) > 0.01
+
+
+def test_who_does_not_read_live_mp3_is_dropped() -> None:
+    """And the others go on."""
+
+    async def main() -> tuple[list[Ear], int]:
+        model, runtime, composer = house_.composer(None, None)
+        radio = Broadcast(house_, Station(house_, model, runtime, composer, Settings(1, 4)))
+        slow, quick = radio.come(), radio.come()
+        for number in range(MOST_UNREAD + 1):
+            radio._send(bytes([number]))
+            assert await quick.blocks.get() == bytes([number])
+        radio.go(slow)
+        radio.go(quick)
+        await radio.close()
+        return [slow, quick], house_.counts.dropped
+
+    house_ = House(models([TINY]))
+    (slow, quick), dropped = asyncio.run(main())
+    assert slow.dropped.is_set()
+    assert not quick.dropped.is_set()
+    assert dropped == 1
+    assert house_.audio == 0
 
 
 def test_the_sound_test_sounds(house: Running) -> None:

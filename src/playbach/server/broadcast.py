@@ -29,7 +29,13 @@ BURST = 6
 MOST_UNREAD = 30
 """Blocks that may wait for one listener: a quarter of a minute."""
 
-_Queue = asyncio.Queue[bytes | None]
+
+class Ear:
+    """One listener: the blocks that wait for it, and whether it has let too many of them wait."""
+
+    def __init__(self) -> None:
+        self.blocks: asyncio.Queue[bytes] = asyncio.Queue(MOST_UNREAD)
+        self.dropped = asyncio.Event()
 
 
 class Broadcast:
@@ -39,7 +45,7 @@ class Broadcast:
         self._house, self._station = house, station
         self._clock = clock or RealClock()
         self._thread = ThreadPoolExecutor(1, "sound")
-        self._queues: set[_Queue] = set()
+        self._ears: set[Ear] = set()
         self._latest: deque[bytes] = deque(maxlen=BURST)
         self._task: asyncio.Task[None] | None = None
 
@@ -47,22 +53,22 @@ class Broadcast:
     def full(self) -> bool:
         return self._house.audio >= self._house.limits.audio
 
-    def come(self) -> _Queue:
-        """A queue of MP3 from now on; None in it says that it is over."""
-        queue: _Queue = asyncio.Queue(MOST_UNREAD)
+    def come(self) -> Ear:
+        """Somebody who hears from now on."""
+        ear = Ear()
         if self._task is None or self._task.done():
             self._latest.clear()
             self._task = asyncio.get_running_loop().create_task(self._run())
         for block in self._latest:
-            queue.put_nowait(block)
-        self._queues.add(queue)
+            ear.blocks.put_nowait(block)
+        self._ears.add(ear)
         self._house.audio += 1
-        return queue
+        return ear
 
-    def go(self, queue: _Queue) -> None:
-        self._queues.discard(queue)
+    def go(self, ear: Ear) -> None:
+        self._ears.discard(ear)
         self._house.audio -= 1
-        if not self._queues and self._task is not None:
+        if not self._ears and self._task is not None:
             self._task.cancel()
             self._task = None
 
@@ -91,14 +97,13 @@ class Broadcast:
 
     def _send(self, block: bytes) -> None:
         self._latest.append(block)
-        for queue in list(self._queues):
+        for ear in list(self._ears):
             try:
-                queue.put_nowait(block)
+                ear.blocks.put_nowait(block)
             except asyncio.QueueFull:
                 self._house.counts.dropped += 1
-                self._queues.discard(queue)
-                queue.get_nowait()
-                queue.put_nowait(None)
+                self._ears.discard(ear)
+                ear.dropped.set()
 
 
 def _block(sounding: Sounding, bars: list[TimedBar], encoder: Mp3) -> bytes:
@@ -119,16 +124,15 @@ class _Audio(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        queue = self._broadcast.come()
-        gone = asyncio.create_task(_gone(receive))
-        sending = asyncio.create_task(_send_all(queue, send))
+        ear = self._broadcast.come()
+        ends = [asyncio.create_task(c) for c in (_gone(receive), _send_all(ear, send), ear.dropped.wait())]
         try:
-            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._broadcast.go(queue)
-            for task in (gone, sending):
+            self._broadcast.go(ear)
+            for task in ends:
                 task.cancel()
-            await asyncio.gather(gone, sending, return_exceptions=True)
+            await asyncio.gather(*ends, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:
@@ -136,9 +140,9 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _send_all(queue: _Queue, send: Send) -> None:
-    while (block := await queue.get()) is not None:
-        await send({"type": "http.response.body", "body": block, "more_body": True})
+async def _send_all(ear: Ear, send: Send) -> None:
+    while True:
+        await send({"type": "http.response.body", "body": await ear.blocks.get(), "more_body": True})
 
 
 def audio_response(broadcast: Broadcast) -> Response:

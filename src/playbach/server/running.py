@@ -17,6 +17,7 @@ from playbach.server.messages import MOST_BYTES
 MOST_UNREAD = 256 << 10
 """Bytes that may wait in a connection's buffer before a client's pings are no longer answered but ended."""
 PING_SECONDS = 20.0
+UNREAD_SECONDS = 60
 
 
 class Socket(WebSocketsSansIOProtocol):
@@ -85,6 +86,8 @@ def listening(host: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # what a dropped client never reads is thrown away by then
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         opened.bind((host, port))
         opened.listen(2048)
     except OSError as error:
