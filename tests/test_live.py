@@ -18,6 +18,7 @@ from playbach.composing import Composer
 from playbach.errors import UsageError
 from playbach.events import Note
 from playbach.live import NEXT, Bar, Change, Item, Pacing, Programme, Session, Settings, Stream, TimedBar
+from playbach.walking import Turn
 
 TINY = Path(__file__).parent / "golden" / "tiny.playbach"
 BARS = 5
@@ -121,6 +122,12 @@ def test_temperature_changes_notes_from_its_bar_on(composer: Composer) -> None:
             return [(n[2], n[4], n[5], n[6]) for n in notes(bars) if n[0] == 0 and n[2] < line]
 
         assert begun(plain) == begun(hot)
+        # From its bar line on it is the piece that was asked to turn there.
+        piece = composer.piece(seed, bars=BARS, turns=(Turn(3, 4.0),))
+        turned = sorted(
+            (n.tick, n.track, n.pitch, n.velocity) for n in piece if isinstance(n, Note) and n.tick >= line
+        )
+        assert turned == sorted((n[2], n[4], n[5], n[6]) for n in notes(hot) if n[0] == 0 and n[2] >= line)
         different += notes(plain) != notes(hot)
     assert different >= 3
 
