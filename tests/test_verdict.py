@@ -28,6 +28,14 @@ def test_fitting_well() -> None:
     assert "2.70 bits per note on training music, 3.00 on held-out music (best epoch 4)" in str(verdict)
 
 
+@pytest.mark.parametrize(("train", "larger"), [(3.44, True), (3.30, True), (3.28, False), (2.95, False)])
+def test_where_hardly_anything_is_learnt_by_heart_a_larger_network_comes_first(train: float, larger: bool) -> None:
+    verdict = said([train] * 12, [3.87] * 12)
+    assert verdict.word == "fitting well"
+    assert ("try a larger network or less dropout first" in str(verdict)) is larger
+    assert ("More music would help most" in str(verdict)) is not larger
+
+
 def test_overfitting_where_validation_turned() -> None:
     verdict = said([4.0, 3.5, 3.2, 2.9, 2.5, 2.1], [4.1, 3.7, 3.5, 3.52, 3.66, 3.9])
     assert verdict.word == "overfitting"

@@ -15,6 +15,8 @@ LITTLE_MUSIC = 2000
 """Training symbols below which nothing helps but more music."""
 WIDE_GAP = 0.75
 """Training music has been learnt by heart where it costs less than this share of what held-out music costs."""
+NARROW_GAP = 0.85
+"""Where it costs more than this share, hardly anything is learnt by heart: a larger network may learn more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def judge(
         found = Verdict("fitting well", (
             f"Fitting well: {train[best]:.2f} bits per note on training music, {valid[best]:.2f} on held-out music "
             f"(best epoch {best + 1}).",
-            "More music would help most.",
+            "Training music costs nearly as much: try a larger network or less dropout first, then more music."
+            if train[best] > NARROW_GAP * valid[best]
+            else "More music would help most.",
         ))  # fmt: skip
     return Verdict(found.word, (*found.lines, size))
 
