@@ -303,7 +303,7 @@ def _some(kind: type, *more: str) -> SearchStrategy[tuple[str, dict[str, Any]]]:
 
 
 def _option_cases() -> SearchStrategy[Any]:
-    from playbach.training import TrainOptions
+    from playbach.options import TrainOptions
 
     network = st.dictionaries(
         st.sampled_from(("hidden", "layers", "embedding", "dropout", "x")), odd_values, max_size=2
@@ -324,7 +324,7 @@ def _option_cases() -> SearchStrategy[Any]:
 
 def _play_options(ground: Ground, case: Any) -> None:
     import playbach
-    from playbach.training import TrainOptions
+    from playbach.options import TrainOptions
 
     what, given_ = case
     ground.fresh("x")

@@ -210,7 +210,7 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as stop:
         main(["train", "--help"])
     assert stop.value.code == 0
-    from playbach.training import TrainOptions
+    from playbach.options import TrainOptions
 
     told = " ".join(capsys.readouterr().out.split())
     assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
