@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence as List
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from playbach.batches import IGNORED, Batch
 from playbach.checkpoints import weights_of
@@ -85,7 +85,7 @@ def _probe(
 
 
 def train_step(
-    model: Model,
+    model: nn.Module,
     batch: Batch,
     optimiser: torch.optim.Optimizer,
     options: TrainOptions,
@@ -96,10 +96,12 @@ def train_step(
     """One step down the gradient.
 
     Args:
+        model: the network, or one whose gradients become means over several processes.
         weights: how much the cost of each of the F fields counts; None is 1.
 
     Returns:
-        the loss in nats a step of music, by these weights.
+        the loss in nats a step of music, by these weights; with a share of a batch, what this process adds to the
+        mean over all processes.
     """
     model.train()
     previous, context, target = (
@@ -107,7 +109,7 @@ def train_step(
     )
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = model(previous, context)
-    costs = [_cost(scores, target[..., f]) for f, scores in enumerate(logits)]
+    costs = [_cost(scores, target[..., f], batch.among) for f, scores in enumerate(logits)]
     loss = torch.stack([cost * w for cost, w in zip(costs, weights or [1.0] * len(costs))]).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -116,5 +118,9 @@ def train_step(
     return float(loss.detach())
 
 
-def _cost(scores: Tensor, target: Tensor) -> Tensor:
-    return torch.nn.functional.cross_entropy(scores.float().flatten(0, 1), target.flatten(), ignore_index=IGNORED)
+def _cost(scores: Tensor, target: Tensor, among: float | None) -> Tensor:
+    """The mean cost of a field's symbols, or its sum divided by `among`."""
+    scores, target = scores.float().flatten(0, 1), target.flatten()
+    if among is None:
+        return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED)
+    return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction="sum") / among

@@ -45,9 +45,10 @@ def description(
     }
 
 
-def made_by() -> str:
+def made_by(processes: int = 1) -> str:
     """What two runs must have in common to end with the very same weights, besides the machine."""
-    return f"torch {version('torch')}, numpy {version('numpy')}, {torch.get_num_threads()} threads"
+    found = f"torch {version('torch')}, numpy {version('numpy')}, {torch.get_num_threads()} threads"
+    return found if processes == 1 else f"{found}, {processes} processes"
 
 
 def find(into: Path, folder: str | Path | None, name: str | None, named: str | Path | None) -> Path:

@@ -20,6 +20,7 @@ from playbach import bundle as bundles
 from playbach import bundling, checkpoints, corpora, curves, finetuning, plots, resuming, run_folders
 from playbach.checkpoints import RunState
 from playbach.corpora import Corpus
+from playbach.distributed import ALONE, World
 from playbach.errors import CorpusError, MissingExtra, UsageError
 from playbach.files import shown, writing
 from playbach.finetuning import Base
@@ -60,6 +61,7 @@ def run(
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
+    world: World = ALONE,
 ) -> Run:
     """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write the bundle.
 
@@ -72,6 +74,7 @@ def run(
         into: the folder for the files, which must exist.
         report: told each line as it comes.
         progress: makes a progress bar, called as `tqdm`.
+        world: of which this is the leading process; the others are in `following.follow` meanwhile.
 
     Raises:
         CorpusError: there is too little music.
@@ -88,9 +91,10 @@ def run(
     corpus, options = _corpus(folder, options, said, progress, base)
     name = name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}"
     what = {**resuming.description(folder, corpus, options, base), "tensorboard": tensorboard}
+    what["made_by"] = resuming.made_by(world.size)
     taken = (bundles.SUFFIX, PICTURE, LOG, METRICS, *[TENSORBOARD] * tensorboard)
     claimed = run_folders.create(Path(into), name, taken, what)
-    return _run(claimed, corpus, options, said, progress, base, resumed=False)
+    return _run(claimed, corpus, options, said, progress, base, False, world)
 
 
 def resume(
@@ -102,6 +106,7 @@ def resume(
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
+    world: World = ALONE,
 ) -> Run:
     """Go on with a training that was cut short, to the same end as if it had not been.
 
@@ -129,7 +134,7 @@ def resume(
     except BaseException:
         claimed.release()
         raise
-    return _run(claimed, corpus, options, said, progress, base, resumed=begun)
+    return _run(claimed, corpus, options, said, progress, base, begun, world)
 
 
 class _Said:
@@ -152,6 +157,7 @@ def _run(
     progress: Any,
     base: Base | None,
     resumed: bool,
+    world: World,
 ) -> Run:
     stem = claimed.stem
     with _kept(claimed):
@@ -159,9 +165,9 @@ def _run(
             resuming.keep_base(claimed, base)
         # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
         with _interruptible(say) as interrupted:
-            hooks = _RunHooks(claimed, say, progress, interrupted)
+            hooks = _RunHooks(claimed, say, progress, interrupted, world.size)
             try:
-                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS, base=base)
+                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS, base=base, world=world)
             finally:
                 hooks.close()
             verdict = _verdict(trained)
@@ -265,8 +271,14 @@ def _interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
 class _RunHooks(Hooks):
     """Hooks that draw a progress bar and keep the run's state on disk."""
 
-    def __init__(self, claimed: RunFolder, say: _Said, progress: Any, interrupted: threading.Event) -> None:
-        self._path, self._say, self._progress = claimed.path / STATE, say, progress
+    kept: Path
+
+    def __init__(
+        self, claimed: RunFolder, say: _Said, progress: Any, interrupted: threading.Event, processes: int
+    ) -> None:
+        self._processes = processes
+        self.kept = claimed.path / STATE
+        self._say, self._progress = say, progress
         self._made_by, self._interrupted = claimed.description.get("made_by"), interrupted
         self._bar: Any = None
         self._saved, self._cost = time.monotonic(), 0.0
@@ -299,7 +311,7 @@ class _RunHooks(Hooks):
         began, at = time.monotonic(), (state.step, state.epoch)
         if began - self._saved < wait or at == self._at:
             return
-        checkpoints.write(self._path, state, {"said": self._say.lines})
+        checkpoints.write(self.kept, state, {"said": self._say.lines})
         self._saved, self._at = time.monotonic(), at
         self._cost = self._saved - began
 
@@ -311,11 +323,11 @@ class _RunHooks(Hooks):
             self._board.add(state.history[-1])
 
     def resume(self, state: RunState) -> None:
-        if not self._path.exists():
+        if not self.kept.exists():
             return
-        self._say.lines[:] = checkpoints.read(self._path, state)["said"]
+        self._say.lines[:] = checkpoints.read(self.kept, state)["said"]
         self._say(f"Resumed in epoch {state.epoch}, after {state.step} steps")
-        now = resuming.made_by()
+        now = resuming.made_by(self._processes)
         if self._made_by != now:
             self._say(f"Begun with {self._made_by}, now with {now}: the weights may come out a little different")
 

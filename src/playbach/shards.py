@@ -36,7 +36,7 @@ from playbach.corpora import Piece, Progress, processors, revived
 from playbach.encodings import Encoding, Header, Sequence, transposed
 from playbach.encodings.base import Ints
 from playbach.errors import PlaybachError, ScoreError
-from playbach.files import writing
+from playbach.files import shown, writing
 from playbach.scores import START, fork_allowed
 
 PIECES = 32
@@ -81,6 +81,11 @@ class Shards:
         self.index: npt.NDArray[np.int64] = np.concatenate(tables)
         self.left_out = left_out
         self._mapped: OrderedDict[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = OrderedDict()
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._paths[0].parent
 
     def window(self, row: int, begin: int, end: int) -> tuple[Ints, Ints]:
         """Steps (T, F) and context (T, C) from `begin` to `end` of one sequence."""
@@ -186,6 +191,23 @@ def build(
     if not kept:
         weakref.finalize(shards, shutil.rmtree, folder, ignore_errors=True)
     return shards
+
+
+def opened(encoding: Encoding, name: str, folder: Path) -> Shards:
+    """What another process has built in a folder and vouches for.
+
+    Raises:
+        PlaybachError: it is not there, as when the folder is another machine's own.
+    """
+    paths = sorted(folder.glob(f"{name}-*.json"))
+    try:
+        found = [json.loads(path.read_text("utf-8")) for path in paths]
+        return Shards(encoding, paths, [one["index"] for one in found], [])
+    except (OSError, ValueError, KeyError, TypeError) as error:  # among them: none at all
+        raise PlaybachError(
+            f"{shown(folder)}: the encoded music cannot be read here; train in a folder that all machines share, "
+            "under the same path"
+        ) from error
 
 
 def _types(encoding: Encoding) -> tuple[Any, Any]:

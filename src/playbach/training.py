@@ -1,7 +1,8 @@
 """Training: a corpus in, a bundle out, with early stopping on held-out pieces and the best weights kept.
 
-The loop reads from top to bottom in `train`. No schedule depends on the clock; `max_minutes` only stops. Needs torch
-(extra `train`).
+The loop reads from top to bottom in `train`. No schedule depends on the clock; `max_minutes` only stops. Of several
+processes the first is in `train`, with the music and all decisions, and the others take their share of each step in
+`following.follow`. Needs torch (extra `train`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ import torch
 from playbach.batches import TrainingSet, previous_of
 from playbach.checkpoints import Epoch, RunState, weights_of
 from playbach.corpora import SIDES, Corpus
-from playbach.descent import optimiser_of, pick_device, pick_dtype, train_step
+from playbach.descent import optimiser_of, pick_device, pick_dtype
+from playbach.distributed import ALONE, World
 from playbach.encodings import ENCODINGS, OPTIONS, Encoding, Sequence
 from playbach.encodings.base import Ints
 from playbach.errors import CorpusError, PlaybachError, UsageError
@@ -28,6 +30,7 @@ from playbach.evaluation import Figures, commonest, measure
 from playbach.figures import figures as measured
 from playbach.figures import guesses
 from playbach.finetuning import Base
+from playbach.following import Place, Steps
 from playbach.models import Model, Shape, build
 from playbach.ngram import NGram
 from playbach.options import TrainOptions
@@ -41,6 +44,7 @@ MIN_GAIN = 0.001
 """An epoch is an improvement where its bits per note are lower than the best by this share."""
 PROBE_STEPS = 12
 MOST_COUNTED = 1_000_000
+APART = "use the same GPUs and versions on all machines (process 0's weights are those kept)"
 Moment = Literal["step", "epoch", "end"]
 """After what the state of a run stands still: a step, an epoch and its measuring, the whole training."""
 
@@ -83,6 +87,9 @@ class Diverged(PlaybachError):
 class Hooks:
     """What a run tells of itself as it goes; the default says nothing."""
 
+    kept: Path | None = None
+    """Where `save` puts the state, for other processes to read when the run is taken up again."""
+
     def say(self, line: str) -> None: ...
 
     def encoding(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
@@ -118,21 +125,28 @@ def train(
     clock: Callable[[], float] = time.monotonic,
     folder: Path | None = None,
     base: Base | None = None,
+    world: World = ALONE,
 ) -> Trained:
     """Train a network on a corpus until it stops getting better, is told to stop, or its epochs are over.
 
     Args:
         base: what to begin with; the options are then those of `finetuning.options_of`.
         folder: for the encoded music, which is found there when training is taken up again; None is one of its own.
+        world: of which this is the leading process; the others are in `following.follow` meanwhile.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or a batch has fewer windows than there are processes.
         CorpusError: none of a side's pieces can be encoded.
         PlaybachError: training diverged, or was stopped before it began.
     """
     hooks = hooks or Hooks()
     entered = clock()
-    device = pick_device(options.device)
+    if options.batch is not None and options.batch < world.size:
+        raise UsageError(
+            f"a batch of {options.batch} windows cannot be shared by {world.size} processes; give a larger --batch, "
+            "or start fewer processes"
+        )
+    device = world.device(pick_device(options.device))
     torch.manual_seed(options.seed)
 
     encoding = base.grown(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
@@ -145,22 +159,23 @@ def train(
     shape = Shape.of(encoding)
     model = (base.network(shape) if base else build(options.model, shape, options.network)).to(device)
     low, high = BATCH_LIMITS
-    batch = options.batch or min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
+    chosen = min(max(data.windows(options.window) // BATCHES_AN_EPOCH, low), high)
+    batch = options.batch or max(chosen, world.size)
     optimiser = optimiser_of(model, options)
     state = RunState(model, optimiser, copy.deepcopy(model), weights_of(model), options.learning_rate)
     hooks.resume(state)
     if not state.step:
         first = next(data.epoch(0, options.seed, options.window, batch))
-        chosen, state.why_dtype = pick_dtype(model, first, options, device)
-        state.dtype = str(chosen).removeprefix("torch.")
-        for line in _opening_lines(corpus, encoding, model, data, device, state, batch):
+        dtype, state.why_dtype = pick_dtype(model, first, options, device)
+        state.dtype = str(dtype).removeprefix("torch.")
+        for line in _opening_lines(corpus, encoding, model, data, device, state, batch, world.size):
             hooks.say(line)
 
-    dtype: torch.dtype = getattr(torch, state.dtype)
-    steps_an_epoch = -(-data.windows(options.window) // batch)
-    warmup = min(100, 5 * steps_an_epoch)
+    steps = Steps(model, data, optimiser, options, weights, batch, state.dtype, device, world)
+    world.tell(steps.told(encoding, hooks.kept if state.step else None))
+    network = world.network(model, device)
     before = state.seconds
-    hooks.begin(options.epochs * steps_an_epoch, state.step)
+    hooks.begin(options.epochs * steps.an_epoch, state.step)
 
     def elapsed() -> float:
         return before + clock() - entered
@@ -173,16 +188,17 @@ def train(
 
     stopped = _over(state, options)  # where it was resumed after its last epoch
     while stopped is None:
-        for window in data.epoch(state.epoch, options.seed, options.window, batch, state.batches):
-            for group in optimiser.param_groups:
-                group["lr"] = state.rate * min(1.0, (state.step + 1) / warmup)
-            loss = train_step(model, window, optimiser, options, device, dtype, weights)
+        place = Place(state.epoch, state.batches, state.step, state.rate)
+        world.tell(asdict(place))
+        for loss in steps.through(place, network):
             _average(state, options.averaging)
             state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
             hooks.advance(loss)
             hooks.save(state, "step")
-            if interruption():
+            if world.agreed(interruption() is not None, device):
                 break
+        if not world.same(model, device):
+            hooks.say(f"The processes' weights are not the same any more; {APART}")
         interrupted = interruption()
         if interrupted and state.history:  # the best is kept; an unfinished epoch is not worth measuring
             stopped = interrupted
@@ -203,13 +219,15 @@ def train(
         stopped = _over(state, options) or interrupted
 
     hooks.save(state, "end")
+    world.tell(None)
+    world.leave()
     model.load_state_dict(state.best)
     figures = measure(model, encoding, test)
     baseline = commonest(encoding, data.originals(), test)
     ngram = _counted(data, encoding, test, hooks)
     return Trained(
         model.cpu().eval(), encoding, corpus, options, tuple(state.history), figures, baseline, ngram, elapsed(),
-        stopped, str(device), state.dtype, batch, data.steps, max(valid, key=len), base,
+        stopped, device.type, state.dtype, batch, data.steps, max(valid, key=len), base,
     )  # fmt: skip
 
 
@@ -308,11 +326,12 @@ def example(trained: Trained, steps: int = 300) -> tuple[Ints, Ints]:
 
 def _opening_lines(
     corpus: Corpus, encoding: Encoding, model: Model, data: TrainingSet, device: torch.device,
-    state: RunState, batch: int,
+    state: RunState, batch: int, processes: int,
 ) -> Iterator[str]:  # fmt: skip
     sides = ", ".join(f"{len(getattr(corpus, s))} {s}" for s in ("train", "valid", "test"))
     yield f"Corpus {corpus.name}: {sides} pieces of {corpus.tunes} tunes"
     symbols = " + ".join(f"{len(f)} {f.name}s".replace("ys", "ies") for f in encoding.fields)
     yield f"Encoding {encoding.name}: {symbols}; {data.steps} training steps, in {data.sequences} keys"
     where = f"{device.type}, {state.dtype} ({state.why_dtype}), batches of {batch}"
+    where += f" over {processes} processes" if processes > 1 else ""
     yield f"Model {model.name}: {model.parameter_count()} parameters; {where}"

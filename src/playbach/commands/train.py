@@ -11,10 +11,13 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from playbach.commands import result, say
 from playbach.errors import UsageError
+
+if TYPE_CHECKING:
+    from playbach.distributed import World
 
 NETWORK = (
     "layers", "dropout", "width", "heads", "memory", "symbol_dropout", "hidden", "embedding", "onehot", "image",
@@ -122,6 +125,17 @@ def add(commands: Any) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
+    from playbach import distributed, following
+
+    with distributed.joined() as world:
+        if world.leads:
+            _lead(given, world)
+        else:
+            following.follow(world)
+    return 0
+
+
+def _lead(given: argparse.Namespace, world: World) -> None:
     from playbach import configs, finetuning, runs
     from playbach.options import TrainOptions
 
@@ -137,7 +151,7 @@ def run(given: argparse.Namespace) -> int:
     folder, name = chosen.pop("folder", None), given.name or chosen.pop("name", None)
     chosen.pop("name", None)
     _add_flags(chosen, given)
-    talk: dict[str, Any] = {"name": name, "report": _talk, "progress": _progress_bar()}
+    talk: dict[str, Any] = {"name": name, "report": _talk, "progress": _progress_bar(), "world": world}
     if given.resume is None:
         begun = finetuning.read(base) if base is not None else None
         options = finetuning.options_of(begun, chosen) if begun else chosen
@@ -148,7 +162,6 @@ def run(given: argparse.Namespace) -> int:
         done = runs.resume(given.resume or None, chosen, folder=folder, **talk)
     say(f"Curves in {done.picture}, log in {done.log}")
     result(str(done.path))
-    return 0
 
 
 def _of_file(found: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
