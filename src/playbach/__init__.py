@@ -101,7 +101,7 @@ def evaluate(
 
     Args:
         report: told each line of talk.
-        options: those of `playbach.held_out.EvaluationOptions`: side, samples, bars, no_rules.
+        options: those of `playbach.held_out.EvaluationOptions`: side, samples, bars, no_rules, continuations.
 
     Raises:
         BundleError: there is no such model, or it is damaged.

@@ -16,7 +16,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from playbach._version import __version__
-from playbach.commands import UnwrittenResult, compose, corpora, evaluate, inspect, models, play, serve, train
+from playbach.commands import (
+    UnwrittenResult,
+    benchmark,
+    compose,
+    corpora,
+    evaluate,
+    inspect,
+    models,
+    play,
+    serve,
+    train,
+)
 from playbach.errors import MissingExtra, PlaybachError, UsageError
 
 EXTRAS = dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train")
@@ -82,6 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"playbach {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback where something fails")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (compose, play, serve, train, evaluate, inspect, models, corpora):
+    for command in (compose, play, serve, train, evaluate, inspect, models, corpora, benchmark):
         command.add(commands)
     return parser

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach import corpora
+from playbach import continuations, corpora
 from playbach.batches import previous_of
 from playbach.composing import ComposeOptions, Composer
+from playbach.continuations import MOST_PROBABLE, Agreement
 from playbach.corpora import SIDES, Piece
 from playbach.encodings import Encoding, Sequence, transposed
 from playbach.encodings.base import LEFT_UNKNOWN
@@ -50,18 +51,22 @@ Report = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
     """`side` is one of GROUPS, None for all. `samples` pieces of `bars` bars are composed with the rules of the craft
-    (none where it is None), and with `no_rules` once more without them."""
+    (none where it is None), and with `no_rules` once more without them. In `continuations` places of each group the
+    model goes on by itself; True means `continuations.PLACES` of them, None that nothing is gone on with."""
 
     side: str | None = None
     samples: int | None = None
     bars: int = ComposeOptions().bars
     no_rules: bool = False
+    continuations: int | None = None
 
     def __post_init__(self) -> None:
         if self.side is not None and self.side not in GROUPS:
             raise UsageError(f"no side called {self.side!r}; there are: {', '.join(GROUPS)}")
-        if self.samples is not None and not (isinstance(self.samples, int) and self.samples >= 1):
-            raise UsageError(f"samples must be at least 1, not {self.samples!r}")
+        for name in ("samples", "continuations"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise UsageError(f"{name} must be at least 1, not {value!r:.40}")
         ComposeOptions(bars=self.bars)  # has checks of its own
 
 
@@ -74,10 +79,20 @@ class Row:
     figures: Figures
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """How one guesser goes on with the pieces of one group; `choice` is one of continuations.CHOICES."""
+
+    group: str
+    guesser: str
+    choice: str
+    agreement: Agreement
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Everything that was found: `rows`, the headline first; `composed`, measures by what was measured; `remarks`,
-    lines that must be read with them."""
+    lines that must be read with them; `continued`, how well pieces are gone on with."""
 
     model: str
     bundle: str
@@ -87,6 +102,7 @@ class Evaluation:
     rows: tuple[Row, ...]
     composed: Mapping[str, Measures] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    continued: tuple[Continued, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -143,12 +159,19 @@ def evaluate(
         if baseline is not None and group != "train":
             rows.append(Row(group, NGRAM, figures(_counted(baseline, sequences), sequences, encoding)))
             rows.append(Row(group, COMMONEST, commonest(encoding, map(encoding.encode, scores["train"]), sequences)))
+    continued: list[Continued] = []
+    for group in measured_groups if options.continuations is not None else []:
+        sequences = _by_content(groups[group], encoded[group])
+        remarks += _too_short(group, sequences)
+        beside = None if group == "train" else baseline
+        continued += _continued(composer, beside, group, sequences, options, report)
     composed: dict[str, Measures] = {}
     if options.samples is not None:
         composed = dict(beside_corpus(composer, options, scores, measured_groups, report))
     return Evaluation(
-        bundle.name, bundle.sha256, encoding.name, encoding.voices == 4, music, tuple(rows), composed, tuple(remarks)
-    )
+        bundle.name, bundle.sha256, encoding.name, encoding.voices == 4, music, tuple(rows), composed, tuple(remarks),
+        tuple(continued),
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------- which pieces
@@ -216,6 +239,19 @@ def _encoded(pieces: List[Piece], encoding: Encoding) -> list[Sequence]:
     return found
 
 
+def _by_content(pieces: List[Piece], encoded: List[Sequence]) -> list[Sequence]:
+    """In an order that no file name decides."""
+    return [encoded[i] for i in sorted(range(len(pieces)), key=lambda i: pieces[i].digest)]
+
+
+def _too_short(group: str, sequences: List[Sequence]) -> Iterator[str]:
+    """A remark where some pieces cannot be gone on with."""
+    short = sum(not continuations.long_enough(len(s)) for s in sequences)
+    if short:
+        least = continuations.HEARD + continuations.STEPS
+        yield f"{short} of the {len(sequences)} pieces ({WORDS[group]}) are too short to go on with ({least} steps)"
+
+
 def _shared_tunes(train: List[Score], held_out: Mapping[str, List[Score]]) -> Iterator[str]:
     """A remark for each group of which some pieces set a tune that training pieces set, too."""
     for group, scores in held_out.items():
@@ -259,6 +295,30 @@ def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[Sequence]) -
         one = guesses(logits, steps[t])
         nats[t], right[t] = one.nats, one.right
     return (Guesses(nats[:n, i], right[:n, i]) for i, n in enumerate(lengths.tolist()))
+
+
+def _continued(
+    composer: Composer,
+    baseline: NGram | None,
+    group: str,
+    sequences: List[Sequence],
+    options: EvaluationOptions,
+    report: Report,
+) -> Iterator[Continued]:
+    """How the network, and a baseline where there is one, go on with pieces of one group, at the same places."""
+    most = continuations.PLACES if options.continuations is True else options.continuations or 0
+    places = continuations.choose_places([len(s) for s in sequences], most, np.random.default_rng(0))
+    if not places:
+        return
+    report(f"Going on at {len(places)} places ({WORDS[group]})")
+    encoding = composer.encoding
+    said = continuations.by_network(composer.runtime, encoding, sequences, places)
+    found = [(NETWORK, choice, symbols) for choice, symbols in said.items()]
+    if baseline is not None:
+        found.append((NGRAM, MOST_PROBABLE, continuations.by_ngram(baseline, sequences, places)))
+    for guesser, choice, symbols in found:
+        agreement = continuations.agreement(symbols, encoding, sequences, places)
+        yield Continued(group, guesser, choice, agreement)
 
 
 def _counted(baseline: NGram, sequences: Iterable[Sequence]) -> Iterator[Guesses]:

@@ -119,19 +119,19 @@ class NGram:
                 found[f][part] = _mixed(expert.powers, _logs(sides))
         return found
 
-    def listener(self) -> Listener:
-        """One that hears a piece step by step."""
-        return Listener(self)
+    def listener(self, steps: Ints | None = None, context: Ints | None = None) -> Listener:
+        """One that hears a piece step by step; given steps (T, F) and their context (T, C), it has heard those."""
+        return Listener(self, steps, context)
 
 
 class Listener:
     """A piece so far: `predict` from the next step's context, then `feed` the step that came."""
 
-    def __init__(self, model: NGram) -> None:
+    def __init__(self, model: NGram, steps: Ints | None = None, context: Ints | None = None) -> None:
         self._model = model
-        fields, context = len(model.encoding.fields), len(model.encoding.context)
-        self._steps: Ints = np.zeros((0, fields), np.int32)
-        self._context: Ints = np.zeros((0, context), np.int32)
+        fields, columns = len(model.encoding.fields), len(model.encoding.context)
+        self._steps: Ints = np.zeros((0, fields), np.int32) if steps is None else steps
+        self._context: Ints = np.zeros((0, columns), np.int32) if context is None else context
 
     def predict(self, context: Any) -> list[Floats]:
         """For each field (V_f,) the chances of every symbol, given the next step's context (C,)."""

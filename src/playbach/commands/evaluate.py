@@ -38,6 +38,9 @@ def add(commands: Any) -> None:
     evaluate.add_argument("--bars", type=int, metavar="N", help="with --samples: of each piece (default: 16)")
     evaluate.add_argument("--no-rules", action="store_true", help="with --samples: also leave the network alone, "
                           "without the rules of the craft, in a second column")  # fmt: skip
+    evaluate.add_argument("--continuations", nargs="?", type=int, const=True, metavar="N",
+                          help="leave the model alone at N places (default: 100) of each group of pieces, and tell "
+                               "how often it goes on as the piece does")  # fmt: skip
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -48,7 +51,9 @@ def run(given: argparse.Namespace) -> int:
     if given.samples is None and (given.bars is not None or given.no_rules):
         raise UsageError("--bars and --no-rules go with --samples N")
     bars = {} if given.bars is None else {"bars": given.bars}
-    options = EvaluationOptions(side=given.side, samples=given.samples, no_rules=given.no_rules, **bars)
+    options = EvaluationOptions(
+        side=given.side, samples=given.samples, no_rules=given.no_rules, continuations=given.continuations, **bars
+    )
     found = evaluate(composing.load(given.model), given.folder, options, say)
     if given.json:
         result(json.dumps(found.manifest(), indent=2, ensure_ascii=False))
@@ -61,6 +66,10 @@ def _text(found: Evaluation) -> Iterator[str]:
     yield f"{found.model} on {found.music}"
     yield ""
     yield from columns(list(_rows(found)), right=set(range(2, 12)))
+    if found.continued:
+        yield ""
+        yield "Left alone: the share of symbols that are as in the piece, by how many steps it has been alone"
+        yield from columns(list(_continued_rows(found)), right=set(range(2, 12)))
     if found.composed:
         yield ""
         yield from columns(list(composed_rows(found.composed)), right=set(range(1, 12)))
@@ -86,6 +95,22 @@ def _rows(found: Evaluation) -> Iterator[tuple[str, ...]]:
         if changes:
             line += [f"{f.changes:.1%}", f"{f.accuracy_of_changes:.3f}", f"{f.bits_per_change:.3f}"]
         yield tuple(line)
+        before = row.group
+
+
+def _continued_rows(found: Evaluation) -> Iterator[tuple[str, ...]]:
+    """Two lines for each guesser on each group: beside the piece itself, and beside other pieces."""
+    from playbach.held_out import WORDS
+
+    distances = list(found.continued[0].agreement.shares)
+    yield ("", "", "places", *(d.replace("-", "–") for d in distances))
+    before = ""
+    for row in found.continued:
+        beside, agreement = row.agreement.elsewhere, row.agreement
+        group = "" if row.group == before else WORDS[row.group]
+        shares = (f"{agreement.shares[d]:.3f}" for d in distances)
+        yield (group, f"{row.guesser}, {row.choice}", str(agreement.places), *shares)
+        yield ("", "  … beside other pieces", "", *(f"{beside[d]:.3f}" if beside else "–" for d in distances))
         before = row.group
 
 
