@@ -157,12 +157,15 @@ def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
         listened.feed(step)
     for one, other in zip(heard.predict(pieces[0].context[at]), listened.predict(pieces[0].context[at]), strict=True):
         assert np.array_equal(one, other)
-    said = continuations.by_ngram(model, pieces, [Place(0, at)])
-    mask = composer.encoding.decoder(pieces[0].header)
+    [said] = continuations.by_ngram(model, pieces, [Place(0, at)])
+    decoder = composer.encoding.decoder(pieces[0].header)
     for step in pieces[0].steps[:at]:
-        mask.feed(step)
-    best = np.where(mask.allowed()[0], heard.predict(pieces[0].context[at])[0], -1).argmax()
-    assert said[0, 0] == best
+        decoder.feed(step)
+    for symbol in said:
+        chances = listened.predict(decoder.context())
+        assert symbol == np.where(decoder.allowed()[0], chances[0], -1).argmax()
+        decoder.feed(np.array([symbol]))
+        listened.feed([symbol])
 
 
 # ------------------------------------------------------------------------------------------------------ comparing
