@@ -18,11 +18,12 @@ import making
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
-    "radio_load", "scaling",
+    "radio_load", "scaling", "fitting",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 
 import _bench  # noqa: E402
+import fitting  # noqa: E402
 import long_corpus  # noqa: E402
 import reading  # noqa: E402
 import startup  # noqa: E402
@@ -195,3 +196,35 @@ def test_a_small_folder_is_prepared_and_learnt_from() -> None:
     assert all(seconds > 0 for seconds in found["seconds"].values())
     for stage in ("preparing", "learning"):
         assert found[stage]["all_mb"] >= found[stage]["own_mb"] > 30  # numpy alone takes that
+
+
+# -------------------------------------------------------------------------------------------------------- fitting
+
+
+def test_tunes_are_taken_evenly() -> None:
+    paths = [Path(str(i)) for i in range(10)]
+    assert [p.name for p in fitting.evenly(paths, 4)] == ["0", "2", "5", "7"]
+    assert fitting.evenly(paths, 99) == paths
+
+
+def test_every_case_can_be_trained_and_has_a_picture_in_the_documentation() -> None:
+    pytest.importorskip("torch")
+    from playbach.options import TrainOptions
+
+    page = (FOLDER.parent / "docs" / "training.md").read_text("utf-8")
+    for case in fitting.CASES:
+        assert TrainOptions(network=case.network).network["dropout"] == case.changes.get("dropout", 0)
+        assert f"](images/fit-{case.name}.png)" in page
+        assert (FOLDER.parent / "docs" / "images" / f"fit-{case.name}.png").stat().st_size < 100_000
+
+
+def test_without_transposition_each_piece_stays_in_its_key_and_the_vocabulary_is_the_same() -> None:
+    from _own_key import OwnKey
+    from playbach.encodings import ENCODINGS
+
+    scores = [making.line(seed, 8, tonic=seed % 3) for seed in range(3)]
+    notes, own = ENCODINGS["notes"].fit(scores), OwnKey.fit(scores)
+    assert own.fields == notes.fields and own.context == notes.context
+    assert [list(own.transpositions(s)) for s in scores] == [[0]] * 3
+    assert any(len(notes.transpositions(s)) > 1 for s in scores)
+    assert own.manifest()["name"] == "own-key"

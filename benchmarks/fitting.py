@@ -1,0 +1,180 @@
+"""Overfitting and underfitting, on purpose: one small network after another on the same sixty fiddle tunes.
+
+Claim: the curves that `train` draws show whether a network is too large, too small, held back by too much dropout,
+or short of music; docs/training.md explains them. Each case differs from the first in what its name says, and in the
+number of epochs. Sizes and epochs were chosen so that each case shows clearly and takes less than a minute; they are
+no recipe for good music.
+
+The tunes are sixty of the built-in corpus ryans-mammoth, taken evenly through its titles, split by `train` as it
+splits every folder (seed 0). `train` always learns each tune in all the keys that lie within the corpus's range; the
+case `own-key` turns that off by an encoding of its own (`_own_key.py`). Everything runs on one thread in float32.
+Needs the extra `train`; the corpus is converted from music21 when first used, which takes about a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from _bench import Table, count, fail, parser, report, say
+
+CORPUS = "ryans-mammoth"
+SIZE: dict[str, Any] = {"width": 64, "layers": 2, "dropout": 0.0, "symbol_dropout": 0.0}
+"""The first case's network: far more parameters than there are notes to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A training: what is changed of SIZE, and for how many epochs."""
+
+    name: str
+    says: str
+    epochs: int
+    changes: dict[str, Any] = field(default_factory=dict)
+    encoding: str = "notes"
+
+    @property
+    def network(self) -> dict[str, Any]:
+        return {**SIZE, **self.changes}
+
+
+CASES = (
+    Case("too-large", "too large, no dropout", 25),
+    Case("own-key", "the same, no transposition", 25, encoding="own-key"),
+    Case("dropout", "the same, dropout 0.2", 30, {"dropout": 0.2}),
+    Case("smaller", "smaller, no dropout", 30, {"width": 16, "heads": 2}),
+    Case("too-small", "much too small", 30, {"width": 4, "heads": 1, "layers": 1, "feed_forward": 1}),
+    Case("too-much-dropout", "too large, dropout 0.9", 20, {"dropout": 0.9, "symbol_dropout": 0.5}),
+)
+
+
+def evenly(paths: list[Path], number: int) -> list[Path]:
+    """So many of the paths, at equal distances; all where there are no more."""
+    number = min(number, len(paths))
+    return [paths[i * len(paths) // number] for i in range(number)]
+
+
+def trained(case: Case, tunes: Path, into: Path) -> Any:
+    """The finished run of `playbach train` with the case's options."""
+    from playbach import runs
+    from playbach.encodings import ENCODINGS
+    from playbach.options import TrainOptions
+
+    if case.encoding not in ENCODINGS:
+        from _own_key import OwnKey
+
+        ENCODINGS[OwnKey.name] = OwnKey
+    options = TrainOptions(
+        encoding=case.encoding, network=case.network, epochs=case.epochs, device="cpu", dtype="float32"
+    )
+    return runs.run(tunes, options, name=f"fit-{case.name}", into=into, report=say)
+
+
+def figures(run: Any) -> dict[str, Any]:
+    """What the table and JSON say of a run."""
+    found = run.trained
+    best, last = found.best, found.history[-1]
+    return {
+        "parameters": found.model.parameter_count(),
+        "training_symbols": found.training_symbols,
+        "best_epoch": best.number,
+        "epochs": last.number,
+        "best": {"train": best.train.bits_per_note, "valid": best.valid.bits_per_note},
+        "last": {"train": last.train.bits_per_note, "valid": last.valid.bits_per_note},
+        "test": found.test.bits_per_note,
+        "guessing": found.baseline.bits_per_note,
+        "ngram": found.ngram.bits_per_note if found.ngram else None,
+        "verdict": run.verdict.word,
+        "seconds": found.seconds,
+    }
+
+
+def cells(case: Case, row: dict[str, Any]) -> tuple[str, ...]:
+    best, last = row["best"], row["last"]
+    return (
+        case.says,
+        f"{row['parameters']:,}",
+        f"{row['best_epoch']} of {row['epochs']}",
+        f"{best['train']:.2f}",
+        f"{best['valid']:.2f}",
+        f"{best['valid'] - best['train']:.2f}",
+        f"{last['train']:.2f}",
+        f"{last['valid']:.2f}",
+        f"{row['test']:.2f}",
+        row["verdict"],
+        f"{row['seconds']:.0f}",
+    )
+
+
+def options_of() -> argparse.Namespace:
+    options = parser(__doc__)
+    names = [case.name for case in CASES]
+    options.add_argument("--only", choices=names, action="append", metavar="CASE", help=f"of {', '.join(names)}")
+    options.add_argument("--tunes", type=count, default=60, help="to learn and to hold out (default: %(default)s)")
+    options.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="a new folder for the tunes, models, pictures and logs",
+    )
+    options.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="put fit-CASE.png there, in place of earlier ones"
+    )
+    return options.parse_args()
+
+
+def main() -> None:
+    given = options_of()
+    if given.pictures and not given.pictures.is_dir():
+        fail(f"{given.pictures}: no such folder")
+    if given.into:
+        try:
+            given.into.mkdir()
+        except OSError as error:
+            fail(f"{given.into}: cannot be made ({error.strerror}); name a new folder")
+        return measured(given, given.into)
+    with tempfile.TemporaryDirectory() as folder:
+        return measured(given, Path(folder))
+
+
+def measured(given: argparse.Namespace, into: Path) -> None:
+    import torch
+
+    from playbach import builtin
+    from playbach.errors import PlaybachError
+
+    torch.set_num_threads(1)
+    tunes = into / "tunes"
+    tunes.mkdir()
+    found: dict[str, dict[str, Any]] = {}
+    cases = [case for case in CASES if not given.only or case.name in given.only]
+    try:
+        for path in evenly(sorted(builtin.CORPORA[CORPUS].folder().glob("*.mid")), given.tunes):
+            shutil.copy(path, tunes)
+        for case in cases:
+            say(f"\n{case.name}: {case.says}")
+            run = trained(case, tunes, into)
+            found[case.name] = figures(run)
+            if given.pictures:
+                shutil.copyfile(run.picture, given.pictures / run.picture.name)
+    except PlaybachError as error:
+        fail(str(error))
+    columns = ("bits per note", "parameters", "best epoch", "train", "valid", "gap", "train, last", "valid, last",
+               "test", "verdict", "s")  # fmt: skip
+    one = found[cases[0].name]
+    notes = (
+        f"{len(list(tunes.iterdir()))} tunes of {CORPUS}; {one['training_symbols']:,} training symbols, each tune in "
+        "one key; train, valid and test at the best epoch, where not said otherwise",
+        f"Guessing by frequency: {one['guessing']:.2f}" + (f"; an n-gram: {one['ngram']:.2f}" if one["ngram"] else "")
+        + f" bits per note of the test side ({cases[0].name})",
+    )  # fmt: skip
+    table = Table(columns, tuple(cells(case, found[case.name]) for case in cases), notes)
+    report("Fitting: too large, too small, held back", table, {"cases": found}, ("torch", "numpy"), given.json)
+
+
+if __name__ == "__main__":
+    main()
