@@ -101,3 +101,13 @@ def test_one_epoch_is_judged_too(train: float, valid: float, word: str) -> None:
 
 def test_no_symbols_do_not_stop_the_verdict() -> None:
     assert "(7.0 for each)" in str(judge([3.0], [3.0], GUESSING, parameters=7, symbols=0))
+
+
+def test_a_narrow_gap_far_behind_a_rival_is_underfitting() -> None:
+    curves = [4.0, 3.85, 3.85, 3.84, 3.84], [4.2, 4.05, 4.05, 4.04, 4.04]
+    assert judge(*curves, 6.1, 15_000, 9_000, rival=(3.7, 1.8)).word == "underfitting"
+    assert "3.70" in str(judge(*curves, 6.1, 15_000, 9_000, rival=(3.7, 1.8)))
+    assert judge(*curves, 6.1, 15_000, 9_000, rival=(3.7, 3.6)).word == "fitting well", "music that is hard to guess"
+    assert judge(*curves, 6.1, 15_000, 9_000).word == "fitting well"
+    wide = [3.0, 2.5, 2.2, 2.1, 2.0], [4.2, 3.9, 3.9, 3.9, 3.9]
+    assert judge(*wide, 6.1, 15_000, 9_000, rival=(3.7, 1.8)).word != "underfitting"

@@ -349,6 +349,7 @@ def _verdict(trained: Trained) -> Verdict:
         trained.model.parameter_count(),
         trained.training_symbols,
         trained.history.index(trained.best),
+        (trained.test.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
     )
 
 

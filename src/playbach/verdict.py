@@ -18,6 +18,9 @@ WIDE_GAP = 0.75
 NARROW_GAP = 0.85
 """Where it costs more than this share, hardly anything is learnt by heart: a larger network may learn more."""
 
+BEHIND = 1.25
+"""A network loses clearly to a rival that learnt from the same pieces where held-out music costs it so much more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -37,6 +40,7 @@ def judge(
     parameters: int,
     symbols: int,
     best: int | None = None,
+    rival: tuple[float, float] | None = None,
 ) -> Verdict:
     """Judge the curves of a run.
 
@@ -46,6 +50,7 @@ def judge(
         parameters: of the network.
         symbols: of the training music, each piece in one key.
         best: index of the epoch whose weights were kept; by default that of the lowest `valid`.
+        rival: what held-out music costs the network, and an n-gram of the same pieces, in bits per note.
     """
     best = min(range(len(valid)), key=lambda i: valid[i]) if best is None else best
     tail = max(0, len(valid) - 1 - max(3, len(valid) // 10))
@@ -65,6 +70,13 @@ def judge(
             f"Not finished: held-out music was still getting cheaper when training ended ({valid[best]:.2f} bits "
             "per note).",
             "Give it more epochs or minutes.",
+        ))  # fmt: skip
+    elif rival and train[best] > NARROW_GAP * valid[best] and rival[0] > BEHIND * rival[1]:
+        found = Verdict("underfitting", (
+            f"Underfitting: training music costs nearly as much as held-out music ({train[best]:.2f} and "
+            f"{valid[best]:.2f} bits per note), and an n-gram of the same pieces guesses far better ({rival[1]:.2f} "
+            f"against {rival[0]:.2f}).",
+            "Try a larger network or less dropout first; then more epochs.",
         ))  # fmt: skip
     elif _turned(train, valid, best):
         since = next(i for i in range(best + 1, len(valid)) if valid[i] > WORSE * valid[best])
