@@ -120,7 +120,7 @@ def test_its_own_corpus_is_found_by_name_and_content(
     by_name = {p.name: replace(p, name=str(-i)) for i, p in enumerate(pieces)}  # names decide nothing
     sides = {side: tuple(by_name[name] for name in met(composer, side)) for side in corpora.SIDES}
     monkeypatch.setattr(corpora, "BUILTIN", ("chorales",))
-    monkeypatch.setattr(corpora, "load_builtin", lambda name: Corpus(name, **sides))
+    monkeypatch.setattr(corpora, "load_builtin", lambda name, **_: Corpus(name, **sides))
     assert evaluate(composer).rows == found.rows
     # A folder of one's own that has the name of a built-in corpus is none.
     others = {side: tuple(replace(p, digest="0") for p in pieces) for side, pieces in sides.items()}

@@ -121,7 +121,7 @@ def test_a_fault_leaves_no_note_hanging(composer: Composer) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(Wire, "__init__", noted)
         played(composer, fault)
-    assert len([m for m in wires[0].messages if m[0] & 0xF0 == 0x90]) > 4
+    assert any(m[0] & 0xF0 == 0x90 for m in wires[0].messages)
     assert wires[0].sounding() == set()
 
 

@@ -210,12 +210,12 @@ def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     mark = f"playbach-orphan-{os.getpid()}"
     code = f"""
-import sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})
+import os, sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_shards import *
 from playbach.encodings import NotesEncoding
 music = pieces(4 * SHARD, bars=2)
 encoding = fitted(music)
-NotesEncoding.encode = lambda *_: (print("at work", flush=True), time.sleep(60))
+NotesEncoding.encode = lambda *_: (os.write(1, b"at work\\n"), time.sleep(60))
 shards.build(music, encoding, "x", Path({str(tmp_path)!r}), processes=3)
 """
     with subprocess.Popen([sys.executable, "-c", code, mark], stdout=subprocess.PIPE, text=True) as parent:
