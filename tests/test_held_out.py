@@ -124,7 +124,7 @@ def test_its_own_corpus_is_found_by_name_and_content(
     assert evaluate(composer).rows == found.rows
     # A folder of one's own that has the name of a built-in corpus is none.
     others = {side: tuple(replace(p, digest="0") for p in pieces) for side, pieces in sides.items()}
-    monkeypatch.setattr(corpora, "load_builtin", lambda name: Corpus(name, **others))
+    monkeypatch.setattr(corpora, "load_builtin", lambda name, **_: Corpus(name, **others))
     with pytest.raises(CorpusError, match="is not a built-in one"):
         evaluate(composer)
 
