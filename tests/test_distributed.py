@@ -158,6 +158,7 @@ def played(scenario: str, music: Path, into: Path) -> dict[tuple[str, int], tupl
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 
+@pytest.mark.slow
 @forks
 def test_two_processes_learn_what_one_does(lines_folder: Path, tmp_path: Path) -> None:
     ended = played("same", lines_folder, tmp_path)
@@ -179,6 +180,7 @@ def test_two_processes_learn_what_one_does(lines_folder: Path, tmp_path: Path) -
     assert not list(tmp_path.glob("*.run"))
 
 
+@pytest.mark.slow
 @forks
 def test_killed_and_resumed_they_end_with_the_same_weights(lines_folder: Path, tmp_path: Path) -> None:
     """With dropout, which differs between the processes."""
@@ -193,6 +195,7 @@ def test_killed_and_resumed_they_end_with_the_same_weights(lines_folder: Path, t
     assert len(last) == 1
 
 
+@pytest.mark.slow
 @forks
 def test_a_process_that_fails_ends_all_and_one_says_why(lines_folder: Path, tmp_path: Path) -> None:
     ended = played("failing", lines_folder, tmp_path)
@@ -202,6 +205,7 @@ def test_a_process_that_fails_ends_all_and_one_says_why(lines_folder: Path, tmp_
     assert (tmp_path / "failed.run").is_dir(), "it can be resumed"
 
 
+@pytest.mark.slow
 @forks
 def test_what_cannot_be_shared_is_refused_once(lines_folder: Path, tmp_path: Path) -> None:
     ended = played("refused", lines_folder, tmp_path)
@@ -211,6 +215,7 @@ def test_what_cannot_be_shared_is_refused_once(lines_folder: Path, tmp_path: Pat
     assert not list(tmp_path.glob("*.run"))
 
 
+@pytest.mark.slow
 @forks
 def test_stopped_by_hand_all_end_well(lines_folder: Path, tmp_path: Path) -> None:
     ended = played("stopped", lines_folder, tmp_path)
@@ -218,6 +223,7 @@ def test_stopped_by_hand_all_end_well(lines_folder: Path, tmp_path: Path) -> Non
     assert "stopped by hand" in (tmp_path / "stopped.log").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_torchrun_starts_it(lines_folder: Path, tmp_path: Path) -> None:
     options = [
         "--model=lstm", "--hidden=16", "--layers=1", "--embedding=8", "--window=64", "--epochs=1", "--device=cpu",

@@ -25,6 +25,7 @@ def test_it_is_committed_without_results() -> None:
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.slow
 def test_it_runs(tmp_path: Path, lines_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     for module in ("nbformat", "nbclient", "ipykernel"):

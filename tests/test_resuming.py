@@ -70,6 +70,7 @@ def cut(folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch, after: int = 
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("threads", "moments"), [(1, ()), (2, ("in the middle of an epoch", "while an epoch is measured"))]

@@ -120,6 +120,7 @@ def test_a_runtime_never_changes_a_state_that_it_was_given(model: Model, exporte
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_finite_after_100_000_steps(name: str) -> None:
     torch.manual_seed(0)
