@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("builtin",),
     ("corpora", "outputs"),
     ("runtimes", "sampling", "performing", "pieces", "shards", "confidence", "figures", "measures", "ngram"),
-    ("walking", "passages", "continuations"),
+    ("walking", "passages", "continuations", "integer"),
     ("composing", "inspecting"),
     ("models", "batches", "verdict", "live"),
     ("evaluation", "export", "held_out", "benchmarking", "server"),
