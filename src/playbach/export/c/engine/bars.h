@@ -1,0 +1,54 @@
+/* Bars, and what else both encodings have in common. A part of music.c, which alone includes it.
+ *
+ * A pickup is bar number 0, and its places count from the end of a full bar; the first full bar is number 1. A piece
+ * with a pickup ends that much before the end of its last bar, so that in both cases n bars are n full ones long.
+ */
+#define PB_LEFT_MANY 9
+#define PB_LEFT_UNKNOWN 10
+
+static uint32_t pb_bar_number(const pb_music *m, uint32_t tick) {
+  const pb_header *h = &pb_headers[m->header];
+  if (tick < h->pickup) return 0;
+  return 1 + (tick - h->pickup) / h->bar;
+}
+
+/* Ticks since the bar began, or would have begun. */
+static uint32_t pb_place(const pb_music *m) {
+  const pb_header *h = &pb_headers[m->header];
+  if (m->tick < h->pickup) return m->tick + h->bar - h->pickup;
+  return (m->tick - h->pickup) % h->bar;
+}
+
+static uint8_t pb_usable_header(uint8_t header) { return header < PB_HEADERS ? header : 0; }
+
+static uint32_t pb_end_of(uint8_t header, uint16_t bars) { return (uint32_t)bars * pb_headers[header].bar; }
+
+static uint16_t pb_least(uint32_t a, uint32_t b) { return (uint16_t)(a < b ? a : b); }
+
+int pb_finished(const pb_music *m) { return m->end != 0 && m->tick >= m->end; }
+
+uint8_t pb_left(const pb_music *m) {
+  uint32_t last, here;
+  if (m->end == 0) return PB_LEFT_UNKNOWN;
+  last = pb_bar_number(m, m->end - 1);
+  here = pb_bar_number(m, m->tick);
+  return last > here ? (uint8_t)pb_least(last - here, PB_LEFT_MANY) : 0;
+}
+
+uint8_t pb_draw_header(uint32_t random) {
+  uint64_t all = 0;
+  uint32_t at;
+  uint8_t i;
+  for (i = 0; i < PB_HEADERS; i++) all += pb_headers[i].pieces;
+  at = (uint32_t)((random * all) >> 32);
+  for (i = 0; i + 1 < PB_HEADERS && at >= pb_headers[i].pieces; i++) at -= pb_headers[i].pieces;
+  return i;
+}
+
+static pb_event *pb_tell(pb_event *event, uint32_t tick, unsigned track, unsigned pitch, unsigned velocity) {
+  event->tick = tick;
+  event->track = (uint8_t)track;
+  event->pitch = (uint8_t)pitch;
+  event->velocity = (uint8_t)velocity;
+  return event + 1;
+}
