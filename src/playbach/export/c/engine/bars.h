@@ -13,7 +13,7 @@ static uint32_t pb_bar_number(const pb_music *m, uint32_t tick) {
 }
 
 /* Ticks since the bar began, or would have begun. */
-static uint32_t pb_place(const pb_music *m) {
+static inline uint32_t pb_place(const pb_music *m) {
   const pb_header *h = &pb_headers[m->header];
   if (m->tick < h->pickup) return m->tick + h->bar - h->pickup;
   return (m->tick - h->pickup) % h->bar;

@@ -133,18 +133,13 @@ static int pb_parallel(const pb_music *m, uint8_t own, int symbol, unsigned othe
   return pb_sign(symbol - own) == pb_sign(now - before) && pb_distance(symbol, now) % 12 == interval;
 }
 
-/* Without parallels to the voices that have moved already, where there is a way. */
+/* Without parallels to the voices that have moved already: a voice that sounds can always rest instead. */
 static void pb_without_parallels(const pb_music *m, uint8_t *mask) {
   uint8_t own = m->sounding[pb_order[m->slot]];
-  int pass, symbol, slot, left = 0;
-  for (pass = 0; pass < 2; pass++) { /* count first: the mask stays where nothing would */
-    for (symbol = 0; symbol < PB_SYMBOLS; symbol++) {
-      int parallel = 0;
-      for (slot = 0; slot < m->slot; slot++) parallel |= pb_parallel(m, own, symbol, pb_order[slot]);
-      if (pass == 0) left += mask[symbol] && !parallel;
-      if (pass == 1 && parallel && left) mask[symbol] = 0;
-    }
-  }
+  int symbol, slot;
+  for (symbol = 0; symbol < PB_SYMBOLS; symbol++)
+    for (slot = 0; slot < m->slot; slot++)
+      if (pb_parallel(m, own, symbol, pb_order[slot])) mask[symbol] = 0;
 }
 
 void pb_allowed(const pb_music *m, uint8_t field, int careful, uint8_t *mask) {

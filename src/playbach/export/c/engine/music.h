@@ -96,7 +96,7 @@ void pb_begin(pb_music *m, uint8_t header, uint16_t bars);
 /* What is known before the next step: PB_MUSIC_CONTEXTS symbols. */
 void pb_context(const pb_music *m, uint16_t *context);
 
-/* Which symbols of a field make sense as the next step (1, else 0); `careful`: those that a careful writer would take. */
+/* Which symbols of a field make sense as the next step (1, else 0); `careful`: those a careful writer would take. */
 void pb_allowed(const pb_music *m, uint8_t field, int careful, uint8_t *mask);
 
 /* Take the next step, PB_MUSIC_FIELDS symbols, and give the events that are certain by it, at most PB_MOST_EVENTS, in

@@ -1,7 +1,7 @@
 /* The `notes` encoding: a step for each onset, of a note, a chord or a rest; see music.h.
  *
- * Where durations are a field of their own, a step has one; where they are joined, the symbol has it; else every onset
- * lasts PB_FIXED units. A unit is a twelfth of a quarter. Symbol 0 of every field is what training never saw.
+ * Where durations are a field of their own, a step has one; where they are joined, the symbol has it; else every
+ * onset lasts PB_FIXED units. A unit is a twelfth of a quarter. Symbol 0 of every field is what training never saw.
  */
 #include <string.h>
 
@@ -105,7 +105,7 @@ void pb_context(const pb_music *m, uint16_t *context) {
 /* ---- which symbols make sense ---- */
 
 /* Units until the end of the piece; with no end, more than any note lasts. */
-static uint32_t pb_remaining(const pb_music *m) {
+static inline uint32_t pb_remaining(const pb_music *m) {
   if (m->end == 0) return UINT32_MAX;
   return m->end > m->tick ? (m->end - m->tick) / PB_GRID : 0;
 }
