@@ -11,6 +11,10 @@
 
 #include "vocabulary.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(PB_FIELDS) && PB_FIELDS != PB_MUSIC_FIELDS
 #error "model.h and vocabulary.h are of different models"
 #endif
@@ -114,5 +118,9 @@ int pb_ends_well(const pb_music *m);
 
 /* How many bars follow this one, 9 for many, 10 where the length is not known. */
 uint8_t pb_left(const pb_music *m);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
