@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 BUNDLE, PIECE, SEED, BARS = HERE / "tiny.playbach", HERE / "piece.mid", 7, 8
-PLAIN = HERE / "plain.txt"
+PLAIN, TOKENS = HERE / "plain.txt", HERE / "tokens.txt"
 
 
 def composed() -> tuple[bytes, str]:
@@ -24,6 +24,26 @@ def composed() -> tuple[bytes, str]:
     plain = composer.compose(seed=SEED, bars=BARS, plain=True).score
     rows = [f"{t.name} {n.time} {n.duration} {n.pitch}" for t in plain.tracks for n in t.notes]
     return bytes(composer.compose(seed=SEED, bars=BARS).score.dumps_midi()), "\n".join(rows) + "\n"
+
+
+def tokens() -> str:
+    """The first 1,000 symbols of a piece without end that the tiny bundle composes in integers, one a line."""
+    from itertools import islice
+
+    import numpy as np
+    from safetensors.numpy import load
+
+    from playbach import bundle as bundles
+    from playbach import integer
+    from playbach.sampling import Sampling
+
+    bundle = bundles.read(BUNDLE)
+    encoding = bundle.encoding()
+    nothing = np.zeros((1, 1), int), np.zeros((1, len(encoding.context)), int)  # an LSTM is not calibrated
+    network = integer.quantised("lstm", load(bundle.members[bundles.WEIGHTS]), encoding, nothing)
+    sampling = integer.IntegerSampling.of(Sampling(**bundle.manifest["sampling"]))
+    walk = integer.compose(network, encoding.decoder(encoding.headers[0][0]), sampling, integer.Pcg32(SEED))
+    return "".join(f"{step[0]}\n" for step, _ in islice(walk, 1000))
 
 
 def make_bundle() -> None:
@@ -44,4 +64,5 @@ if __name__ == "__main__":
     midi, plain = composed()
     PIECE.write_bytes(midi)
     PLAIN.write_text(plain, "utf-8")
+    TOKENS.write_text(tokens(), "utf-8")
     print(f"{BUNDLE.name}: {BUNDLE.stat().st_size} bytes; {PIECE.name}: {len(midi)} bytes")
