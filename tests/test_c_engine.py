@@ -119,6 +119,18 @@ def test_the_engine_is_c_plus_plus_too(case: str, tmp_path: Path) -> None:
     built(tmp_path, "main.cpp", "playbach.c", flags=["-std=gnu++11", "-x", "c++"], compiler=CXX)
 
 
+ARM = shutil.which("arm-none-eabi-gcc")
+
+
+@pytest.mark.skipif(ARM is None, reason="there is no compiler for the Cortex-M (arm-none-eabi-gcc)")
+@pytest.mark.parametrize("case", ["two layers", "onehot", "cnn"])
+@pytest.mark.parametrize("level", ["-Os", "-O2"])
+def test_the_cortex_ms_compiler_finds_no_fault_either(case: str, level: str, tmp_path: Path) -> None:
+    """It looks at loops with other eyes than the host's."""
+    written(network_files.files(integer_networks.network(case), case), tmp_path)
+    built(tmp_path, "playbach.c", flags=["-std=c99", level, "-mcpu=cortex-m4", "-mthumb", "-c"], compiler=ARM)
+
+
 # -------------------------------------------------------------------------------------------- the whole folder
 
 

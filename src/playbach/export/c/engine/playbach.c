@@ -45,14 +45,13 @@ static int32_t clipped(int64_t v, int32_t low, int32_t high) {
 /* Where almost all time goes: written so that compilers can see four sums at once. */
 static int32_t product(const int8_t *w, const int16_t *x, uint32_t count) {
   int32_t a = 0, b = 0, c = 0, d = 0;
-  uint32_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    a += (int32_t)w[i] * x[i];
-    b += (int32_t)w[i + 1] * x[i + 1];
-    c += (int32_t)w[i + 2] * x[i + 2];
-    d += (int32_t)w[i + 3] * x[i + 3];
+  for (; count >= 4; count -= 4, w += 4, x += 4) {
+    a += (int32_t)w[0] * x[0];
+    b += (int32_t)w[1] * x[1];
+    c += (int32_t)w[2] * x[2];
+    d += (int32_t)w[3] * x[3];
   }
-  for (; i < count; i++) a += (int32_t)w[i] * x[i];
+  for (; count; count--) a += (int32_t)*w++ * *x++;
   return a + b + c + d;
 }
 
@@ -154,14 +153,13 @@ void pb_step(pb_network *n, const uint16_t *previous, const uint16_t *context) {
 
 static int32_t product_of_bytes(const int8_t *w, const uint8_t *x, uint32_t count) {
   int32_t a = 0, b = 0, c = 0, d = 0;
-  uint32_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    a += (int32_t)w[i] * x[i];
-    b += (int32_t)w[i + 1] * x[i + 1];
-    c += (int32_t)w[i + 2] * x[i + 2];
-    d += (int32_t)w[i + 3] * x[i + 3];
+  for (; count >= 4; count -= 4, w += 4, x += 4) {
+    a += (int32_t)w[0] * x[0];
+    b += (int32_t)w[1] * x[1];
+    c += (int32_t)w[2] * x[2];
+    d += (int32_t)w[3] * x[3];
   }
-  for (; i < count; i++) a += (int32_t)w[i] * x[i];
+  for (; count; count--) a += (int32_t)*w++ * *x++;
   return a + b + c + d;
 }
 
