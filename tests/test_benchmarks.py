@@ -18,7 +18,7 @@ import making
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
-    "radio_load", "scaling", "fitting",
+    "radio_load", "scaling", "fitting", "arm64",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 

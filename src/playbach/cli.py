@@ -34,6 +34,8 @@ EXTRAS = dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotli
 EXTRAS |= dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve")
 EXTRAS["tensorboard"] = "tensorboard"
 """The extra that each optional package comes with."""
+LEFT_OUT = {"soundfile": "soundfile", "PIL": "Pillow", "onnxruntime": "onnxruntime"}
+"""What a light install may lack (docs/raspberry-pi.md), by what it is imported as, and what pip calls it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"playbach: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None or debug:
+        told = _missing(str(error.name))
+        if told is None or debug:
             raise
-        print(f"playbach: {MissingExtra('this command', extra, str(error.name))}", file=sys.stderr)
+        print(f"playbach: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("playbach: interrupted", file=sys.stderr)
@@ -73,6 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # somebody reads only the first lines: no fault of theirs
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _missing(module: str) -> str | None:
+    """How to mend that a module is missing, where an install may lack it."""
+    package = module.partition(".")[0]
+    if package in LEFT_OUT:
+        return f"this command needs the package {package!r}, which is not installed: pip install {LEFT_OUT[package]}"
+    return str(MissingExtra("this command", EXTRAS[package], module)) if package in EXTRAS else None
 
 
 def _mend_streams() -> None:
