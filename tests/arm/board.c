@@ -1,5 +1,5 @@
-/* A Cortex-M4 without an operating system, as QEMU's mps2-an386 is one: starts main(), writes to the first serial port,
- * and ends by semihosting. Paints the stack, to tell afterwards how much of it was used.
+/* A Cortex-M4 without an operating system, as QEMU's mps2-an386 is one: starts main(), writes to the first serial
+ * port, and ends by semihosting. Paints the stack, to tell afterwards how much of it was used.
  */
 #include "board.h"
 

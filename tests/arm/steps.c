@@ -1,5 +1,5 @@
-/* Composes STEPS steps, piece after piece in different ways, and says each step and each event; then how much stack and
- * how much memory that took. test_cortex_m4.py composes the same in Python.
+/* Composes STEPS steps, piece after piece in different ways, and says each step and each event; then how much stack
+ * and how much memory that took. test_cortex_m4.py composes the same in Python.
  */
 #include <string.h>
 

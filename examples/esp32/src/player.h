@@ -1,6 +1,7 @@
 /* Plays piece after piece for ever: composes ahead, and sends MIDI when it is time.
  *
- * Whole numbers, fixed memory, C99. Knows a clock and a way to send bytes, both given to it; knows nothing of Arduino.
+ * Whole numbers, fixed memory, C99. Knows a clock and a way to send bytes, both given to it; knows nothing of
+ * Arduino.
  */
 #ifndef PLAYER_H
 #define PLAYER_H
@@ -21,6 +22,9 @@ extern "C" {
 #endif
 #ifndef PLAYER_AHEAD
 #define PLAYER_AHEAD 256 /* events that wait at most */
+#endif
+#if PLAYER_AHEAD < PB_MOST_EVENTS + 2 || PLAYER_AHEAD > 32767
+#error "PLAYER_AHEAD has no room for a step's events, or too much"
 #endif
 
 typedef uint32_t (*player_clock)(void); /* microseconds; may wrap around */
