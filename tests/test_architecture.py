@@ -14,9 +14,9 @@ import playbach
 SOURCE = Path(playbach.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_version", "errors", "events"),
+    ("_version", "errors", "events", "silence"),
     ("files", "instruments", "keys"),
-    ("scores", "spools"),
+    ("scores", "spools", "exported"),
     ("encodings", "tunes", "conversions"),
     ("chorales", "bundle", "views"),
     ("builtin",),
@@ -25,9 +25,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("walking", "passages", "continuations", "integer"),
     ("composing", "inspecting"),
     ("models", "batches", "verdict", "live"),
-    ("evaluation", "export", "held_out", "benchmarking", "server"),
+    ("evaluation", "held_out", "benchmarking", "server"),
     ("checkpoints", "run_folders", "options", "finetuning", "distributed"),
-    ("descent", "configs", "curves"),
+    ("descent", "configs", "curves", "export"),
     ("following",),
     ("training",),
     ("plots", "bundling", "resuming"),

@@ -7,7 +7,9 @@ Members:
     weights.safetensors  to train on
     CARD.md              for people
 
-Knows nothing of torch. Everything that is read is bounded and checked: names, sizes, hashes, format version.
+A network that was exported, `NAME.tflite` with its manifest beside it, is read as a bundle of one member
+(`exported`). Knows nothing of torch. Everything that is read is bounded and checked: names, sizes, hashes, format
+version.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from playbach import encodings
+from playbach import encodings, exported
 from playbach.encodings import Encoding, Header
 from playbach.encodings.base import FASTEST, SLOWEST
 from playbach.errors import BundleError, UsageError
@@ -36,6 +38,8 @@ SUFFIX = ".playbach"
 DEFAULT = "bach-chorales"
 """The shipped model that is meant where none is named."""
 MANIFEST, ONNX, WEIGHTS, CARD = "manifest.json", "model.onnx", "weights.safetensors", "CARD.md"
+TFLITE = "model.tflite"
+"""Only of an exported network."""
 REQUIRED = (MANIFEST, ONNX, WEIGHTS, CARD)
 MOST_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}
 MOST_RATIO, SMALL = 100, 1 << 20
@@ -60,11 +64,24 @@ class Bundle:
 
     @property
     def onnx(self) -> bytes:
-        return self.members[ONNX]
+        return self.member(ONNX, "no ONNX step")
+
+    @property
+    def weights(self) -> bytes:
+        return self.member(WEIGHTS, "no weights to train on or to export")
 
     @property
     def card(self) -> str:
-        return self.members[CARD].decode("utf-8", errors="replace")
+        return self.members.get(CARD, b"").decode("utf-8", errors="replace")
+
+    def member(self, name: str, missing: str) -> bytes:
+        """What a member holds; BundleError says that an exported network has it not, as `missing` puts it."""
+        if name not in self.members:
+            raise BundleError(
+                f"{shown(self.name)}: this is an exported network, which has {missing}; give the {SUFFIX} file that "
+                "it was exported from"
+            )
+        return self.members[name]
 
     def encoding(self) -> Encoding:
         """Raises BundleError where this version does not know the encoding, or cannot begin a piece with it."""
@@ -139,7 +156,8 @@ def shipped() -> dict[str, Path]:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file that is meant: a path, a name with `.playbach` left out, or a model that the package ships.
+    """The file that is meant: a path (of an exported network too), a name with `.playbach` left out, or a model that
+    the package ships.
 
     Raises:
         BundleError: there is none.
@@ -169,6 +187,8 @@ _DAMAGES = (
 def read(path: str | Path) -> Bundle:
     """Raises BundleError where the file is damaged, foreign, too large or of another format version."""
     path, name = Path(path), shown(path)
+    if exported.is_exported(path):
+        return _exported(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member: _member(archive, member, name) for member in _names(archive, name)}
@@ -187,6 +207,12 @@ def read(path: str | Path) -> Bundle:
                 f"got {found[:12]!a}); get or train it again"
             )
     return Bundle(path.stem, manifest, members, hashlib.sha256(members[MANIFEST]).hexdigest())
+
+
+def _exported(path: Path) -> Bundle:
+    found = exported.read(path)
+    _check_version(found.manifest.get("format"), shown(path))
+    return Bundle(path.name, found.manifest, {found.member: found.data}, hashlib.sha256(found.text).hexdigest())
 
 
 def _names(archive: zipfile.ZipFile, path: str) -> tuple[str, ...]:
@@ -226,14 +252,18 @@ def _manifest(data: bytes, path: str) -> dict[str, Any]:
         complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path}: its manifest cannot be read ({_said(error)}); get or train it again") from error
+    _check_version(version, path)
+    if not complete:
+        raise BundleError(f"{path}: its manifest does not vouch for all members; get or train it again")
+    return dict(manifest)
+
+
+def _check_version(version: Any, path: str) -> None:
     if version != FORMAT:
         raise BundleError(
             f"{path}: it has format {version!a:.40}, this version of playbach reads format {FORMAT}; "
             "update playbach, or train the model again"
         )
-    if not complete:
-        raise BundleError(f"{path}: its manifest does not vouch for all members; get or train it again")
-    return dict(manifest)
 
 
 def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False) -> Path:

@@ -22,6 +22,7 @@ from playbach.commands import (
     compose,
     corpora,
     evaluate,
+    export,
     inspect,
     models,
     play,
@@ -103,6 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"playbach {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback where something fails")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (compose, play, serve, train, evaluate, inspect, models, corpora, benchmark):
+    for command in (compose, play, serve, train, evaluate, inspect, models, corpora, export, benchmark):
         command.add(commands)
     return parser

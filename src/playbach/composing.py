@@ -29,7 +29,7 @@ from playbach.errors import BundleError, PlaybachError, ScoreError, UsageError
 from playbach.events import End, Event, Note, Start, Track
 from playbach.performing import perform
 from playbach.pieces import changed, cut_meters, opening, to_score
-from playbach.runtimes import RUNTIMES, Runtime
+from playbach.runtimes import Runtime, opened
 from playbach.sampling import Sampling, draw
 from playbach.walking import Course, Draft, Turn, Walk
 
@@ -133,7 +133,7 @@ class Composer:
     def __init__(self, bundle: Bundle, runtime: Runtime | None = None) -> None:
         self.bundle = bundle
         self.encoding: Encoding = bundle.encoding()
-        self.runtime = runtime or RUNTIMES["onnx"](bundle)
+        self.runtime = runtime or opened(bundle)
         self._check()
         try:
             self.sampling = Sampling(**bundle.manifest["sampling"])
@@ -321,15 +321,19 @@ class Composer:
         yield End(max(end, Bars(header.meters).end(total)) - cut + start)
 
 
-def load(name_or_path: str | Path | None = None) -> Composer:
-    """The composer of a bundle: a path, the name of a model that the package ships, or by default its chorale model.
+def load(name_or_path: str | Path | None = None, runtime: str | None = None) -> Composer:
+    """The composer of a bundle or an exported network: a path, the name of a model that the package ships, or by
+    default its chorale model. `runtime` is the name of one, by default what plays such a file.
 
     Raises:
-        BundleError: there is none, or it is damaged.
+        BundleError: there is none, it is damaged, or the runtime cannot play it.
+        UsageError: there is no such runtime.
+        MissingExtra: the runtime is not installed.
     """
     # By default the shipped one, whatever lies in the current folder.
     path = bundles.shipped()[bundles.DEFAULT] if name_or_path is None else bundles.find(name_or_path)
-    return Composer(bundles.read(path))
+    bundle = bundles.read(path)
+    return Composer(bundle, opened(bundle, runtime))
 
 
 def new_seed(seed: int | None) -> int:

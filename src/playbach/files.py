@@ -116,6 +116,15 @@ def writing_folder(path: AnyPath) -> Iterator[Draft]:
 
 
 @contextmanager
+def made_folder(path: AnyPath) -> Iterator[Path]:
+    """A folder to write into, made where it is missing, but none above it; if the block fails it is removed again,
+    as long as nothing is in it."""
+    path = Path(path)
+    with _plainly(path, Draft(path, path)), _made(path):
+        yield path
+
+
+@contextmanager
 def _made(folder: Path) -> Iterator[None]:
     """A folder that is there, and stays if it was there or the block ends well."""
     there = folder.is_dir()

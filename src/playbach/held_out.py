@@ -127,7 +127,7 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     encoding, bundle, remarks = composer.encoding, composer.bundle, []
-    groups, music = _music(composer, folder, report)
+    groups, music = groups_of(composer, folder, report)
     measured_groups = [g for g in GROUPS if groups[g] and options.side in (None, g)]
     if not measured_groups:
         there = ", ".join(f"{len(groups[g])} {WORDS[g]}" for g in GROUPS if groups[g])
@@ -177,8 +177,13 @@ def evaluate(
 # --------------------------------------------------------------------------------------------------- which pieces
 
 
-def _music(composer: Composer, folder: str | Path | None, report: Report) -> tuple[dict[str, list[Piece]], str]:
-    """The pieces by group, and the name of the music."""
+def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> tuple[dict[str, list[Piece]], str]:
+    """The pieces under a folder, or of the model's own corpus if it is a built-in one, by group, and their name.
+
+    Raises:
+        CorpusError: there is no music, or the model's corpus must be given as a folder.
+        MissingExtra: the built-in corpus must be converted first, and music21 is not installed.
+    """
     known = _known(composer)
     if folder is None:
         name = composer.bundle.manifest.get("provenance", {}).get("corpus")

@@ -1,5 +1,4 @@
-"""The step as an ONNX graph: `previous`, `context` (where there is one) and `state_i` in, `logits_f` and
-`next_state_i` out, with a symbolic batch. Needs torch, onnx and onnxscript (extra `train`)."""
+"""The step as an ONNX graph with a symbolic batch. Needs torch, onnx and onnxscript (extra `train`)."""
 
 from __future__ import annotations
 
@@ -7,14 +6,18 @@ import contextlib
 import copy
 import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
-from torch import Tensor, nn
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from playbach.errors import PlaybachError
+from playbach.export.step import Step
 from playbach.models import Model
 from playbach.runtimes.onnx import OnnxRuntime
 
@@ -22,37 +25,19 @@ TOLERANCE = 1e-3
 """The largest difference of a logit between the exported step and torch."""
 
 
-class _Step(nn.Module):
-    """The step with a flat list of tensors in and out, as exporters want it."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
-        logits, state = self.model.step(previous, context, state)
-        return (*logits, *state)
-
-
 def export(model: Model) -> bytes:
     """The step of a model as the bytes of an ONNX file. The model stays as it is."""
-    model = copy.deepcopy(model).eval().cpu()
-    batch = 2  # one would be taken for a constant
-    fields, contexts = len(model.shape.symbols), len(model.shape.context)
-    state = model.initial_state(batch)
-    previous = torch.zeros(batch, fields, dtype=torch.int64)
-    context = torch.zeros(batch, contexts, dtype=torch.int64)
-    any_batch = torch.export.Dim("batch")
+    step = Step(model)
+    examples = step.examples(2)  # a batch of one would be taken for a constant
+    any_batch = {0: torch.export.Dim("batch")}
+    shapes = [[any_batch for _ in e] if isinstance(e, list) else any_batch for e in examples]
     with _quiet():
         program = torch.onnx.export(
-            _Step(model),
-            (previous, context, state),
-            input_names=["previous", "context", *(f"state_{i}" for i in range(len(state)))],
-            output_names=[
-                *(f"logits_{f}" for f in range(fields)),
-                *(f"next_state_{i}" for i in range(len(state))),
-            ],
-            dynamic_shapes=({0: any_batch}, {0: any_batch}, [{0: any_batch} for _ in state]),
+            step,
+            examples,
+            input_names=step.inputs,
+            output_names=step.outputs,
+            dynamic_shapes=(shapes[0], tuple(shapes[1:])),  # the second is *others
             dynamo=True,
             external_data=False,
         )
@@ -61,6 +46,16 @@ def export(model: Model) -> bytes:
     program.model_proto.doc_string = ""
     file.write(program.model_proto.SerializeToString(deterministic=True))
     return file.getvalue()
+
+
+def dynamic(graph: bytes) -> bytes:
+    """The graph with 8-bit weights; activations are quantised as they come."""
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "quantised.onnx"
+        quantize_dynamic(onnx.load_from_string(graph), out, weight_type=QuantType.QInt8, per_channel=True)
+        model = onnx.load(out)
+    model.doc_string = ""
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 @contextlib.contextmanager

@@ -60,11 +60,11 @@ class Cnn(Model):
         return asdict(self.options)
 
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:
-        rows = self._rows(previous, context)  # (B, T, D)
+        rows = self.rows(previous, context)  # (B, T, D)
         image = nn.functional.pad(rows, (0, 0, self.options.image - 1, 0))  # before the beginning all is 0
         return self.heads.together(self.core(image), context)
 
-    def _rows(self, previous: Tensor, context: Tensor) -> Tensor:
+    def rows(self, previous: Tensor, context: Tensor) -> Tensor:
         """(…, F) and (…, C) -> rows of the image (…, D), within -1 and 1: one fixed scale in integers."""
         rows: Tensor = self.embed(previous, context).clamp(-1, 1)
         return rows
@@ -75,7 +75,7 @@ class Cnn(Model):
         return [like.new_zeros(batch, n - 1, n)]
 
     def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        image = torch.cat([state[0], self._rows(previous, context)[:, None]], dim=1)
+        image = torch.cat([state[0], self.rows(previous, context)[:, None]], dim=1)
         scores = [s[:, 0] for s in self.core(image)]
         return self.heads.together(scores, context), [image[:, 1:]]
 

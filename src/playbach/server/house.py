@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from playbach import bundle as bundles
 from playbach.composing import Composer
-from playbach.errors import PlaybachError, UsageError
+from playbach.errors import UsageError
 from playbach.live import Change, Figures, Item, Pacing
 from playbach.outputs.soundfont import SoundFont, default_path
-from playbach.runtimes import RUNTIMES
+from playbach.runtimes import opened, suited
 from playbach.server.messages import Refused, voice
 
 
@@ -89,15 +89,8 @@ def models(names: Sequence[str | Path]) -> dict[str, Model]:
 
 
 def _composers(bundle: bundles.Bundle) -> dict[str, Composer]:
-    """By runtime; only the default one must be able to play it."""
-    composers = {"onnx": Composer(bundle)}
-    for name, make in RUNTIMES.items():
-        if name not in composers:
-            try:
-                composers[name] = Composer(bundle, make(bundle))
-            except (PlaybachError, ImportError):
-                continue
-    return composers
+    """By the runtimes that can play it."""
+    return {name: Composer(bundle, opened(bundle, name)) for name in suited(bundle)}
 
 
 @dataclass
