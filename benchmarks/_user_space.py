@@ -25,9 +25,16 @@ MASK = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
 NATIVE = ("aarch64", "arm64")
 INSIDE = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "PIP_NO_INDEX=1",
           "PIP_FIND_LINKS=/wheels", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_ROOT_USER_ACTION=ignore")  # fmt: skip
-MOUNTED = """
-mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" && exec chroot "$0" "$@"
+CPUINFO, QEMU_CPU = "opt/cpuinfo", "opt/qemu-cpu"
+MOUNTED = f"""
+mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount --bind "$0/{CPUINFO}" "$0/proc/cpuinfo" &&
+exec chroot "$0" "$@"
 """
+_BASE = "fp asimd evtstrm crc32 cpuid"
+_NEWER = f"{_BASE} aes pmull sha1 sha2 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
+PROCESSORS = {3: ("cortex-a53", 0xD03, _BASE), 4: ("cortex-a72", 0xD08, _BASE), 5: ("cortex-a76", 0xD0B, _NEWER)}
+"""A Raspberry Pi's by its number: QEMU's name for it, Arm's number, and what Linux says that it can."""
+CORES = 4
 
 
 def quietly(command: Sequence[str | Path], what: str, **how: Any) -> str:
@@ -47,8 +54,34 @@ def private(*command: str | Path) -> list[str]:
 
 
 def inside(root: Path, *command: str) -> list[str]:
-    """A command in the user space, with /dev, /proc and /sys, and nothing of this machine's environment."""
-    return private("sh", "-c", MOUNTED, root, *INSIDE, *command)
+    """A command in the user space, with /dev and /proc, and nothing of this machine's environment."""
+    return private("sh", "-c", MOUNTED, root, *INSIDE, f"QEMU_CPU={(root / QEMU_CPU).read_text('ascii')}", *command)
+
+
+def describe(root: Path, pi: int) -> None:
+    """Lay a Raspberry Pi's description of its processor into the user space, and have QEMU emulate that.
+
+    Without it programs there see this machine's processor in /proc and /sys; and cpuinfo, the library that ONNX
+    Runtime (from 1.28) and LiteRT ask about processors, crashes on finding x86's where it looks for Arm's.
+    """
+    name, part, features = PROCESSORS[pi]
+    (root / QEMU_CPU).write_text(name, "ascii")
+    core = (f"BogoMIPS\t: 108.00\nFeatures\t: {features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+            f"CPU variant\t: 0x0\nCPU part\t: 0x{part:x}\nCPU revision\t: 3\n\n")  # fmt: skip
+    (root / CPUINFO).write_text("".join(f"processor\t: {i}\n{core}" for i in range(CORES)), "ascii")
+    all_of_them = f"0-{CORES - 1}"
+    files = dict.fromkeys(("possible", "present", "online"), all_of_them)
+    for i in range(CORES):
+        shared = dict.fromkeys(("core_siblings_list", "cluster_cpus_list", "package_cpus_list"), all_of_them)
+        own = dict.fromkeys(("core_id", "core_cpus_list", "thread_siblings_list"), str(i))
+        for kind, value in {**shared, **own, "physical_package_id": "0"}.items():
+            files[f"cpu{i}/topology/{kind}"] = value
+        files[f"cpu{i}/cpufreq/cpuinfo_max_freq"] = "1500000"
+        files[f"cpu{i}/regs/identification/midr_el1"] = f"0x00000000410f{part:x}3"
+    for kind, value in files.items():
+        file = root / "sys/devices/system/cpu" / kind
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n", "ascii")
 
 
 def demand(folder: Path) -> None:

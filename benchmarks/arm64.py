@@ -11,8 +11,8 @@ read.
 
 Needs root, x86-64 Linux, `apt install debootstrap qemu-user-static`, a Debian mirror (taken from apt's own
 configuration unless --mirror names one) and a package index that pip can reach. It leaves no mounts behind, and
-binfmt_misc as it was. ONNX Runtime is pinned, as 1.28 and later crash on import under QEMU 7.2; a real Pi needs no
-pin. How fast a Pi is cannot be measured here.
+binfmt_misc as it was. QEMU emulates the processor of a Raspberry Pi 4 (or --pi 3 or 5), and programs are shown that
+one in /proc and /sys. How fast a Pi is cannot be measured so.
 
 Five to ten minutes, so CI leaves it out; tests/test_arm64.py tests what it computes, without an emulator.
 """
@@ -33,7 +33,7 @@ from typing import Any
 
 import _steps
 from _bench import ROOT, Table, count, fail, parser, report, say
-from _user_space import demand, emulated, inside, quietly, user_space
+from _user_space import PROCESSORS, demand, describe, emulated, inside, quietly, user_space
 from weight import weight
 
 LIGHT = ("numpy", "symusic", "platformdirs", "pySmartDL")
@@ -45,6 +45,8 @@ RECIPES = {
     "light with sound and radio": LIGHT + SOUND + RADIO,
 }
 """What docs/raspberry-pi.md installs with --no-deps, beside playbach and the runtime."""
+COMPARED = ("numpy==", "symusic==", "onnxruntime==", "ai-edge-litert==", "ai_edge_litert==")
+"""What computes notes has the same version on both sides."""
 GLIBC = 36
 """The minor version of bookworm's: wheels for a later one would not load there."""
 SHORT = 4
@@ -105,16 +107,16 @@ def install(root: Path, name: str, packages: Sequence[str], alone: bool) -> str:
     return place
 
 
-def beside(folder: Path, own: Path, root: Path, place: str, runtimes: Sequence[str]) -> Path:
-    """An interpreter of this machine with the same versions, so that nothing but the processor differs."""
+def beside(folder: Path, own: Path, root: Path, place: str) -> tuple[Path, list[str]]:
+    """An interpreter of this machine with the same versions, so that nothing but the processor differs; and these."""
     listed = quietly(inside(root, "/opt/pip/bin/pip", "--python", f"{place}/bin/python", "freeze"), "pip freeze")
-    same = [line for line in listed.splitlines() if line.lower().startswith(("numpy==", "symusic=="))]
+    versions = [line for line in listed.lower().splitlines() if line.startswith(COMPARED)]
     environment = folder / "here"
     say("installing the same versions here")
     venv.create(environment, clear=True, with_pip=True)
     python = environment / "bin/python"
-    quietly((python, "-m", "pip", "install", "-q", own, *runtimes, *same), "pip install here")
-    return python
+    quietly((python, "-m", "pip", "install", "-q", own, *versions), "pip install here")
+    return python, versions
 
 
 # ----------------------------------------------------------------------------------------------------- the questions
@@ -198,7 +200,9 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=7, help="the first (default: %(default)s)")
     options.add_argument("--pieces", type=count, default=3, help="so many seeds in a row (default: %(default)s)")
     options.add_argument("--bars", type=count, default=16, help="of each piece (default: %(default)s)")
-    options.add_argument("--onnxruntime", default="1.27.0", metavar="VERSION", help="default: %(default)s")
+    options.add_argument(
+        "--pi", type=int, choices=PROCESSORS, default=4, help="whose processor (default: %(default)s)"
+    )
     options.add_argument("--suite", default="bookworm", help="of Debian (default: %(default)s)")
     options.add_argument("--mirror", metavar="URL", help="of Debian (default: this machine's)")
     given = options.parse_args()
@@ -209,13 +213,13 @@ def main() -> None:
 
 
 def measure(given: argparse.Namespace) -> None:
-    runtime = "ai-edge-litert" if given.model.endswith(".tflite") else f"onnxruntime=={given.onnxruntime}"
+    runtime = "ai-edge-litert" if given.model.endswith(".tflite") else "onnxruntime"
     root = user_space(given.folder, given.suite, given.mirror)
-    runtimes = tuple(dict.fromkeys((f"onnxruntime=={given.onnxruntime}", runtime)))
-    own = fetched(given.folder, root, (*LIGHT, *SOUND, *RADIO, *runtimes))
+    describe(root, given.pi)
+    own = fetched(given.folder, root, (*LIGHT, *SOUND, *RADIO, runtime))
     model = lent(root, given.model)
-    place = install(root, "base", ("playbach", *runtimes), alone=False)
-    python = beside(given.folder, own, root, place, runtimes)
+    place = install(root, "base", ("playbach", runtime), alone=False)
+    python, versions = beside(given.folder, own, root, place)
     found = pieces(given, root, place, python, model)
 
     short = given.folder / "pieces" / "short.mid"
@@ -228,10 +232,11 @@ def measure(given: argparse.Namespace) -> None:
     heard = radio(root, place, model)
 
     rows = [(n, f"{i['bytes'] / 1e6:,.0f}", "yes" if i["same"] else "no") for n, i in installs.items()]
-    notes = (*map(line_of, found), f"the radio of the last one: {heard:,} bytes of MP3 read")
+    notes = (*map(line_of, found), f"the radio of the last one: {heard:,} bytes of MP3 read", " ".join(versions))
     table = Table(("install, without pip", "MB", "the same piece as here"), tuple(rows), notes)
-    data = {"runtime": runtime, "installs": installs, "pieces": found, "radio_bytes": heard}
-    report(f"{given.model} on arm64, emulated, with {runtime}", table, data, ("numpy",), given.json)
+    data = {"versions": versions, "pi": given.pi, "installs": installs, "pieces": found, "radio_bytes": heard}
+    title = f"{Path(given.model).name} on an emulated Raspberry Pi {given.pi} ({PROCESSORS[given.pi][0]})"
+    report(title, table, data, (), given.json)
     if not all(p["same"] for p in (*found, *installs.values())):
         sys.exit(1)
 

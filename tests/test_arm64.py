@@ -188,6 +188,27 @@ def test_a_command_that_fails_is_one_line() -> None:
         _user_space.quietly(["sh", "-c", "kill -9 $$"], "cooling")
 
 
+@pytest.mark.parametrize("pi", _user_space.PROCESSORS)
+def test_the_user_space_is_shown_a_pis_processor(pi: int, tmp_path: Path) -> None:
+    (tmp_path / "opt").mkdir()
+    _user_space.describe(tmp_path, pi)
+    name, part, _ = _user_space.PROCESSORS[pi]
+    command = _user_space.inside(tmp_path, "python3")
+    assert command[-2:] == [f"QEMU_CPU={name}", "python3"]
+    cores = (tmp_path / _user_space.CPUINFO).read_text("ascii").split("\n\n")[:-1]
+    assert [core.split("\n")[0] for core in cores] == [f"processor\t: {i}" for i in range(4)]
+    system = tmp_path / "sys" / "devices" / "system" / "cpu"
+    assert (system / "possible").read_text("ascii") == "0-3\n"
+    for number, core in enumerate(cores):
+        midr = int((system / f"cpu{number}" / "regs" / "identification" / "midr_el1").read_text("ascii"), 16)
+        fields = dict(line.split("\t: ") if "\t" in line else line.split(": ") for line in core.split("\n"))
+        # Arm's reference manual, MIDR_EL1: implementer, variant, architecture, part, revision
+        assert midr >> 24 == int(fields["CPU implementer"], 16) == 0x41
+        assert (midr >> 4) & 0xFFF == int(fields["CPU part"], 16) == part
+        assert midr & 0xF == int(fields["CPU revision"])
+    _user_space.describe(tmp_path, pi)  # once more does no harm
+
+
 def test_the_kernel_is_asked_for_the_right_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_user_space, "BINFMT", tmp_path)
     (tmp_path / "register").touch()
