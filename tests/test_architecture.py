@@ -95,7 +95,17 @@ def test_composing_and_playing_import_nothing_heavy(tmp_path: Path) -> None:
 def test_help_imports_next_to_nothing() -> None:
     loaded = loaded_by("from playbach.cli import main", "import contextlib", "import io",
                        "x = contextlib.suppress(SystemExit)", "x.__enter__()", "import playbach")  # fmt: skip
-    assert not loaded & (HEAVY | {"numpy", "symusic", "onnxruntime", "PIL"})
+    assert not loaded & (HEAVY | {"numpy", "symusic", "onnxruntime", "PIL", "asyncio", "zipfile"})
+
+
+def test_playing_a_tflite_file_needs_neither_torch_nor_onnxruntime(tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    model = Path(__file__).parent / "golden" / "tiny-int8.tflite"
+    compose = f"['compose', {str(model)!r}, '--runtime', 'litert', '--bars', '1', '-o', {str(tmp_path / 'a.mid')!r}]"
+    loaded = loaded_by("from playbach.cli import main", f"assert main({compose}) == 0")
+    assert "ai_edge_litert" in loaded
+    assert not loaded & (HEAVY | {"onnxruntime", "tensorflow", "jax"})
+    assert (tmp_path / "a.mid").exists()
 
 
 def test_nothing_is_unpickled() -> None:

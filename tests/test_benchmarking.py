@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from playbach import benchmarking, composing
+from playbach import benchmarking, composing, exported
 from playbach import bundle as bundles
-from playbach.benchmarking import NETWORKS, BenchmarkOptions, Cost, Measured, benchmark, peak_bytes, step_seconds
+from playbach.benchmarking import BenchmarkOptions, Cost, Measured, benchmark, peak_bytes, step_seconds
 from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.runtimes import RUNTIMES
 
 TINY = Path(__file__).parent / "golden" / "tiny.playbach"
+EXPORTED = TINY.with_name("tiny-int8.tflite")
 FEW = BenchmarkOptions(steps=20)
 MADE_UP = Measured(0.5, 0.1, 0.2, 9000.0, 100.0, 50.0, 1 << 20)
 
@@ -53,12 +55,39 @@ def test_a_model_is_measured_in_a_process_of_its_own() -> None:
 
 
 def test_every_runtime_is_measured(unmeasured: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(NETWORKS) == set(RUNTIMES)
-    monkeypatch.setitem(RUNTIMES, "another", RUNTIMES["onnx"])
-    monkeypatch.setitem(NETWORKS, "another", bundles.WEIGHTS)
+    monkeypatch.setitem(RUNTIMES, "another", replace(RUNTIMES["onnx"], name="another", member=bundles.WEIGHTS))
     costs = benchmark(TINY).costs
     assert unmeasured == [("tiny.playbach", "onnx"), ("tiny.playbach", "another")]
-    assert [c.network_bytes for c in costs] == [len(bundles.read(TINY).members[m]) for m in NETWORKS.values()]
+    members = bundles.read(TINY).members
+    assert [c.network_bytes for c in costs] == [len(members[m]) for m in (bundles.ONNX, bundles.WEIGHTS)]
+
+
+def test_exported_files_and_folders_of_c_are_in_the_same_table(
+    tmp_path: Path, unmeasured: list[tuple[str, str]]
+) -> None:
+    for path in (TINY, EXPORTED, exported.beside(EXPORTED)):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "stray.tflite").write_bytes(b"nothing")
+    board = tmp_path / "tiny-c"
+    board.mkdir()
+    (board / "playbach.c").write_text("/* the engine */")
+    (board / "manifest.json").write_text(
+        json.dumps({"export": {"bytes": {"flash": 30_594, "ram": 8098}, "multiply_adds_per_step": 7500}})
+    )
+    check = {"held_out": True, "bits_per_note": 2.5, "top_1": 0.99, "largest_logit_difference": 0.1}
+    (board / "check.json").write_text(json.dumps({"check": check}))
+    found = benchmark(tmp_path)
+    assert [(c.model, c.format, c.runtime) for c in found.costs] == [
+        ("tiny-int8.tflite", "tflite-int8", "litert"),
+        ("tiny", "playbach", "onnx"),
+    ]
+    said = json.loads(exported.beside(EXPORTED).read_text("utf-8"))["export"]["check"]
+    assert found.costs[0].top_1 == said["top_1"] and found.costs[1].top_1 is None
+    assert found.costs[0].bits_per_note is None and not said["held_out"]  # what was composed is no held-out music
+    [c] = found.boards
+    assert (c.flash_bytes, c.ram_bytes, c.multiply_adds_per_step) == (30_594, 8098, 7500)
+    assert (c.bits_per_note, c.top_1, c.largest_probability_difference) == (2.5, 0.99, None)
+    assert "stray.tflite.json is not beside it" in found.left_out[0]
 
 
 def test_a_folder_gives_its_bundles_and_names_the_damaged(tmp_path: Path, unmeasured: list[tuple[str, str]]) -> None:
@@ -79,10 +108,10 @@ def test_a_folder_gives_its_bundles_and_names_the_damaged(tmp_path: Path, unmeas
 
 
 def test_folders_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"there is no \.playbach file in this folder; give another"):
+    with pytest.raises(BundleError, match=r"there is no \.playbach file and no exported model in this folder"):
         benchmark(tmp_path)
     (tmp_path / "a.playbach").write_bytes(b"nothing")
-    with pytest.raises(BundleError, match=r"none of the 1 \.playbach files in this folder can be measured"):
+    with pytest.raises(BundleError, match=r"none of the 1 models in this folder can be measured"):
         benchmark(tmp_path)
     with pytest.raises(BundleError, match=r"a\.playbach: not a playbach bundle"):
         benchmark(tmp_path / "a.playbach")

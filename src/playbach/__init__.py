@@ -26,15 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["PlaybachError", "__version__", "evaluate", "load", "read", "train", "write"]
 
 
-def load(name_or_path: str | Path | None = None) -> Composer:
-    """The composer of a bundle: a path, the name of a model that the package ships, or by default its chorale model.
+def load(name_or_path: str | Path | None = None, *, runtime: str | None = None) -> Composer:
+    """The composer of a bundle or an exported network: a path, the name of a model that the package ships, or by
+    default its chorale model. `runtime` is `onnx` or `litert`, by default what suits the file.
 
     Raises:
-        BundleError: there is none, or it is damaged.
+        BundleError: there is none, it is damaged, or the runtime cannot play it.
+        UsageError: there is no such runtime.
+        MissingExtra: the runtime is not installed.
     """
     from playbach.composing import load
 
-    return load(name_or_path)
+    return load(name_or_path, runtime)
 
 
 def train(

@@ -22,23 +22,28 @@ from typing import Any
 import numpy as np
 
 from playbach import bundle as bundles
-from playbach.bundle import ONNX, SUFFIX
+from playbach import exported
+from playbach.bundle import SUFFIX, Bundle
 from playbach.composing import Composer
 from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.files import shown
-from playbach.inspecting import BundleInfo, describe
+from playbach.inspecting import BundleInfo
+from playbach.inspecting.bundles import described
 from playbach.outputs import seconds_at
-from playbach.runtimes import RUNTIMES
+from playbach.runtimes import RUNTIMES, suited
 
 WARMUP = 100
 """So many steps are taken before any is timed."""
 PIECES = 3
 """Pieces of seeds 0, 1 … that are composed; their length is what `compose` makes."""
 MOST_STEPS, MOST_THREADS = 10_000_000, 1024
-NETWORKS = {"onnx": ONNX}
-"""The member of a bundle that each runtime steps."""
-PACKAGES = ("numpy", "onnxruntime", "symusic")
+BUNDLE = "playbach"
+"""The format of what was not exported."""
+PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
 """Those whose versions decide how fast it is."""
+
+CHECK = "check.json"
+"""In a folder of C, how it was checked."""
 
 Report = Callable[[str], None]
 
@@ -75,10 +80,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One bundle with one runtime. `bits_per_note` is the bundle's on its held-out test music, `ngram_bits_per_note`
-    that of an n-gram of the same pieces; None where the manifest has none."""
+    """One bundle or exported file with one runtime. `bits_per_note` is its own on held-out music, as it was measured
+    after training or when it was exported, `ngram_bits_per_note` that of an n-gram of the same pieces on the whole
+    test side; the others are an exported file's beside torch. None where the manifest has none."""
 
     model: str
+    format: str
     path: str
     runtime: str
     architecture: str | None
@@ -89,16 +96,35 @@ class Cost:
     measured: Measured
     bits_per_note: float | None
     ngram_bits_per_note: float | None
+    largest_logit_difference: float | None
+    largest_probability_difference: float | None
+    top_1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A folder of C: what it needs on a microcontroller, in bytes, and what it is worth; nothing is run."""
+
+    model: str
+    path: str
+    flash_bytes: int | None
+    ram_bytes: int | None
+    multiply_adds_per_step: int | None
+    bits_per_note: float | None
+    largest_logit_difference: float | None
+    largest_probability_difference: float | None
+    top_1: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The costs in the order of the files' names, on this machine; `left_out` says what could not be measured, each
-    in a line."""
+    """The costs in the order of the files' names, on this machine, and the folders of C; `left_out` says what could
+    not be measured, each in a line."""
 
     options: BenchmarkOptions
     machine: dict[str, Any]
     costs: tuple[Cost, ...]
+    boards: tuple[Board, ...]
     left_out: tuple[str, ...]
 
     def manifest(self) -> dict[str, Any]:
@@ -109,7 +135,7 @@ class Benchmark:
 def benchmark(
     name_or_path: str | Path, options: BenchmarkOptions | None = None, report: Report = lambda line: None
 ) -> Benchmark:
-    """Measure a model, or all that lie in a folder (not below it).
+    """Measure a model, or all that lie in a folder (not below it): bundles, exported files and folders of C.
 
     Args:
         report: told each line of talk, such as a bundle that is left out and why.
@@ -130,12 +156,13 @@ def benchmark(
                 raise
             left_out.append(str(error))
             report(f"left out: {error}")
-    if not costs:
+    boards = tuple(_boards(Path(name_or_path))) if several else ()
+    if not costs and not boards:
         raise BundleError(
-            f"{shown(name_or_path)}: none of the {len(left_out)} {SUFFIX} files in this folder can be measured; "
+            f"{shown(name_or_path)}: none of the {len(left_out)} models in this folder can be measured; "
             "give another folder, or a model"
         )
-    return Benchmark(options, machine, tuple(costs), tuple(left_out))
+    return Benchmark(options, machine, tuple(costs), boards, tuple(left_out))
 
 
 def _meant(name_or_path: str | Path) -> tuple[bool, list[Path]]:
@@ -151,38 +178,88 @@ def _meant(name_or_path: str | Path) -> tuple[bool, list[Path]]:
 def _bundles_in(folder: Path) -> list[Path]:
     try:
         # What is hidden is not finished.
-        found = sorted(p for p in folder.iterdir() if p.suffix == SUFFIX and not p.name.startswith("."))
+        there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError as error:
         raise PlaybachError(
             f"{shown(folder)}: this folder cannot be read ({error.strerror}); give another"
         ) from error
-    if not found:
-        raise BundleError(f"{shown(folder)}: there is no {SUFFIX} file in this folder; give another, or a model")
+    found = [p for p in there if p.suffix == SUFFIX or exported.is_exported(p)]
+    if not found and not any(map(_is_board, there)):
+        raise BundleError(
+            f"{shown(folder)}: there is no {SUFFIX} file and no exported model in this folder; give another"
+        )
     return found
 
 
+def _is_board(path: Path) -> bool:
+    return path.is_dir() and (path / "playbach.c").is_file() and (path / CHECK).is_file()
+
+
+def _boards(folder: Path) -> Iterator[Board]:
+    """What the folders of C in a folder say of themselves."""
+    for path in filter(_is_board, sorted(folder.iterdir())):
+        said: dict[str, Any] = {}
+        for name in ("manifest.json", CHECK):
+            try:
+                told = json.loads(exported.contents(path / name))
+                said |= told.get("export", told)
+            except (BundleError, ValueError, TypeError, AttributeError):
+                continue
+        sizes = said.get("bytes") if isinstance(said.get("bytes"), dict) else {}
+        yield Board(
+            model=path.name,
+            path=str(path),
+            flash_bytes=_number(sizes, "flash", int),
+            ram_bytes=_number(sizes, "ram", int),
+            multiply_adds_per_step=_number(said, "multiply_adds_per_step", int),
+            **_checked(said),
+        )
+
+
+def _number(data: Any, name: str, kind: type | Any = int | float) -> Any:
+    """What a dict says of a name, None where that is no number."""
+    value = data.get(name) if isinstance(data, dict) else None
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+
+
+def _checked(export: Any) -> dict[str, Any]:
+    """What an export's check found; bits per note only where the music was held out."""
+    check = export.get("check") if isinstance(export, dict) else None
+    names = ("largest_logit_difference", "largest_probability_difference", "top_1")
+    honest = isinstance(check, dict) and check.get("held_out") is True
+    bits = _number(check, "bits_per_note") if honest else None
+    return {"bits_per_note": bits, **{name: _number(check, name) for name in names}}
+
+
 def _costs(path: Path, options: BenchmarkOptions, report: Report) -> Iterator[Cost]:
-    info = describe(path)
+    bundle = bundles.read(path)
+    info = described(bundle, path)
     if info.problem:
         raise BundleError(f"{shown(path)}: {info.problem}")
-    for runtime in RUNTIMES:
+    for runtime in suited(bundle):
         report(f"Measuring {info.name} with {runtime}")
-        yield _cost(info, runtime, _in_a_process(path, runtime, options))
+        yield _cost(bundle, info, runtime, _in_a_process(path, runtime, options))
 
 
-def _cost(info: BundleInfo, runtime: str, measured: Measured) -> Cost:
+def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measured) -> Cost:
+    export = bundle.manifest.get("export")
+    checked = _checked(export)
+    if export is None:
+        checked["bits_per_note"] = info.metrics.get("test", {}).get("bits_per_note")
+    form = export.get("format") if isinstance(export, dict) else BUNDLE
     return Cost(
         model=info.name,
+        format=str(form),
         path=info.path,
         runtime=runtime,
         architecture=info.architecture,
         encoding=info.encoding,
         parameters=info.parameters,
         file_bytes=info.bytes,
-        network_bytes=info.members[NETWORKS[runtime]],
+        network_bytes=len(bundle.members[RUNTIMES[runtime].member]),
         measured=measured,
-        bits_per_note=info.metrics.get("test", {}).get("bits_per_note"),
         ngram_bits_per_note=info.metrics.get("ngram", {}).get("bits_per_note"),
+        **checked,
     )
 
 

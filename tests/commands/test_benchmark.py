@@ -24,7 +24,7 @@ def test_a_folder_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     lines = said.out.splitlines()
     assert lines[0].split() == [word for name in HEAD for word in name.split()]
     assert len(lines[1].split()) == len(HEAD)
-    assert lines[1].split()[:3] == ["good", "onnx", f"{TINY.stat().st_size / 1000:,.0f}"]
+    assert lines[1].split()[:3] == ["good", "playbach", f"{TINY.stat().st_size / 1000:,.0f}"]
     assert lines[2] == ""
     assert "20 steps of the network alone on 2 threads" in said.out
     left, measuring = said.err.splitlines()
@@ -51,7 +51,7 @@ def test_json_and_nothing_heavy() -> None:
     ("arguments", "status", "words"),
     [
         (["missing"], 1, "missing: no such model"),
-        (["."], 1, "there is no .playbach file in this folder"),
+        (["."], 1, "there is no .playbach file and no exported model in this folder"),
         (["bach-chorales", "--steps", "0"], 2, "steps must be a whole number between 1 and 10,000,000, not 0"),
         (["bach-chorales", "--threads", "-1"], 2, "threads must be a whole number between 1 and 1,024, not -1"),
         (["bach-chorales", "--steps", "many"], 2, "invalid int value: 'many'"),

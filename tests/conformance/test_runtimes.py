@@ -9,13 +9,20 @@ import pytest
 
 from playbach import bundle as bundles
 from playbach.encodings import Encoding
-from playbach.runtimes import RUNTIMES, Runtime
+from playbach.errors import BundleError, UsageError
+from playbach.runtimes import RUNTIMES, Runtime, opened, suited
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+FILES = {"onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
+"""A file for each runtime: the same network."""
+PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}
 
 
 @pytest.fixture(params=RUNTIMES)
-def played(request: pytest.FixtureRequest, chorales_bundle: Path) -> tuple[Runtime, Encoding]:
-    bundle = bundles.read(chorales_bundle)
-    return RUNTIMES[request.param](bundle), bundle.encoding()
+def played(request: pytest.FixtureRequest) -> tuple[Runtime, Encoding]:
+    pytest.importorskip(PACKAGES[request.param])
+    bundle = bundles.read(GOLDEN / FILES[request.param])
+    return opened(bundle, request.param), bundle.encoding()
 
 
 def walk(runtime: Runtime, encoding: Encoding, steps: int) -> list[np.ndarray]:
@@ -54,3 +61,38 @@ def test_two_walks_at_once_do_not_meet(played: tuple[Runtime, Encoding]) -> None
     for _ in range(5):
         _, other = runtime.step(previous, context, other)
     assert np.array_equal(walk(runtime, encoding, 3)[-1], alone[-1])
+
+
+def test_pieces_side_by_side_are_as_each_alone(played: tuple[Runtime, Encoding]) -> None:
+    runtime, encoding = played
+    rng = np.random.default_rng(0)
+    previous = np.stack([rng.integers(0, len(f), (3, 8)) for f in encoding.fields], axis=-1)
+    context = np.stack([rng.integers(0, len(f), (3, 8)) for f in encoding.context], axis=-1)
+    together, alone = runtime.start(3), [runtime.start() for _ in range(3)]
+    for t in range(8):
+        logits, together = runtime.step(previous[:, t], context[:, t], together)
+        for piece in range(3):
+            single, alone[piece] = runtime.step(previous[piece, t], context[piece, t], alone[piece])
+            np.testing.assert_allclose(logits[0][piece], single[0], atol=1e-5)
+
+
+def test_an_old_state_can_be_stepped_from_again(played: tuple[Runtime, Encoding]) -> None:
+    runtime, encoding = played
+    previous, context = np.array([len(f) for f in encoding.fields]), np.zeros(len(encoding.context), int)
+    _, state = runtime.step(previous, context, runtime.start())
+    first, _ = runtime.step(previous - 1, context, state)
+    runtime.step(previous - 2, context, state)
+    again, _ = runtime.step(previous - 1, context, state)
+    assert np.array_equal(first[0], again[0])
+
+
+def test_every_runtime_has_a_file_and_no_other_runtimes_one(played: tuple[Runtime, Encoding]) -> None:
+    assert set(FILES) == set(PACKAGES) == set(RUNTIMES)
+    for name, file in FILES.items():
+        bundle = bundles.read(GOLDEN / file)
+        assert suited(bundle) == [name]
+        for other in set(RUNTIMES) - {name}:
+            with pytest.raises(BundleError, match=f"{bundle.name}: the runtime {other} cannot play this; "):
+                opened(bundle, other)
+    with pytest.raises(UsageError, match="no runtime called 'abacus'; there are: onnx, litert"):
+        opened(bundle, "abacus")

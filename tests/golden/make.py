@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 BUNDLE, PIECE, SEED, BARS = HERE / "tiny.playbach", HERE / "piece.mid", 7, 8
 PLAIN, TOKENS = HERE / "plain.txt", HERE / "tokens.txt"
+EXPORTED = HERE / "tiny-int8.tflite"
 
 
 def composed() -> tuple[bytes, str]:
@@ -58,9 +59,19 @@ def make_bundle() -> None:
         BUNDLE.write_bytes(run.path.read_bytes())
 
 
+def make_exported() -> None:
+    """The same network as TFLite in 8 bits, with its manifest beside it: to be played where no torch is."""
+    from playbach.export.exporting import ExportOptions, export
+
+    for old in (EXPORTED, EXPORTED.with_name(EXPORTED.name + ".json")):
+        old.unlink(missing_ok=True)
+    export(BUNDLE, HERE, ExportOptions(("tflite-int8",), steps=200))
+
+
 if __name__ == "__main__":
     if "--keep-bundle" not in sys.argv:
         make_bundle()
+        make_exported()
     midi, plain = composed()
     PIECE.write_bytes(midi)
     PLAIN.write_text(plain, "utf-8")

@@ -9,13 +9,24 @@ import contextlib
 import sys
 from collections.abc import Collection, Sequence
 from textwrap import wrap
+from typing import Any
 
 WIDTH = 80
 """Text that is broken into lines fits a terminal of so many columns."""
 
 
+RUNTIMES = ("onnx", "litert")
+"""Those of `runtimes`, which is too heavy to be imported for help; a test holds them together."""
+
+
 class UnwrittenResult(Exception):
     """stdout cannot take the result."""
+
+
+def add_runtime(parser: Any) -> None:
+    """The option `--runtime`, of every command that plays models."""
+    parser.add_argument("--runtime", choices=RUNTIMES, metavar="NAME", help="what plays the network: onnx (.playbach "
+                        "and .onnx files) or litert (.tflite files); default: what suits the file")  # fmt: skip
 
 
 def result(text: str) -> None:

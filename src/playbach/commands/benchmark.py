@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from playbach.commands import columns, result, say
 
 if TYPE_CHECKING:
-    from playbach.benchmarking import Benchmark, Cost
+    from playbach.benchmarking import Benchmark, Board, Cost
 
 HEAD = (
-    "model", "runtime", "file kB", "network kB", "parameters", "load s", "ms/step p50", "p99", "steps/s", "notes/s",
-    "× real time", "peak MB", "bits/note", "n-gram",
+    "model", "format", "kB", "load s", "ms/step", "p99", "notes/s", "× real time", "peak MB", "Δ logit", "Δ prob.",
+    "top-1", "bits/note", "n-gram",
 )  # fmt: skip
+BOARDS = ("for a microcontroller", "flash kB", "RAM kB", "products/step", "Δ logit", "Δ prob.", "top-1", "bits/note")
 
 
 def add(commands: Any) -> None:
@@ -30,8 +31,8 @@ def add(commands: Any) -> None:
         "beside what it is worth on held-out music.",
     )
     benchmark.set_defaults(run=run)
-    benchmark.add_argument("model", metavar="MODEL", help="a .playbach file, the name of a shipped model, or a "
-                           "folder of models")  # fmt: skip
+    benchmark.add_argument("model", metavar="MODEL", help="a .playbach file, an exported file, the name of a "
+                           "shipped model, or a folder of models of any format")  # fmt: skip
     benchmark.add_argument("--steps", type=int, metavar="N", help="time so many steps (default: 1000)")
     benchmark.add_argument("--threads", type=int, metavar="N", help="compute on so many threads (default: 1)")
     benchmark.add_argument("--json", action="store_true", help="print one JSON object")
@@ -50,14 +51,20 @@ def _text(found: Benchmark) -> Iterator[str]:
     from playbach.benchmarking import PIECES, WARMUP
     from playbach.composing import ComposeOptions
 
-    yield from columns([HEAD, *map(_row, found.costs)], right=set(range(2, len(HEAD))))
+    if found.costs:
+        yield from columns([HEAD, *map(_row, found.costs)], right=set(range(2, len(HEAD))))
+    if found.boards:
+        yield from [""] if found.costs else []
+        yield from columns([BOARDS, *map(_board, found.boards)], right=set(range(1, len(BOARDS))))
     options, machine = found.options, found.machine
     threads = f"{options.threads} thread{'s' * (options.threads != 1)}"
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     yield ""
     yield f"{options.steps:,} steps of the network alone on {threads}, after {WARMUP} that do not count"
     yield f"Notes and real time: {PIECES} pieces of {ComposeOptions().bars} bars, composed from end to end"
-    yield "Bits per note: of held-out music, as it was measured after training"
+    yield "Bits per note: of held-out music, as it was measured after training, or when the file was exported"
+    if found.boards or any(cost.top_1 is not None for cost in found.costs):
+        yield "Δ and top-1: the largest difference from torch, and how often the likeliest symbol is torch's"
     busy = "" if machine["load"] is None else f" (load before: {machine['load']})"
     yield f"{machine['system']}, {machine['cores']} cores{busy}, Python {machine['python']}, {versions}"
 
@@ -66,20 +73,27 @@ def _row(cost: Cost) -> tuple[str, ...]:
     m = cost.measured
     return (
         cost.model,
-        cost.runtime,
+        cost.format,
         f"{cost.file_bytes / 1000:,.0f}",
-        f"{cost.network_bytes / 1000:,.0f}",
-        _known(cost.parameters, ",d"),
         f"{m.load_seconds:.2f}",
         f"{m.step_ms_p50:.3f}",
         f"{m.step_ms_p99:.3f}",
-        f"{m.steps_per_second:,.0f}",
         f"{m.notes_per_second:,.0f}",
         f"{m.times_real_time:,.0f}",
         _known(None if m.peak_bytes is None else m.peak_bytes / 1e6, ",.0f"),
-        _known(cost.bits_per_note, ".3f"),
+        *_beside_torch(cost),
         _known(cost.ngram_bits_per_note, ".3f"),
     )
+
+
+def _board(board: Board) -> tuple[str, ...]:
+    sizes = (_known(None if size is None else size / 1024, ",.0f") for size in (board.flash_bytes, board.ram_bytes))
+    return (board.model, *sizes, _known(board.multiply_adds_per_step, ",d"), *_beside_torch(board))
+
+
+def _beside_torch(of: Cost | Board) -> tuple[str, ...]:
+    differences = (_known(d, ".2g") for d in (of.largest_logit_difference, of.largest_probability_difference))
+    return (*differences, _known(of.top_1, ".3f"), _known(of.bits_per_note, ".3f"))
 
 
 def _known(value: float | None, form: str) -> str:

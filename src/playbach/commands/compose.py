@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from playbach.commands import WIDTH, columns, result, say
+from playbach.commands import WIDTH, add_runtime, columns, result, say
 from playbach.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
     )
     compose.set_defaults(run=run)
     compose.add_argument("model", nargs="?", metavar="MODEL",
-                         help="a .playbach file or the name of a shipped model (default: bach-chorales)")  # fmt: skip
+                         help="a .playbach file, an exported file, or the name of a shipped model (default: "
+                              "bach-chorales)")  # fmt: skip
     compose.add_argument("-o", "--output", type=Path, default=Path("piece.mid"), metavar="FILE",
                          help=".mid, .wav, .flac, .mp3, .ogg or .png (a piano roll); default %(default)s; "
                               "an existing file is never overwritten")  # fmt: skip
@@ -56,6 +57,7 @@ def add(commands: Any) -> None:
                          "octaves, and the first ending that comes")  # fmt: skip
     compose.add_argument("--confidence", action="store_true", help="print after the path how sure the network was "
                          "of each note: the symbol chosen, its probability, and the likeliest others")  # fmt: skip
+    add_runtime(compose)
     compose.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for audio files")
 
 
@@ -92,7 +94,7 @@ def run(given: argparse.Namespace) -> int:
         raise UsageError("--soundfont goes with audio files: -o piece.wav, .flac, .mp3 or .ogg")
     seed = composing.new_seed(given.seed)
     composing.new_seed(seed + given.count - 1)
-    composer = playbach.load(given.model)
+    composer = playbach.load(given.model, runtime=given.runtime)
     if given.instrument:
         options["programs"] = instruments.parse(given.instrument, composer.tracks)
     prime = given.prime if given.prime in (None, composing.CORPUS) else scores.read(given.prime)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.commands import columns, result, say
+from playbach.commands import add_runtime, columns, result, say
 from playbach.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add(commands: Any) -> None:
     evaluate.add_argument("--continuations", nargs="?", type=int, const=True, metavar="N",
                           help="leave the model alone at N places (default: 100) of each group of pieces, and tell "
                                "how often it goes on as the piece does")  # fmt: skip
+    add_runtime(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -54,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     options = EvaluationOptions(
         side=given.side, samples=given.samples, no_rules=given.no_rules, continuations=given.continuations, **bars
     )
-    found = evaluate(composing.load(given.model), given.folder, options, say)
+    found = evaluate(composing.load(given.model, given.runtime), given.folder, options, say)
     if given.json:
         result(json.dumps(found.manifest(), indent=2, ensure_ascii=False))
     else:

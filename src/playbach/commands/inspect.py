@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import shlex
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -167,6 +166,8 @@ def _kind(name: str) -> str:
 
 
 def _holds(path: Path, member: str) -> bool:
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             return member in archive.namelist()

@@ -7,17 +7,15 @@ is imported when it runs (extras `audio` and `midi`).
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.commands import say
+from playbach.commands import add_runtime, say
 from playbach.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,10 +47,13 @@ def add(commands: Any) -> None:
     play.add_argument("--temperature", type=float, metavar="T", help="default: the model's")
     play.add_argument("--tempo", type=float, metavar="QPM", help="quarters a minute (default: each piece's own)")
     play.add_argument("--instrument", metavar="NAME", help="a General MIDI instrument for all voices")
+    add_runtime(play)
     play.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for the speakers")
 
 
 def run(given: argparse.Namespace) -> int:
+    import asyncio
+
     from playbach import composing, instruments
     from playbach.live import Settings, Stream
     from playbach.outputs import port
@@ -69,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
         settings["bars"] = given.bars
     chosen = Settings(composing.new_seed(given.seed), **settings)
     program = None if given.instrument is None else instruments.program(given.instrument)
-    composer = composing.load(given.model)
+    composer = composing.load(given.model, given.runtime)
     say(f"{composer.bundle.name}, seed {chosen.seed}")
     with _sink(given) as sink:
         cadence = asyncio.run(_play(Stream(composer, chosen), sink, program))
@@ -100,6 +101,9 @@ def _sink(given: argparse.Namespace) -> Iterator[Callable[[], Sink]]:
 
 
 async def _play(stream: Any, sink: Callable[[], Sink], program: int | None) -> bool:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
     from playbach.live.playing import Player
 
     loop, view = asyncio.get_running_loop(), View(stream.composer.sampling.temperature)
@@ -136,6 +140,8 @@ class Ended:
 @contextlib.contextmanager
 def keys(pressed: Callable[[str], None]) -> Iterator[None]:
     """Calls `pressed` with each key, where there is a terminal to press keys in; it is left as it was."""
+    import asyncio
+
     try:
         import termios
         import tty

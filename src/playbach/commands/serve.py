@@ -7,14 +7,13 @@ The address goes to stdout, everything else to stderr. Knows the server, which i
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import io
 import socket
 from pathlib import Path
 from typing import Any
 
-from playbach.commands import result, say
+from playbach.commands import add_runtime, result, say
 from playbach.errors import UsageError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,6 +43,7 @@ def add(commands: Any) -> None:
     serve.add_argument("--streams", type=int, metavar="N",
                        help="how many may have a stream of their own at once (default: 20 a core)")  # fmt: skip
     serve.add_argument("--listeners", type=int, metavar="N", help="how many may be connected at once (default: 2000)")
+    add_runtime(serve)
     serve.add_argument("--origin", action="append", default=[], metavar="URL",
                        help="the page's address behind a proxy, as https://radio.example; repeatable")  # fmt: skip
 
@@ -53,6 +53,8 @@ def run(given: argparse.Namespace) -> int:
         raise UsageError(f"--port must lie between 0 and 65535, not {given.port}")
     if given.no_station and any(v is not None for v in (given.seed, given.bars, given.temperature, given.tempo)):
         raise UsageError("--seed, --bars, --temperature and --tempo are the station's: leave --no-station out")
+    import asyncio
+
     from playbach.composing import new_seed
     from playbach.live import Settings
     from playbach.server import app, guard, house, page, running, station
@@ -66,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
     station_settings = Settings(**settings)
     font = {} if given.soundfont is None else {"soundfont_path": given.soundfont}
     with running.listening(given.host, given.port) as opened:
-        home = house.House(house.models(given.models), chosen, **font)
+        home = house.House(house.models(given.models, given.runtime), chosen, **font)
         shared = None
         if not given.no_station:
             model, runtime, composer = home.composer(None, None)

@@ -71,11 +71,12 @@ class Model:
         }
 
 
-def models(names: Sequence[str | Path]) -> dict[str, Model]:
-    """The models of these names or paths, in their order; the shipped one where there are none.
+def models(names: Sequence[str | Path], runtime: str | None = None) -> dict[str, Model]:
+    """The models of these names or paths, in their order; the shipped one where there are none. With a `runtime` they
+    are played by that one alone.
 
     Raises:
-        BundleError: there is no such model, or it is damaged.
+        BundleError: there is no such model, it is damaged, or the runtime cannot play it.
         UsageError: two have the same name.
     """
     found: dict[str, Model] = {}
@@ -84,13 +85,14 @@ def models(names: Sequence[str | Path]) -> dict[str, Model]:
         bundle = bundles.read(path)
         if bundle.name in found:
             raise UsageError(f"two models are called {bundle.name!r}; rename one of the files")
-        found[bundle.name] = Model(bundle.name, _composers(bundle))
+        found[bundle.name] = Model(bundle.name, _composers(bundle, runtime))
     return found
 
 
-def _composers(bundle: bundles.Bundle) -> dict[str, Composer]:
+def _composers(bundle: bundles.Bundle, runtime: str | None) -> dict[str, Composer]:
     """By the runtimes that can play it."""
-    return {name: Composer(bundle, opened(bundle, name)) for name in suited(bundle)}
+    names = suited(bundle) if runtime is None else [runtime]
+    return {name: Composer(bundle, opened(bundle, name)) for name in names}
 
 
 @dataclass
