@@ -114,7 +114,7 @@ def test_another_network_is_not_called_rounding(trace: _steps.Trace) -> None:
     _, first = _steps.compared(trace, other)
     assert first is not None
     assert first.logits == pytest.approx(0.5, rel=1e-3)
-    assert "different things" in first.why
+    assert "something else" in first.why
 
 
 def test_the_edge_of_top_p_is_told_apart(trace: _steps.Trace) -> None:

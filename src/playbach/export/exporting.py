@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx as onnx_format
 import torch
 from onnx import numpy_helper
@@ -135,16 +136,24 @@ def export(
 
 
 def _exactly(model: Model, graph: bytes) -> Model:
-    """The network with the 32-bit weights of its ONNX step; a bundle keeps those to train on in 16 bits."""
-    initial = {t.name: t for t in onnx_format.load_from_string(graph).graph.initializer}
+    """The network with the 32-bit weights of its ONNX step; a bundle keeps those to train on in 16 bits, by which
+    they are recognised, as the exporter renames and turns some."""
+    exact: dict[Any, Any] = {}
+    for initial in onnx_format.load_from_string(graph).graph.initializer:
+        array = numpy_helper.to_array(initial)
+        if array.dtype == np.float32:
+            exact |= {_key(a): a for a in (array, array.T)}
     state = model.state_dict()
     for name, tensor in state.items():
-        if f"model.{name}" in initial:
-            exact = torch.from_numpy(numpy_helper.to_array(initial[f"model.{name}"]).copy())
-            if exact.shape == tensor.shape:
-                state[name] = exact
+        found = exact.get(_key(tensor.numpy()))
+        if found is not None:
+            state[name] = torch.from_numpy(found.copy())
     model.load_state_dict(state)
     return model
+
+
+def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], bytes]:
+    return array.shape, array.astype(np.float16).tobytes()
 
 
 def _demand_exact(form: Format, found: Check) -> None:

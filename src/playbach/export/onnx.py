@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +13,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from playbach.errors import PlaybachError
+from playbach.export.quiet import quiet
 from playbach.export.step import Step
 from playbach.models import Model
 from playbach.runtimes.onnx import OnnxRuntime
@@ -31,7 +28,7 @@ def export(model: Model) -> bytes:
     examples = step.examples(2)  # a batch of one would be taken for a constant
     any_batch = {0: torch.export.Dim("batch")}
     shapes = [[any_batch for _ in e] if isinstance(e, list) else any_batch for e in examples]
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             step,
             examples,
@@ -50,25 +47,12 @@ def export(model: Model) -> bytes:
 
 def dynamic(graph: bytes) -> bytes:
     """The graph with 8-bit weights; activations are quantised as they come."""
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantised.onnx"
         quantize_dynamic(onnx.load_from_string(graph), out, weight_type=QuantType.QInt8, per_channel=True)
         model = onnx.load(out)
     model.doc_string = ""
     return bytes(model.SerializeToString(deterministic=True))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter talks on stdout and warns of its own future."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.getLogger("torch.onnx").setLevel(level)
 
 
 @torch.inference_mode()

@@ -11,9 +11,7 @@ them (gates, norms, the ring's counter) stays in floats, as 8 bits hold neither 
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
+import copy
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,8 +24,10 @@ from torch import nn
 
 from playbach.encodings.base import Ints
 from playbach.errors import MissingExtra, PlaybachError
+from playbach.export.quiet import quiet
 from playbach.export.step import Step
 from playbach.models import Model
+from playbach.models.base import Heads
 from playbach.runtimes.litert import CONTEXT, PREVIOUS, SIGNATURE, STATE, LiteRtRuntime
 from playbach.silence import silenced_stderr
 
@@ -37,7 +37,7 @@ try:
         import flatbuffers
         import litert_torch
         from ai_edge_litert import schema_py_generated as schema
-        from ai_edge_quantizer import calibrator, quantizer, recipe_manager
+        from ai_edge_quantizer import calibrator, qtyping, quantizer, recipe_manager
         from ai_edge_quantizer.utils import qsv_utils
 except ModuleNotFoundError as error:
     raise MissingExtra("exporting to TFLite", "export", str(error.name)) from error
@@ -45,6 +45,8 @@ except ModuleNotFoundError as error:
 Ops = quantizer._TFLOpName
 PRODUCTS = (Ops.FULLY_CONNECTED, Ops.BATCH_MATMUL, Ops.CONV_2D, Ops.DEPTHWISE_CONV_2D)
 IDENTIFIER = b"TFL3"
+MOST_BESIDE = 8
+"""TensorFlow Lite Micro lays no more than ten tensors side by side at once."""
 
 Feed = Mapping[str, np.ndarray]
 """The inputs of one step, by name."""
@@ -57,6 +59,9 @@ def converted(model: Model) -> bytes:
         PlaybachError: the converter knows one of its operators not.
     """
     step = Step(model)
+    for module in step.modules():
+        if isinstance(module, Heads):
+            module.tables_as_floats()  # of TensorFlow Lite Micro's lookups none has integers
     return packed(_convert(step, step.examples(1)), step.inputs, step.outputs)
 
 
@@ -68,7 +73,7 @@ def core(module: nn.Module, example: torch.Tensor) -> bytes:
 
 
 def _convert(module: nn.Module, examples: tuple[Any, ...]) -> bytes:
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.tflite"
         try:
             litert_torch.convert(module, examples).export(str(path))
@@ -102,7 +107,8 @@ def static(graph: bytes, bits: int, feeds: Iterable[Feed], whole: bool = False) 
         for operator in (Ops.ALL_SUPPORTED,) if whole else PRODUCTS:
             manager.add_static_config(".*", operator, bits, 8)
         if not whole:
-            manager.add_dynamic_config(".*", Ops.EMBEDDING_LOOKUP, 8)
+            # One scale for a whole table: of a scale for each row TensorFlow Lite Micro reads the first, silently.
+            manager.add_dynamic_config(".*", Ops.EMBEDDING_LOOKUP, 8, granularity=qtyping.QuantGranularity.TENSORWISE)
 
     return _quantised(graph, recipe, feeds)
 
@@ -118,7 +124,7 @@ def fed(graph: bytes, previous: Ints, context: Ints) -> Iterator[Feed]:
 
 
 def _quantised(graph: bytes, recipe: Any, feeds: Iterable[Feed] | None = None) -> bytes:
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "step.tflite", Path(folder) / "quantised.tflite"
         path.write_bytes(graph)
         manager = recipe_manager.RecipeManager()
@@ -136,14 +142,16 @@ def _quantised(graph: bytes, recipe: Any, feeds: Iterable[Feed] | None = None) -
 
 def packed(graph: bytes, inputs: list[str] | None = None, outputs: list[str] | None = None) -> bytes:
     """The graph with all weights inside the flatbuffer and, where names are given, these for its signature's inputs
-    and outputs, in their order. SELECT, which TensorFlow Lite Micro has not, becomes SELECT_V2, which does the same
-    and more."""
+    and outputs, in their order. What TensorFlow Lite Micro cannot do is left out or said otherwise."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     for buffer in model.buffers:
         if buffer.offset:
             buffer.data = np.frombuffer(graph, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
-    _select_v2(model)
+    for subgraph in model.subgraphs:  # there is one
+        _without_wrapping(model, subgraph)
+        subgraph.operators = [part for o in subgraph.operators for part in _few_beside(model, subgraph, o)]
+        _without_unused(model, subgraph)
     if inputs is not None and outputs is not None:
         [signature] = model.signatureDefs
         for maps, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
@@ -154,17 +162,60 @@ def packed(graph: bytes, inputs: list[str] | None = None, outputs: list[str] | N
     return bytes(builder.Output())
 
 
-def _select_v2(model: Any) -> None:
-    select = {i for i, code in enumerate(model.operatorCodes) if code.builtinCode == schema.BuiltinOperator.SELECT}
-    for i in select:
-        code = model.operatorCodes[i]
-        code.builtinCode, code.version = schema.BuiltinOperator.SELECT_V2, 1
-        code.deprecatedBuiltinCode = min(schema.BuiltinOperator.SELECT_V2, 127)
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            if operator.opcodeIndex in select:
-                operator.builtinOptionsType = schema.BuiltinOptions.SelectV2Options
-                operator.builtinOptions = schema.SelectV2OptionsT()
+def _without_wrapping(model: Any, subgraph: Any) -> None:
+    """Leaves out what the converter puts before every lookup: "if the index is less than 0, count from the end". None
+    of ours is, and TensorFlow Lite Micro chooses between no integers."""
+    made_by = {output: operator for operator in subgraph.operators for output in operator.outputs}
+    instead: dict[int, int] = {}
+    for operator in subgraph.operators:
+        if _code(model, operator) in (schema.BuiltinOperator.SELECT, schema.BuiltinOperator.SELECT_V2):
+            asked = made_by.get(operator.inputs[0])
+            if asked is not None and _code(model, asked) == schema.BuiltinOperator.LESS:
+                assert asked.inputs[0] == operator.inputs[2]
+                instead[operator.outputs[0]] = operator.inputs[2]
+    for operator in subgraph.operators:
+        operator.inputs = np.array([instead.get(i, i) for i in operator.inputs], np.int32)
+    count = -1
+    while count != len(subgraph.operators):
+        count = len(subgraph.operators)
+        used = {i for operator in subgraph.operators for i in operator.inputs} | set(subgraph.outputs)
+        subgraph.operators = [o for o in subgraph.operators if used & set(o.outputs)]
+
+
+def _without_unused(model: Any, subgraph: Any) -> None:
+    """Leaves out tensors that no operator has any more: the quantiser asks for the values of all."""
+    used = set(subgraph.inputs) | set(subgraph.outputs)
+    used |= {i for o in subgraph.operators for i in (*o.inputs, *o.outputs) if i >= 0}
+    kept = sorted(used)
+    number = {old: new for new, old in enumerate(kept)} | {-1: -1}  # an input that is left out
+    subgraph.tensors = [subgraph.tensors[i] for i in kept]
+    for owner in (subgraph, *subgraph.operators):
+        owner.inputs = np.array([number[i] for i in owner.inputs], np.int32)
+        owner.outputs = np.array([number[i] for i in owner.outputs], np.int32)
+    for signature in model.signatureDefs:
+        for entry in (*signature.inputs, *signature.outputs):
+            entry.tensorIndex = number[entry.tensorIndex]
+
+
+def _code(model: Any, operator: Any) -> int:
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
+
+
+def _few_beside(model: Any, subgraph: Any, operator: Any) -> Iterator[Any]:
+    """A concatenation of many tensors as several of a few; any other operator as it is."""
+    joins = _code(model, operator) == schema.BuiltinOperator.CONCATENATION
+    while joins and len(operator.inputs) > MOST_BESIDE:
+        inputs = list(operator.inputs)
+        few, axis = inputs[:MOST_BESIDE], operator.builtinOptions.axis
+        part, joined = copy.copy(operator), copy.copy(subgraph.tensors[operator.outputs[0]])
+        joined.shape = np.array(joined.shape)
+        joined.shape[axis] = sum(subgraph.tensors[i].shape[axis] for i in few)
+        joined.name = joined.name + f"_{len(inputs)}".encode()
+        subgraph.tensors.append(joined)
+        part.inputs, part.outputs = np.array(few, np.int32), np.array([len(subgraph.tensors) - 1], np.int32)
+        yield part
+        operator.inputs = np.array([len(subgraph.tensors) - 1, *inputs[MOST_BESIDE:]], np.int32)
+    yield operator
 
 
 def _order(name: str) -> tuple[int, ...]:
@@ -178,23 +229,3 @@ def operators(graph: bytes) -> set[str]:
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     used = {operator.opcodeIndex for subgraph in model.subgraphs for operator in subgraph.operators}
     return {names[model.operatorCodes[i].builtinCode] for i in used}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The converter and the quantiser talk on both streams, through loggers and with bars."""
-    levels = {name: logging.getLogger(name).level for name in ("", "absl", "jax", "litert_torch", "torch")}
-    try:
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with (
-            warnings.catch_warnings(),
-            silenced_stderr(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

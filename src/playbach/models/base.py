@@ -243,6 +243,12 @@ class Heads(nn.Module):
         """x (…, width), context (…, C) -> F logits (…, V_f)."""
         return self.together(self.apart(x), context)
 
+    def tables_as_floats(self) -> None:
+        """The classes of relations as floats, in which they are whole, too, for a runtime that looks up nothing
+        else."""
+        for table, _ in self._tables:
+            setattr(self, table, getattr(self, table).float())
+
     def apart(self, x: Tensor) -> list[Tensor]:
         """x (…, width) -> scores of each field's symbols (…, V_f), then of each relation's classes (…, K)."""
         return [head(x) for head in (*self.symbols, *self.classes)]
@@ -253,7 +259,7 @@ class Heads(nn.Module):
         scores: dict[tuple[int, str], Tensor] = {}  # by field and kind of aspect: of each aspect (…, A)
         for relation, classes, (table, aspects) in zip(self.relations, of_classes, self._tables):
             known = getattr(self, table)[context[..., relation.column]]
-            added = classes.gather(-1, known)
+            added = classes.gather(-1, known.long())
             key = (relation.field, aspects)
             scores[key] = scores[key] + added if key in scores else added
         for (field, aspects), score in scores.items():

@@ -66,8 +66,10 @@ class Cnn(Model):
 
     def rows(self, previous: Tensor, context: Tensor) -> Tensor:
         """(…, F) and (…, C) -> rows of the image (…, D), within -1 and 1: one fixed scale in integers."""
-        rows: Tensor = self.embed(previous, context).clamp(-1, 1)
-        return rows
+        rows: Tensor = self.embed(previous, context)
+        if torch.compiler.is_exporting():  # TensorFlow Lite Micro has no clamp
+            return torch.relu(rows + 1) - torch.relu(rows - 1) - 1
+        return rows.clamp(-1, 1)
 
     def initial_state(self, batch: int) -> list[Tensor]:
         """The rows of the last steps but the present one (B, N - 1, D), the oldest first."""
