@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 ROUNDING = 1e-3
-"""Logits that differ by less do so because sums are rounded in another order; more than that is another network."""
+"""Logits that differ by less do so because sums are rounded in another order."""
 
 Trace = dict[str, npt.NDArray[Any]]
 """Of N steps, in the order in which they were drawn, endings that were tried and left included: `bar` and `tick`
@@ -42,7 +42,10 @@ class Difference:
     @property
     def why(self) -> str:
         if self.logits > ROUNDING:
-            return "the logits differ by more than rounding explains: the networks compute different things"
+            return (
+                "more than sums in another order explain: in a quantised network some value was rounded to the next "
+                "whole number; any other network computes something else there"
+            )
         if self.chances > ROUNDING:
             return "rounding moved a symbol across the edge of top-p, and with it all that is drawn from"
         return "the number drawn lies so near to the border between two symbols that rounding decided"

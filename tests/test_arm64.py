@@ -233,6 +233,19 @@ def test_the_guide_installs_what_was_tried() -> None:
     alone = [set(line.split()) for line in lines if "install --no-deps" in line]
     for packages in (arm64.LIGHT, arm64.SOUND, arm64.RADIO):
         assert any(set(packages) <= line for line in alone), packages
+    assert all(any(runtime in line for line in alone) for runtime in ("onnxruntime", "ai-edge-litert"))
+
+
+def test_the_guide_names_commands_and_options_that_are_there() -> None:
+    from playbach import cli
+
+    lines = [line.removeprefix("~/bach/bin/") for line in GUIDE.splitlines()]
+    commands = [line.split() for line in lines if line.startswith("playbach ")]
+    assert {words[1] for words in commands} >= {"compose", "serve", "play", "export"}
+    for words in commands:
+        helped = next(a for a in cli._parser()._actions if a.choices).choices[words[1]].format_help()  # type: ignore[index,union-attr,call-overload]
+        for option in (word for word in words if word.startswith("-")):
+            assert option in helped, " ".join(words)
 
 
 def test_a_light_install_says_what_it_lacks(
