@@ -59,7 +59,7 @@ class Base:
         old = build(architecture["name"], Shape.of(self.encoding), architecture["config"])
         new = build(architecture["name"], shape, architecture["config"])
         try:
-            old.load_state_dict(safetensors.torch.load(self.bundle.members[bundles.WEIGHTS]))
+            old.load_state_dict(safetensors.torch.load(self.bundle.weights))
         except (KeyError, RuntimeError, SafetensorError) as error:
             said = " ".join(str(error).split())[:120]
             raise BundleError(f"{self.name}: its weights cannot be trained on ({said}); train a new model") from error
@@ -71,10 +71,11 @@ def read(name_or_path: str | Path) -> Base:
     """A bundle to begin from.
 
     Raises:
-        BundleError: there is none, it is damaged, or it was made by another version.
+        BundleError: there is none, it is damaged, it was made by another version, or it is an exported network.
     """
     path = bundles.find(name_or_path)
     base = Base(path, bundle := bundles.read(path), bundle.encoding())
+    _ = bundle.weights  # of which an exported network has none
     try:
         architecture = bundle.manifest["architecture"]
         MODELS[architecture["name"]].Config(**architecture["config"])

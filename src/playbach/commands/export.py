@@ -90,5 +90,7 @@ def _text(found: Exports) -> Iterator[str]:
         check = found.written[0].check
         yield ""
         yield f"{check.steps:,} steps of {check.pieces} pieces: {check.music}"
+        if check.compared > check.steps:
+            yield f"Compared with torch over {check.compared:,} steps, of pieces that it has met, too"
         if not check.held_out:
             yield "Bits per note are of what the model composed, not of held-out music: give the FOLDER of its music"

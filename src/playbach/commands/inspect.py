@@ -142,13 +142,15 @@ def _demand_sense(given: argparse.Namespace, kind: str) -> None:
 def _kind(name: str) -> str:
     """What is meant: bundle, music or corpus. Raises PlaybachError where nothing can be."""
     from playbach.bundle import MANIFEST, SUFFIX, shipped
+    from playbach.exported import is_exported
     from playbach.files import shown
 
     path = Path(name)
     if not name:
         raise UsageError("an empty name is no file")
     if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
-        return "bundle" if path.suffix.lower() == SUFFIX or _holds(path, MANIFEST) else "music"
+        named = path.suffix.lower() == SUFFIX or is_exported(path)
+        return "bundle" if named or _holds(path, MANIFEST) else "music"
     if os.path.isdir(path):  # noqa: PTH112
         return "corpus"
     if name in shipped() or os.path.isfile(name + SUFFIX):  # noqa: PTH113
@@ -200,13 +202,15 @@ def _bundle_lines(bundle: BundleInfo, whole: bool) -> list[str]:
             ("options", _listed(provenance.pop("options", {}))),
             ("software", ", ".join(filter(None, (_listed({"python": provenance.pop("python", None)}), versions)))),
             ("training", _listed(provenance)),
+            ("exported", _listed(bundle.export)),
             ("holds", ", ".join(f"{name} {bytes_of(size)}" for name, size in bundle.members.items())),
         ]
     )
     lines += ["", "Figures", *_figures(bundle.metrics)] if bundle.metrics else []
     alphabets = [*bundle.fields, *(bundle.context if whole else ())]
     lines += ["", "Vocabulary", *_vocabulary(alphabets, whole)] if alphabets else []
-    return [*lines, "", "Card", *(f"  {line}".rstrip() for line in bundle.card.splitlines())]
+    card = [f"  {line}".rstrip() for line in bundle.card.splitlines()]
+    return [*lines, "", "Card", *card] if card else lines
 
 
 def _listed(data: Any) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from playbach.batches import previous_of
 from playbach.encodings import Encoding, Sequence
+from playbach.export.listening import Heard
 from playbach.figures import Guesses, figures, guesses
 from playbach.models import Model
 from playbach.runtimes import Runtime
@@ -24,12 +25,14 @@ Floats = np.ndarray[Any, np.dtype[Any]]
 @dataclass(frozen=True, slots=True)
 class Check:
     """`largest_*_difference` of any symbol's logit or probability at any step; `top_1` the share of steps whose most
-    probable symbol is torch's. `bits_per_note` and torch's are of the same pieces, and honest where `held_out`."""
+    probable symbol is torch's, both over `compared` steps. `bits_per_note` and torch's are of `pieces` pieces of
+    `steps` steps, and honest where `held_out`."""
 
     music: str
     held_out: bool
     pieces: int
     steps: int
+    compared: int
     largest_logit_difference: float
     largest_probability_difference: float
     top_1: float
@@ -72,16 +75,11 @@ def stepped(runtime: Runtime, encoding: Encoding, s: Sequence) -> list[Floats]:
 
 
 def check(
-    runtime: Runtime,
-    truth: List[List[Floats]],
-    encoding: Encoding,
-    sequences: List[Sequence],
-    music: tuple[str, bool],
+    runtime: Runtime, truth: List[List[Floats]], encoding: Encoding, sequences: List[Sequence], music: Heard
 ) -> Check:
-    """A runtime beside what torch says (`expected`) of the same pieces; `music` says what they are, and whether they
-    are held out."""
+    """A runtime beside what torch says (`expected`) of the same pieces: those of `music`, one after the other."""
     logit = probability = 0.0
-    agreed = steps = 0
+    agreed = answers = 0
     ours: list[Guesses] = []
     theirs: list[Guesses] = []
     for s, wanted in zip(sequences, truth, strict=True):
@@ -90,19 +88,22 @@ def check(
             logit = max(logit, _largest(a - b))
             probability = max(probability, _largest(_softmax(a) - _softmax(b)))
             agreed += int((a.argmax(axis=1) == b.argmax(axis=1)).sum())
-            steps += len(a)
+            answers += len(a)
         ours.append(guesses(given, s.steps))
         theirs.append(guesses(list(wanted), s.steps))
-    bits, torch_bits = (figures(g, sequences, encoding).bits_per_note for g in (ours, theirs))
+    counted = len(music.check)
+    bits, torch_bits = (figures(g[:counted], music.check, encoding).bits_per_note for g in (ours, theirs))
     return Check(
-        *music,
-        len(sequences),
-        sum(map(len, sequences)),
-        logit,
-        probability,
-        agreed / steps,
-        bits,
-        torch_bits,
+        music=music.words,
+        held_out=music.held_out,
+        pieces=counted,
+        steps=sum(map(len, music.check)),
+        compared=sum(map(len, sequences)),
+        largest_logit_difference=logit,
+        largest_probability_difference=probability,
+        top_1=agreed / answers,
+        bits_per_note=bits,
+        torch_bits_per_note=torch_bits,
     )
 
 

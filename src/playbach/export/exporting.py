@@ -22,14 +22,14 @@ from playbach.errors import PlaybachError, UsageError
 from playbach.export.c.profiles import PROFILES
 from playbach.export.checking import LOUD_BITS, LOUD_TOP_1, Check, check, expected
 from playbach.export.formats import ALL, FORMATS, Format, Part, Subject, chosen
-from playbach.export.listening import heard
+from playbach.export.listening import LEAST_STEPS, heard
 from playbach.export.onnx import TOLERANCE
 from playbach.files import made_folder, shown, writing_folder
 from playbach.models import Model, Shape
 from playbach.models.cnn import Cnn
 from playbach.runtimes import SHELL
 
-LEAST_STEPS, MOST_STEPS = 200, 10_000_000
+MOST_STEPS = 10_000_000
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 DROPPED = ("sha256", "export")
 """Parts of a bundle's manifest that are of that file only."""
@@ -112,7 +112,8 @@ def export(
     model = _exactly(base.network(Shape.of(base.encoding)), base.bundle.onnx).eval()
     calibration = music.inputs(base.encoding)
     subject = Subject(base.bundle, model, base.encoding, calibration, options.profile)
-    truth = expected(model, base.encoding, music.check)
+    pieces = (*music.check, *music.besides)
+    truth = expected(model, base.encoding, pieces)
     written: list[Written] = []
     left_out: list[str] = []
     with made_folder(Path(into)) as place:
@@ -126,7 +127,7 @@ def export(
                 left_out.append(f"{form.name}: {error}")
                 report(f"left out: {left_out[-1]}")
                 continue
-            found = check(runtime, truth, base.encoding, music.check, (music.words, music.held_out))
+            found = check(runtime, truth, base.encoding, pieces, music)
             _demand_exact(form, found)
             path = place / f"{base.path.stem}{form.suffix}"
             written.append(_written(form, path, part, subject, found))

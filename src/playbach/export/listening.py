@@ -22,6 +22,8 @@ from playbach.held_out import WORDS, groups_of
 
 CALIBRATION_PIECES, CALIBRATION_STEPS = 6, 96
 """So many steps of so many pieces, from their beginnings."""
+LEAST_STEPS = 200
+"""So many steps are compared at least."""
 COMPOSED_SEED = 1_000_000
 """What is composed to check with has seeds from here on: pieces that nobody asks for."""
 HELD_OUT = ("unseen", "test")
@@ -31,12 +33,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Encoded pieces, and in words what they are; `held_out` where the model has not met the pieces to check with."""
+    """Encoded pieces, and in words what they are; `held_out` where the model has not met the pieces to check with.
+    `besides` are pieces that it has met, where the others alone are too short to compare much."""
 
     calibration: tuple[Sequence, ...]
     check: tuple[Sequence, ...]
     words: str
     held_out: bool
+    besides: tuple[Sequence, ...] = ()
 
     def inputs(self, encoding: Encoding) -> tuple[Ints, Ints]:
         """Previous symbols (T, F) and context (T, C) of the steps to calibrate with, one piece after the other."""
@@ -74,7 +78,10 @@ def heard(composer: Composer, folder: str | Path | None, steps: int, report: Rep
     pieces = _until((checked[i].score for i in rng.permutation(len(checked))), encoding, steps)
     some = trained or checked
     known = [encoding.encode(some[i].score) for i in rng.permutation(len(some))[:CALIBRATION_PIECES]]
-    return Heard(tuple(map(_beginning, known)), pieces, f"{name}, {WORDS[side]}", True)
+    short = LEAST_STEPS - sum(map(len, pieces))
+    met = (piece.score for group in ("valid", "train") for piece in groups[group])
+    besides = _until(met, encoding, short) if short > 0 else ()
+    return Heard(tuple(map(_beginning, known)), pieces, f"{name}, {WORDS[side]}", True, besides)
 
 
 def _until(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[Sequence, ...]:

@@ -21,6 +21,8 @@ from playbach.files import AnyPath, shown
 
 DEEPEST = 8
 LARGE = ("symbols", "headers", "alphabet", "programs")
+SAID_ELSEWHERE = ("vocabulary", "context", "shell")
+"""Of what an exported network's manifest says of the export: what is large, and told by the encoding too."""
 """What stands in an encoding's manifest besides its options."""
 
 
@@ -48,7 +50,8 @@ class Beginning:
 class BundleInfo:
     """`problem` is why this version cannot compose with it; then `fields` and `context` may be empty. `members` are
     the sizes in bytes of what is packed in it; `metrics` holds the figures of each side of the split, and of what
-    they are compared with; `pieces` counts the sides' pieces."""
+    they are compared with; `pieces` counts the sides' pieces; `export` is how an exported network was made and
+    checked, empty where it is none."""
 
     name: str
     path: str
@@ -72,6 +75,7 @@ class BundleInfo:
     provenance: dict[str, Any]
     metrics: dict[str, dict[str, float]]
     verdict: str | None
+    export: dict[str, Any]
     members: dict[str, int]
     card: str
 
@@ -127,6 +131,7 @@ def described(bundle: Bundle, path: Path) -> BundleInfo:
         provenance={k: v for k, v in provenance.items() if k != "corpus"},
         metrics={side: _numbers(figures) for side, figures in metrics.items() if isinstance(figures, dict)},
         verdict=_text(metrics, "verdict"),
+        export={k: v for k, v in _dict(manifest, "export").items() if k not in SAID_ELSEWHERE},
         members={name: len(data) for name, data in bundle.members.items()},
         card=bundle.card,
     )

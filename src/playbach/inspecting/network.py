@@ -103,7 +103,7 @@ def graph_of(bundle: Bundle, info: BundleInfo) -> Graph:
 
 def tensors_of(bundle: Bundle) -> tuple[Tensor, ...]:
     """The weights' names and shapes (https://huggingface.co/docs/safetensors: eight bytes of length, then JSON)."""
-    data = bundle.members[bundles.WEIGHTS]
+    data = bundle.weights
     try:
         size = int.from_bytes(data[:8], "little")
         if not 0 < size <= len(data) - 8:

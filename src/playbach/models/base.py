@@ -152,11 +152,7 @@ class OneHot(nn.Module):
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
         """(…, F) and (…, C) -> (…, size)."""
-        # A comparison and not torch's one_hot: every runtime has it.
-        parts = [
-            (previous[..., i, None] == torch.arange(size, device=previous.device)).float()
-            for i, size in enumerate(self.sizes)
-        ]
+        parts = [_onehot(previous[..., i, None], size) for i, size in enumerate(self.sizes)]
         parts += [embed(context[..., i]) for i, embed in enumerate(self.context)]
         return torch.cat(parts, dim=-1)
 
@@ -168,6 +164,14 @@ class OneHot(nn.Module):
             found += [first + i for i in kept_rows(new - 1, known - 1, start=True)]
             first += known
         return found + list(range(first, old.size))
+
+
+def _onehot(x: Tensor, size: int) -> Tensor:
+    """(…, 1) whole numbers below `size` -> (…, size). Not torch's own, which every runtime would have to have."""
+    numbers = torch.arange(size, device=x.device)
+    if torch.compiler.is_exporting():  # a converter sees through a comparison
+        return torch.relu(1 - (x.float() - numbers.float()).abs())
+    return (x == numbers).float()
 
 
 class SummedEmbeddings(Table):

@@ -184,7 +184,8 @@ def fork_allowed() -> Iterator[None]:
     may hold: they parse or convert music, write to a pipe or a file of their own, and leave. The C
     library keeps its own allocator usable across forks, and Python its own locks."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
+        for category in (DeprecationWarning, RuntimeWarning):  # the latter is JAX's
+            warnings.filterwarnings("ignore", ".*fork.*", category)
         yield
 
 

@@ -1,0 +1,198 @@
+"""A model in other formats: what is written is the same network, is checked, and can be played. The formats of every
+architecture are in test_every_format.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("litert_torch")
+
+import playbach
+from playbach import bundle as bundles
+from playbach import exported, finetuning
+from playbach.errors import BundleError, CorpusError, PlaybachError, UsageError
+from playbach.export import exporting, tflite
+from playbach.export.c import profiles
+from playbach.export.checking import Check
+from playbach.export.exporting import ExportOptions, Exports, export
+from playbach.export.formats import FORMATS
+from playbach.models import Shape
+from playbach.runtimes import opened
+
+TINY = Path(__file__).parent.parent / "golden" / "tiny.playbach"
+SOME = ("onnx", "onnx-int8", "tflite", "tflite-fp16", "c")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    return export(TINY, tmp_path_factory.mktemp("exported"), ExportOptions(SOME, steps=200))
+
+
+def test_each_format_is_written_and_checked(found: Exports) -> None:
+    assert [w.format for w in found.written] == list(SOME)
+    for written in found.written:
+        check = written.check
+        assert check.steps >= 200 and not check.held_out and check.music == "composed pieces"
+        assert check.top_1 > 0.97 and abs(check.lost) < 0.02 and not check.loud
+        exact = FORMATS[written.format].exact
+        assert (check.largest_logit_difference < exporting.TOLERANCE) == exact
+        where = written.path / "check.json" if written.path.is_dir() else exported.beside(written.path)
+        stored = json.loads(where.read_text("utf-8"))
+        assert stored.get("export", stored)["check"] == check.manifest()
+    assert found.left_out == ()
+
+
+def test_what_is_exact_composes_the_same_piece(found: Exports) -> None:
+    """The bundle's own step, and the same weights in another runtime."""
+    pieces = [playbach.load(TINY).compose(seed=5, bars=4, plain=True).score]
+    for written in found.written:
+        if FORMATS[written.format].exact:
+            pieces.append(playbach.load(written.path).compose(seed=5, bars=4, plain=True).score)
+    assert len(pieces) == 3
+    notes = [[(n.time, n.duration, n.pitch) for t in piece.tracks for n in t.notes] for piece in pieces]
+    assert notes[0] == notes[1] == notes[2] and len(notes[0]) > 20
+
+
+def test_quantised_files_are_smaller(found: Exports) -> None:
+    sizes = {w.format: w.bytes for w in found.written}
+    assert sizes["onnx-int8"] < sizes["onnx"] and sizes["tflite-fp16"] < sizes["tflite"]
+
+
+def test_the_weights_are_those_that_play() -> None:
+    """A bundle keeps its weights to train on in 16 bits; what is exported has the 32 bits of its ONNX step."""
+    base = finetuning.read(TINY)
+    half = base.network(Shape.of(base.encoding))
+    before = {name: tensor.clone() for name, tensor in half.state_dict().items()}
+    exact = exporting._exactly(half, base.bundle.onnx).state_dict()
+    moved = [name for name, tensor in before.items() if not tensor.equal(exact[name])]
+    assert len(moved) > len(before) / 2
+    assert all(tensor.half().equal(exact[name].half()) for name, tensor in before.items())
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    options = ExportOptions(("onnx", "c"), steps=200)
+    first, again = (export(TINY, tmp_path, options).written for _ in range(2))
+    assert [w.path.name for w in first] == ["tiny.onnx", "tiny-c"]
+    assert [w.path.name for w in again] == ["tiny-2.onnx", "tiny-c-2"]
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_checked_on_held_out_music_where_it_is_at_hand(
+    chorales_folder: Path, chorales_bundle: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    found = export(chorales_bundle, tmp_path, ExportOptions(("onnx",), steps=200), chorales_folder, said.append)
+    [written] = found.written
+    assert written.check.held_out and "held-out test" in written.check.music
+    bundle = bundles.read(chorales_bundle)
+    sides = [side for side, _ in bundle.manifest["pieces"].values()]
+    if written.check.pieces == sides.count("test"):
+        assert written.check.bits_per_note == pytest.approx(bundle.manifest["metrics"]["test"]["bits_per_note"])
+    assert written.check.torch_bits_per_note == pytest.approx(written.check.bits_per_note, abs=1e-4)
+    assert not any("NO FIGURE" in line for line in said)
+
+
+def test_music_that_was_trained_on_is_refused(chorales_folder: Path, chorales_bundle: Path, tmp_path: Path) -> None:
+    bundle = bundles.read(chorales_bundle)
+    for side, name in bundle.manifest["pieces"].values():
+        if side == "train":
+            (tmp_path / Path(name).name).write_bytes((chorales_folder / name).read_bytes())
+    with pytest.raises(CorpusError, match="give music that it has not met"):
+        export(chorales_bundle, tmp_path / "out", ExportOptions(("onnx",)), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_loses_much_is_written_and_said_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playbach.export.onnx.dynamic", lambda graph: _spoilt(graph))
+    said: list[str] = []
+    [written] = export(TINY, tmp_path, ExportOptions(("onnx-int8",), steps=200), report=said.append).written
+    assert written.path.exists() and written.check.loud
+    [line] = [line for line in said if "LOSES MUCH" in line]
+    assert line.startswith(str(written.path)) and "bits per note beside torch" in line
+
+
+def test_an_exact_format_that_is_not_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "TOLERANCE", 0.0)
+    with pytest.raises(PlaybachError, match=r"differs from torch by .* it was not written"):
+        export(TINY, tmp_path / "out", ExportOptions(("onnx",), steps=200))
+    assert not (tmp_path / "out").exists()
+
+
+def _spoilt(graph: bytes) -> bytes:
+    """The same graph with large weights doubled."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(graph)
+    for i, initial in enumerate(model.graph.initializer):
+        array = numpy_helper.to_array(initial)
+        if array.dtype == np.float32 and array.ndim == 2:
+            model.graph.initializer[i].CopyFrom(numpy_helper.from_array(array * 2, initial.name))
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("lost", "top_1", "loud"), [(0.0, 1.0, False), (0.06, 1.0, True), (0.0, 0.8, True), (float("nan"), 1.0, True)]
+)
+def test_the_bound(lost: float, top_1: float, loud: bool) -> None:
+    assert Check("", True, 1, 200, 200, 0.0, 0.0, top_1, 2 + lost, 2.0).loud == loud
+
+
+def test_formats_that_a_network_cannot_have(tmp_path: Path) -> None:
+    with pytest.raises(PlaybachError, match=r"tiny: the format core is for cnn, and this is a lstm; train one"):
+        export(TINY, tmp_path, ExportOptions(("core",), steps=200))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_too_large_for_its_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(profiles.PROFILES, "toy", profiles.Profile("toy", 1024, 1024, "a toy"))
+    with pytest.raises(UsageError, match=r"tiny needs \d+ kB of flash, and the profile toy has 1 kB; train"):
+        export(TINY, tmp_path, ExportOptions(("c",), steps=200, profile="toy"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"formats": ("gif",)}, "no format called 'gif'; there are: onnx, onnx-int8, tflite"),
+        ({"formats": ()}, "no format; there are: onnx"),
+        ({"steps": 199}, "steps must be a whole number between 200 and"),
+        ({"profile": "abacus"}, "no profile called 'abacus'; there are: any, cortex-m4"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        ExportOptions(**options)
+
+
+def test_no_weights_lie_behind_the_graph(found: Exports) -> None:
+    """Where TensorFlow Lite Micro reads noughts."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    for written in found.written:
+        if written.path.suffix == ".tflite":
+            model = schema.ModelT.InitFromPackedBuf(written.path.read_bytes(), 0)
+            assert all(buffer.offset == 0 for buffer in model.buffers)
+            assert sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None) > 30_000
+
+
+def test_inputs_and_outputs_have_names(found: Exports) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = next(w.path for w in found.written if w.format == "tflite")
+    said = Interpreter(str(path)).get_signature_list()[tflite.SIGNATURE]
+    assert sorted(said["inputs"]) == ["context", "previous", "state_0", "state_1"]
+    assert sorted(said["outputs"]) == ["logits_0", "next_state_0", "next_state_1"]
+
+
+def test_a_part_of_another_size_is_one_line(found: Exports, tmp_path: Path) -> None:
+    path = next(w.path for w in found.written if w.format == "tflite")
+    bundle = bundles.read(path)
+    spoilt = bundles.Bundle(bundle.name, bundle.manifest, {bundles.TFLITE: b"TFL3" * 9}, bundle.sha256)
+    with pytest.raises(BundleError, match=r"tiny\.tflite: the network cannot be loaded by LiteRT"):
+        opened(spoilt)
