@@ -18,7 +18,7 @@ import making
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
-    "radio_load", "scaling", "fitting", "arm64",
+    "radio_load", "scaling", "fitting", "arm64", "small_machines",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 

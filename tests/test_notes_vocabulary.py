@@ -1,12 +1,15 @@
-"""The vocabulary of the notes encoding where there is more music than can be counted exactly."""
+"""The vocabulary of the notes encoding where there is more music than can be counted exactly, and its longest duration."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import making
 from playbach.encodings import NotesOptions, notes
 from playbach.encodings.notes import NotesEncoding
+from playbach.encodings.onsets import UNITS
+from playbach.errors import UsageError
 
 
 @pytest.mark.parametrize("durations", ["none", "joined", "separate"])
@@ -33,3 +36,19 @@ def test_the_middle_is_the_median_pitch() -> None:
         expected = sorted(pitches)
         two = expected[(len(pitches) - 1) // 2] + expected[len(pitches) // 2]
         assert NotesEncoding.fit([score]).middle == two // 2
+
+
+@pytest.mark.parametrize("quarters", [0.999, 1 / 12, 0, -1, 8.001, float("nan"), float("inf")])
+def test_the_longest_duration_leaves_room_for_a_last_quarter(quarters: float) -> None:
+    with pytest.raises(UsageError, match="between 1 and 8 quarters"):
+        NotesOptions(max_duration=quarters)
+
+
+@pytest.mark.parametrize("durations", ["joined", "separate"])
+def test_with_the_shortest_longest_duration_a_piece_can_end_well(durations: str) -> None:
+    encoding = NotesEncoding.fit([making.line(3)], NotesOptions(durations=durations, max_duration=1))  # type: ignore[arg-type]
+    assert encoding.options.longest == UNITS
+    decoder = encoding.decoder(encoding.headers[0][0], bars=2)
+    while not decoder.finished:
+        decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.careful()], np.int32))
+    assert decoder.ends_well()
