@@ -1,4 +1,5 @@
-"""The vocabulary of the notes encoding where there is more music than can be counted exactly, and its longest duration."""
+"""The vocabulary of the notes encoding where there is more music than can be counted exactly, and its
+longest duration."""
 
 from __future__ import annotations
 

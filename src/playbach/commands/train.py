@@ -86,7 +86,7 @@ def add(commands: Any) -> None:
     train.add_argument("--durations", choices=("none", "joined", "separate"),
                        help="notes: no durations, in one symbol with the pitch, or predicted beside it")  # fmt: skip
     train.add_argument(
-        "--max-duration", type=float, metavar="X", help="notes: longer ones are cut to so many quarters"
+        "--max-duration", type=float, metavar="X", help="notes: longer ones are cut to so many quarters, 1 to 8"
     )
     train.add_argument("--chordify", action="store_true", default=None,
                        help="notes: chords of all that sounds, not only of what begins together")  # fmt: skip

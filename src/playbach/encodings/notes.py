@@ -103,12 +103,10 @@ class NotesOptions:
             if getattr(self, name) not in known:
                 listed = ", ".join(map(str, known))
                 raise UsageError(f"{name} must be one of: {listed}; not {getattr(self, name)!r:.40}")
-        if not 1 / UNITS <= self.max_duration <= DURATIONS[-1] / UNITS:
-            most = DURATIONS[-1] // UNITS
-            raise UsageError(
-                f"max-duration must lie between 1/{UNITS} and {most} quarters, not {self.max_duration!r:.40}"
-            )
-        if self.durations == "none" and self.max_duration < DURATIONS[-1] / UNITS:
+        if not LEAST_LONGEST <= self.max_duration <= MOST_LONGEST:
+            between = f"between {LEAST_LONGEST:g} and {MOST_LONGEST:g} quarters"
+            raise UsageError(f"max-duration must lie {between}, not {self.max_duration!r:.40}")
+        if self.durations == "none" and self.max_duration < MOST_LONGEST:
             raise UsageError("max-duration and durations none contradict each other: there are no durations to cut")
 
     @property
@@ -428,11 +426,10 @@ class NotesDecoder(Decoder):
         if self._end is None or self._options.durations == "none" or self._encoding.offset:
             return masks
         remaining = (self._end - self.tick) // GRID
-        field, units = (
-            (0, self._units)
-            if self._options.durations == "joined"
-            else (1, np.array([0, *self._encoding._durations]))
-        )
+        if self._options.durations == "joined":
+            field, units = 0, self._units
+        else:
+            field, units = 1, np.array([0, *self._encoding._durations])
         masks[field] = _narrowed(masks[field], (units == remaining) | (remaining - units >= UNITS))
         return masks
 
