@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -400,6 +400,7 @@ def _opening(header: Header) -> Header:
     return replace(header, meters=header.meters[:kept], tempo=tempo)
 
 
-def intervals(low: int, high: int, most: int = 6) -> Iterator[int]:
-    """Semitones between -most + 1 and most that lie in [low, high], so that no key comes twice."""
-    return (k for k in range(-most + 1, most + 1) if low <= k <= high)
+def shifts(low: int, high: int) -> range:
+    """The semitones to move a piece by that lie in [low, high], of -5 to 6, so that no key comes twice; 0 alone where
+    there are none."""
+    return range(max(low, -5), min(high, 6) + 1) or range(1)

@@ -42,9 +42,9 @@ from playbach.encodings.base import (
     Sequence,
     appended,
     bare_score,
-    intervals,
     left_bucket,
     most_common_headers,
+    shifts,
 )
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import GRID, VOICES, SingleNote, header_of, voices
@@ -279,8 +279,7 @@ class ChoraleEncoding(Encoding):
                 continue
             pitches = [p for _, _, p in voice]
             down, up = max(down, low - min(pitches)), min(up, high - max(pitches))
-        allowed = list(intervals(down, up)) or [0]
-        return range(allowed[0], allowed[-1] + 1)
+        return shifts(down, up)
 
     def manifest(self) -> dict[str, Any]:
         return {

@@ -36,8 +36,8 @@ from playbach.encodings.base import (
     Sequence,
     appended,
     bare_score,
-    intervals,
     most_common_headers,
+    shifts,
 )
 from playbach.encodings.events_alphabet import METER, TEMPO, Alphabet, velocity_of
 from playbach.encodings.events_context import Contexts, Told
@@ -271,8 +271,7 @@ class EventsEncoding(Encoding):
                 down, up = max(down, low - int(pitches.min())), min(up, high - int(pitches.max()))
         if (down, up) == (-127, 127):  # there is nothing but drums
             return range(1)
-        allowed = list(intervals(down, up)) or [0]
-        return range(allowed[0], allowed[-1] + 1)
+        return shifts(down, up)
 
     def manifest(self) -> dict[str, Any]:
         return {

@@ -36,11 +36,11 @@ from playbach.encodings.base import (
     Sequence,
     appended,
     bare_score,
-    intervals,
     left_bucket,
     meters_of,
     most_common_headers,
     plain_name,
+    shifts,
     tempo_of,
 )
 from playbach.encodings.onsets import (
@@ -340,8 +340,7 @@ class NotesEncoding(Encoding):
 
     def transpositions(self, score: Score) -> range:
         pitches = [p for t in score.tracks if not t.is_drum for p in t.notes.numpy()["pitch"].tolist()]
-        allowed = list(intervals(self.low - min(pitches), self.high - max(pitches))) or [0]
-        return range(allowed[0], allowed[-1] + 1)
+        return shifts(self.low - min(pitches), self.high - max(pitches))
 
     def manifest(self) -> dict[str, Any]:
         return {
@@ -527,10 +526,10 @@ def _vocabulary(
     joined, fold = options.durations == "joined", options.octaves == "folded"
     counts: Counter[Symbol] = Counter()
     for (lowest, highest), symbols in compasses.items():
-        shifts = list(intervals(low - lowest, high - highest)) or [0]
+        moves = shifts(low - lowest, high - highest)
         for (chord, units), n in symbols.items():
-            for shift in shifts:
-                moved = tuple(p + shift for p in chord)
+            for semitones in moves:
+                moved = tuple(p + semitones for p in chord)
                 counts[(_folded(moved) if fold else moved, units)] += n
             if len(counts) > MOST_COUNTED:
                 _forget_rare([counts])
