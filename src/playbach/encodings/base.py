@@ -367,9 +367,7 @@ class Encoding(ABC):
 
     def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         """Steps and context, from a piece's beginning, as they would be had training never seen the first field's
-        symbols at `hidden` (T,)."""
-        steps, symbols = steps.copy(), steps[:, 0]
-        steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
+        symbols at `hidden` (T,); by default as they are, where training sees all that there is of it."""
         return steps, context
 
     def _meter(self, name: str) -> int:

@@ -265,10 +265,6 @@ class ChoraleEncoding(Encoding):
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
         return ChoraleDecoder(self, header, bars)
 
-    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
-        """Nothing: every pitch within the range is a symbol, so that training sees them all."""
-        return steps, context
-
     def continues(self, steps: Ints) -> Mask:
         return np.asarray(steps[:, 0] == HOLD)
 

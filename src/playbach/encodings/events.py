@@ -31,7 +31,6 @@ from playbach.encodings.base import (
     Encoding,
     Field,
     Header,
-    Ints,
     Mask,
     Sequence,
     appended,
@@ -256,10 +255,6 @@ class EventsEncoding(Encoding):
 
     def decoder(self, header: Header, bars: int | None = None) -> EventsDecoder:
         return EventsDecoder(self, header, bars)
-
-    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
-        """Nothing: what lies within the ranges is a symbol, so that training sees nearly all of them."""
-        return steps, context
 
     def transpositions(self, score: Score) -> range:
         """Drums stay, and each instrument stays within its own compass."""

@@ -298,7 +298,8 @@ class NotesEncoding(Encoding):
         return np.array(tops, np.int32)
 
     def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
-        steps, context = super().hide(steps, context.copy(), hidden)
+        steps, context, symbols = steps.copy(), context.copy(), steps[:, 0]
+        steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
         context[:, LINE] = self._line(steps[:, 0])
         return steps, context
 
