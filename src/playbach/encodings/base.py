@@ -3,7 +3,8 @@
 Knows scores and events; knows nothing of networks. A *step* is F integers, one a field; its *context* is C further
 integers that are known before the step is predicted. Index 0 of every field is UNKNOWN, a symbol that training
 never saw: it is never sampled, but it is paid for when music is measured. Index V (the number of symbols) stands,
-as a previous symbol only, for the start of a piece.
+as a previous symbol only, for the start of a piece. Past 400 lines because it is what an encoding is written against,
+and read whole.
 """
 
 from __future__ import annotations
@@ -65,14 +66,13 @@ class Header:
         return {
             "meters": [list(m) for m in self.meters],
             "tempo": self.tempo,
-            "tracks": [[t.name, t.program, *[True] * t.drums] for t in self.tracks],
+            "tracks": [track_manifest(t) for t in self.tracks],
         }
 
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Header:
         meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
-        tracks = tuple(Track(plain_name(str(n)), int(p), bool(drums)) for n, p, *drums in data["tracks"])
-        return cls(meters, float(data["tempo"]), tracks)
+        return cls(meters, float(data["tempo"]), tuple(map(track_from, data["tracks"])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,16 @@ class Bars:
         if self.pickup:
             places = np.where(at == 0, places + self._lengths[1] - self.pickup, places)
         return numbers.astype(np.int32), places.astype(np.int32)
+
+
+def track_manifest(track: Track) -> list[Any]:
+    """A track as JSON: name, program, and `true` where it is drums. `track_from` is its inverse."""
+    return [track.name, track.program, *[True] * track.drums]
+
+
+def track_from(entry: Iterable[Any]) -> Track:
+    name, program, *drums = entry
+    return Track(plain_name(str(name)), int(program), bool(drums))
 
 
 def plain_name(name: str) -> str:

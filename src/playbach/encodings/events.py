@@ -37,6 +37,8 @@ from playbach.encodings.base import (
     bare_score,
     most_common_headers,
     shifts,
+    track_from,
+    track_manifest,
 )
 from playbach.encodings.events_alphabet import METER, TEMPO, Alphabet, velocity_of
 from playbach.encodings.events_context import Contexts, Told
@@ -272,7 +274,7 @@ class EventsEncoding(Encoding):
         return {
             "name": self.name,
             "options": asdict(self.options),
-            "tracks": [[t.name, t.program, *[True] * t.drums] for t in self.tracks],
+            "tracks": [track_manifest(t) for t in self.tracks],
             "alphabet": {k: v for k, v in asdict(self.alphabet).items() if k != "tracks"},
             "parts": [list(p) for p in self.parts],
             "programs": list(self.programs),
@@ -289,7 +291,7 @@ class EventsEncoding(Encoding):
         alphabet = Alphabet(
             tuple(map(str, given["meters"])),
             (int(given["tempos"][0]), int(given["tempos"][1])),
-            tuple(Track(str(name), int(program), bool(drums)) for name, program, *drums in data["tracks"]),
+            tuple(map(track_from, data["tracks"])),
             int(given["low"]),
             int(given["high"]),
             tuple(map(int, given["drums"])),
