@@ -10,7 +10,7 @@ import pytest
 import making
 from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence, transposed
 from playbach.encodings.base import LEFT
-from playbach.figures import Figures, commonest, figures, guesses
+from playbach.figures import Figures, commonest, figures
 from playbach.ngram import VIEWS, NGram
 from playbach.views import Counts, Music, Source, View
 
@@ -47,7 +47,7 @@ def each(request: pytest.FixtureRequest) -> Fitted:
 
 
 def cost(model: NGram, encoding: Encoding, sequences: list[Sequence]) -> Figures:
-    found = [guesses([np.log(p) for p in model.probabilities(s)], s.steps) for s in sequences]
+    found = [model.guesses(s) for s in sequences]
     return figures(found, sequences, encoding)
 
 
@@ -139,7 +139,7 @@ def test_the_piece_itself_is_learnt_from(lines: Fitted) -> None:
     model, encoding, _ = lines
     odd = [(480 * i, 480, (52, 63, 55)[i % 3]) for i in range(60)]  # a turn that no training piece has
     piece = encoding.encode(making.score([odd]))
-    nats = guesses([np.log(p) for p in model.probabilities(piece)], piece.steps).nats
+    nats = model.guesses(piece).nats
     assert nats[-12:].mean() < 0.5 * nats[:12].mean()
 
 

@@ -8,7 +8,7 @@ network by its runtime: base install only, no torch. How each figure is defined 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as List
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -157,7 +157,7 @@ def evaluate(
         sequences = encoded[group]
         rows.append(Row(group, NETWORK, figures(heard(composer.runtime, encoding, sequences), sequences, encoding)))
         if baseline is not None and group != "train":
-            rows.append(Row(group, NGRAM, figures(_counted(baseline, sequences), sequences, encoding)))
+            rows.append(Row(group, NGRAM, figures(map(baseline.guesses, sequences), sequences, encoding)))
             rows.append(Row(group, COMMONEST, commonest(encoding, map(encoding.encode, scores["train"]), sequences)))
     continued: list[Continued] = []
     for group in measured_groups if options.continuations is not None else []:
@@ -324,10 +324,6 @@ def _continued(
     for guesser, choice, symbols in found:
         agreement = continuations.agreement(symbols, encoding, sequences, places)
         yield Continued(group, guesser, choice, agreement)
-
-
-def _counted(baseline: NGram, sequences: Iterable[Sequence]) -> Iterator[Guesses]:
-    return (guesses([np.log(p) for p in baseline.probabilities(s)], s.steps) for s in sequences)
 
 
 def _in_all_keys(scores: List[Score], encoding: Encoding) -> list[list[Sequence]]:

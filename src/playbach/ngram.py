@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from playbach.encodings import Encoding, Sequence
 from playbach.encodings.base import LEFT, Ints
+from playbach.figures import Guesses, guesses
 from playbach.views import Counts, Floats, Indices, Music, Source, View, hashed
 
 VIEWS = 8
@@ -118,6 +119,10 @@ class NGram:
                 sides = [view.long_term(music, part) for view in expert.views] + [s[i : i + size] for s in short]
                 found[f][part] = _mixed(expert.powers, _logs(sides))
         return found
+
+    def guesses(self, sequence: Sequence) -> Guesses:
+        """What each step of a piece heard from its start costs."""
+        return guesses([np.log(p) for p in self.probabilities(sequence)], sequence.steps)
 
     def listener(self, steps: Ints | None = None, context: Ints | None = None) -> Listener:
         """One that hears a piece step by step; given steps (T, F) and their context (T, C), it has heard those."""

@@ -28,7 +28,6 @@ from playbach.encodings.base import Ints
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.evaluation import Figures, commonest, measure
 from playbach.figures import figures as measured
-from playbach.figures import guesses
 from playbach.finetuning import Base
 from playbach.following import Place, Steps
 from playbach.models import Model, Shape, build
@@ -237,8 +236,7 @@ def _counted(data: TrainingSet, encoding: Encoding, test: list[Sequence], hooks:
         return None
     hooks.say("Counting an n-gram of the same pieces, to compare with")
     baseline = NGram.fit(data.in_keys(), encoding)
-    guessed = [guesses([np.log(p) for p in baseline.probabilities(s)], s.steps) for s in test]
-    return measured(guessed, test, encoding)
+    return measured(map(baseline.guesses, test), test, encoding)
 
 
 @torch.no_grad()
