@@ -1,9 +1,9 @@
 """What a model costs and is worth in each format: the table that a maker chooses by.
 
 Each model is exported in all formats that it can have, calibrated on training pieces, and played beside torch over
-its held-out pieces. Then every file is measured in fresh processes, several times, on one thread. A folder of C is not
-run here, but told by what it needs: flash and RAM on a machine of 32 bits (tests/arm builds and runs one on an emulated
-Cortex-M4), and multiply-adds. Claim: 8 bits cost next to nothing in music. Needs the extra `export`.
+its held-out pieces. Then every file is measured in fresh processes, several times, on one thread. A folder of C is
+not run here, but told by what it needs: flash and RAM on a machine of 32 bits (tests/arm builds and runs one on an
+emulated Cortex-M4), and multiply-adds. Claim: 8 bits cost next to nothing in music. Needs the extra `export`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import symusic
@@ -170,6 +171,17 @@ def test_a_digest_does_not_depend_on_the_order_in_a_track_but_on_the_tracks() ->
     drums = making.score([melody])
     drums.tracks[0].is_drum = True
     assert digest(drums) != digest(making.score([melody]))
+
+
+def test_of_a_manifests_pieces_only_those_with_a_side_are_met() -> None:
+    good = {"a": ["train", "a.mid"], "b": ["test"], "c": ["valid", 7, "more"]}
+    bad = {"d": [], "e": "train", "f": ["elsewhere", "f.mid"], "g": [["train"]], "h": None, "i": 5, "j": {0: "x"}}
+    assert corpora.met({"pieces": {**bad, **good}}) == good
+
+
+@pytest.mark.parametrize("manifest", [{}, *({"pieces": wrong} for wrong in (None, 7, "text", ["train"], [[]]))])
+def test_a_manifest_without_pieces_has_met_none(manifest: dict[str, Any]) -> None:
+    assert corpora.met(manifest) == {}
 
 
 # -------------------------------------------------------------------------------------------------------- splits

@@ -11,7 +11,7 @@ import hashlib
 import os
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ __all__ = [
     "folder_of",
     "load_builtin",
     "load_folder",
+    "met",
     "open_corpus",
     "processors",
     "read_folder",
@@ -119,6 +120,14 @@ class Corpus:
         for side in SIDES:
             for piece in getattr(self, side):
                 yield side, piece
+
+
+def met(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The pieces that a bundle's manifest says its network has met, by their hashes: of each its side of the split,
+    and what else is said of it. A manifest may come from anywhere; what is not so is left out."""
+    listed = manifest.get("pieces")
+    entries = listed.items() if isinstance(listed, Mapping) else ()
+    return {name: list(entry) for name, entry in entries if isinstance(entry, list) and entry and entry[0] in SIDES}
 
 
 def digest(score: Score) -> str:

@@ -17,7 +17,7 @@ from symusic.core import ScoreTick as Score
 
 from playbach import bundle as bundles
 from playbach.bundle import Bundle
-from playbach.corpora import SIDES, Corpus, Piece
+from playbach.corpora import SIDES, Corpus, Piece, met
 from playbach.encodings import OPTIONS, Encoding
 from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.models import MODELS, Model, Shape, build
@@ -41,8 +41,7 @@ class Base:
     @property
     def pieces(self) -> Mapping[str, Any]:
         """The side and name of each piece that it has met, by its hash."""
-        known = self.bundle.manifest.get("pieces", {})
-        return {digest: list(entry) for digest, entry in known.items() if entry and entry[0] in SIDES}
+        return met(self.bundle.manifest)
 
     def grown(self, scores: Iterable[Score]) -> Encoding:
         """The encoding with what is new in some pieces after what it knows."""

@@ -21,7 +21,7 @@ from playbach import continuations, corpora
 from playbach.batches import previous_of
 from playbach.composing import ComposeOptions, Composer
 from playbach.continuations import MOST_PROBABLE, Agreement
-from playbach.corpora import SIDES, Piece
+from playbach.corpora import Piece
 from playbach.encodings import Encoding, Sequence, transposed
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.errors import CorpusError, ScoreError, UsageError
@@ -216,8 +216,7 @@ def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> 
 
 def _known(composer: Composer) -> dict[str, str]:
     """The side of each piece that the model has met, by its hash."""
-    listed = composer.bundle.manifest.get("pieces", {})
-    return {digest: str(entry[0]) for digest, entry in listed.items() if entry and entry[0] in SIDES}
+    return {digest: side for digest, (side, *_) in corpora.met(composer.bundle.manifest).items()}
 
 
 def _training_pieces(composer: Composer, there: List[Piece]) -> tuple[List[Piece], str | None]:

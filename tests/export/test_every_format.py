@@ -41,7 +41,7 @@ CANNOT = {
 }
 MICRO = ("tflite", "tflite-int8", "tflite-int16x8")
 """What TensorFlow Lite Micro plays of the architectures in MICRO_NETWORKS."""
-MICRO_NETWORKS = ("lstm", "cnn")
+MICRO_NETWORKS = ("lstm", "attention", "cnn")
 KINDS = {
     "separate": NotesOptions(durations="separate", velocities=True),
     "joined": NotesOptions(durations="joined"),

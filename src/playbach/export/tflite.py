@@ -42,7 +42,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("exporting to TFLite", "export", str(error.name)) from error
 
-Ops = quantizer._TFLOpName
+Ops = qtyping.TFLOperationName
 PRODUCTS = (Ops.FULLY_CONNECTED, Ops.BATCH_MATMUL, Ops.CONV_2D, Ops.DEPTHWISE_CONV_2D)
 IDENTIFIER = b"TFL3"
 MOST_BESIDE = 8
@@ -148,12 +148,13 @@ def packed(graph: bytes, inputs: list[str] | None = None, outputs: list[str] | N
         if buffer.offset:
             buffer.data = np.frombuffer(graph, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
-    for subgraph in model.subgraphs:  # there is one
-        _without_wrapping(model, subgraph)
-        subgraph.operators = [part for o in subgraph.operators for part in _few_beside(model, subgraph, o)]
-        _without_unused(model, subgraph)
+    [subgraph], [signature] = model.subgraphs, model.signatureDefs
+    # The quantiser may change an output without telling the signature, which has the better one: not quantised.
+    subgraph.outputs = np.array([entry.tensorIndex for entry in signature.outputs], np.int32)
+    _without_wrapping(model, subgraph)
+    subgraph.operators = [part for o in subgraph.operators for part in _few_beside(model, subgraph, o)]
+    _without_unused(model, subgraph)
     if inputs is not None and outputs is not None:
-        [signature] = model.signatureDefs
         for maps, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
             for entry, name in zip(sorted(maps, key=lambda m: _order(m.name.decode())), names, strict=True):
                 entry.name = name
@@ -169,9 +170,8 @@ def _without_wrapping(model: Any, subgraph: Any) -> None:
     instead: dict[int, int] = {}
     for operator in subgraph.operators:
         if _code(model, operator) in (schema.BuiltinOperator.SELECT, schema.BuiltinOperator.SELECT_V2):
-            asked = made_by.get(operator.inputs[0])
-            if asked is not None and _code(model, asked) == schema.BuiltinOperator.LESS:
-                assert asked.inputs[0] == operator.inputs[2]
+            asked, index = made_by.get(operator.inputs[0]), operator.inputs[2]
+            if asked is not None and _code(model, asked) == schema.BuiltinOperator.LESS and asked.inputs[0] == index:
                 instead[operator.outputs[0]] = operator.inputs[2]
     for operator in subgraph.operators:
         operator.inputs = np.array([instead.get(i, i) for i in operator.inputs], np.int32)

@@ -15,15 +15,16 @@ from typing import Any
 
 from playbach import bundle as bundles
 from playbach.bundle import SUFFIX, Bundle
+from playbach.corpora import met
 from playbach.encodings import Encoding, said
 from playbach.errors import BundleError, PlaybachError
 from playbach.files import AnyPath, shown
 
 DEEPEST = 8
 LARGE = ("symbols", "headers", "alphabet", "programs")
+"""What stands in an encoding's manifest besides its options."""
 SAID_ELSEWHERE = ("vocabulary", "context", "shell")
 """Of what an exported network's manifest says of the export: what is large, and told by the encoding too."""
-"""What stands in an encoding's manifest besides its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,6 @@ def described(bundle: Bundle, path: Path) -> BundleInfo:
     encoding, problem = _encoding(bundle)
     architecture, said_encoding = _dict(manifest, "architecture"), _dict(manifest, "encoding")
     provenance, metrics = _dict(manifest, "provenance"), _dict(manifest, "metrics")
-    sides = Counter(
-        str(piece[0]) for piece in _dict(manifest, "pieces").values() if isinstance(piece, list) and piece
-    )
     return BundleInfo(
         name=bundle.name,
         path=str(path),
@@ -127,7 +125,7 @@ def described(bundle: Bundle, path: Path) -> BundleInfo:
         beginnings=_beginnings(encoding) if encoding else (),
         sampling=_dict(manifest, "sampling"),
         corpus=_text(provenance, "corpus"),
-        pieces=dict(sides),
+        pieces=dict(Counter(side for side, *_ in met(manifest).values())),
         provenance={k: v for k, v in provenance.items() if k != "corpus"},
         metrics={side: _numbers(figures) for side, figures in metrics.items() if isinstance(figures, dict)},
         verdict=_text(metrics, "verdict"),

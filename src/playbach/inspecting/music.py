@@ -15,7 +15,7 @@ from symusic.core import ScoreTick as Score
 
 from playbach import bundle as bundles
 from playbach import keys, scores
-from playbach.corpora import digest
+from playbach.corpora import digest, met
 from playbach.encodings import ENCODINGS, Encoding, Sequence, pitch_name, said
 from playbach.encodings.base import Bars, meters_of, plain_name, tempo_of
 from playbach.errors import ScoreError
@@ -26,7 +26,6 @@ from playbach.outputs import seconds_at
 from playbach.outputs.midi import PREFIX, comment_of
 
 FIRST_STEPS = 16
-MOST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +270,5 @@ def _unknown(sequence: Sequence, encoding: Encoding) -> float:
 
 def _side(score: Score, bundle: bundles.Bundle) -> str | None:
     """On which side of the split the very piece stood, whatever its name."""
-    pieces = bundle.manifest.get("pieces")
-    entry = pieces.get(digest(score)) if isinstance(pieces, dict) else None
-    return str(entry[0]) if isinstance(entry, list) and entry else None
+    entry = met(bundle.manifest).get(digest(score))
+    return str(entry[0]) if entry else None
