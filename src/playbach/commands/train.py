@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,22 +18,6 @@ from playbach.errors import UsageError
 
 if TYPE_CHECKING:
     from playbach.distributed import World
-
-NETWORK = (
-    "layers", "dropout", "width", "heads", "memory", "symbol_dropout", "hidden", "embedding", "onehot", "image",
-    "channels",
-)  # fmt: skip
-"""What decides the network itself; each architecture refuses what is another's."""
-OF_ENCODING = {
-    "octaves": ("notes",),
-    "durations": ("notes",),
-    "max_duration": ("notes",),
-    "chordify": ("notes",),
-    "velocities": ("notes", "events"),
-    "programs": ("events",),
-    "tempos": ("events",),
-}
-"""What can be chosen of an encoding, and of which."""
 
 
 class _HelpWithDefaults(argparse.Action):
@@ -96,8 +80,6 @@ def add(commands: Any) -> None:
     train.add_argument("--tempos", choices=("kept", "fixed"), help="events: tempos that change, or one a piece")
     train.add_argument("--weights", metavar="FIELD=X,…",
                        help="how much the cost of each field counts, such as symbol=1,duration=0.5")  # fmt: skip
-    train.add_argument("--onehot", action="store_true", default=None,
-                       help="lstm: symbols one-hot and not embedded")  # fmt: skip
     # Defaults stand in the options' dataclass, and only what is given is handed over.
     for flag, kind, text in (
         ("--model", str, "the network's architecture: transformer, lstm, attention or cnn"),
@@ -109,6 +91,7 @@ def add(commands: Any) -> None:
         ("--symbol-dropout", float, "transformer, cnn: the share of what is known that is hidden while it learns"),
         ("--hidden", int, "lstm, attention, cnn: the size of its layers"),
         ("--embedding", int, "lstm, attention: the size of a symbol's embedding"),
+        ("--onehot", bool, "lstm: symbols one-hot and not embedded"),
         ("--image", int, "cnn: how many steps its image holds, and how many columns a step"),
         ("--channels", int, "cnn: of the first convolution"),
         ("--epochs", int, "at most so many times through the music"),
@@ -121,7 +104,10 @@ def add(commands: Any) -> None:
         ("--device", str, "auto, cpu, cuda or mps"),
         ("--dtype", str, "auto, float32 or bfloat16"),
     ):
-        train.add_argument(flag, type=kind, help=text, metavar="X" if kind is not str else "NAME")
+        if kind is bool:
+            train.add_argument(flag, action="store_true", default=None, help=text)
+        else:
+            train.add_argument(flag, type=kind, help=text, metavar="X" if kind is not str else "NAME")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -177,28 +163,33 @@ def _of_file(found: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]
 
 
 def _add_flags(chosen: dict[str, Any], given: argparse.Namespace) -> None:
-    """What the command line says comes first."""
+    """What the command line says comes first. What decides the network is for its architecture to refuse."""
+    from playbach.encodings import OPTIONS
+    from playbach.models import MODELS
     from playbach.options import TrainOptions
 
+    flags = {name: value for name, value in vars(given).items() if value is not None}
     names = {field.name for field in dataclasses.fields(TrainOptions)} - {"weights"}
-    chosen.update({name: value for name, value in vars(given).items() if name in names and value is not None})
-    network = {name: getattr(given, name) for name in NETWORK if getattr(given, name) is not None}
+    chosen.update({name: value for name, value in flags.items() if name in names})
+    of_networks = {field.name for model in MODELS.values() for field in dataclasses.fields(model.Config)}
+    network = {name: value for name, value in flags.items() if name in of_networks}
     chosen["network"] = {**chosen.get("network", {}), **network}
     if given.weights is not None:
         chosen["weights"] = {**chosen.get("weights", {}), **_weights(given.weights)}
-    said = {name: getattr(given, name) for name in OF_ENCODING if getattr(given, name) is not None}
+    holders = {name: [e for e, kind in OPTIONS.items() if name in kind.__dataclass_fields__] for name in flags}
+    said = {name: encodings for name, encodings in holders.items() if encodings}
     _choose_encoding(chosen, said)
-    for name, value in said.items():
-        for encoding in OF_ENCODING[name]:
+    for name, encodings in said.items():
+        for encoding in encodings:
             before = chosen.get(encoding, {})
             known = before if isinstance(before, dict) else dataclasses.asdict(before)
-            chosen[encoding] = {**known, name: value}
+            chosen[encoding] = {**known, name: flags[name]}
 
 
-def _choose_encoding(chosen: dict[str, Any], said: dict[str, Any]) -> None:
-    """The encoding that the options are of, where none is named."""
-    for name in said:
-        flag, known = f"--{name.replace('_', '-')}", OF_ENCODING[name]
+def _choose_encoding(chosen: dict[str, Any], said: Mapping[str, list[str]]) -> None:
+    """The encoding that the options are of, where none is named. `said` has the encodings of each option."""
+    for name, known in said.items():
+        flag = f"--{name.replace('_', '-')}"
         encoding = chosen.get("encoding")
         if encoding is not None and encoding not in known:
             raise UsageError(f"{flag} goes with --encoding {' or '.join(known)}, not with {encoding}")
