@@ -15,6 +15,7 @@ from playbach.cli import main
 from playbach.commands import RUNTIMES as RUNTIME_NAMES
 from playbach.commands.export import FORMATS as FORMAT_NAMES
 from playbach.commands.export import HEAD
+from playbach.exported import beside
 from playbach.runtimes import RUNTIMES
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -135,6 +136,15 @@ def test_inspect_says_how_it_was_checked(capsys: pytest.CaptureFixture[str]) -> 
     assert "exported format tflite-int8" in said and "top 1 0.9" in said and "Card" not in said
     assert main(["inspect", str(EXPORTED), "--graph"]) == 1
     assert "this is an exported network, which has no" in capsys.readouterr().err
+
+
+def test_exported_files_are_listed_with_the_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (EXPORTED, beside(EXPORTED)):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "alone.onnx").write_bytes(b"somebody else's")
+    assert main(["models", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "tiny-int8.tflite" in said and "alone" not in said
 
 
 def test_a_tflite_file_as_a_c_array(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

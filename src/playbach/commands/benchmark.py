@@ -87,7 +87,7 @@ def _row(cost: Cost) -> tuple[str, ...]:
 
 
 def _board(board: Board) -> tuple[str, ...]:
-    sizes = (_known(None if size is None else size / 1024, ",.0f") for size in (board.flash_bytes, board.ram_bytes))
+    sizes = (_known(None if n is None else -(-n // 1024), ",d") for n in (board.flash_bytes, board.ram_bytes))
     return (board.model, *sizes, _known(board.multiply_adds_per_step, ",d"), *_beside_torch(board))
 
 

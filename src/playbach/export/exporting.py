@@ -3,6 +3,7 @@ written. Needs the extra `export`; onnx, onnx-int8 and c only `train`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -62,7 +63,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file, or folder, that was written; `bytes` is how large it is in all."""
+    """One file, or folder, that was written; `bytes` is the file's size, or the flash that a folder of C needs."""
 
     format: str
     path: Path
@@ -183,7 +184,7 @@ def _written(form: Format, path: Path, part: Part, subject: Subject, found: Chec
         for name, data in part.items():
             (draft.temporary / name).write_bytes(data)
         (draft.temporary / "check.json").write_bytes(exported.text_of(facts))
-    return Written(form.name, draft.path, sum(map(len, part.values())), found)
+    return Written(form.name, draft.path, json.loads(part["manifest.json"])["export"]["bytes"]["flash"], found)
 
 
 def _shell(form: Format, subject: Subject) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from playbach import bundle as bundles
+from playbach import exported
 from playbach.bundle import SUFFIX, Bundle
 from playbach.corpora import met
 from playbach.encodings import Encoding, said
@@ -158,11 +159,16 @@ def _bundles_in(folder: AnyPath) -> list[Path]:
         return [path]
     try:
         # What is hidden is not finished.
-        return sorted(p for p in path.iterdir() if p.suffix == SUFFIX and not p.name.startswith(".") and p.is_file())
+        return sorted(p for p in path.iterdir() if _is_model(p) and not p.name.startswith(".") and p.is_file())
     except FileNotFoundError:
         raise PlaybachError(f"{shown(path)}: no such folder; check the name") from None
     except OSError as error:
         raise PlaybachError(f"{shown(path)}: this folder cannot be read ({error.strerror}); give another") from error
+
+
+def _is_model(path: Path) -> bool:
+    """A bundle, or an exported network with its manifest: a lone .onnx file may be anything."""
+    return path.suffix == SUFFIX or (exported.is_exported(path) and exported.beside(path).is_file())
 
 
 def _encoding(bundle: Bundle) -> tuple[Encoding | None, str | None]:
