@@ -44,7 +44,11 @@ def test_a_snippet_runs(number: int, here: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("playbach compose") and "my-midi" not in c])
+ALONE = [c for c in COMMANDS if c.startswith("playbach compose") and "my-midi" not in c and "small/" not in c]
+"""What needs no other command before it."""
+
+
+@pytest.mark.parametrize("command", ALONE)
 def test_a_command_to_compose_runs(command: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(shlex.split(command)[1:]) == 0
     paths = capsys.readouterr().out.splitlines()
@@ -71,6 +75,18 @@ def test_the_commands_to_train_and_play_run(here: Path, capsys: pytest.CaptureFi
         f"my-midi-folder-transformer-notes.{ending}" for ending in ("jsonl", "log", "playbach", "png")
     ]
     assert (here / "mine.wav").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_for_small_machines_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("litert_torch")
+    small = [c for c in COMMANDS if c.endswith("small") or "small/" in c]
+    assert [c.split()[1] for c in small] == ["export", "benchmark", "compose"]
+    for command in small:
+        assert cli.main(shlex.split(command)[1:]) == 0
+    said = capsys.readouterr().out
+    assert said.count("tflite-int16x8") == 2 and "for a microcontroller" in said
+    assert (here / "piece.mid").exists()
 
 
 def test_what_the_documents_point_to_is_there() -> None:
