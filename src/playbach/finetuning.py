@@ -7,7 +7,7 @@ Knows bundles and networks; knows nothing of how training goes. Needs torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from symusic.core import ScoreTick as Score
 from playbach import bundle as bundles
 from playbach.bundle import Bundle
 from playbach.corpora import SIDES, Corpus, Piece, met
-from playbach.encodings import OPTIONS, Encoding
+from playbach.encodings import OPTIONS, Encoding, by_name
 from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.models import MODELS, Model, Shape, build
 
@@ -100,8 +100,7 @@ def options_of(base: Base, given: Mapping[str, Any]) -> dict[str, Any]:
         _demand_same(base, name, value, architecture["config"].get(name))
     chosen = getattr(encoding, "options", None)
     for holder in OPTIONS:
-        asked = given.get(holder, {})
-        for name, value in (asdict(asked) if is_dataclass(asked) and not isinstance(asked, type) else asked).items():
+        for name, value in by_name(given.get(holder, {})).items():
             _demand_same(base, name, value, getattr(chosen, name, None) if holder == encoding.name else None)
     if chosen is not None:
         fixed[encoding.name] = chosen

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from playbach import bundle as bundles
 from playbach import finetuning, run_folders
 from playbach._version import __version__
 from playbach.corpora import Corpus, builtin_name
-from playbach.encodings import OPTIONS
+from playbach.encodings import OPTIONS, by_name
 from playbach.errors import CorpusError, PlaybachError, UsageError
 from playbach.files import shown, writing
 from playbach.finetuning import Base
@@ -132,8 +132,7 @@ def _base_path(run: run_folders.RunFolder, name: str) -> Path:
 
 
 def _demand_same(path: Path, name: str, given: Any, stored: Any) -> None:
-    if is_dataclass(given) and not isinstance(given, type):
-        given = asdict(given)
+    given = by_name(given)
     if isinstance(given, Mapping):
         for key, value in given.items():
             # What was never said has the default, which `stored` does not name.

@@ -164,7 +164,7 @@ def _of_file(found: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]
 
 def _add_flags(chosen: dict[str, Any], given: argparse.Namespace) -> None:
     """What the command line says comes first. What decides the network is for its architecture to refuse."""
-    from playbach.encodings import OPTIONS
+    from playbach.encodings import OPTIONS, by_name
     from playbach.models import MODELS
     from playbach.options import TrainOptions
 
@@ -181,9 +181,7 @@ def _add_flags(chosen: dict[str, Any], given: argparse.Namespace) -> None:
     _choose_encoding(chosen, said)
     for name, encodings in said.items():
         for encoding in encodings:
-            before = chosen.get(encoding, {})
-            known = before if isinstance(before, dict) else dataclasses.asdict(before)
-            chosen[encoding] = {**known, name: flags[name]}
+            chosen[encoding] = {**by_name(chosen.get(encoding, {})), name: flags[name]}
 
 
 def _choose_encoding(chosen: dict[str, Any], said: Mapping[str, list[str]]) -> None:

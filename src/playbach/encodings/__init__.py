@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from playbach.encodings.base import Decoder, Encoding, Field, Header, Sequence, transposed
@@ -20,6 +21,11 @@ ENCODINGS: dict[str, type[Encoding]] = {
 
 OPTIONS: dict[str, type[Any]] = {"notes": NotesOptions, "events": EventsOptions}
 """What can be chosen of an encoding, of those that leave a choice."""
+
+
+def by_name(options: Any) -> Any:
+    """Options of an encoding as a dict, where they come as their dataclass."""
+    return asdict(options) if is_dataclass(options) and not isinstance(options, type) else options
 
 
 def from_manifest(data: Mapping[str, Any]) -> Encoding:
@@ -43,6 +49,7 @@ __all__ = [
     "Header",
     "NotesOptions",
     "Sequence",
+    "by_name",
     "chosen",
     "from_manifest",
     "kind_of",
