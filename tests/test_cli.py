@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -215,3 +217,36 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
     told = " ".join(capsys.readouterr().out.split())
     assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
     assert "how many layers (default: 4)" in told
+
+
+@pytest.mark.parametrize(
+    ("flags", "encoding", "changed", "network"),
+    [
+        ("--octaves folded", "notes", {"notes": {"octaves": "folded"}}, {}),
+        ("--max-duration 2 --chordify", "notes", {"notes": {"max_duration": 2.0, "chordify": True}}, {}),
+        ("--programs families", "events", {"events": {"programs": "families"}}, {}),
+        ("--no-velocities", None, {"notes": {"velocities": False}, "events": {"velocities": False}}, {}),
+        ("--model lstm --hidden 8 --onehot", None, {}, {"hidden": 8, "onehot": True}),
+        ("--symbol-dropout 0.5 --layers 2", None, {}, {"layers": 2, "symbol_dropout": 0.5}),
+    ],
+)
+def test_what_is_chosen_of_an_encoding_and_a_network_reaches_them(
+    flags: str,
+    encoding: str | None,
+    changed: dict[str, Any],
+    network: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("torch")
+    from playbach import runs
+    from playbach.encodings import OPTIONS
+
+    begun: list[Any] = []
+    done = SimpleNamespace(picture="x.png", log="x.log", path="x.playbach")
+    monkeypatch.setattr(runs, "run", lambda folder, options, **_: begun.append(options) or done)
+    assert main(["train", *flags.split()]) == 0
+    [options] = begun
+    assert (options.encoding, options.network) == (encoding, network)
+    assert list(options.network) == list(network)
+    for name, kind in OPTIONS.items():
+        assert getattr(options, name) == kind(**changed.get(name, {}))
