@@ -21,8 +21,8 @@ from playbach.server.messages import Join, Next, Refused, Said, Set, StartOwn, e
 from playbach.server.station import Station
 from playbach.server.telling import Teller
 
-GONE, REFUSED, FAULT, FULL, SILENT, SLOW, FLOOD = 1001, 1008, 1011, 1013, 4400, 4408, 4429
-"""The codes that connections are closed with (docs/radio-protocol.md)."""
+REFUSED, FULL, SILENT, SLOW, FLOOD = 1008, 1013, 4400, 4408, 4429
+"""The codes that connections are closed with (docs/radio-protocol.md); the others there are uvicorn's."""
 ABORT = "playbach.abort"
 """The extension of the ASGI scope that cuts a connection to whom nothing can be said any more."""
 
