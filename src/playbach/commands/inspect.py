@@ -1,6 +1,7 @@
 """`playbach inspect`: what is in a bundle, a file of music or a corpus, for people, or as JSON, or as a picture.
 
-Knows how they are described, which is imported when it runs; the words for corpora and networks stand beside it.
+Knows how they are described, which is imported when it runs; the words for music, corpora and networks stand beside
+it.
 """
 
 from __future__ import annotations
@@ -8,25 +9,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from playbach.commands import WIDTH, bytes_of, columns, percent, printable, result, sheet
+from playbach.commands import bytes_of, columns, percent, printable, result, sheet
 from playbach.errors import PlaybachError, UsageError
 
 if TYPE_CHECKING:
-    from playbach.inspecting import BundleInfo, Music
+    from playbach.inspecting import BundleInfo
     from playbach.inspecting.bundles import Alphabet, Beginning
-    from playbach.inspecting.music import Encoded, Since, Taken, TrackInfo
 
-SYMBOLS, TRACKS, LINES = 24, 24, 8
+SYMBOLS = 24
 """Of a long list, so many are shown."""
-NAME = 26
-"""A longer name of a track is cut."""
 
 
 def add(commands: Any) -> None:
@@ -102,9 +98,10 @@ def _graph(given: argparse.Namespace) -> Told:
 
 def _music(given: argparse.Namespace) -> Told:
     from playbach import inspecting
+    from playbach.commands import inspect_music
 
     music = inspecting.hear(given.file, given.model)
-    return _music_lines(music), asdict(music), None
+    return inspect_music.lines_of(music), asdict(music), None
 
 
 def _corpus(given: argparse.Namespace) -> Told:
@@ -277,125 +274,3 @@ def _vocabulary(alphabets: Iterable[Alphabet], whole: bool) -> list[str]:
         more = len(field.symbols) - len(some)
         rows.append((field.name, " ".join(some) + (f" … and {more:,} more (--vocabulary shows all)" if more else "")))
     return sheet(rows, indent=2)
-
-
-# ----------------------------------------------------------------------------------------------------------- music
-
-
-def _music_lines(music: Music) -> list[str]:
-    minutes, seconds = divmod(round(music.seconds), 60)
-    bars = f"{music.bars:,} bar{'s' * (music.bars != 1)}"
-    pickup = f" after a pickup of {_quarters(music.pickup)}" if music.pickup else ""
-    markers = [text for text in music.markers if any(map(str.isalnum, text))]
-    lines = [f"{music.path}: music, {bytes_of(music.bytes)}", ""]
-    lines += sheet(
-        [
-            ("length", f"{bars}{pickup}, {_quarters(music.quarters)}, {minutes}:{seconds:02}"),
-            ("key", _key(music)),
-            ("meter", _changing(music.meters[1 if music.pickup else 0 :])),
-            ("tempo", _tempo(music)),
-            ("notes", f"{music.notes:,}, {_at_once(music.at_once)}"),
-            ("markers", "; ".join(markers[:LINES]) + _more(len(markers) - LINES)),
-            ("made by", _made_by(music.made_by)),
-        ]
-    )
-    if music.again is not None:
-        lines += ["", "To make it again, with that version and that model", f"  {shlex.join(music.again)}"]
-    lines += ["", "Tracks", *_tracks(music.tracks), "", "Encodings", *_encodings(music.encodings)]
-    return lines + (["", *wrap(_taken(music.model), WIDTH)] if music.model is not None else [])
-
-
-def _quarters(quarters: float) -> str:
-    return f"{quarters:,.2f}".rstrip("0").rstrip(".") + f" quarter{'s' * (quarters != 1)}"
-
-
-def _key(music: Music) -> str:
-    estimate = "cannot be estimated"
-    if music.key is not None:
-        estimate = f"{music.key.name} by estimate (correlation {music.key.correlation:.2f})"
-    said = _changing(music.key_signatures)
-    return f"{estimate}; the file says {said}" if said else f"{estimate}; the file says nothing of it"
-
-
-def _changing(found: tuple[Since, ...]) -> str:
-    """What holds from which bar on."""
-    words = [f"{s.name} from bar {s.bar}" if i else s.name for i, s in enumerate(found[:LINES])]
-    return ", ".join(words) + _more(len(found) - LINES)
-
-
-def _more(count: int) -> str:
-    return f" … and {count:,} more" if count > 0 else ""
-
-
-def _tempo(music: Music) -> str:
-    tempos = music.tempos
-    if tempos is None:
-        return "none given, which MIDI plays at 120 quarters a minute"
-    between = f", between {tempos.slowest:g} and {tempos.fastest:g}" if tempos.changes else ""
-    changes = f", {tempos.changes:,} change{'s' * (tempos.changes != 1)}" if tempos.changes else ""
-    return f"{tempos.main:g} quarters a minute{between}{changes}"
-
-
-def _at_once(notes: int) -> str:
-    return {0: "drums only", 1: "one at a time"}.get(notes, f"up to {notes:,} at once")
-
-
-def _made_by(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return ""
-    parts = [f"playbach {found.get('version', '(unknown)')}"]
-    if "model" in found:
-        parts.append(f"model {found['model']}" + (f" ({found['bundle'][:12]})" if "bundle" in found else ""))
-    parts += [f"seed {found['seed']}"] if "seed" in found else []
-    return ", ".join(parts)
-
-
-def _tracks(tracks: tuple[TrackInfo, ...]) -> list[str]:
-    shown = [t for t in tracks if t.notes]
-    silent = len(tracks) - len(shown)
-    rows = [
-        (
-            _track_name(t.name),
-            t.instrument,
-            f"{t.notes:,} notes",
-            "" if t.drums else f"{t.lowest} to {t.highest}",
-            _at_once(t.at_once),
-        )
-        for t in shown[:TRACKS]
-    ]
-    lines = [f"  {line}" for line in columns(rows, right={2})]
-    lines += [f"  … and {len(shown) - TRACKS:,} more"] if len(shown) > TRACKS else []
-    return lines + ([f"  and {silent:,} without notes"] if silent else [])
-
-
-def _track_name(name: str) -> str:
-    if not any(map(str.isalnum, name)):  # "--------" is common
-        return "(no name)"
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
-
-
-def _encodings(encodings: tuple[Encoded, ...]) -> list[str]:
-    rows = []
-    for found in encodings:
-        if found.problem is not None:
-            rows.append((found.encoding, f"does not suit: {found.problem}"))
-            continue
-        first = "  ".join(":".join(step) for step in found.first)
-        fields = f" of {' and '.join(found.fields)}" if len(found.fields) > 1 else ""
-        rows.append((found.encoding, f"{found.steps:,} steps{fields}, {found.steps_per_bar:g} a bar; it begins"))
-        rows.append(("", first))
-    return sheet(rows, indent=2)
-
-
-def _taken(taken: Taken) -> str:
-    if taken.problem is not None:
-        return f"The model {taken.model} cannot take it: {taken.problem}"
-    known = (
-        "knows every symbol of it" if not taken.unknown else f"does not know {percent(taken.unknown)} of its symbols"
-    )
-    side = {
-        "train": "; it was trained on this very piece",
-        "valid": "; it was validated on this very piece",
-        "test": "; it was tested on this very piece",
-    }.get(taken.side or "", "; this piece is not among those that it was made with")
-    return f"The model {taken.model} {known} ({taken.steps:,} steps){side}."
