@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import symusic
 
 import making
 from playbach import chorales, corpora
-from playbach.corpora import SIDES, Corpus, choose_encoding, digest, load_builtin, load_folder, top_line, tune_groups
+from playbach.corpora import SIDES, Corpus, choose_encoding, digest, load_builtin, load_folder, tune_groups
 from playbach.encodings import transposed
 from playbach.errors import CorpusError
 
@@ -31,115 +30,8 @@ def lines(count: int, bars: int = 8) -> dict[str, symusic.Score]:
     return {f"piece{seed:02}.mid": making.line(seed, bars) for seed in range(count)}
 
 
-def from_pitches(pitches: Iterable[int], duration: int = 240) -> symusic.Score:
-    return making.score([[(i * duration, duration, p) for i, p in enumerate(pitches)]])
-
-
-def one_tune(*scores: symusic.Score) -> bool:
-    return len(set(tune_groups(scores))) == 1
-
-
 def names_of(corpus: Corpus) -> dict[str, list[str]]:
     return {side: [p.name for p in getattr(corpus, side)] for side in SIDES}
-
-
-# -------------------------------------------------------------------------------------------------------- tunes
-
-
-def test_independent_melodies_stay_apart() -> None:
-    assert tune_groups(making.line(seed, 16) for seed in range(40)) == list(range(40))
-
-
-def test_a_melody_transposed_is_the_same_tune() -> None:
-    assert one_tune(making.line(1), transposed(making.line(1), 5), transposed(making.line(1), -12))
-    assert tune_groups([making.line(1), making.line(2), transposed(making.line(1), 3)]) == [0, 1, 0]
-
-
-def test_a_melody_in_another_rhythm_is_the_same_tune() -> None:
-    melody = making.melody(3)
-    swung = making.score([[(round(t * 1.5), d, p) for t, d, p in melody]])
-    even = from_pitches(p for _, _, p in melody)
-    assert one_tune(making.score([melody]), swung, even)
-
-
-def test_a_movement_split_over_other_tracks_is_the_same_tune() -> None:
-    melody, bass = making.melody(4, low=60), making.melody(5, low=36)
-    apart = making.score([melody, bass])
-    together = making.score([sorted(melody + bass)])
-    turned = making.score([bass, melody], names=("left", "right"), programs=(1, 2))
-    halves = making.score([melody[:20], melody[20:]])
-    assert one_tune(apart, together, turned, halves)
-
-
-def test_an_excerpt_is_the_same_tune() -> None:
-    long = making.melody(6, bars=32)
-    middle = [(t - long[40][0], d, p) for t, d, p in long[40:70]]
-    assert one_tune(making.score([long]), making.score([middle]))
-
-
-def test_a_tune_in_another_setting_is_the_same_tune() -> None:
-    soprano = making.chorale(1).tracks[0]
-    voices = [[(n.time, n.duration, n.pitch) for n in t.notes] for t in making.chorale(2).tracks]
-    other = making.score([[(n.time, n.duration, n.pitch) for n in soprano.notes], *voices[1:]])
-    assert one_tune(making.chorale(1), other)
-    assert not one_tune(making.chorale(1), making.chorale(2))
-
-
-def test_tunes_join_in_chains() -> None:
-    a, b = making.melody(7, 12), making.melody(8, 12)
-    both = from_pitches([p for _, _, p in a] + [p for _, _, p in b])
-    assert tune_groups([making.score([a]), making.score([b]), making.line(9)]) == [0, 1, 2]
-    assert tune_groups([making.score([a]), making.score([b]), making.line(9), both]) == [0, 0, 2, 0]
-
-
-def test_a_quotation_does_not_make_one_tune_of_two_long_pieces() -> None:
-    a, b = ([p for _, _, p in making.melody(seed, 40)] for seed in (10, 11))
-    assert not one_tune(from_pitches(a), from_pitches(b[:60] + a[60:75] + b[75:]))
-
-
-@pytest.mark.parametrize(
-    "common",
-    [
-        [60] * 30,  # repeated notes
-        [60 + i for i in range(20)],  # the chromatic scale
-        [48, 50, 52, 53, 55, 57, 59, 60, 62, 64, 65, 67, 69, 71, 72],  # the major scale
-        [72, 71, 69, 67, 65, 64, 62, 60, 59, 57, 55, 53, 52, 50, 48],
-        [60, 62] * 12,  # a trill
-    ],
-)
-def test_scales_and_repeated_notes_do_not_join_pieces(common: list[int]) -> None:
-    a, b = ([p for _, _, p in making.melody(seed)] for seed in (12, 13))
-    assert not one_tune(from_pitches(a + common), from_pitches(common + b))
-
-
-def test_melodies_in_repeated_notes_stay_apart() -> None:
-    a, b = ([p for _, _, p in making.melody(seed) for _ in range(9)] for seed in (14, 15))
-    assert not one_tune(from_pitches(a), from_pitches(b))
-    assert one_tune(from_pitches(a), from_pitches(a))
-
-
-def test_very_short_pieces_are_one_tune_only_where_they_are_the_same() -> None:
-    assert one_tune(from_pitches([60, 62, 64]), from_pitches([70, 72, 74]))
-    assert not one_tune(from_pitches([60, 62, 64]), from_pitches([60, 62, 65]))
-    assert tune_groups([]) == []
-
-
-def test_a_tune_that_very_many_pieces_share_is_found() -> None:
-    assert set(tune_groups(transposed(making.line(1, 4), k % 12) for k in range(150))) == {0}
-
-
-def test_the_top_line_is_the_skyline_of_the_highest_track_that_matters() -> None:
-    low = [(i * 480, 480, 40 + i) for i in range(10)]
-    high = [(i * 480, 480, 70 + i) for i in range(10)]
-    assert top_line(making.score([low, high])) == [p for _, _, p in high]
-    assert top_line(making.score([low, [(0, 480, 100)]])) == [p for _, _, p in low]  # one bell is no melody
-    chords = making.score([[*high, *((t, d, p - 12) for t, d, p in high)]])
-    assert top_line(chords) == [p for _, _, p in high]
-    under = making.score([[(0, 960, 72), (480, 480, 60), (960, 480, 71), (1440, 480, 50)]])
-    assert top_line(under) == [72, 71, 50]  # the 60 begins under a note that still sounds
-    drums = making.score([high])
-    drums.tracks[0].is_drum = True
-    assert top_line(drums) == []
 
 
 # ------------------------------------------------------------------------------------------------------ digests
