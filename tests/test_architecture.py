@@ -1,4 +1,5 @@
-"""The floors of the house: a module imports only from floors below its own, and what plays never imports torch."""
+"""The floors of the house: a module imports only from floors below its own, what plays never imports torch, and no
+file grows too long without a reason."""
 
 from __future__ import annotations
 
@@ -81,6 +82,8 @@ def loaded_by(*lines: str) -> set[str]:
     return set(done.stdout.split())
 
 
+LONG = 400
+"""Lines of a file that need no excuse."""
 HEAVY = {"torch", "music21", "matplotlib", "tqdm", "safetensors", "onnx"}
 
 
@@ -107,6 +110,14 @@ def test_playing_a_tflite_file_needs_neither_torch_nor_onnxruntime(tmp_path: Pat
     assert "ai_edge_litert" in loaded
     assert not loaded & (HEAVY | {"onnxruntime", "tensorflow", "jax"})
     assert (tmp_path / "a.mid").exists()
+
+
+def test_a_long_file_says_why() -> None:
+    for path in (*modules(), *Path(__file__).parent.rglob("*.py")):
+        text = path.read_text("utf-8")
+        if text.count("\n") > LONG:
+            said = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+            assert f"Past {LONG} lines" in said, f"{path}: split it, or say on top why not"
 
 
 def test_nothing_is_unpickled() -> None:

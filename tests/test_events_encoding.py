@@ -1,4 +1,5 @@
-"""What the `events` encoding makes of music: what is said in which order, what a score is bent to, how it ends."""
+"""What the `events` encoding makes of music: what is said in which order, what a score is bent to, how it ends. Past
+400 lines because all of it is asked of the same made-up music."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Reading files of music, MIDI above all: whole ones exactly, damaged ones at the cost of one line each."""
+"""Reading files of music, MIDI above all: whole ones exactly, damaged ones at the cost of one line each. Past 400
+lines because the worker is tested with the files that must not harm it."""
 
 from __future__ import annotations
 
