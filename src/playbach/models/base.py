@@ -85,12 +85,12 @@ def _adopt(mine: nn.Module, old: nn.Module) -> None:
         _adopt(part, other_part)
 
 
-class Table(nn.Module):
+class Table(nn.Module, ABC):
     """What has a row for each symbol."""
 
+    @abstractmethod
     def adopt(self, old: nn.Module) -> None:
         """See `Model.adopt`."""
-        raise NotImplementedError
 
 
 def kept_rows(new: int, old: int, start: bool = False) -> list[int]:
