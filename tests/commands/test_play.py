@@ -54,6 +54,34 @@ def test_what_cannot_be_played_is_one_line(
     assert word in told[-1]
 
 
+SILENT = """
+import os, signal, sys
+sys.modules["soundfile"] = None
+from playbach.cli import main
+from playbach.outputs import port
+
+class Ear:
+    name = "ear"
+    def on(self, *_): os.kill(os.getpid(), signal.SIGTERM)
+    def off(self, *_): pass
+    def program(self, *_): pass
+    def silence(self): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+
+port.find = lambda name: Ear()
+sys.exit(main(["play", sys.argv[1], "--port", "ear", "--bars", "4"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not for Windows")
+def test_a_port_needs_nothing_that_makes_sound() -> None:
+    done = subprocess.run([sys.executable, "-c", SILENT, str(TINY)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130, done.stderr
+    assert "notes go to the MIDI port ear" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_port_of_that_name_it_says_which_there_are(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rtmidi", reason="python-rtmidi (extra midi) is not installed")
     assert cli.main(["play", str(TINY), "--port", "no such port at all"]) == 1

@@ -81,17 +81,18 @@ def run(given: argparse.Namespace) -> int:
 def _sink(given: argparse.Namespace) -> Iterator[Callable[[], Sink]]:
     """Where it is to go, closed afterwards, however that comes; made on the event loop."""
     from playbach.live.playing import NotesSink, SoundSink
-    from playbach.live.sounding import Sounding
     from playbach.outputs import port
-    from playbach.outputs.audio import NoteBank
-    from playbach.outputs.soundfont import SoundFont, default_path
-    from playbach.outputs.speakers import Speakers
 
     if given.port is not None or given.virtual:
         with port.virtual() if given.virtual else port.find(given.port) as opened:
             say(f"notes go to the MIDI port {opened.name}")
             yield lambda: NotesSink(opened)
         return
+    from playbach.live.sounding import Sounding
+    from playbach.outputs.audio import NoteBank
+    from playbach.outputs.soundfont import SoundFont, default_path
+    from playbach.outputs.speakers import Speakers
+
     bank = NoteBank(SoundFont(given.soundfont or default_path()))
     speakers = Speakers(given.device)
     try:

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from playbach.live.programme import Change
 from playbach.live.session import NEXT, Clock, Item, RealClock, Session
-from playbach.live.sounding import Sounding
 from playbach.live.stream import Stream, TimedBar, key
 from playbach.outputs.soundfont import SAMPLE_RATE, Audio
+
+if TYPE_CHECKING:  # a MIDI port needs no sound, nor the packages that make it
+    from playbach.live.sounding import Sounding
 
 DRUMS = 9
 """General MIDI's channel of drums, counted from 0."""
