@@ -257,6 +257,6 @@ def test_looking_imports_nothing_heavy(tmp_path: Path, lines_bundle: Path) -> No
 def test_the_options_of_a_training_can_be_used_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["inspect", "bach-chorales", "--config"]) == 0
     found = tomllib.loads(capsys.readouterr().out)
-    assert (found["model"], found["encoding"], found["patience"]) == ("transformer", "chorale", 4)
+    assert (found["model"], found["encoding"], found["patience"]) == ("lstm", "chorale", 12)
     assert main(["inspect", "bach-chorales", "--config", "--json"]) == 2
     assert "--config goes with a model" in capsys.readouterr().err
