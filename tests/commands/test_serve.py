@@ -43,6 +43,20 @@ def test_it_serves_on_loopback_until_ctrl_c() -> None:
     assert "Traceback" not in told
 
 
+def test_ctrl_c_ends_it_in_peace_while_somebody_hears_live_mp3() -> None:
+    process, address = started("--seed", "5")
+    connection = http.client.HTTPConnection(address[7:].rstrip("/"), timeout=30)
+    try:
+        connection.request("GET", "/live.mp3")
+        assert len(connection.getresponse().read(1000)) == 1000
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+        connection.close()
+    assert process.returncode == 0
+    assert told.splitlines() == ["station: tiny, seed 5"]
+
+
 def test_elsewhere_it_says_what_to_type_and_draws_it() -> None:
     process, address = started("--host", "0.0.0.0")
     process.send_signal(signal.SIGTERM)

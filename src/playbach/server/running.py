@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ MOST_UNREAD = 256 << 10
 """Bytes that may wait in a connection's buffer before a client's pings are no longer answered but ended."""
 PING_SECONDS = 20.0
 UNREAD_SECONDS = 60
+LEAVING_SECONDS = 1.0
+"""So long may answers go on when the server ends: live.mp3 has no end, and who does not read puts off any other."""
 
 
 class Socket(WebSocketsSansIOProtocol):
@@ -44,7 +47,8 @@ class Socket(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, that says when it listens, and where."""
+    """uvicorn's, that says when it listens, and where, and that cuts what still goes on when it ends; uvicorn breaks
+    off what then answers, which is told as a fault of ours."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
         super().__init__(config)
@@ -54,6 +58,19 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit and sockets:
             self._ready(sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cut = asyncio.get_running_loop().call_later(LEAVING_SECONDS, self._cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            transport = connection.transport
+            if transport is not None:
+                transport.abort()
 
 
 def server(app: ASGIApp, most_connections: int, ready: Callable[[int], None] = lambda port: None) -> Server:
