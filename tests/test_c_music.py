@@ -274,6 +274,16 @@ def test_where_nothing_is_left_something_is_allowed(tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_a_voice_that_is_never_heard_agrees(tmp_path: Path) -> None:
+    encoding = fitted("chorale")
+    soprano, alto, _, bass = encoding.ranges  # type: ignore[attr-defined]
+    encoding = replace(encoding, ranges=(soprano, alto, (127, 0), bass))  # type: ignore[call-arg]
+    library = compiled(encoding, tmp_path)
+    for seed in range(8):
+        walk(library, seed, seed % 4, 4, bool(seed % 2), steps=600)
+
+
+@needs_compiler
 def test_what_no_longer_fits_is_forgotten_by_halves(tmp_path: Path) -> None:
     """Echoes are those of the moves that are still remembered."""
     most = 32

@@ -357,6 +357,26 @@ def test_a_chorale_says_each_onset_once() -> None:
     ]
 
 
+def without_tenor(seed: int) -> symusic.Score:
+    score = making.chorale(seed)
+    score.tracks[2].notes = score.tracks[2].notes[:0]
+    return score
+
+
+def test_a_voice_that_is_never_heard_can_always_do_something() -> None:
+    encoding = ENCODINGS["chorale"].fit([without_tenor(seed) for seed in range(3)])
+    decoder = encoding.decoder(encoding.headers[0][0], 4)
+    symbols = encoding.fields[0].symbols
+    hold, rest, wait = (symbols.index(name) for name in ("hold", "rest", "+1"))
+    for _ in range(3):
+        decoder.feed(np.array([np.flatnonzero(decoder.allowed()[0])[-1]]))
+    for symbol in (rest, wait, hold, hold, hold):
+        assert decoder.allowed()[0][symbol]
+        decoder.feed(np.array([symbol]))
+    for masks in (decoder.allowed(), decoder.careful()):
+        assert np.flatnonzero(masks[0]).tolist() == [hold]
+
+
 def test_all_voices_of_a_chorale_hold_only_where_no_wait_could_have_led_further() -> None:
     encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(6)])
     header = encoding.headers[0][0]

@@ -348,7 +348,8 @@ class ChoraleDecoder(Decoder):
         mask[HOLD] = sounding != HOLD and (sounding == REST or length < self._encoding.longest)
         mask[REST] = sounding != REST
         if self._slot == len(ORDER) - 1 and not self._may_pass() and max(self._begun) < self._frame:
-            mask[HOLD] = False  # else it would be no onset
+            mask[HOLD] = False  # else it would be no onset …
+            mask[HOLD] = not mask.any()  # … but a voice that is never heard can do nothing else
         return [mask]
 
     def _may_pass(self) -> bool:

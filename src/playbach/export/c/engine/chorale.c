@@ -117,7 +117,9 @@ static void pb_allowed_voice(const pb_music *m, unsigned voice, uint8_t *mask) {
   for (i = pb_ranges[voice][0]; i <= pb_ranges[voice][1]; i++) mask[i] = 1;
   mask[PB_HOLD] = sounding == PB_SILENT || (sounding != PB_HOLD && length < PB_LONGEST);
   mask[PB_SILENT] = sounding != PB_SILENT;
-  if (m->slot == PB_WAIT_SLOT - 1 && !pb_may_pass(m) && !pb_any_begins(m)) mask[PB_HOLD] = 0; /* else no onset */
+  /* Else it would be no onset; but a voice that is never heard can do nothing else. */
+  if (m->slot == PB_WAIT_SLOT - 1 && !pb_may_pass(m) && !pb_any_begins(m))
+    mask[PB_HOLD] = !mask[PB_SILENT] && pb_ranges[voice][0] > pb_ranges[voice][1];
 }
 
 static int pb_sign(int number) { return (number > 0) - (number < 0); }
