@@ -212,11 +212,12 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as stop:
         main(["train", "--help"])
     assert stop.value.code == 0
+    from playbach.models import MODELS
     from playbach.options import TrainOptions
 
     told = " ".join(capsys.readouterr().out.split())
     assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
-    assert "how many layers (default: 4)" in told
+    assert f"how many layers (default: {MODELS[TrainOptions().model].Config().layers})" in told
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
         ("--programs families", "events", {"events": {"programs": "families"}}, {}),
         ("--no-velocities", None, {"notes": {"velocities": False}, "events": {"velocities": False}}, {}),
         ("--model lstm --hidden 8 --onehot", None, {}, {"hidden": 8, "onehot": True}),
-        ("--symbol-dropout 0.5 --layers 2", None, {}, {"layers": 2, "symbol_dropout": 0.5}),
+        ("--model transformer --symbol-dropout 0.5 --layers 2", None, {}, {"layers": 2, "symbol_dropout": 0.5}),
     ],
 )
 def test_what_is_chosen_of_an_encoding_and_a_network_reaches_them(
