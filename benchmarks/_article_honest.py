@@ -81,7 +81,8 @@ def measure(given: Namespace, told: Callable[..., None]) -> tuple[Table, dict[st
     encoding: Any = ENCODINGS["notes"].fit(learnt, notes)
     sequences = [encoding.encode(cello.score_of(p)) for p in pieces["test"]]
     epochs = given.epochs or EPOCHS
-    training = {"encoding": "notes", "notes": notes, "network": cello.NETWORK, "patience": cello.PATIENCE}
+    network = {"model": "transformer", "network": cello.NETWORK}
+    training = {"encoding": "notes", "notes": notes, **network, "patience": cello.PATIENCE}
     tasks = [
         Task(cello.score_of, train, pieces["test"], encoding.fields[0].symbols,
              {**training, "epochs": epochs, "seed": seed}, 0, 1, stop)

@@ -77,8 +77,8 @@ def learn(
     from playbach.models import Shape, build
 
     options = training.TrainOptions(
-        encoding="notes", network=NETWORK, window=LENGTH, batch=BATCH, seed=seed, learning_rate=RATE,
-        weight_decay=DECAY, averaging=AVERAGING,
+        encoding="notes", model="transformer", network=NETWORK, window=LENGTH, batch=BATCH, seed=seed,
+        learning_rate=RATE, weight_decay=DECAY, averaging=AVERAGING,
     )  # fmt: skip
     places = np.concatenate([data.valid, data.test])
     wanted = np.concatenate([s.steps[:, 0] for s in sequences])[places]

@@ -111,7 +111,8 @@ def main() -> None:
     unknown = sum(int((s.steps == 0).sum()) for s in sequences)
     total = sum(map(len, held_out))
 
-    training = {"encoding": "notes", "notes": notes, "network": NETWORK, "patience": PATIENCE, "epochs": given.epochs}
+    network = {"model": "transformer", "network": NETWORK}
+    training = {"encoding": "notes", "notes": notes, **network, "patience": PATIENCE, "epochs": given.epochs}
     symbols = encoding.fields[0].symbols
     tasks = [
         Task(score_of, train, held_out, symbols, {**training, "seed": i}, i % FOLDS, FOLDS)

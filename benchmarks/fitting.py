@@ -69,7 +69,12 @@ def trained(case: Case, tunes: Path, into: Path) -> Any:
 
         ENCODINGS[OwnKey.name] = OwnKey
     options = TrainOptions(
-        encoding=case.encoding, network=case.network, epochs=case.epochs, device="cpu", dtype="float32"
+        encoding=case.encoding,
+        model="transformer",
+        network=case.network,
+        epochs=case.epochs,
+        device="cpu",
+        dtype="float32",
     )
     return runs.run(tunes, options, name=f"fit-{case.name}", into=into, report=say)
 

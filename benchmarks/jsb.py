@@ -26,7 +26,7 @@ import numpy as np
 from _bench import Table, count, fail, parser, report
 from _ensemble import Task, averaged, members, processors
 
-OPTIONS: dict[str, Any] = {"encoding": "chorale", "network": {"memory": 512}}
+OPTIONS: dict[str, Any] = {"encoding": "chorale", "model": "transformer", "network": {"memory": 512}}
 """What differs from `playbach train`: the memory is long enough for the repeats that these files write out."""
 FOLDS = 12
 REST = -1

@@ -28,7 +28,8 @@ def trained(folder: Path, into: Path, **options: object) -> Path:
     """A bundle of a small network, trained for a few epochs."""
     import playbach
 
-    chosen = {"epochs": 6, "network": {"width": 48, "layers": 1, "heads": 2, "dropout": 0.1}, **options}
+    network = {"width": 48, "layers": 1, "heads": 2, "dropout": 0.1}
+    chosen = {"epochs": 6, "model": "transformer", "network": network, **options}
     return playbach.train(folder, into=into, **chosen).path  # type: ignore[arg-type]
 
 

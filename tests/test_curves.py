@@ -13,7 +13,7 @@ import playbach  # noqa: E402
 from playbach import curves  # noqa: E402
 from playbach.errors import MissingExtra  # noqa: E402
 
-SMALL = {"width": 16, "layers": 1, "heads": 2}
+SMALL = {"hidden": 16}
 
 
 def test_a_line_of_json_an_epoch(lines_folder: Path, tmp_path: Path) -> None:

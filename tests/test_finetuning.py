@@ -24,7 +24,8 @@ SMALL = {"width": 16, "layers": 1, "heads": 2, "memory": 64}
 
 @pytest.fixture(scope="module")
 def first(lines_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return playbach.train(lines_folder, into=tmp_path_factory.mktemp("first"), epochs=3, network=SMALL, name="first")
+    chosen = {"epochs": 3, "model": "transformer", "network": SMALL, "name": "first"}
+    return playbach.train(lines_folder, into=tmp_path_factory.mktemp("first"), **chosen)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "train_bach.ipynb"
 SETTINGS = """
 MUSIC = {music!r}
 MINUTES = 0.02
-NETWORK = {{"width": 16, "layers": 1, "heads": 1}}
+NETWORK = {{"hidden": 16}}
 """
 
 

@@ -32,7 +32,7 @@ from playbach.models import Shape, build  # noqa: E402
 from playbach.options import TrainOptions  # noqa: E402
 from playbach.training import Hooks  # noqa: E402
 
-SMALL = {"width": 32, "layers": 1, "heads": 2}
+SMALL = {"hidden": 32, "embedding": 16}
 
 
 def files(folder: Path) -> list[str]:
@@ -43,12 +43,12 @@ def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path:
     said: list[str] = []
     run = playbach.train(lines_folder, into=tmp_path, report=said.append, epochs=6, network=SMALL)
     assert files(tmp_path) == [
-        "lines-transformer-notes.jsonl",
-        "lines-transformer-notes.log",
-        "lines-transformer-notes.playbach",
-        "lines-transformer-notes.png",
+        "lines-lstm-notes.jsonl",
+        "lines-lstm-notes.log",
+        "lines-lstm-notes.playbach",
+        "lines-lstm-notes.png",
     ]
-    assert run.path == tmp_path / "lines-transformer-notes.playbach"
+    assert run.path == tmp_path / "lines-lstm-notes.playbach"
     assert run.log.read_text("utf-8").splitlines() == said
     assert run.picture.read_bytes().startswith(b"\x89PNG")
     text = "\n".join(said)
@@ -85,7 +85,7 @@ def test_the_bundle_tells_where_it_comes_from(chorales_bundle: Path) -> None:
     )
     command = manifest["provenance"]["command"]
     assert command.startswith(
-        "playbach train chorales --name chorales-transformer-chorale --encoding chorale --epochs 6 "
+        "playbach train chorales --name chorales-transformer-chorale --encoding chorale --model transformer "
     )
     assert f"`{command}`" in bundle.card
     import safetensors.torch
@@ -285,8 +285,8 @@ def test_measuring_bit_by_bit_or_step_by_step_is_the_same(
         ({"epochs": 0}, "epochs"),
         ({"max_minutes": -1}, "max_minutes"),
         ({"learning_rate": 0}, "learning_rate"),
-        ({"network": {"hidden": 3}}, "no option 'hidden'.*width"),
-        ({"network": {"width": 0}}, "width"),
+        ({"network": {"width": 3}}, "no option 'width'.*hidden"),
+        ({"network": {"hidden": 0}}, "hidden"),
         ({"colour": "red"}, "colour"),
         ({"dtype": "float8"}, "dtype"),
         ({"seed": -1}, "seed"),
@@ -313,7 +313,7 @@ def test_a_device_that_is_not_there_is_named(lines_folder: Path, tmp_path: Path)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_on_the_command_line_keeps_the_best(lines_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "playbach", "train", str(lines_folder), "--epochs", "100000", "--width", "32",
+    command = [sys.executable, "-m", "playbach", "train", str(lines_folder), "--epochs", "100000", "--hidden", "32",
                "--patience", "100000", "--name", "cut"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

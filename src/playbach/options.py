@@ -28,7 +28,7 @@ class TrainOptions:
     encoding: str | None = None
     notes: NotesOptions = field(default_factory=NotesOptions)
     events: EventsOptions = field(default_factory=EventsOptions)
-    model: str = "transformer"
+    model: str = "lstm"
     network: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     epochs: int = 200

@@ -12,7 +12,7 @@ from playbach.errors import UsageError
 from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape, demand_shares, demand_sizes
 from playbach.models.recurrent import Recurrent
 
-EMBEDDING = 48
+EMBEDDING = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class LstmConfig:
 
     embedding: int = EMBEDDING
     context_embedding: int = 16
-    hidden: int = 300
-    layers: int = 2
-    dropout: float = 0.3
+    hidden: int = 256
+    layers: int = 1
+    dropout: float = 0.4
     onehot: bool = False
 
     def __post_init__(self) -> None:
