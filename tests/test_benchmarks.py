@@ -213,7 +213,8 @@ def test_every_case_can_be_trained_and_has_a_picture_in_the_documentation() -> N
 
     page = (FOLDER.parent / "docs" / "training.md").read_text("utf-8")
     for case in fitting.CASES:
-        assert TrainOptions(model="transformer", network=case.network).network["dropout"] == case.changes.get("dropout", 0)
+        options = TrainOptions(model="transformer", network=case.network)
+        assert options.network["dropout"] == case.changes.get("dropout", 0)
         assert f"](images/fit-{case.name}.png)" in page
         assert (FOLDER.parent / "docs" / "images" / f"fit-{case.name}.png").stat().st_size < 100_000
 
