@@ -184,7 +184,7 @@ def _bundles_in(folder: Path) -> list[Path]:
             f"{shown(folder)}: this folder cannot be read ({error.strerror}); give another"
         ) from error
     found = [p for p in there if p.suffix == SUFFIX or exported.is_exported(p)]
-    if not found and not any(map(_is_board, there)):
+    if not found and not any(map(_is_board, [folder, *there])):
         raise BundleError(
             f"{shown(folder)}: there is no {SUFFIX} file and no exported model in this folder; give another"
         )
@@ -197,7 +197,7 @@ def _is_board(path: Path) -> bool:
 
 def _boards(folder: Path) -> Iterator[Board]:
     """What the folders of C in a folder say of themselves."""
-    for path in filter(_is_board, sorted(folder.iterdir())):
+    for path in filter(_is_board, [folder, *sorted(folder.iterdir())]):
         said: dict[str, Any] = {}
         for name in ("manifest.json", CHECK):
             try:

@@ -158,7 +158,7 @@ class Composer:
         return BundleError(
             f"{self.bundle.name}: its network does not fit its encoding, as this version of playbach "
             f"({__version__}) knows it; it was made by {self.bundle.manifest.get('playbach', 'another version')}: "
-            "train it again"
+            f"{'export' if 'export' in self.bundle.manifest else 'train'} it again"
         )
 
     @property

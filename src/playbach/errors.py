@@ -45,7 +45,8 @@ class MissingExtra(PlaybachError):
     """An optional dependency is absent."""
 
     def __init__(self, what: str, extra: str, module: str) -> None:
+        package = module.partition(".")[0]
         super().__init__(
-            f"{what} needs the package {module!r}, which is not installed: pip install 'playbach[{extra}]'"
+            f"{what} needs the package {package!r}, which is not installed: pip install 'playbach[{extra}]'"
         )
         self.extra = extra

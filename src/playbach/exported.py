@@ -98,7 +98,7 @@ def write(path: Path, data: bytes, manifest: Mapping[str, Any], export: Mapping[
         path = free.with_name(f"{free.stem}-2{free.suffix}")
     with writing(free) as draft:
         draft.temporary.write_bytes(data)
-    facts = {"file": draft.path.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    facts = {"file": shown(draft.path.name), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     try:
         with writing(beside(draft.path), overwrite=True) as note:
             note.temporary.write_bytes(text_of({**manifest, "export": {**export, **facts}}))

@@ -59,7 +59,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ([str(TINY), "nowhere", "-o", "out"], 1, "nowhere"),
         ([str(TINY), "-o", "no/such/folder", "--format", "onnx"], 1, "its folder does not exist"),
         ([str(EXPORTED), "-o", "out"], 2, "a .tflite file can only be wrapped as a C array: --format c"),
-        ([str(EXPORTED), "-o", "out", "--format", "c", "--steps", "300"], 2, "go with a model, not with a .tflite"),
+        ([str(EXPORTED), "-o", "out", "--format", "c", "--steps", "0"], 2, "go with a model, not with a .tflite"),
         (["nothing.tflite", "-o", "out", "--format", "c"], 1, "nothing.tflite: cannot be read"),
         (["false.tflite", "-o", "out", "--format", "c"], 2, "false.tflite: this is no TFLite file"),
     ],

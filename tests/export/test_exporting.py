@@ -163,6 +163,7 @@ def test_a_model_too_large_for_its_machine(tmp_path: Path, monkeypatch: pytest.M
         ({"formats": ()}, "no format; there are: onnx"),
         ({"steps": 199}, "steps must be a whole number between 200 and"),
         ({"profile": "abacus"}, "no profile called 'abacus'; there are: any, cortex-m4"),
+        ({"formats": ("onnx",), "profile": "esp32"}, "the profile esp32 is for the format c"),
     ],
 )
 def test_options_that_make_no_sense(options: dict, words: str) -> None:
@@ -196,3 +197,43 @@ def test_a_part_of_another_size_is_one_line(found: Exports, tmp_path: Path) -> N
     spoilt = bundles.Bundle(bundle.name, bundle.manifest, {bundles.TFLITE: b"TFL3" * 9}, bundle.sha256)
     with pytest.raises(BundleError, match=r"tiny\.tflite: the network cannot be loaded by LiteRT"):
         opened(spoilt)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_at_once(wrong: float, tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+    from safetensors.numpy import load, save
+
+    found = bundles.read(TINY)
+    model, weights = onnx.load_from_string(found.onnx), load(found.weights)
+    name = "heads.symbols.0.bias"
+    weights[name] = np.full_like(weights[name], wrong)
+    [initial] = [i for i in model.graph.initializer if i.name == f"model.{name}"]
+    initial.CopyFrom(numpy_helper.from_array(weights[name].astype(np.float32), initial.name))
+    members = {m: data for m, data in found.members.items() if m != bundles.MANIFEST}
+    members |= {bundles.ONNX: model.SerializeToString(), bundles.WEIGHTS: save(weights)}
+    path = bundles.write(tmp_path / "wrong.playbach", found.manifest, members)
+    with pytest.raises(BundleError, match="its weights are not all finite numbers; train it again"):
+        export(path, tmp_path / "out", ExportOptions(("onnx",), steps=200))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_runtime_that_gives_what_is_no_number_is_never_taken_for_torch(
+    wrong: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest of some numbers and NaN is, in Python, whichever comes first."""
+    stepped = exporting.check.__globals__["stepped"]
+    spoilt = lambda *given: [np.full_like(field, wrong) for field in stepped(*given)]  # noqa: E731
+    monkeypatch.setattr("playbach.export.checking.stepped", spoilt)
+    with pytest.raises(PlaybachError, match=r"gives numbers that are not finite; it was not written"):
+        export(TINY, tmp_path / "out", ExportOptions(("onnx-int8",), steps=200))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "bad\udcff.playbach"
+    path.write_bytes(TINY.read_bytes())
+    [written] = export(path, tmp_path, ExportOptions(("onnx",), steps=200)).written
+    assert playbach.load(written.path).compose(seed=1, bars=1).score.note_num() > 0

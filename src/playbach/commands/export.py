@@ -71,7 +71,7 @@ def _wrap(given: argparse.Namespace, names: tuple[str, ...]) -> int:
 
     if names != ("c",):
         raise UsageError(f"{given.model}: a .tflite file can only be wrapped as a C array: --format c")
-    if given.profile or given.folder or given.steps:
+    if any(option is not None for option in (given.profile, given.folder, given.steps)):
         raise UsageError("FOLDER of music, --profile and --steps go with a model, not with a .tflite file")
     path = wrap(Path(given.model), given.output)
     result(json.dumps({"path": str(path)}, indent=2) if given.json else str(path))

@@ -11,6 +11,7 @@ import torch
 
 from playbach.batches import previous_of
 from playbach.encodings import Encoding, Sequence
+from playbach.errors import PlaybachError
 from playbach.export.listening import Heard
 from playbach.figures import Guesses, figures, guesses
 from playbach.models import Model
@@ -77,13 +78,21 @@ def stepped(runtime: Runtime, encoding: Encoding, s: Sequence) -> list[Floats]:
 def check(
     runtime: Runtime, truth: List[List[Floats]], encoding: Encoding, sequences: List[Sequence], music: Heard
 ) -> Check:
-    """A runtime beside what torch says (`expected`) of the same pieces: those of `music`, one after the other."""
+    """A runtime beside what torch says (`expected`) of the same pieces: those of `music`, one after the other.
+
+    Raises:
+        PlaybachError: it gives what is no finite number.
+    """
     logit = probability = 0.0
     agreed = answers = 0
     ours: list[Guesses] = []
     theirs: list[Guesses] = []
     for s, wanted in zip(sequences, truth, strict=True):
         given = stepped(runtime, encoding, s)
+        if not all(np.isfinite(field).all() for field in given):
+            raise PlaybachError(
+                "the exported network gives numbers that are not finite; it was not written; choose another format"
+            )
         for a, b in zip(given, wanted, strict=True):
             logit = max(logit, _largest(a - b))
             probability = max(probability, _largest(_softmax(a) - _softmax(b)))

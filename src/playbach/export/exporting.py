@@ -19,7 +19,7 @@ from playbach import exported, finetuning
 from playbach.bundle import Bundle
 from playbach.composing import Composer
 from playbach.encodings import Encoding
-from playbach.errors import PlaybachError, UsageError
+from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.export.c.profiles import PROFILES
 from playbach.export.checking import LOUD_BITS, LOUD_TOP_1, Check, check, expected
 from playbach.export.formats import ALL, FORMATS, Format, Part, Subject, chosen
@@ -59,6 +59,8 @@ class ExportOptions:
             )
         if self.profile not in PROFILES:
             raise UsageError(f"no profile called {self.profile!r:.40}; there are: {', '.join(PROFILES)}")
+        if self.profile != "any" and not {"c", ALL} & set(self.formats):
+            raise UsageError(f"the profile {self.profile} is for the format c; leave it out, or add --format c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def export(
     composer = Composer(base.bundle)
     music = heard(composer, folder, options.steps, report)
     model = _exactly(base.network(Shape.of(base.encoding)), base.bundle.onnx).eval()
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise BundleError(f"{base.name}: its weights are not all finite numbers; train it again")
     calibration = music.inputs(base.encoding)
     subject = Subject(base.bundle, model, base.encoding, calibration, options.profile)
     pieces = (*music.check, *music.besides)
@@ -122,14 +126,14 @@ def export(
             report(f"Exporting {form.name}")
             try:
                 part, runtime = form.make(subject)
+                found = check(runtime, truth, base.encoding, pieces, music)
+                _demand_exact(form, found)
             except PlaybachError as error:
                 if form.name in options.formats:
                     raise
                 left_out.append(f"{form.name}: {error}")
                 report(f"left out: {left_out[-1]}")
                 continue
-            found = check(runtime, truth, base.encoding, pieces, music)
-            _demand_exact(form, found)
             path = place / f"{base.path.stem}{form.suffix}"
             written.append(_written(form, path, part, subject, found))
             if found.loud:
@@ -155,7 +159,8 @@ def _exactly(model: Model, graph: bytes) -> Model:
 
 
 def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], bytes]:
-    return array.shape, array.astype(np.float16).tobytes()
+    with np.errstate(over="ignore"):
+        return array.shape, array.astype(np.float16).tobytes()
 
 
 def _demand_exact(form: Format, found: Check) -> None:

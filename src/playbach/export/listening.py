@@ -64,7 +64,11 @@ def heard(composer: Composer, folder: str | Path | None, steps: int, report: Rep
     except (CorpusError, MissingExtra) as error:
         if folder is not None:
             raise
-        report(f"{error}; calibrating and checking on composed pieces instead, so NO FIGURE IS OF HELD-OUT MUSIC")
+        why = str(error) if isinstance(error, MissingExtra) else "its corpus is not a built-in one"
+        report(
+            f"{composer.bundle.name}: {why}; calibrating and checking on pieces that it composes, so NO FIGURE IS OF "
+            "HELD-OUT MUSIC; give the folder of its music after the model"
+        )
         return _composed(composer, steps)
     side = next((side for side in HELD_OUT if groups[side]), None)
     if side is None:

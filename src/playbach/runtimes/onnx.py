@@ -29,11 +29,12 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise BundleError(
-                f"the network cannot be loaded by onnxruntime ({str(error).splitlines()[0]}); train it again"
+                f"the network cannot be loaded by onnxruntime ({str(error).splitlines()[0]}); "
+                "train or export it again"
             ) from error
         inputs = {i.name: i for i in self._session.get_inputs()}
         if "previous" not in inputs:
-            raise BundleError("the network in this bundle is not a step: it has no input 'previous'; train it again")
+            raise BundleError("the network is not a step: it has no input 'previous'; train or export it again")
         self._has_context = "context" in inputs
         self._states = {
             n: [d if isinstance(d, int) else 1 for d in i.shape] for n, i in inputs.items() if _STATE in n

@@ -157,7 +157,7 @@ A network ({network}) that composes, and the music it knows, in C99: no library,
 ```
 cc -std=c99 -O2 -o example example.c playbach.c music.c
 ./example 7 8               # seed 7, 8 bars: tick, track, pitch, velocity (0 ends a note)
-./example --midi 7 8 0.9    # the same as MIDI bytes, at temperature 0.9
+./example --midi 7 8 0.9    # as MIDI bytes without their times, at temperature 0.9
 ./example --prime 0         # begin with a passage of the corpus, where the model brings any
 ```
 
