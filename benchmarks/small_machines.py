@@ -76,7 +76,7 @@ def main() -> None:
                 fail(str(error))
             sizes = {}
             for board in boards:
-                sizes["c"] = f"flash {board.flash_bytes / 1024:,.0f}, RAM {board.ram_bytes / 1024:,.0f}"
+                sizes["c"] = f"flash {-(-board.flash_bytes // 1024):,}, RAM {-(-board.ram_bytes // 1024):,}"
             table += rows(found.model, found, measured, sizes)
             check = found.written[0].check
             notes.append(f"{found.model}: {check.steps:,} steps of {check.pieces} pieces, {check.music}")
