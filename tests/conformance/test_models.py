@@ -201,3 +201,13 @@ def test_it_goes_on_from_a_network_that_knew_fewer_symbols(name: str, more: dict
 def test_an_impossible_size_is_named(option: str, value: float) -> None:
     with pytest.raises(UsageError, match=option):
         build("lstm", SHAPES["no context"], {option: value})
+
+
+def test_an_export_of_numbers_that_are_none_is_refused() -> None:
+    """The largest of some numbers and NaN is, to Python, whichever comes first."""
+    wrong = build("lstm", SHAPES["no context"], SMALL["lstm"]).eval()
+    graph = onnx.export(wrong)
+    torch.nn.init.constant_(wrong.heads.symbols[0].bias, float("nan"))
+    previous, context = inputs(wrong.shape, 1, 5)
+    with pytest.raises(PlaybachError, match="differs from torch by nan"):
+        onnx.check(graph, wrong, previous[0].numpy(), context[0].numpy())
