@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 
 from playbach import bundle as bundles
 from playbach import exported
+from playbach._version import installed
 from playbach.bundle import SUFFIX, Bundle
 from playbach.composing import Composer
 from playbach.errors import BundleError, PlaybachError, UsageError
@@ -265,12 +265,6 @@ def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measured) ->
 
 def _machine() -> dict[str, Any]:
     """`load` is how many processes wanted to compute when it began: figures of a busy machine tell little."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     system = f"{platform.system()} {platform.machine()}"
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
@@ -279,7 +273,7 @@ def _machine() -> dict[str, Any]:
         "cores": cores,
         "load": load,
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": installed(PACKAGES),
     }
 
 

@@ -75,10 +75,8 @@ def stepped(runtime: Runtime, encoding: Encoding, s: Sequence) -> list[Floats]:
     return [np.stack(field) for field in zip(*found)]
 
 
-def check(
-    runtime: Runtime, truth: List[List[Floats]], encoding: Encoding, sequences: List[Sequence], music: Heard
-) -> Check:
-    """A runtime beside what torch says (`expected`) of the same pieces: those of `music`, one after the other.
+def check(runtime: Runtime, truth: List[List[Floats]], encoding: Encoding, music: Heard) -> Check:
+    """A runtime beside what torch says (`expected`) of the pieces that `music` has to be compared.
 
     Raises:
         PlaybachError: it gives what is no finite number.
@@ -87,7 +85,7 @@ def check(
     agreed = answers = 0
     ours: list[Guesses] = []
     theirs: list[Guesses] = []
-    for s, wanted in zip(sequences, truth, strict=True):
+    for s, wanted in zip(music.compared, truth, strict=True):
         given = stepped(runtime, encoding, s)
         if not all(np.isfinite(field).all() for field in given):
             raise PlaybachError(
@@ -107,7 +105,7 @@ def check(
         held_out=music.held_out,
         pieces=counted,
         steps=sum(map(len, music.check)),
-        compared=sum(map(len, sequences)),
+        compared=sum(map(len, music.compared)),
         largest_logit_difference=logit,
         largest_probability_difference=probability,
         top_1=agreed / answers,

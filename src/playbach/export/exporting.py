@@ -4,9 +4,8 @@ written. Needs the extra `export`; onnx, onnx-int8 and c only `train`."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from onnx import numpy_helper
 
 from playbach import exported, finetuning
+from playbach._version import installed
 from playbach.bundle import Bundle
 from playbach.composing import Composer
 from playbach.encodings import Encoding
@@ -27,8 +27,8 @@ from playbach.export.listening import LEAST_STEPS, heard
 from playbach.export.onnx import TOLERANCE
 from playbach.files import made_folder, shown, writing_folder
 from playbach.models import Model, Shape
-from playbach.models.cnn import Cnn
-from playbach.runtimes import SHELL
+from playbach.runtimes import SHELL, Runtime
+from playbach.runtimes.core import CoreRuntime
 
 MOST_STEPS = 10_000_000
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
@@ -117,8 +117,7 @@ def export(
         raise BundleError(f"{base.name}: its weights are not all finite numbers; train it again")
     calibration = music.inputs(base.encoding)
     subject = Subject(base.bundle, model, base.encoding, calibration, options.profile)
-    pieces = (*music.check, *music.besides)
-    truth = expected(model, base.encoding, pieces)
+    truth = expected(model, base.encoding, music.compared)
     written: list[Written] = []
     left_out: list[str] = []
     with made_folder(Path(into)) as place:
@@ -126,7 +125,7 @@ def export(
             report(f"Exporting {form.name}")
             try:
                 part, runtime = form.make(subject)
-                found = check(runtime, truth, base.encoding, pieces, music)
+                found = check(runtime, truth, base.encoding, music)
                 _demand_exact(form, found)
             except PlaybachError as error:
                 if form.name in options.formats:
@@ -135,7 +134,7 @@ def export(
                 report(f"left out: {left_out[-1]}")
                 continue
             path = place / f"{base.path.stem}{form.suffix}"
-            written.append(_written(form, path, part, subject, found))
+            written.append(_written(form, path, part, runtime, subject, found))
             if found.loud:
                 report(_loud(written[-1]))
     return Exports(base.bundle.name, music.words, tuple(written), tuple(left_out))
@@ -179,9 +178,11 @@ def _loud(written: Written) -> str:
     return said
 
 
-def _written(form: Format, path: Path, part: Part, subject: Subject, found: Check) -> Written:
+def _written(form: Format, path: Path, part: Part, runtime: Runtime, subject: Subject, found: Check) -> Written:
     manifest = {k: v for k, v in subject.bundle.manifest.items() if k not in DROPPED}
-    facts = {**_facts(form, subject.bundle, subject.encoding, found), **_shell(form, subject)}
+    facts = _facts(form, subject.bundle, subject.encoding, found)
+    if isinstance(runtime, CoreRuntime):
+        facts[SHELL] = runtime.shell.manifest()
     if isinstance(part, bytes):
         path = exported.write(path, part, manifest, facts)
         return Written(form.name, path, len(part), found)
@@ -192,23 +193,8 @@ def _written(form: Format, path: Path, part: Part, subject: Subject, found: Chec
     return Written(form.name, draft.path, json.loads(part["manifest.json"])["export"]["bytes"]["flash"], found)
 
 
-def _shell(form: Format, subject: Subject) -> dict[str, Any]:
-    """What a core needs besides."""
-    if form.name != "core" or not isinstance(subject.model, Cnn):
-        return {}
-    from playbach.export import core
-
-    return {SHELL: core.shell(subject.model, subject.encoding).manifest()}
-
-
-def _facts(form: Format, bundle: Bundle, encoding: Encoding, found: Check) -> Mapping[str, Any]:
+def _facts(form: Format, bundle: Bundle, encoding: Encoding, found: Check) -> dict[str, Any]:
     """What the manifest says of an export; the vocabulary in words, for those who read the file with other tools."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return {
         "format": form.name,
         "says": form.says,
@@ -216,5 +202,5 @@ def _facts(form: Format, bundle: Bundle, encoding: Encoding, found: Check) -> Ma
         "check": found.manifest(),
         "vocabulary": {field.name: list(field.symbols) for field in encoding.fields},
         "context": {field.name: list(field.symbols) for field in encoding.context},
-        "versions": versions,
+        "versions": installed(PACKAGES),
     }

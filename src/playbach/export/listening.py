@@ -42,6 +42,11 @@ class Heard:
     held_out: bool
     besides: tuple[Sequence, ...] = ()
 
+    @property
+    def compared(self) -> tuple[Sequence, ...]:
+        """All pieces that are played beside torch, those that count first."""
+        return (*self.check, *self.besides)
+
     def inputs(self, encoding: Encoding) -> tuple[Ints, Ints]:
         """Previous symbols (T, F) and context (T, C) of the steps to calibrate with, one piece after the other."""
         pieces = [(previous_of(s.steps, encoding), s.context) for s in self.calibration]

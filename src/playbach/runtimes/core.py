@@ -18,7 +18,7 @@ import numpy.typing as npt
 from playbach.encodings import Encoding
 from playbach.encodings.relations import Relation
 from playbach.errors import BundleError
-from playbach.runtimes.base import Logits
+from playbach.runtimes.base import Logits, one_by_one
 from playbach.runtimes.litert import Graph
 
 IMAGE, SCORES = "image", "scores_"
@@ -76,7 +76,7 @@ class CoreRuntime:
     """Steps a core and its shell. A state is the last rows of the image, (N - 1, D)."""
 
     def __init__(self, graph: bytes, shell: Shell, threads: int = 1) -> None:
-        self._graph, self._shell = Graph(graph, threads), shell
+        self._graph, self.shell = Graph(graph, threads), shell
         self._image = self._graph.input(IMAGE)
         self._scores = self._graph.outputs(SCORES)
         if not self._scores:
@@ -90,11 +90,9 @@ class CoreRuntime:
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Any) -> tuple[Logits, Any]:
         if np.ndim(previous) == 1:
             return self._step(previous, context, state)
-        done = [self._step(p, c, s) for p, c, s in zip(previous, context, state, strict=True)]
-        logits = [np.stack(field) for field in zip(*(scores for scores, _ in done))]
-        return logits, [after for _, after in done]
+        return one_by_one(self._step, previous, context, state)
 
     def _step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Floats) -> tuple[Logits, Floats]:
-        image = np.vstack([state, self._shell.row(previous, context)])
+        image = np.vstack([state, self.shell.row(previous, context)])
         scores = self._graph.run([(self._image, image[None])], self._scores)
-        return self._shell.together([s.reshape(-1) for s in scores], context), image[1:]
+        return self.shell.together([s.reshape(-1) for s in scores], context), image[1:]

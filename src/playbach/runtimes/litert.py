@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.errors import BundleError, MissingExtra
-from playbach.runtimes.base import Logits
+from playbach.runtimes.base import Logits, one_by_one
 from playbach.silence import silenced_stderr
 
 SIGNATURE = "serving_default"
@@ -98,9 +98,7 @@ class LiteRtRuntime:
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Any) -> tuple[Logits, Any]:
         if np.ndim(previous) == 1:
             return self._step(previous, context, state)
-        done = [self._step(p, c, s) for p, c, s in zip(previous, context, state, strict=True)]
-        logits = [np.stack(field) for field in zip(*(scores for scores, _ in done))]
-        return logits, [after for _, after in done]
+        return one_by_one(self._step, previous, context, state)
 
     def _step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Arrays) -> tuple[Logits, Arrays]:
         feed = [
