@@ -50,11 +50,11 @@ def read(folder: Path) -> tuple[list[str], list[Any]]:
     Raises:
         PlaybachError: there is no such folder, or a file in it is damaged.
     """
-    from playbach import scores
-    from playbach.errors import PlaybachError
+    from playbach.music import reading
+    from playbach.system.errors import PlaybachError
 
     names, found = [], []
-    for path, score in scores.read_many(scores.find_music(folder)):
+    for path, score in reading.read_many(reading.find_music(folder)):
         if isinstance(score, PlaybachError):
             raise score
         names.append(path.name)

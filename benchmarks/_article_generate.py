@@ -34,8 +34,8 @@ def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
     import torch
 
     from playbach.export import onnx
+    from playbach.inference.runtimes.onnx import OnnxRuntime
     from playbach.models import MODELS, Shape, build
-    from playbach.runtimes.onnx import OnnxRuntime
 
     assert "lstm" in MODELS
     torch.manual_seed(0)
@@ -67,7 +67,7 @@ def composer_of(folder: Path) -> Any:
 
 def composed_notes(composer: Any, notes: int, seed: int) -> float:
     """Notes a second of a stream of pieces."""
-    from playbach.events import Note
+    from playbach.music.events import Note
 
     found, began = 0, perf_counter()
     for event in composer.stream(seed):

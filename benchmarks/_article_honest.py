@@ -66,8 +66,9 @@ def in_keras(given: Namespace, pieces: dict[str, list[list[int]]], told: Callabl
 
 
 def measure(given: Namespace, told: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
-    from playbach.encodings import ENCODINGS, NotesOptions, transposed
-    from playbach.ngram import NGram
+    from playbach.encodings import ENCODINGS, NotesOptions
+    from playbach.evaluation.ngram import NGram
+    from playbach.music.scores import transposed
 
     pieces = sides(given)
     rows: dict[str, tuple[float, ...]] = {}

@@ -47,7 +47,7 @@ class Epoch:
 def counted(encoding: Any, sequences: Sequence[Any], learnt: Longs, places: Longs) -> npt.NDArray[Any]:
     """(P, V) the chances that playbach's n-grams give: what the targets at `learnt` say, and what the piece itself
     says up to each place, in equal parts."""
-    from playbach.views import Music, Source, View
+    from playbach.evaluation.ppm import Music, Source, View
 
     music, alphabet = Music.of(sequences), len(encoding.fields[0])
     view = View(tuple(Source(lag, 0) for lag in range(1, SUFFIX + 1)), music, np.sort(learnt), 0, alphabet)
@@ -72,11 +72,11 @@ def learn(
     stop on and then of those to test."""
     import torch
 
-    from playbach import descent, training
-    from playbach.checkpoints import RunState, weights_of
     from playbach.models import Shape, build
+    from playbach.training import loop, optim
+    from playbach.training.checkpoints import RunState, weights_of
 
-    options = training.TrainOptions(
+    options = loop.TrainOptions(
         encoding="notes", model="transformer", network=NETWORK, window=LENGTH, batch=BATCH, seed=seed,
         learning_rate=RATE, weight_decay=DECAY, averaging=AVERAGING,
     )  # fmt: skip
@@ -88,11 +88,11 @@ def learn(
     # No relations: what is to be remembered here is symbols, and each epoch is a third shorter without.
     model = build(options.model, replace(Shape.of(encoding), relations=()), NETWORK)
     state = RunState(
-        model, descent.optimiser_of(model, options), copy.deepcopy(model), weights_of(model), options.learning_rate
+        model, optim.optimiser_of(model, options), copy.deepcopy(model), weights_of(model), options.learning_rate
     )
     device = torch.device("cpu")
     first = next(batches(encoding, sequences, learnt, np.random.default_rng(seed)))
-    dtype, why = descent.pick_dtype(model, first, options, device)
+    dtype, why = optim.pick_dtype(model, first, options, device)
     for epoch in range(1, epochs + 1):
         losses = []
         music = list(batches(encoding, sequences, learnt, np.random.default_rng([seed, epoch])))
@@ -100,8 +100,8 @@ def learn(
             left = 1 - (epoch - 1 + number / len(music)) / epochs
             for group in state.optimiser.param_groups:
                 group["lr"] = state.rate * min(left, (state.step + 1) / WARMUP)
-            losses.append(descent.train_step(model, batch, state.optimiser, options, device, dtype))
-            training._average(state, options.averaging)
+            losses.append(optim.train_step(model, batch, state.optimiser, options, device, dtype))
+            loop._average(state, options.averaging)
             state.step += 1
         chances = chances_at(state.average, encoding, sequences, places)
         valid, test = shares(chances, wanted, len(data.valid))
@@ -113,7 +113,7 @@ def learn(
 
 def batches(encoding: Any, sequences: Sequence[Any], learnt: Sequence[Any], rng: Any) -> Iterator[Any]:
     """All of the music once, cut at random into windows of LENGTH; what is not learnt is heard, but no target."""
-    from playbach.batches import IGNORED, Batch, previous_of
+    from playbach.data.batches import IGNORED, Batch, previous_of
 
     cuts = []
     for number, sequence in enumerate(sequences):
@@ -151,7 +151,7 @@ def chances_at(model: Any, encoding: Any, sequences: Sequence[Any], places: Long
     """(P, V) the chances of all symbols at these places of the string, each piece heard from its beginning."""
     import torch
 
-    from playbach.batches import previous_of
+    from playbach.data.batches import previous_of
 
     begins = np.cumsum([0, *map(len, sequences)])
     found = np.empty((len(places), len(encoding.fields[0])), np.float32)

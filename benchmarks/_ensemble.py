@@ -62,8 +62,10 @@ def trained(task: Task) -> Member:
     """Train one member and let it guess the held-out pieces."""
     import torch
 
-    from playbach.corpora import Corpus, Piece, digest
-    from playbach.training import TrainOptions, train
+    from playbach.data.pieces import Corpus, Piece
+    from playbach.music.scores import digest
+    from playbach.training.loop import train
+    from playbach.training.options import TrainOptions
 
     torch.set_num_threads(1)
     pieces = [Piece(str(i), score, digest(score)) for i, score in enumerate(map(task.score_of, task.train))]
@@ -90,7 +92,7 @@ def chances(model: Any, encoding: Any, sequence: Any) -> np.ndarray:
     """The logarithms of the chances (T, V) of a piece's steps in the first field, not told how much is left."""
     import torch
 
-    from playbach.batches import previous_of
+    from playbach.data.batches import previous_of
     from playbach.encodings.base import LEFT_UNKNOWN
 
     context = sequence.context.astype(np.int64)

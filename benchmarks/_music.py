@@ -32,8 +32,8 @@ def music(pieces: int, quarters: int = 64, seed: int = 0) -> list[Any]:
 
 def chorale_data(pieces: int) -> tuple[Any, Any]:
     """An encoding and a training set of generated music."""
-    from playbach.batches import TrainingSet
-    from playbach.corpora import Piece
+    from playbach.data.batches import TrainingSet
+    from playbach.data.pieces import Piece
     from playbach.encodings import ENCODINGS
 
     made = music(pieces)

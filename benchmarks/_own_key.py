@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from playbach.encodings import NotesEncoding
+from playbach.encodings.notes import NotesEncoding
 
 
 class OwnKey(NotesEncoding):

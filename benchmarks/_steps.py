@@ -112,13 +112,13 @@ class _Heard:
 
 def composed(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
     """The piece, and every step drawn on its way."""
-    from playbach import composing, walking
-    from playbach.sampling import sharpened
+    from playbach.inference import composing, generation
+    from playbach.inference.sampling import sharpened
 
     rows: dict[str, list[Any]] = {}
     heard = _Heard(composer.runtime)
 
-    class Told(walking.Walk):
+    class Told(generation.Walk):
         """A walk that writes down what it draws."""
 
         def _next(self, place: Any, sampling: Any, rules: bool) -> Any:
@@ -136,7 +136,7 @@ def composed(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
     try:
         piece = composer.compose(seed=seed, bars=bars)
     finally:
-        composer.runtime, composing.Walk = plain, walking.Walk  # type: ignore[misc]
+        composer.runtime, composing.Walk = plain, generation.Walk  # type: ignore[misc]
     trace = {name: np.stack(values) for name, values in rows.items()}
     trace |= {f"names_{f}": np.array(field.symbols) for f, field in enumerate(composer.encoding.fields)}
     return piece, trace

@@ -14,7 +14,7 @@ configuration unless --mirror names one) and a package index that pip can reach.
 binfmt_misc as it was. QEMU emulates the processor of a Raspberry Pi 4 (or --pi 3 or 5), and programs are shown that
 one in /proc and /sys. How fast a Pi is cannot be measured so.
 
-Five to ten minutes, so CI leaves it out; tests/test_arm64.py tests what it computes, without an emulator.
+Five to ten minutes, so CI leaves it out; tests/benchmarks/test_arm64.py tests what it computes, without an emulator.
 """
 
 from __future__ import annotations

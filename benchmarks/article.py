@@ -101,7 +101,7 @@ def main() -> None:
     given = options.parse_args()
     given.part = list(dict.fromkeys(given.part))
 
-    from playbach.errors import PlaybachError
+    from playbach.system.errors import PlaybachError
 
     told, found = teller(given.log), {}
     try:

@@ -85,14 +85,15 @@ def main() -> None:
     options.add_argument("--epochs", type=count, default=200, help="at most (default: %(default)s)")
     given = options.parse_args()
 
-    from playbach import scores
-    from playbach.encodings import ENCODINGS, NotesOptions, transposed
-    from playbach.errors import PlaybachError
-    from playbach.ngram import NGram
+    from playbach.encodings import ENCODINGS, NotesOptions
+    from playbach.evaluation.ngram import NGram
+    from playbach.music import reading
+    from playbach.music.scores import transposed
+    from playbach.system.errors import PlaybachError
 
     sides: dict[bool, list[list[int]]] = {True: [], False: []}
     try:
-        for path, score in scores.read_many(scores.find_music(given.folder)):
+        for path, score in reading.read_many(reading.find_music(given.folder)):
             if isinstance(score, PlaybachError):
                 raise score
             if not (given.leave_out and fnmatch(path.name, given.leave_out)):

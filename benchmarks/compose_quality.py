@@ -21,10 +21,11 @@ def main() -> None:
     options.add_argument("--bars", type=count, default=16, help="of each (default: %(default)s)")
     given = options.parse_args()
 
-    from playbach import composing, corpora
-    from playbach.commands.evaluate import composed_rows
-    from playbach.errors import PlaybachError
-    from playbach.held_out import EvaluationOptions, beside_corpus
+    from playbach.cli.evaluate import composed_rows
+    from playbach.data import corpora
+    from playbach.evaluation.reports import EvaluationOptions, beside_corpus
+    from playbach.inference import composing
+    from playbach.system.errors import PlaybachError
 
     try:
         composer = composing.load(given.model)

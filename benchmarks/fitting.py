@@ -60,9 +60,9 @@ def evenly(paths: list[Path], number: int) -> list[Path]:
 
 def trained(case: Case, tunes: Path, into: Path) -> Any:
     """The finished run of `playbach train` with the case's options."""
-    from playbach import runs
     from playbach.encodings import ENCODINGS
-    from playbach.options import TrainOptions
+    from playbach.training import runs
+    from playbach.training.options import TrainOptions
 
     if case.encoding not in ENCODINGS:
         from _own_key import OwnKey
@@ -149,8 +149,8 @@ def main() -> None:
 def measured(given: argparse.Namespace, into: Path) -> None:
     import torch
 
-    from playbach import builtin
-    from playbach.errors import PlaybachError
+    from playbach.data import builtin
+    from playbach.system.errors import PlaybachError
 
     torch.set_num_threads(1)
     tunes = into / "tunes"

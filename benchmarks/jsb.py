@@ -54,7 +54,7 @@ def score_of(frames: Frames) -> Any:
     import symusic
 
     from playbach.encodings.voices import GRID, VOICES
-    from playbach.events import TICKS_PER_QUARTER
+    from playbach.music.events import TICKS_PER_QUARTER
 
     score = symusic.Score(TICKS_PER_QUARTER)
     score.time_signatures.append(symusic.TimeSignature(0, 4, 4))
@@ -103,7 +103,8 @@ def main() -> None:
     if len(train) < FOLDS:
         fail(f"{given.train}: {len(train)} pieces are too few; {FOLDS} are the least")
 
-    from playbach.encodings import ENCODINGS, transposed
+    from playbach.encodings import ENCODINGS
+    from playbach.music.scores import transposed
 
     scores = [score_of(p) for p in train]
     encoding: Any = ENCODINGS["chorale"].fit(scores)
@@ -121,7 +122,7 @@ def main() -> None:
     found = list(members(tasks, given.jobs))
     rows: dict[str, list[np.ndarray]] = {"average of all": averaged([m.logs for m in found])}
     if not given.no_ngram:
-        from playbach.ngram import NGram
+        from playbach.evaluation.ngram import NGram
 
         keys = [[encoding.encode(transposed(s, k)) for k in encoding.transpositions(s)] for s in scores]
         baseline = NGram.fit(keys, encoding)

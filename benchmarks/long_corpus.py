@@ -70,11 +70,11 @@ def folder(into: Path, files: int, bars: int = 24) -> Path:
 
 def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     """Everything that is measured, in this process: seconds of each stage, and what came of it."""
-    from playbach import training
-    from playbach.batches import TrainingSet
-    from playbach.corpora import load_folder
+    from playbach.data.batches import TrainingSet
+    from playbach.data.corpora import load_folder
+    from playbach.training import loop
 
-    class Few(training.Hooks):
+    class Few(loop.Hooks):
         done = 0
 
         def advance(self, loss: float) -> None:
@@ -83,17 +83,17 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
         def stop(self) -> bool:
             return self.done >= steps
 
-    training.MOST_COUNTED = 0  # no n-gram: only small corpora are given one, which would be all that is seen
+    loop.MOST_COUNTED = 0  # no n-gram: only small corpora are given one, which would be all that is seen
     times = [perf_counter()]
     corpus, encoding = load_folder(music, encoding="notes")
     times.append(perf_counter())
-    options = training.TrainOptions(encoding=encoding, model="lstm", network=NETWORK, window=128, batch=8)
-    fitted = training.fit_encoding(corpus, options)
+    options = loop.TrainOptions(encoding=encoding, model="lstm", network=NETWORK, window=128, batch=8)
+    fitted = loop.fit_encoding(corpus, options)
     times.append(perf_counter())
     shards = into / "shards"
     sequences = TrainingSet(corpus.train, fitted, shards).sequences
     times.append(perf_counter())
-    trained = training.train(corpus, options, Few(), folder=shards)
+    trained = loop.train(corpus, options, Few(), folder=shards)
     times.append(perf_counter())
     return {
         "times": times,

@@ -25,15 +25,15 @@ PARTS = ("reading and fitting the vocabulary", "encoding", "all")
 def ours(paths: list[str]) -> dict[str, float]:
     """Seconds of each part."""
     began = perf_counter()
-    from playbach import scores
-    from playbach.encodings import NotesEncoding
+    from playbach.encodings.notes import NotesEncoding
+    from playbach.music import reading
 
     imported = perf_counter()
     pieces: list[Any] = []
 
     def kept() -> Any:
         """Each score as the worker hands it over, while it reads on."""
-        for _, score in scores.read_many(paths):
+        for _, score in reading.read_many(paths):
             pieces.append(score)
             yield score
 
@@ -70,13 +70,13 @@ SIDES = {"playbach": ours, "music21": through_music21}
 
 def readable(folder: Path, most: int) -> tuple[list[Path], int]:
     """The first files of a folder that both sides can be given, and how many before them cannot be read."""
-    from playbach import scores
-    from playbach.errors import PlaybachError
+    from playbach.music import reading
+    from playbach.system.errors import PlaybachError
 
     found: list[Path] = []
     damaged = 0
     try:
-        for path, result in scores.read_many(scores.find_music(folder)):
+        for path, result in reading.read_many(reading.find_music(folder)):
             if len(found) == most:
                 break
             if isinstance(result, Exception):

@@ -38,11 +38,11 @@ def work(network: str, batch: int, window: int, number: int, dtype: str, device_
     """One process's part in a timed run; the leading one gives the rates."""
     import torch
 
-    from playbach.descent import optimiser_of, pick_device
-    from playbach.distributed import joined
-    from playbach.following import Place, Steps
     from playbach.models import Shape, build
-    from playbach.options import TrainOptions
+    from playbach.training.distributed import joined
+    from playbach.training.optim import optimiser_of, pick_device
+    from playbach.training.options import TrainOptions
+    from playbach.training.worker import Place, Steps
 
     with joined() as world:
         device = world.device(pick_device(device_name))

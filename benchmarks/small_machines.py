@@ -2,8 +2,8 @@
 
 Each model is exported in all formats that it can have, calibrated on training pieces, and played beside torch over
 its held-out pieces. Then every file is measured in fresh processes, several times, on one thread. A folder of C is
-not run here, but told by what it needs: flash and RAM on a machine of 32 bits (tests/arm builds and runs one on an
-emulated Cortex-M4), and multiply-adds. Claim: 8 bits cost next to nothing in music. Needs the extra `export`.
+not run here, but told by what it needs: flash and RAM on a machine of 32 bits (tests/export/arm builds and runs one
+on an emulated Cortex-M4), and multiply-adds. Claim: 8 bits cost next to nothing in music. Needs the extra `export`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def exported(model: str, folder: Path, music: str | None, steps: int) -> Any:
 
 def costs(folder: Path, runs: int) -> dict[str, list[Any]]:
     """What `playbach benchmark` finds of each file in each run, by format."""
-    from playbach.benchmarking import BenchmarkOptions, benchmark
+    from playbach.evaluation.benchmarking import BenchmarkOptions, benchmark
 
     found: dict[str, list[Any]] = {}
     for number in range(runs):
@@ -59,8 +59,8 @@ def main() -> None:
     options.add_argument("--runs", type=count, default=3, help="of each measurement (default: %(default)s)")
     given = options.parse_args()
 
-    from playbach.benchmarking import benchmark
-    from playbach.errors import PlaybachError
+    from playbach.evaluation.benchmarking import benchmark
+    from playbach.system.errors import PlaybachError
 
     table: list[tuple[str, ...]] = []
     data: dict[str, Any] = {}

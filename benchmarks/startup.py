@@ -47,8 +47,8 @@ def step_times(path: Path, steps: int) -> dict[str, float]:
     """p50 and p99 of a step in milliseconds."""
     import numpy as np
 
-    from playbach import bundle as bundles
-    from playbach.runtimes import RUNTIMES
+    from playbach.bundles import bundle as bundles
+    from playbach.inference.runtimes import RUNTIMES
 
     bundle = bundles.read(path)
     encoding, runtime = bundle.encoding(), RUNTIMES["onnx"](bundle)
@@ -73,8 +73,8 @@ def main() -> None:
     options.add_argument("--steps", type=count, default=2000, help="of the network (default: %(default)s)")
     given = options.parse_args()
 
-    from playbach import bundle as bundles
-    from playbach.errors import PlaybachError
+    from playbach.bundles import bundle as bundles
+    from playbach.system.errors import PlaybachError
 
     try:
         path = bundles.find(given.model).absolute()

@@ -1,7 +1,7 @@
 """How fast networks learn on this machine: float32 beside bfloat16 autocast, in samples and in tokens a second.
 
 Claim: bfloat16 trains faster where the processor computes in it natively, and just as well. What is timed is a whole
-step of `playbach.training`: forward, loss, backward, clipping, AdamW. All variants take their turns.
+step of `playbach.training.loop`: forward, loss, backward, clipping, AdamW. All variants take their turns.
 
 - The article's network (embedding 50, 2 x 300 LSTM) on its windows of 40 steps, 64 a batch. A sample is one window.
   With the loss on the last step only, as the article trains it, and at every step, as playbach does: the time is
@@ -33,8 +33,9 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
     """The article's network, and a batch for it."""
     import numpy as np
 
-    from playbach.batches import Batch
-    from playbach.models.lstm import Lstm, LstmConfig, Shape
+    from playbach.data.batches import Batch
+    from playbach.models.base import Shape
+    from playbach.models.lstm import Lstm, LstmConfig
 
     class LastOnly(Lstm):
         """One softmax, on the window's last step."""
@@ -54,7 +55,8 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
 def default_variant(pieces: int = 32) -> tuple[Any, Any]:
     """What `playbach train` builds for chorales, and one of its batches."""
     from playbach.models import Shape, build
-    from playbach.training import BATCH_LIMITS, TrainOptions
+    from playbach.training.loop import BATCH_LIMITS
+    from playbach.training.options import TrainOptions
 
     options = TrainOptions()
     encoding, data = chorale_data(pieces)
@@ -69,10 +71,10 @@ class Trainer:
     def __init__(self, model: Any, dtype: str, device: str, rate: float = 1e-3) -> None:
         import torch
 
-        from playbach import descent, training
+        from playbach.training import loop, optim
 
-        self._options, self._dtype = training.TrainOptions(), getattr(torch, dtype)
-        self._device, self._step = descent.pick_device(device), descent.train_step
+        self._options, self._dtype = loop.TrainOptions(), getattr(torch, dtype)
+        self._device, self._step = optim.pick_device(device), optim.train_step
         self.model = model.to(self._device)
         self._optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=self._options.weight_decay)
 
@@ -123,7 +125,7 @@ def convergence(steps: int, device: str) -> dict[str, list[float]]:
     import torch
 
     from playbach.models import Shape, build
-    from playbach.options import TrainOptions
+    from playbach.training.options import TrainOptions
 
     encoding, data = chorale_data(24)
     shape = Shape.of(encoding)
@@ -162,7 +164,7 @@ def main() -> None:
 
     import torch
 
-    from playbach.descent import _native_bfloat16, pick_device
+    from playbach.training.optim import _native_bfloat16, pick_device
 
     native = (
         "native" if _native_bfloat16(pick_device(given.device)) else "emulated, and not chosen by `playbach train`"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import making
+from helpers import sample_music
 
 
 @pytest.fixture(scope="session")
 def lines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten melodies."""
-    return making.folder(tmp_path_factory.mktemp("music") / "lines", making.line)
+    return sample_music.folder(tmp_path_factory.mktemp("music") / "lines", sample_music.line)
 
 
 @pytest.fixture(scope="session")
 def chorales_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten four-part settings."""
-    return making.folder(tmp_path_factory.mktemp("music") / "chorales", making.chorale)
+    return sample_music.folder(tmp_path_factory.mktemp("music") / "chorales", sample_music.chorale)
 
 
 def trained(folder: Path, into: Path, **options: object) -> Path:
@@ -48,7 +45,7 @@ def chorales_bundle(chorales_folder: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def bands_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight pieces for a small band, with drums and changes of meter and tempo."""
-    return making.folder(tmp_path_factory.mktemp("music") / "bands", making.band, count=8, bars=6)
+    return sample_music.folder(tmp_path_factory.mktemp("music") / "bands", sample_music.band, count=8, bars=6)
 
 
 @pytest.fixture(scope="session")

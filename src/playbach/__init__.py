@@ -13,15 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach._version import __version__
-from playbach.errors import PlaybachError
+from playbach.system.errors import PlaybachError
+from playbach.system.version import __version__
 
 if TYPE_CHECKING:
     from symusic.core import ScoreTick
 
-    from playbach.composing import Composer
-    from playbach.held_out import Evaluation
-    from playbach.runs import Run
+    from playbach.evaluation.reports import Evaluation
+    from playbach.inference.composing import Composer
+    from playbach.training.runs import Run
 
 __all__ = ["PlaybachError", "__version__", "evaluate", "load", "read", "train", "write"]
 
@@ -35,7 +35,7 @@ def load(name_or_path: str | Path | None = None, *, runtime: str | None = None) 
         UsageError: there is no such runtime.
         MissingExtra: the runtime is not installed.
     """
-    from playbach.composing import load
+    from playbach.inference.composing import load
 
     return load(name_or_path, runtime)
 
@@ -60,7 +60,7 @@ def train(
         base: a model, named as for `load`, to go on training; what its network and encoding are stays.
         tensorboard: write NAME.tensorboard/, too (extra `tensorboard`).
         report: told each line of talk.
-        options: those of `playbach.options.TrainOptions`: encoding, model, epochs, max_minutes, seed, device …
+        options: the fields of `playbach.training.options.TrainOptions`: encoding, model, epochs, seed, device …
 
     Raises:
         CorpusError: there is too little music.
@@ -68,11 +68,12 @@ def train(
         MissingExtra: the extra `train` is not installed.
         PlaybachError: the files cannot be written, or training diverged.
     """
-    from playbach.errors import MissingExtra, UsageError
+    from playbach.system.errors import MissingExtra, UsageError
 
     try:
-        from playbach import finetuning, runs
-        from playbach.options import TrainOptions
+        from playbach.bundles import network
+        from playbach.training import finetuning, runs
+        from playbach.training.options import TrainOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
     known = TrainOptions.__dataclass_fields__
@@ -87,7 +88,7 @@ def train(
             raise UsageError("base and resume contradict each other: a run goes on with what it began with")
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
-    begun = finetuning.read(base) if base is not None else None
+    begun = network.read_base(base) if base is not None else None
     chosen = finetuning.options_of(begun, options) if begun else options
     files: dict[str, Any] = {"name": name, "into": into, "tensorboard": tensorboard}
     return runs.run(folder, TrainOptions(**chosen), base=begun, report=report, **files)
@@ -104,33 +105,33 @@ def evaluate(
 
     Args:
         report: told each line of talk.
-        options: those of `playbach.held_out.EvaluationOptions`: side, samples, bars, no_rules, continuations.
+        options: the fields of `playbach.evaluation.reports.EvaluationOptions`: side, samples, bars, no_rules …
 
     Raises:
         BundleError: there is no such model, or it is damaged.
         CorpusError: there is no music to measure it on.
         UsageError: an option that makes no sense.
     """
-    from playbach import held_out
-    from playbach.errors import UsageError
+    from playbach.evaluation import reports
+    from playbach.system.errors import UsageError
 
-    known = held_out.EvaluationOptions.__dataclass_fields__
+    known = reports.EvaluationOptions.__dataclass_fields__
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UsageError(f"evaluating has no option {unknown[0]!r}; it has: report, {', '.join(known)}")
-    return held_out.evaluate(load(model), folder, held_out.EvaluationOptions(**options), report)
+    return reports.evaluate(load(model), folder, reports.EvaluationOptions(**options), report)
 
 
 def read(path: str | Path) -> ScoreTick:
     """The score in a MIDI or MusicXML file, parsed safely: a damaged file raises ScoreError and nothing worse."""
-    from playbach import scores
+    from playbach.music import reading
 
-    return scores.read(path)
+    return reading.read(path)
 
 
 def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
     """Write a score in the format of the path's suffix (.mid, .wav, .flac, .mp3, .ogg, .png) and give the path it
     really has: nothing is ever overwritten."""
-    from playbach import outputs
+    from playbach import rendering
 
-    return outputs.write(score, path, soundfont=soundfont)
+    return rendering.write(score, path, soundfont=soundfont)

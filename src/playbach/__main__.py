@@ -2,6 +2,6 @@
 
 import sys
 
-from playbach.cli import main
+from playbach.cli.main import main
 
 sys.exit(main())

@@ -12,7 +12,7 @@ import mido
 import pytest
 
 import playbach
-from playbach import instruments
+from playbach.music import instruments
 
 Open = Callable[..., Any]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}

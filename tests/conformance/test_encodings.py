@@ -13,32 +13,35 @@ import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import making
+from helpers import sample_music
 from playbach import encodings
-from playbach.encodings import ENCODINGS, Encoding, EventsOptions, Header, NotesOptions, lines
-from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN, Bars, bare_score
-from playbach.events import Event, Meter, Note, Tempo
+from playbach.encodings import ENCODINGS, Encoding, EventsOptions, NotesOptions, lines
+from playbach.encodings.base import LEFT, LEFT_MANY, LEFT_UNKNOWN
+from playbach.music import scores
+from playbach.music.bars import Bars, Header
+from playbach.music.events import Event, Meter, Note, Tempo
+from playbach.music.scores import bare_score
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
-    "chorale": ("chorale", None, making.chorale),
-    "events-piano": ("events", None, making.piano),
-    "events-band": ("events", None, making.band),
-    "events-band-plain": ("events", EventsOptions("families", "fixed", velocities=False), making.band),
-    "events-line": ("events", None, making.line),
+    "chorale": ("chorale", None, sample_music.chorale),
+    "events-piano": ("events", None, sample_music.piano),
+    "events-band": ("events", None, sample_music.band),
+    "events-band-plain": ("events", EventsOptions("families", "fixed", velocities=False), sample_music.band),
+    "events-line": ("events", None, sample_music.line),
     **{
         f"notes-{octaves}-{durations}{'-velocities' * velocities}": (
             "notes",
             NotesOptions(octaves, durations, velocities),  # type: ignore[arg-type]
-            making.line,
+            sample_music.line,
         )
         for octaves in ("kept", "folded")
         for durations in ("none", "joined", "separate")
         for velocities in (False, True)
     },
-    "notes-short": ("notes", NotesOptions(max_duration=1), making.line),
-    "notes-chordified": ("notes", NotesOptions(chordify=True), making.chorale),
-    "notes-chordified-short": ("notes", NotesOptions("kept", "joined", True, 1.5, True), making.chorale),
-    "notes-chordified-none": ("notes", NotesOptions(durations="none", chordify=True), making.chorale),
+    "notes-short": ("notes", NotesOptions(max_duration=1), sample_music.line),
+    "notes-chordified": ("notes", NotesOptions(chordify=True), sample_music.chorale),
+    "notes-chordified-short": ("notes", NotesOptions("kept", "joined", True, 1.5, True), sample_music.chorale),
+    "notes-chordified-none": ("notes", NotesOptions(durations="none", chordify=True), sample_music.chorale),
 }
 
 
@@ -190,7 +193,7 @@ def test_transpositions_stay_within_the_training_pieces_range(case: Any) -> None
         assert 0 in keys
         assert len(keys) <= 12
         for semitones in keys:
-            steps = encoding.encode(encodings.transposed(score, semitones)).steps
+            steps = encoding.encode(scores.transposed(score, semitones)).steps
             assert not set(steps[:, 0].tolist()) & set(encoding.unknowns()[0].tolist())
 
 
@@ -249,7 +252,7 @@ def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: A
         tick += 1920 * numerator // denominator * 2
     for name, options, _ in CASES.values():
         if name == "notes":
-            encoding = ENCODINGS[name].fit([making.line(0), making.line(1)], options)
+            encoding = ENCODINGS[name].fit([sample_music.line(0), sample_music.line(1)], options)
             projected = encoding.project(score)
             for track in projected.tracks:
                 track.notes.sort()
@@ -271,7 +274,7 @@ def test_a_careful_writer_takes_of_what_is_allowed(case: Any) -> None:
 
 
 def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
-    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(6)])
+    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(6)])
     fell_back = 0
     for seed in range(5):
         rng = np.random.default_rng(seed)
@@ -305,7 +308,7 @@ def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
 def test_rests_that_training_holds_are_allowed() -> None:
     for durations in ("none", "joined", "separate"):
         notes = [(0, 480, 60), (480, 480, 62), (9600, 480, 64), (10080, 480, 62), (12000, 240, 60)]
-        scores = [making.score([notes]), making.line(1)]
+        scores = [sample_music.score([notes]), sample_music.line(1)]
         encoding = ENCODINGS["notes"].fit(scores, NotesOptions(durations=durations))
         sequence = encoding.encode(scores[0])
         decoder = encoding.decoder(sequence.header)
@@ -329,12 +332,12 @@ def test_what_is_hidden_looks_like_what_is_unknown(case: Any) -> None:
 
 
 def test_each_voice_keeps_its_own_instrument() -> None:
-    score = making.chorale(1)
-    reversed_ = making.score([], meters=((0, 1, 4), (480, 4, 4)))
+    score = sample_music.chorale(1)
+    reversed_ = sample_music.score([], meters=((0, 1, 4), (480, 4, 4)))
     for track, program in zip(reversed(list(score.tracks)), (42, 70, 68, 73), strict=True):
         track.name, track.program = "", program
         reversed_.tracks.append(track)
-    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(4)])
+    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
     found = {t.name: t.program for t in encoding.encode(reversed_).header.tracks}
     assert found["Bass"] == 42
     assert found["Soprano"] in (73, 68)
@@ -344,7 +347,7 @@ def test_a_chorale_says_each_onset_once() -> None:
     """Soprano, bass, alto, tenor, and the wait for the next onset, which never crosses a bar line."""
     soprano = [(0, 480, 72), (480, 4800, 74)]  # the second one lasts over two bar lines, until 5280
     lower = [[(0, 480, p), (480, 480, p - 2), (960, 4320, p)] for p in (65, 60, 48)]
-    piece = making.score([soprano, *lower])
+    piece = sample_music.score([soprano, *lower])
     encoding = ENCODINGS["chorale"].fit([piece])
     names = encoding.fields[0].symbols
     said = [names[s] for s in encoding.encode(piece).steps[:, 0]]
@@ -358,7 +361,7 @@ def test_a_chorale_says_each_onset_once() -> None:
 
 
 def without_tenor(seed: int) -> symusic.Score:
-    score = making.chorale(seed)
+    score = sample_music.chorale(seed)
     score.tracks[2].notes = score.tracks[2].notes[:0]
     return score
 
@@ -378,7 +381,7 @@ def test_a_voice_that_is_never_heard_can_always_do_something() -> None:
 
 
 def test_all_voices_of_a_chorale_hold_only_where_no_wait_could_have_led_further() -> None:
-    encoding = ENCODINGS["chorale"].fit([making.chorale(seed) for seed in range(6)])
+    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(6)])
     header = encoding.headers[0][0]
     decoder = encoding.decoder(header, 4)
     hold, wait = 1, encoding.fields[0].symbols.index("+4")
@@ -409,7 +412,7 @@ def test_a_piece_has_the_same_relations_in_every_key(case: Any) -> None:
         score = make(seed)
         told = []
         for semitones in encoding.transpositions(score):
-            sequence = encoding.encode(encodings.transposed(score, semitones))
+            sequence = encoding.encode(scores.transposed(score, semitones))
             steps, context = sequence.steps, sequence.context
             told.append([r.classes[context[:, r.column], r.aspects[steps[:, r.field]]] for r in encoding.relations])
         assert all(np.array_equal(told[0], other) for other in told)

@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from playbach.encodings.relations import Relation  # noqa: E402
-from playbach.errors import PlaybachError, UsageError  # noqa: E402
-from playbach.export import onnx  # noqa: E402
-from playbach.models import MODELS, Model, Shape, build  # noqa: E402
-from playbach.runtimes.onnx import OnnxRuntime  # noqa: E402
+from playbach.encodings.relations import Relation
+from playbach.export import onnx
+from playbach.inference.runtimes.onnx import OnnxRuntime
+from playbach.models import MODELS, Model, Shape, build
+from playbach.system.errors import PlaybachError, UsageError
 
 
 def relation(field: int, column: int, known: int, said: int, classes: int) -> Relation:

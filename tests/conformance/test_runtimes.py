@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from playbach import bundle as bundles
+from helpers.paths import GOLDEN
+from playbach.bundles import bundle as bundles
 from playbach.encodings import Encoding
-from playbach.errors import BundleError, UsageError
-from playbach.runtimes import RUNTIMES, Runtime, opened, suited
+from playbach.inference.runtimes import RUNTIMES, Runtime, opened, suited
+from playbach.system.errors import BundleError, UsageError
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 FILES = {"onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
 """A file for each runtime: the same network."""
 PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}

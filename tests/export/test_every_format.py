@@ -11,16 +11,17 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("litert_torch")
 
-import making
 import playbach
-from playbach import bundle as bundles
+from helpers import sample_music
+from playbach.bundles import bundle as bundles
 from playbach.encodings import Encoding
 from playbach.encodings.notes import NotesOptions
-from playbach.export import core, tflite
-from playbach.export.exporting import TOLERANCE, ExportOptions, Exports, Written, export
+from playbach.export import cnn_core, tflite
+from playbach.export.exporting import ExportOptions, Exports, Written, export
 from playbach.export.formats import FORMATS
+from playbach.export.onnx import TOLERANCE
+from playbach.inference.runtimes import Runtime, opened
 from playbach.models import MODELS
-from playbach.runtimes import Runtime, opened
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def exports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Three fields with relations, or one; trained for a moment, so that no two symbols are equally likely."""
     name, kind = request.param
     place = tmp_path_factory.mktemp("formats")
-    music = making.folder(place / "lines", making.line)
+    music = sample_music.folder(place / "lines", sample_music.line)
     network = dict(NETWORKS[name])
     if kind == "onehot":
         network = {k: v for k, v in network.items() if k != "embedding"} | {"onehot": True}
@@ -105,13 +106,13 @@ def test_tensorflow_lite_micro_plays_them_too(exports: tuple[str, Exports]) -> N
     if name not in MICRO_NETWORKS:
         pytest.skip(f"TensorFlow Lite Micro has not all operators of {name}")
     pytest.importorskip("tflite_micro")
-    import micro
+    from helpers import tflite_micro
 
     by_format = {w.format: w for w in found.written}
     for form in MICRO:
         bundle = bundles.read(by_format[form].path)
         graph = bundle.members[bundles.TFLITE]
-        small = micro.MicroRuntime(graph, *micro.signature(graph))
+        small = tflite_micro.MicroRuntime(graph, *tflite_micro.signature(graph))
         worst, agreed = beside(opened(bundle), small, bundle.encoding(), 200)
         assert agreed >= 0.97, form
         # XNNPACK and Micro round at different places: by a step of 8 bits now and then.
@@ -148,7 +149,7 @@ def test_the_core_is_for_an_edge_tpu(exports: tuple[str, Exports]) -> None:
 
     graph = the_core(exports).path.read_bytes()
     used = tflite.operators(graph)
-    assert used <= core.EDGE_TPU and {"CONV_2D", "FULLY_CONNECTED"} <= used
+    assert used <= cnn_core.EDGE_TPU and {"CONV_2D", "FULLY_CONNECTED"} <= used
     [subgraph] = schema.ModelT.InitFromPackedBuf(graph, 0).subgraphs
     integers = {schema.TensorType.INT8, schema.TensorType.INT32}
     assert {tensor.type for tensor in subgraph.tensors} <= integers
@@ -159,7 +160,7 @@ def test_the_core_is_for_an_edge_tpu(exports: tuple[str, Exports]) -> None:
 
 
 def test_the_cores_shell_must_fit(exports: tuple[str, Exports]) -> None:
-    from playbach.errors import BundleError
+    from playbach.system.errors import BundleError
 
     bundle = bundles.read(the_core(exports).path)
     said = bundle.manifest["export"]

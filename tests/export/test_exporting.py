@@ -9,22 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.paths import GOLDEN
+
 pytest.importorskip("torch")
 pytest.importorskip("litert_torch")
 
 import playbach
-from playbach import bundle as bundles
-from playbach import exported, finetuning
-from playbach.errors import BundleError, CorpusError, PlaybachError, UsageError
+from playbach.bundles import bundle as bundles
+from playbach.bundles import exported, network
 from playbach.export import exporting, tflite
 from playbach.export.c import profiles
 from playbach.export.checking import Check
 from playbach.export.exporting import ExportOptions, Exports, export
 from playbach.export.formats import FORMATS
+from playbach.inference.runtimes import opened
 from playbach.models import Shape
-from playbach.runtimes import opened
+from playbach.system.errors import BundleError, CorpusError, PlaybachError, UsageError
 
-TINY = Path(__file__).parent.parent / "golden" / "tiny.playbach"
+TINY = GOLDEN / "tiny.playbach"
 SOME = ("onnx", "onnx-int8", "tflite", "tflite-fp16", "c")
 
 
@@ -65,7 +67,7 @@ def test_quantised_files_are_smaller(found: Exports) -> None:
 
 def test_the_weights_are_those_that_play() -> None:
     """A bundle keeps its weights to train on in 16 bits; what is exported has the 32 bits of its ONNX step."""
-    base = finetuning.read(TINY)
+    base = network.read_base(TINY)
     half = base.network(Shape.of(base.encoding))
     before = {name: tensor.clone() for name, tensor in half.state_dict().items()}
     exact = exporting._exactly(half, base.bundle.onnx).state_dict()

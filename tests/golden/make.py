@@ -34,9 +34,9 @@ def tokens() -> str:
     import numpy as np
     from safetensors.numpy import load
 
-    from playbach import bundle as bundles
-    from playbach import integer
-    from playbach.sampling import Sampling
+    from playbach.bundles import bundle as bundles
+    from playbach.export import integer
+    from playbach.inference.sampling import Sampling
 
     bundle = bundles.read(BUNDLE)
     encoding = bundle.encoding()
@@ -48,11 +48,11 @@ def tokens() -> str:
 
 
 def make_bundle() -> None:
-    import making
     import playbach
+    from helpers import sample_music
 
     with tempfile.TemporaryDirectory() as scratch:
-        music = making.folder(Path(scratch) / "tiny", making.chorale, count=12)
+        music = sample_music.folder(Path(scratch) / "tiny", sample_music.chorale, count=12)
         network = {"hidden": 12, "layers": 1, "embedding": 4, "context_embedding": 2, "dropout": 0.0}
         options = {"epochs": 60, "patience": 60, "dtype": "float32", "learning_rate": 3e-3}
         run = playbach.train(music, into=scratch, model="lstm", network=network, **options)

@@ -1,4 +1,4 @@
-/* For tests/test_c_engine.py: steps a network without music, and writes to stdout what came of it: sizeof(pb_network),
+/* For tests/export/test_c_engine.py: steps a network without music, and writes to stdout what came of it: sizeof(pb_network),
  * and then each step's logits and symbols, 32 bits each, as the machine has them.
  *
  *   walk STEPS TEMPERATURE TOP_P CONTEXT…

@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from running_server import TINY, Running, client, serving, until
 
-from playbach import instruments
-from playbach.errors import UsageError
-from playbach.live import Settings
-from playbach.outputs.endless import frame_bytes
-from playbach.server import guard, page
+from helpers.running_server import TINY, Running, client, serving, until
+from playbach.music import instruments
+from playbach.server import page, security
 from playbach.server.broadcast import MOST_UNREAD, Broadcast, Ear
-from playbach.server.house import House, models
+from playbach.server.state import House, models
 from playbach.server.station import Station
+from playbach.streaming import Settings
+from playbach.streaming.live_mix import frame_bytes
+from playbach.system.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_every_answer_carries_the_policy(house: Running) -> None:
 
 def test_a_host_that_is_nonsense_does_not_get_into_the_policy() -> None:
     for host in ("a b", "x;script-src *", "x' 'unsafe-inline'", "", None):
-        assert guard.policy(host) == guard.POLICY.format(sockets="")
+        assert security.policy(host) == security.POLICY.format(sockets="")
 
 
 def test_on_loopback_it_answers_to_no_other_name(house: Running) -> None:
@@ -114,10 +114,10 @@ def test_on_loopback_it_answers_to_no_other_name(house: Running) -> None:
 
 
 def test_origins_are_origins() -> None:
-    assert guard.origins(["https://radio.example/"]) == ("https://radio.example",)
+    assert security.origins(["https://radio.example/"]) == ("https://radio.example",)
     for wrong in ("radio.example", "ftp://x", "https://x/folder"):
         with pytest.raises(UsageError, match="--origin"):
-            guard.origins([wrong])
+            security.origins([wrong])
 
 
 def test_metrics_are_prometheus(house: Running) -> None:
@@ -210,7 +210,7 @@ def test_without_a_page_it_says_the_one_command(monkeypatch: pytest.MonkeyPatch,
 
 def test_serving_imports_nothing_heavy() -> None:
     code = (
-        "import sys, playbach.server.app, playbach.server.running, playbach.live.sounding; "
+        "import sys, playbach.server.app, playbach.server.running, playbach.streaming.live_audio; "
         "print(*{m.partition('.')[0] for m in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from running_server import Running, client, closed, serving, until
 
-from playbach.server.house import Limits
+from helpers.running_server import Running, client, closed, serving, until
+from playbach.server.state import Limits
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbach.live import Change
 from playbach.server.messages import MOST_CHANGES, Join, Next, Refused, Set, StartOwn, dated, parse
+from playbach.streaming import Change
 
 
 def test_what_is_said_is_understood() -> None:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from playbach.encodings.base import Decoder, Encoding, Field, Header, Sequence, transposed
+from playbach.encodings.base import Decoder, Encoding, Field, Sequence
 from playbach.encodings.choosing import chosen, kind_of
 from playbach.encodings.chorale import ChoraleEncoding
-from playbach.encodings.events import EventsEncoding, EventsOptions
+from playbach.encodings.events.constants import EventsOptions
+from playbach.encodings.events.encoding import EventsEncoding
 from playbach.encodings.notes import NotesEncoding, NotesOptions, pitch_name
+from playbach.music.bars import Header
+from playbach.music.scores import transposed
 
 ENCODINGS: dict[str, type[Encoding]] = {
     "notes": NotesEncoding,

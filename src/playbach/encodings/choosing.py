@@ -14,9 +14,9 @@ from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import Encoding
 from playbach.encodings.chorale import ChoraleEncoding
-from playbach.encodings.events import EventsEncoding
+from playbach.encodings.events.encoding import EventsEncoding
 from playbach.encodings.notes import NotesEncoding
-from playbach.events import TICKS_PER_QUARTER
+from playbach.music.events import TICKS_PER_QUARTER
 
 CHOIR = 36, 84
 """From a low bass's C to a high soprano's."""

@@ -11,8 +11,7 @@ degree a new note makes are relations, scored beside the note.
 
 The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
 (TonicNet, arXiv:1911.11775). Waits instead of a step for every sixteenth say the same in less than half the steps.
-Knows nothing of networks. Past 400 lines because encoding, projection and decoder must agree and are read side by
-side.
+Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -26,30 +25,29 @@ import numpy as np
 from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
-from playbach import keys
 from playbach.encodings.base import (
     LEFT,
     LEFT_SYMBOLS,
     UNKNOWN,
     UNKNOWN_NAME,
-    Bars,
     Decoder,
     Encoding,
     Field,
-    Header,
-    Ints,
-    Mask,
     Sequence,
     appended,
-    bare_score,
     left_bucket,
+    meter_symbol,
     most_common_headers,
     shifts,
 )
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import GRID, VOICES, SingleNote, header_of, voices
-from playbach.errors import ScoreError
-from playbach.events import TICKS_PER_QUARTER, Event, Note
+from playbach.music import keys
+from playbach.music.arrays import Ints, Mask
+from playbach.music.bars import Bars, Header
+from playbach.music.events import TICKS_PER_QUARTER, Event, Note
+from playbach.music.scores import bare_score
+from playbach.system.errors import ScoreError
 
 ORDER = (0, 3, 1, 2)
 """The voices (index into VOICES) in the order in which they are predicted."""
@@ -212,7 +210,7 @@ class ChoraleEncoding(Encoding):
 
     def _meters(self, header: Header, bars: Bars, onsets: Ints) -> Ints:
         starts = np.array([m[0] for m in header.meters])
-        meters = np.array([self._meter(bars.meter(m[0])) for m in header.meters])
+        meters = np.array([meter_symbol(self.meters, bars.meter(m[0])) for m in header.meters])
         return meters[np.searchsorted(starts, onsets * GRID, side="right") - 1]
 
     def _symbols(self, parts: list[list[SingleNote]], frames: int) -> Ints:
@@ -330,7 +328,7 @@ class ChoraleDecoder(Decoder):
         slot = self._slot
         place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
         lengths = [min(self._frame - begun, MAX_LENGTH) for begun in self._begun]
-        meter = self._encoding._meter(self._bars.meter(self.tick))
+        meter = meter_symbol(self._encoding.meters, self._bars.meter(self.tick))
         before, now = np.array(self._before), np.array(self._sounding)
         wait = slot == len(ORDER)
         own = before[3 if wait else ORDER[slot]]  # the wait looks from the bass

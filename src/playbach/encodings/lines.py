@@ -13,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from playbach.encodings.base import Field, Ints
+from playbach.encodings.base import Field
+from playbach.music.arrays import Ints
 
 RECENT = 8
 """The last notes that are told."""

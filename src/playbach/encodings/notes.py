@@ -3,8 +3,7 @@
 All tracks are taken together: what begins at one time is one chord, the next onset ends it, and a silence is a rest
 unless it is mere articulation. Durations are left out (every onset lasts an eighth), joined to the pitch into one
 symbol (`A2:1/2`), or a field of their own; velocities are a field of their own. `folded` octaves keep only the
-pitch class, played around the corpus's middle. Knows nothing of networks. Past 400 lines because encoding, projection
-and decoder must agree and are read side by side.
+pitch class, played around the corpus's middle. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -26,22 +25,15 @@ from playbach.encodings.base import (
     LEFT_SYMBOLS,
     UNKNOWN,
     UNKNOWN_NAME,
-    Bars,
     Decoder,
     Encoding,
     Field,
-    Header,
-    Ints,
-    Mask,
     Sequence,
     appended,
-    bare_score,
     left_bucket,
-    meters_of,
+    meter_symbol,
     most_common_headers,
-    plain_name,
     shifts,
-    tempo_of,
 )
 from playbach.encodings.onsets import (
     DURATION_INDEX,
@@ -57,8 +49,11 @@ from playbach.encodings.onsets import (
     onsets_of,
 )
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
-from playbach.errors import ScoreError, UsageError, demand_numbers
-from playbach.events import Event, Note, Track
+from playbach.music.arrays import Ints, Mask
+from playbach.music.bars import Bars, Header, meters_of, plain_name, tempo_of
+from playbach.music.events import Event, Note, Track
+from playbach.music.scores import bare_score
+from playbach.system.errors import ScoreError, UsageError, demand_numbers
 
 MAX_PLACES = 8 * UNITS
 VELOCITY = 80
@@ -263,7 +258,7 @@ class NotesEncoding(Encoding):
         if self.options.durations != "none":
             context[:, LINE.stop] = np.minimum(places // GRID, MAX_PLACES)
             starts = [m[0] for m in header.meters]
-            meters = np.array([self._meter(bars.meter(s)) for s in starts])
+            meters = np.array([meter_symbol(self.meters, bars.meter(s)) for s in starts])
             context[:, LINE.stop + 1] = meters[np.searchsorted(starts, ticks, side="right") - 1]
         return context
 
@@ -390,7 +385,7 @@ class NotesDecoder(Decoder):
         context = [self.left(), self._top, *self._line.told()]
         if self._options.durations != "none":
             place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
-            context += [place, self._encoding._meter(self._bars.meter(self.tick))]
+            context += [place, meter_symbol(self._encoding.meters, self._bars.meter(self.tick))]
         return np.array(context, np.int32)
 
     def copy(self) -> Self:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings.base import quantise
-from playbach.errors import ScoreError
-from playbach.events import TICKS_PER_QUARTER
+from playbach.music.bars import quantise
+from playbach.music.events import TICKS_PER_QUARTER
+from playbach.system.errors import ScoreError
 
 Ints = npt.NDArray[Any]
 

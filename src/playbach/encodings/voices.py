@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings.base import Header, meters_of, quantise, tempo_of
-from playbach.errors import ScoreError
-from playbach.events import TICKS_PER_QUARTER, Track
+from playbach.music.bars import Header, meters_of, quantise, tempo_of
+from playbach.music.events import TICKS_PER_QUARTER, Track
+from playbach.system.errors import ScoreError
 
 GRID = TICKS_PER_QUARTER // 4
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from playbach.batches import previous_of
+from playbach.data.batches import previous_of
 from playbach.encodings import Encoding, Sequence
-from playbach.errors import PlaybachError
-from playbach.export.listening import Heard
-from playbach.figures import Guesses, figures, guesses
+from playbach.evaluation.metrics import Guesses, figures, guesses
+from playbach.export.samples import Heard
+from playbach.inference.runtimes import Runtime
 from playbach.models import Model
-from playbach.runtimes import Runtime
+from playbach.system.errors import PlaybachError
 
 LOUD_BITS, LOUD_TOP_1 = 0.05, 0.9
 """A format that loses more bits per note, or agrees less often with torch, is written, but said loudly."""

@@ -14,21 +14,21 @@ import onnx as onnx_format
 import torch
 from onnx import numpy_helper
 
-from playbach import exported, finetuning
-from playbach._version import installed
-from playbach.bundle import Bundle
-from playbach.composing import Composer
+from playbach.bundles import exported, network
+from playbach.bundles.bundle import Bundle
 from playbach.encodings import Encoding
-from playbach.errors import BundleError, PlaybachError, UsageError
 from playbach.export.c.profiles import PROFILES
 from playbach.export.checking import LOUD_BITS, LOUD_TOP_1, Check, check, expected
 from playbach.export.formats import ALL, FORMATS, Format, Part, Subject, chosen
-from playbach.export.listening import LEAST_STEPS, heard
 from playbach.export.onnx import TOLERANCE
-from playbach.files import made_folder, shown, writing_folder
+from playbach.export.samples import LEAST_STEPS, heard
+from playbach.inference.composing import Composer
+from playbach.inference.runtimes import SHELL, Runtime
+from playbach.inference.runtimes.core import CoreRuntime
 from playbach.models import Model, Shape
-from playbach.runtimes import SHELL, Runtime
-from playbach.runtimes.core import CoreRuntime
+from playbach.system.errors import BundleError, PlaybachError, UsageError
+from playbach.system.files import made_folder, shown, writing_folder
+from playbach.system.version import installed
 
 MOST_STEPS = 10_000_000
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
@@ -109,7 +109,7 @@ def export(
         PlaybachError: a format, named alone, that this model cannot have; or the files cannot be written.
     """
     options = options or ExportOptions()
-    base = finetuning.read(name_or_path)
+    base = network.read_base(name_or_path)
     composer = Composer(base.bundle)
     music = heard(composer, folder, options.steps, report)
     model = _exactly(base.network(Shape.of(base.encoding)), base.bundle.onnx).eval()

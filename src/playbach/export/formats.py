@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from playbach.bundle import Bundle
+from playbach.bundles.bundle import Bundle
 from playbach.encodings import Encoding
-from playbach.encodings.base import Ints
-from playbach.errors import PlaybachError
+from playbach.inference.runtimes import Runtime
 from playbach.models import Model
 from playbach.models.cnn import Cnn
-from playbach.runtimes import Runtime
+from playbach.music.arrays import Ints
+from playbach.system.errors import PlaybachError
 
 Calibration = tuple[Ints, Ints]
 """Previous symbols (T, F) and context (T, C) of real steps."""
@@ -69,13 +69,13 @@ class Format:
 
 
 def _onnx_of(graph: bytes) -> tuple[bytes, Runtime]:
-    from playbach.runtimes.onnx import OnnxRuntime
+    from playbach.inference.runtimes.onnx import OnnxRuntime
 
     return graph, OnnxRuntime(graph)
 
 
 def _litert_of(graph: bytes) -> tuple[bytes, Runtime]:
-    from playbach.runtimes.litert import LiteRtRuntime
+    from playbach.inference.runtimes.litert import LiteRtRuntime
 
     return graph, LiteRtRuntime(graph)
 
@@ -119,23 +119,23 @@ def _int16x8(subject: Subject) -> tuple[Part, Runtime]:
 
 
 def _core(subject: Subject) -> tuple[Part, Runtime]:
-    from playbach.export import core
-    from playbach.runtimes.core import CoreRuntime
+    from playbach.export import cnn_core
+    from playbach.inference.runtimes.core import CoreRuntime
 
     if not isinstance(subject.model, Cnn):
         raise PlaybachError(
             f"{subject.bundle.name}: the format core is for cnn, and this is a {subject.model.name}; train one with "
             "--model cnn, or take tflite-int8"
         )
-    graph = core.integers(subject.model, *subject.calibration)
-    return graph, CoreRuntime(graph, core.shell(subject.model, subject.encoding))
+    graph = cnn_core.integers(subject.model, *subject.calibration)
+    return graph, CoreRuntime(graph, cnn_core.shell(subject.model, subject.encoding))
 
 
 def _c(subject: Subject) -> tuple[Part, Runtime]:
     from playbach.export import c
     from playbach.export.c import music
     from playbach.export.c.profiles import profile
-    from playbach.integer import IntegerRuntime
+    from playbach.export.integer import IntegerRuntime
 
     chosen, notes = profile(subject.profile), music.files(subject.encoding, subject.bundle)
     network = c.quantised(subject.bundle, subject.weights, subject.calibration)

@@ -12,11 +12,11 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from playbach.errors import PlaybachError
 from playbach.export.quiet import quiet
 from playbach.export.step import Step
+from playbach.inference.runtimes.onnx import OnnxRuntime
 from playbach.models import Model
-from playbach.runtimes.onnx import OnnxRuntime
+from playbach.system.errors import PlaybachError
 
 TOLERANCE = 1e-3
 """The largest difference of a logit between the exported step and torch."""

@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-from playbach.silence import silenced_stderr
+from playbach.system.stderr import silenced_stderr
 
 LOGGERS = ("", "absl", "jax", "litert_torch", "torch", "torch.onnx")
 

@@ -22,14 +22,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from playbach.encodings.base import Ints
-from playbach.errors import MissingExtra, PlaybachError
 from playbach.export.quiet import quiet
 from playbach.export.step import Step
+from playbach.inference.runtimes.litert import CONTEXT, PREVIOUS, SIGNATURE, STATE, LiteRtRuntime
 from playbach.models import Model
 from playbach.models.base import Heads
-from playbach.runtimes.litert import CONTEXT, PREVIOUS, SIGNATURE, STATE, LiteRtRuntime
-from playbach.silence import silenced_stderr
+from playbach.music.arrays import Ints
+from playbach.system.errors import MissingExtra, PlaybachError
+from playbach.system.stderr import silenced_stderr
 
 try:
     with warnings.catch_warnings(), silenced_stderr():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from playbach.encodings import Encoding
 from playbach.encodings.relations import Relation
-from playbach.errors import UsageError, demand_numbers
+from playbach.system.errors import UsageError, demand_numbers
 
 MOST = 8192
 """No size of a network is larger."""

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.errors import UsageError
 from playbach.models.base import Heads, Model, Shape, SummedEmbeddings, demand_shares, demand_sizes
+from playbach.system.errors import UsageError
 
 KERNEL, STRIDE = 3, 2
 """Of both convolutions: so many steps and columns wide; the stride is along the columns alone."""

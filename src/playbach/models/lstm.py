@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from playbach.errors import UsageError
 from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape, demand_shares, demand_sizes
 from playbach.models.recurrent import Recurrent
+from playbach.system.errors import UsageError
 
 EMBEDDING = 32
 

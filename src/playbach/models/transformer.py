@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.errors import UsageError
 from playbach.models.banded import HIDDEN, attend
 from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings, demand_shares, demand_sizes
+from playbach.system.errors import UsageError
 
 TURNS = 8
 """The slowest rotary pair turns once in so many windows, so that no two places of the window look alike."""

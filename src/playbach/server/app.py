@@ -16,13 +16,13 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from playbach import instruments
+from playbach.music import instruments
 from playbach.server import metrics
 from playbach.server.broadcast import Broadcast, audio_response, sound_test
-from playbach.server.guard import Guard
-from playbach.server.house import House
 from playbach.server.listener import Listener
 from playbach.server.page import ASK, BUILD, File, file_of, files
+from playbach.server.security import Guard
+from playbach.server.state import House
 from playbach.server.station import Station
 
 

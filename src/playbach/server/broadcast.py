@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from playbach.live import Clock, RealClock, TimedBar
-from playbach.live.sounding import Sounding
-from playbach.outputs.audio import BLOCK, Cue, NoteBank, voice
-from playbach.outputs.endless import STEP, Endless, Mp3
-from playbach.outputs.soundfont import SAMPLE_RATE, place
-from playbach.server.house import House
+from playbach.rendering.audio import BLOCK, Cue, NoteBank, voice
+from playbach.rendering.soundfont import SAMPLE_RATE, place
 from playbach.server.page import File, file_of
+from playbach.server.state import House
 from playbach.server.station import Station
+from playbach.streaming import Clock, RealClock, TimedBar
+from playbach.streaming.live_audio import Sounding
+from playbach.streaming.live_mix import STEP, Endless, Mp3
 
 BLOCK_SAMPLES = SAMPLE_RATE // 2 // STEP * STEP
 AHEAD = 2.0

@@ -15,11 +15,11 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from playbach.live import NEXT, Item, Session, Stream
-from playbach.server.house import House
+from playbach.server.encoder import Teller
 from playbach.server.messages import Join, Next, Refused, Said, Set, StartOwn, error_message, parse, stream_message
+from playbach.server.state import House
 from playbach.server.station import Station
-from playbach.server.telling import Teller
+from playbach.streaming import NEXT, Item, Session, Stream
 
 REFUSED, FULL, SILENT, SLOW, FLOOD = 1008, 1013, 4400, 4408, 4429
 """The codes that connections are closed with (docs/radio-protocol.md); the others there are uvicorn's."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from playbach.encodings import Field, said
-from playbach.errors import PlaybachError, UsageError
-from playbach.events import Choice, Track
-from playbach.live import Change, Opening, Settings, Timed, TimedBar, check_knob
+from playbach.music.events import Choice, Track
+from playbach.streaming import Change, Opening, Settings, Timed, TimedBar, check_knob
+from playbach.system.errors import PlaybachError, UsageError
 
 MOST_BYTES = 16_384
 MOST_CHANGES = 200

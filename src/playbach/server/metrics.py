@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from playbach.server.house import House
+from playbach.server.state import House
 from playbach.server.station import Station
 
 

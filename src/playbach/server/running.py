@@ -11,9 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from playbach.errors import PlaybachError
 from playbach.server.listener import ABORT, UNANSWERED
 from playbach.server.messages import MOST_BYTES
+from playbach.system.errors import PlaybachError
 
 MOST_UNREAD = 256 << 10
 """Bytes that may wait in a connection's buffer before a client's pings are no longer answered but ended."""

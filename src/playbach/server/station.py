@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from playbach.composing import Composer
-from playbach.live import Item, Session, Settings, Stream, TimedBar
-from playbach.server.house import House, Model
+from playbach.inference.composing import Composer
+from playbach.server.encoder import Teller, Told
 from playbach.server.messages import stream_message
-from playbach.server.telling import Teller, Told
+from playbach.server.state import House, Model
+from playbach.streaming import Item, Session, Settings, Stream, TimedBar
 
 REST_AFTER = 20.0
 """Seconds without a listener."""

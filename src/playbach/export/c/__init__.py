@@ -1,6 +1,6 @@
 """A model as C: a folder that builds with any C99 compiler, needs no library, and composes in whole numbers.
 
-The network comes from `playbach.integer`, which computes the same numbers in Python; `network` writes it down,
+The network comes from `playbach.export.integer`, which computes the same numbers in Python; `network` writes it down,
 `music` does the same for the encoding, and the engine's own files come with the package. Knows no torch, and no
 runtime.
 """
@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from playbach import integer
-from playbach.bundle import Bundle
+from playbach.bundles.bundle import Bundle
+from playbach.export import integer
 from playbach.export.c import music, network
 from playbach.export.c.profiles import CODE, PROFILES, ROOM, Profile, demand_fit, kilobytes, profile
-from playbach.integer import IntegerError, IntegerNetwork
+from playbach.export.integer import IntegerError, IntegerNetwork
 
 
 def quantised(
     bundle: Bundle, weights: Mapping[str, npt.NDArray[Any]], calibration: tuple[npt.NDArray[Any], npt.NDArray[Any]]
 ) -> IntegerNetwork:
-    """The bundle's network in integers; see `playbach.integer.quantised`.
+    """The bundle's network in integers; see `playbach.export.integer.quantised`.
 
     Raises:
         PlaybachError: its architecture has no integer form, or its weights do not fit what the manifest says.

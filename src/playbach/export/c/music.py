@@ -15,20 +15,23 @@ from importlib import resources
 
 import numpy as np
 
-from playbach import keys, passages
-from playbach.bundle import Bundle
-from playbach.encodings import Encoding, Header
+from playbach.bundles import passages
+from playbach.bundles.bundle import Bundle
+from playbach.bundles.passages import Passage
+from playbach.encodings import Encoding
 from playbach.encodings import chorale as chorales
 from playbach.encodings import notes as lines
-from playbach.encodings.base import Bars, Ints
+from playbach.encodings.base import meter_symbol
 from playbach.encodings.chorale import ChoraleEncoding
 from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.onsets import FIXED, REST, UNITS
 from playbach.encodings.voices import VOICES
-from playbach.errors import BundleError, PlaybachError, UsageError
-from playbach.events import TICKS_PER_QUARTER
-from playbach.passages import Passage
-from playbach.sampling import Sampling
+from playbach.inference.sampling import Sampling
+from playbach.music import keys
+from playbach.music.arrays import Ints
+from playbach.music.bars import Bars, Header
+from playbach.music.events import TICKS_PER_QUARTER
+from playbach.system.errors import BundleError, PlaybachError, UsageError
 
 MOST_HEADERS, MOST_PASSAGES, MOST_PASSAGE_BYTES = 16, 8, 4096
 """What an export carries at most, so that it stays small: beginnings of pieces, passages, and the passages' steps."""
@@ -226,7 +229,7 @@ def _beginning(encoding: Encoding, header: Header) -> _Beginning | None:
         round(60e6 / header.tempo),
         bars.pickup,
         length,
-        encoding._meter(f"{numerator}/{denominator}"),
+        meter_symbol(encoding.meters, f"{numerator}/{denominator}"),
         numerator,
         denominator,
         tuple(t.program for t in header.tracks),

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.integer import IntegerNetwork
-from playbach.integer.cnn import KERNEL, STRIDE, IntegerCnn
-from playbach.integer.fixed import Linear
-from playbach.integer.heads import IntegerHeads
-from playbach.integer.lstm import SIGMOID, TANH, IntegerLstm
-from playbach.integer.sampling import LOG2_E, POWERS
+from playbach.export.integer import IntegerNetwork
+from playbach.export.integer.cnn import KERNEL, STRIDE, IntegerCnn
+from playbach.export.integer.fixed import Linear
+from playbach.export.integer.heads import IntegerHeads
+from playbach.export.integer.lstm import SIGMOID, TANH, IntegerLstm
+from playbach.export.integer.sampling import LOG2_E, POWERS
 
 WIDTH = 118
 _POINTER = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from playbach.errors import UsageError
+from playbach.system.errors import UsageError
 
 KB = 1024
 CODE = 12 * KB

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playbach import exported
-from playbach.errors import UsageError
-from playbach.files import made_folder, shown, writing_folder
+from playbach.bundles import exported
+from playbach.system.errors import UsageError
+from playbach.system.files import made_folder, shown, writing_folder
 
 MAGIC = b"TFL3"
 _PER_LINE = 16

@@ -1,0 +1,55 @@
+"""The core of a `cnn` in 8-bit integers throughout, inputs and outputs too, for accelerators that know nothing else.
+
+Needs the extra `export`. What is around the core is the shell, which stays with the host: `runtimes.core`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from playbach.encodings import Encoding
+from playbach.export import tflite
+from playbach.inference.runtimes.core import IMAGE, Shell
+from playbach.models.cnn import Cnn
+from playbach.music.arrays import Ints
+from playbach.system.errors import PlaybachError
+
+EDGE_TPU = frozenset(
+    (  # noqa: SIM905 - a list of forty strings is no better read
+        "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D EXPAND_DIMS FULLY_CONNECTED L2_NORMALIZATION "
+        "LOGISTIC LSTM MAXIMUM MAX_POOL_2D MEAN MINIMUM MUL PACK PAD PRELU QUANTIZE REDUCE_MAX REDUCE_MIN RELU RELU6 "
+        "RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR RSQRT SLICE SOFTMAX SPACE_TO_DEPTH SPLIT "
+        "SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TRANSPOSE TRANSPOSE_CONV"
+    ).split()
+)
+"""The operators that the Edge TPU's compiler maps, by their names in TFLite's schema. Source: "TensorFlow models on
+the Edge TPU", section "Supported operations", table 1 (coral.ai/docs/edgetpu/models-intro)."""
+
+
+def integers(model: Cnn, previous: Ints, context: Ints) -> bytes:
+    """The core's graph, calibrated with the images of some steps: previous (T, F), context (T, C)."""
+    n = model.options.image
+    graph = tflite.core(model.core, torch.zeros(1, n, n))
+    made = tflite.static(graph, 8, [{IMAGE: image} for image in _images(model, previous, context)], whole=True)
+    foreign = sorted(tflite.operators(made) - EDGE_TPU)
+    if foreign:
+        raise PlaybachError(
+            f"the core has the operator {foreign[0]}, which integer-only accelerators have not; take tflite-int8, "
+            "and please report this with your version of litert-torch"
+        )
+    return made
+
+
+@torch.inference_mode()
+def _images(model: Cnn, previous: Ints, context: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """(T, 1, N, N)"""
+    n = model.options.image
+    rows = model.rows(torch.from_numpy(previous).long(), torch.from_numpy(context).long()).numpy()
+    padded = np.vstack([np.zeros((n - 1, n), np.float32), rows])
+    return np.stack([padded[None, t : t + n] for t in range(len(rows))])
+
+
+def shell(model: Cnn, encoding: Encoding) -> Shell:
+    """What the core's runtime needs besides."""
+    return Shell.of(model.embed.table.weight.detach().numpy(), encoding)

@@ -1,0 +1,98 @@
+"""Steps the core of a `cnn` in LiteRT, and computes the shell around it here: the rows of the image, looked up in a
+table, and which class of a relation each symbol belongs to.
+
+The core is what an integer-only accelerator takes; `models.cnn` says which part is which. Knows no torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from playbach.encodings import Encoding
+from playbach.encodings.relations import Relation
+from playbach.inference.runtimes.base import Logits, one_by_one
+from playbach.inference.runtimes.litert import Graph
+from playbach.system.errors import BundleError
+
+IMAGE, SCORES = "image", "scores_"
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """`table` (S, D) has a row for each symbol of each field, its start symbol after them, then of each context
+    field; `offsets` (F + C,) say where those of each begin."""
+
+    table: Floats
+    offsets: npt.NDArray[np.int64]
+    relations: tuple[Relation, ...]
+
+    @classmethod
+    def of(cls, table: Floats, encoding: Encoding) -> Shell:
+        sizes = [*(len(f) + 1 for f in encoding.fields), *map(len, encoding.context)]
+        return cls(table, np.cumsum([0, *sizes[:-1]]), encoding.relations)
+
+    def manifest(self) -> dict[str, Any]:
+        """As JSON; what the encoding says is not repeated."""
+        data = base64.b64encode(self.table.astype("<f4").tobytes()).decode("ascii")
+        return {"columns": self.table.shape[1], "table": data}
+
+    @classmethod
+    def from_manifest(cls, data: Mapping[str, Any], encoding: Encoding) -> Shell:
+        """Raises BundleError where the table is damaged or does not fit the encoding."""
+        try:
+            numbers = np.frombuffer(base64.b64decode(data["table"], validate=True), "<f4")
+            table = numbers.reshape(-1, int(data["columns"])).astype(np.float32)
+        except (LookupError, TypeError, ValueError, binascii.Error) as error:
+            raise BundleError("its manifest has a damaged table; export it again") from error
+        rows = sum(len(f) + 1 for f in encoding.fields) + sum(map(len, encoding.context))
+        if len(table) != rows:
+            raise BundleError(f"its table does not fit its encoding (expected {rows} rows, got {len(table)})")
+        return cls.of(table, encoding)
+
+    def row(self, previous: npt.NDArray[Any], context: npt.NDArray[Any]) -> Floats:
+        """The image's row (D,) of one step."""
+        found: Floats = self.table[np.concatenate([previous, context]) + self.offsets].sum(axis=0).clip(-1, 1)
+        return found
+
+    def together(self, scores: list[Floats], context: npt.NDArray[Any]) -> Logits:
+        """Scores of each field's symbols, then of each relation's classes -> each field's logits."""
+        fields = len(scores) - len(self.relations)
+        logits = [s.copy() for s in scores[:fields]]
+        for relation, classes in zip(self.relations, scores[fields:]):
+            added = classes[relation.classes[int(context[relation.column])]]  # (A,)
+            logits[relation.field] += added[relation.aspects]
+        return logits
+
+
+class CoreRuntime:
+    """Steps a core and its shell. A state is the last rows of the image, (N - 1, D)."""
+
+    def __init__(self, graph: bytes, shell: Shell, threads: int = 1) -> None:
+        self._graph, self.shell = Graph(graph, threads), shell
+        self._image = self._graph.input(IMAGE)
+        self._scores = self._graph.outputs(SCORES)
+        if not self._scores:
+            raise BundleError("this .tflite file is not a core: it has no output 'scores_0'; export it again")
+
+    def start(self, pieces: int | None = None) -> Any:
+        _, rows, columns = self._image["shape"]
+        state = np.zeros((rows - 1, columns), np.float32)
+        return state if pieces is None else [state] * pieces
+
+    def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Any) -> tuple[Logits, Any]:
+        if np.ndim(previous) == 1:
+            return self._step(previous, context, state)
+        return one_by_one(self._step, previous, context, state)
+
+    def _step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Floats) -> tuple[Logits, Floats]:
+        image = np.vstack([state, self.shell.row(previous, context)])
+        scores = self._graph.run([(self._image, image[None])], self._scores)
+        return self.shell.together([s.reshape(-1) for s in scores], context), image[1:]

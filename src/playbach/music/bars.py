@@ -1,0 +1,148 @@
+"""Bars, meters and tempos: where a piece's bars begin, and the header that says how a piece starts.
+
+All positions are in ticks, 480 to a quarter note. Knows scores; knows nothing of encodings.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from symusic.core import ScoreTick as Score
+
+from playbach.music.arrays import Ints
+from playbach.music.events import TICKS_PER_QUARTER, Track
+
+SLOWEST, FASTEST = 10, 480
+"""Tempos to compose in, in quarters a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is said once of a piece. `meters` are (tick, numerator, denominator), the first at tick 0."""
+
+    meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)
+    tempo: float = 80.0
+    tracks: tuple[Track, ...] = ()
+
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "meters": [list(m) for m in self.meters],
+            "tempo": self.tempo,
+            "tracks": [track_manifest(t) for t in self.tracks],
+        }
+
+    @classmethod
+    def from_manifest(cls, data: Mapping[str, Any]) -> Header:
+        meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
+        return cls(meters, float(data["tempo"]), tuple(map(track_from, data["tracks"])))
+
+
+def track_manifest(track: Track) -> list[Any]:
+    """A track as JSON: name, program, and `true` where it is drums. `track_from` is its inverse."""
+    return [track.name, track.program, *[True] * track.drums]
+
+
+def track_from(entry: Iterable[Any]) -> Track:
+    name, program, *drums = entry
+    return Track(plain_name(str(name)), int(program), bool(drums))
+
+
+def plain_name(name: str) -> str:
+    """A track's name as it may stand in a message or a picture."""
+    return "".join(c if c.isprintable() else " " for c in name[:80]).strip()
+
+
+class Bars:
+    """Where the bars of a piece begin. A first bar shorter than the second is a pickup: number 0, its places
+    counted from the end of a full bar. All in ticks."""
+
+    def __init__(self, meters: tuple[tuple[int, int, int], ...]) -> None:
+        self._starts = [m[0] for m in meters]
+        self._lengths = [TICKS_PER_QUARTER * 4 * n // d for _, n, d in meters]
+        self._names = [f"{n}/{d}" for _, n, d in meters]
+        self._first: list[int] = []  # number of the bar with which each meter begins
+        bars = 0
+        for i, start in enumerate(self._starts):
+            self._first.append(bars)
+            if i + 1 < len(meters):
+                bars += -(-(self._starts[i + 1] - start) // self._lengths[i])
+        two = len(meters) > 1 and self._starts[1] == self._lengths[0]
+        self.pickup = self._lengths[0] if two and self._lengths[0] < self._lengths[1] else 0
+        if self.pickup:
+            self._names[0] = self._names[1]
+
+    def _at(self, tick: int) -> int:
+        return max(0, bisect_right(self._starts, tick) - 1)
+
+    def number(self, tick: int) -> int:
+        """The bar's number; the first full bar is 1, a pickup 0."""
+        i = self._at(tick)
+        return self._first[i] + (tick - self._starts[i]) // self._lengths[i] + (0 if self.pickup else 1)
+
+    def place(self, tick: int) -> int:
+        """Ticks since the bar began (or would have begun)."""
+        i = self._at(tick)
+        offset = (tick - self._starts[i]) % self._lengths[i]
+        return offset + self._lengths[1] - self.pickup if self.pickup and i == 0 else offset
+
+    def meter(self, tick: int) -> str:
+        return self._names[self._at(tick)]
+
+    def start(self, number: int) -> int:
+        """The tick at which a bar begins."""
+        index = number - (0 if self.pickup else 1)
+        i = max(0, bisect_right(self._first, index) - 1)
+        return self._starts[i] + (index - self._first[i]) * self._lengths[i]
+
+    def end(self, bars: int) -> int:
+        """The tick at which a piece of so many full bars ends: a pickup is taken off the last one if it is longer."""
+        end = self.start(bars + 1)
+        return end - self.pickup if end - self.pickup > self.start(bars) else end
+
+    def columns(self, ticks: Ints) -> tuple[Ints, Ints]:
+        """Bar numbers and places of many ticks at once, as `number` and `place` give them."""
+        at = np.maximum(np.searchsorted(self._starts, ticks, side="right") - 1, 0)
+        starts, lengths = np.asarray(self._starts)[at], np.asarray(self._lengths)[at]
+        numbers = np.asarray(self._first)[at] + (ticks - starts) // lengths + (0 if self.pickup else 1)
+        places = (ticks - starts) % lengths
+        if self.pickup:
+            places = np.where(at == 0, places + self._lengths[1] - self.pickup, places)
+        return numbers.astype(np.int32), places.astype(np.int32)
+
+
+def quantise(ticks: Any, unit: int) -> Any:
+    """Ticks to the nearest multiple of `unit` in units; halves go up."""
+    return (ticks + unit // 2) // unit
+
+
+def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
+    """The score's meters, on the grid of `unit` ticks, each new one beginning a bar; 4/4 where it says none."""
+    meters = [(0, 4, 4)]
+    for m in sorted(score.time_signatures, key=lambda m: m.time):
+        tick = int(quantise(m.time, unit)) * unit
+        meter = (tick, int(m.numerator), int(m.denominator))
+        if TICKS_PER_QUARTER * 4 * m.numerator // m.denominator < unit:
+            continue
+        if tick <= meters[-1][0]:
+            meters[-1] = (meters[-1][0], *meter[1:])
+        elif meters[-1][1:] != meter[1:]:
+            meters.append(meter)
+    # Merging what stands on one tick can leave two equal neighbours.
+    return tuple(m for i, m in enumerate(meters) if i == 0 or m[1:] != meters[i - 1][1:])
+
+
+def tempo_of(score: Score) -> float:
+    """The tempo that most of the score's ticks are played at; 80 quarters a minute where it says none."""
+    tempos = sorted(score.tempos, key=lambda t: t.time)
+    if not tempos:
+        return 80.0
+    ends = [t.time for t in tempos[1:]] + [max(int(score.end()), tempos[-1].time + 1)]
+    ticks: Counter[float] = Counter()
+    for tempo, end in zip(tempos, ends):
+        ticks[round(float(tempo.qpm), 2)] += end - tempo.time
+    return ticks.most_common(1)[0][0]

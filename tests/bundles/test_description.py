@@ -1,0 +1,153 @@
+"""What is told of a bundle, and that no manifest, however strange, makes more trouble than one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playbach
+from helpers import sample_music
+from playbach.bundles import bundle as bundles
+from playbach.bundles.bundle import CARD, ONNX, WEIGHTS
+from playbach.cli.main import main
+from playbach.encodings import ENCODINGS
+from playbach.inspection import BundleInfo, Damaged, describe, listed
+from playbach.system.errors import BundleError, PlaybachError
+
+MEMBERS = {ONNX: b"a graph", WEIGHTS: bytes(256), CARD: b"# a card\x1b[2J\n\nof two lines\n"}
+LINES = ENCODINGS["notes"].fit([sample_music.line(seed, 4) for seed in range(3)])
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    fits = {"symbols": [len(f) for f in LINES.fields], "context": [len(f) for f in LINES.context]}
+    return {
+        "playbach": "9.9",
+        "architecture": {"name": "lstm", "parameters": 1234, "config": {"hidden": 8}, **fits},
+        "encoding": LINES.manifest(),
+        "sampling": {"temperature": 1.0, "top_p": 0.9},
+        "provenance": {"corpus": "lines", "seconds": 3.5, "options": {"seed": 4}},
+        "metrics": {"test": {"bits_per_note": 2.5, "notes": 7}, "n_gram": {"bits_per_note": 3.5}, "verdict": "fits"},
+        "pieces": {"a": ["train", "a.mid"], "b": ["train", "b.mid"], "c": ["test", "c.mid"]},
+    } | changes
+
+
+def made(folder: Path, name: str = "mine", **changes: Any) -> Path:
+    return bundles.write(folder / f"{name}.playbach", manifest(**changes), MEMBERS)
+
+
+def test_all_that_it_says_of_itself(tmp_path: Path) -> None:
+    path = made(tmp_path)
+    found = describe(path)
+    assert (found.name, found.path, found.bytes, found.shipped) == ("mine", str(path), path.stat().st_size, False)
+    assert (found.problem, found.playbach, found.format) == (None, "9.9", 1)
+    assert (found.architecture, found.parameters, found.config) == ("lstm", 1234, {"hidden": 8})
+    assert found.encoding == "notes"
+    assert found.encoding_options["options"]["durations"] == "separate"
+    assert "symbols" not in found.encoding_options
+    assert [(f.name, len(f.symbols)) for f in found.fields] == [(f.name, len(f)) for f in LINES.fields]
+    assert [f.name for f in found.context] == [f.name for f in LINES.context]
+    [beginning] = found.beginnings
+    assert (beginning.meter, beginning.pickup, beginning.tempo, beginning.pieces) == ("4/4", None, 80, 3)
+    assert found.metrics == {"test": {"bits_per_note": 2.5, "notes": 7}, "n_gram": {"bits_per_note": 3.5}}
+    assert found.verdict == "fits"
+    assert found.pieces == {"train": 2, "test": 1}
+    assert (found.corpus, found.provenance) == ("lines", {"seconds": 3.5, "options": {"seed": 4}})
+    assert found.members[ONNX] == 7
+    assert found.card.startswith("# a card")
+    assert found.sha256 == bundles.read(path).sha256
+
+
+def test_a_real_one(chorales_bundle: Path) -> None:
+    found = describe(chorales_bundle)
+    parameters = json.loads(json.dumps(dict(bundles.read(chorales_bundle).manifest)))["architecture"]["parameters"]
+    assert (found.problem, found.parameters) == (None, parameters)
+    assert "C4" in found.fields[0].symbols
+    assert found.beginnings[0].pickup == "1/4"
+    assert {"train", "valid", "test"} <= set(found.metrics)
+    assert found.fields[0].name == playbach.load(chorales_bundle).encoding.fields[0].name
+
+
+def test_the_shipped_one_has_no_problem() -> None:
+    found = describe("bach-chorales")
+    assert (found.shipped, found.problem, found.corpus) == (True, None, "bach-chorales")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: wrong} for name in manifest() for wrong in (None, 7, "text", [1], {}, {"name": []}, [[[]]])),
+        {"architecture": {"parameters": True, "name": 3, "config": [1], "symbols": "x"}},
+        {"metrics": {"test": {"accuracy": "good", "notes": None, "bits": [1], "unknown": True}, 3: 4}},
+        {"pieces": {"a": [], "b": "train", "c": [7, 8], "d": [["train"]]}},
+        {"provenance": {"corpus": ["x"], "options": "y", "versions": 5, "python": [[1]]}},
+    ],
+)
+def test_strange_manifests(changes: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path, **changes)
+    found = describe(path)
+    assert found.name == "mine"
+    assert (found.problem is None) == (not {"encoding", "architecture"} & set(changes))
+    for arguments in (["inspect", str(path)], ["inspect", str(path), "--json"], ["models", str(tmp_path)]):
+        assert main(arguments) == 0
+        told = capsys.readouterr()
+        assert "mine" in told.out
+        assert told.err == ""
+        assert "\x1b" not in told.out
+
+
+def test_a_network_of_another_encoding_is_a_problem(tmp_path: Path) -> None:
+    strange = manifest()["architecture"] | {"context": [1, 2]}
+    assert "does not fit its encoding" in (describe(made(tmp_path, architecture=strange)).problem or "")
+
+
+def test_a_manifest_that_is_too_deep_or_no_number(tmp_path: Path) -> None:
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = [deep]
+    assert "bottom" not in json.dumps(describe(made(tmp_path, provenance={"deep": deep})).provenance)
+    path = tmp_path / "nan.playbach"
+    with pytest.MonkeyPatch.context() as patch:
+        dumps = json.dumps
+        patch.setattr(bundles.json, "dumps", lambda data, **options: dumps(data))
+        bundles.write(
+            path, manifest(metrics={"test": {"bits": float("nan"), "nats": float("inf"), "notes": 1}}), MEMBERS
+        )
+    assert describe(path).metrics == {"test": {"notes": 1}}
+
+
+def test_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there, there / "below"):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    good = made(here, "good")
+    made(there, "other")
+    made(there / "below", "hidden away")
+    (there / ".unfinished.playbach").write_bytes(b"x")
+    (there / "no-zip.playbach").write_bytes(b"not a zip")
+    (there / "cut.playbach").write_bytes(good.read_bytes()[:-40])
+    (there / "folder.playbach").mkdir()
+    (there / "song.mid").write_bytes(b"MThd")
+    shutil.copy(good, there / "empty.playbach")
+    (there / "empty.playbach").write_bytes(b"")
+    found = list(listed([".", there, there]))
+    shipped = [m.name for m in found if isinstance(m, BundleInfo) and m.shipped]
+    assert shipped == sorted(bundles.shipped())
+    assert [m.name for m in found[len(shipped) :]] == ["good", "cut", "empty", "no-zip", "other"]
+    damaged = [m for m in found if isinstance(m, Damaged)]
+    assert [m.name for m in damaged] == ["cut", "empty", "no-zip"]
+    for model in damaged:
+        assert "not a playbach bundle, or damaged" in model.problem
+        assert str(there) not in model.problem
+    assert [m.name for m in listed([good])][len(shipped) :] == ["good"]
+
+
+def test_faults(tmp_path: Path) -> None:
+    with pytest.raises(PlaybachError, match="no such folder"):
+        list(listed([tmp_path / "missing"]))
+    with pytest.raises(BundleError, match="no such model"):
+        describe("missing")

@@ -1,0 +1,365 @@
+"""The cases of `fuzz.py`: what is made of hypothesis's plans, and what is done with it.
+
+Music is read, encoded, used as a prime and inspected; bundles are opened and composed with; options are given to the
+command line and to the dataclasses behind it. Every play of a case ends well, or raises PlaybachError of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from helpers import sample_music, sample_musicxml
+from helpers.damage import bytes_after, json_after, json_plans, midi_after, odd_values, plans, xml_after, xml_plans
+from playbach.bundles import bundle
+from playbach.cli.main import main
+from playbach.data import corpora
+from playbach.encodings import ENCODINGS, NotesOptions
+from playbach.inference import composing
+from playbach.inference.sampling import Sampling
+from playbach.music import reading, scores, tunes
+from playbach.system.errors import PlaybachError
+
+TINY = {"hidden": 8, "layers": 1, "embedding": 4, "dropout": 0.0}
+
+
+@dataclass
+class Ground:
+    """What the cases are made from and where they may write."""
+
+    folder: Path
+    bundles: tuple[Path, ...]
+    reader: reading.Reader = field(
+        default_factory=lambda: reading.Reader(reading.Limits(seconds=5, musicxml_seconds=5))
+    )
+
+    @cached_property
+    def composers(self) -> list[composing.Composer]:
+        return [composing.load(path) for path in self.bundles]
+
+    @cached_property
+    def archives(self) -> list[dict[str, bytes]]:
+        return [
+            {name: archive.read(name) for name in archive.namelist()}
+            for archive in map(zipfile.ZipFile, self.bundles)
+        ]
+
+    def fresh(self, name: str) -> Path:
+        """A file that is not there yet, the only one in its folder."""
+        place = self.folder / "case"
+        shutil.rmtree(place, ignore_errors=True)
+        (place / "empty").mkdir(parents=True)
+        return place / name
+
+
+def make_bundles(folder: Path) -> tuple[Path, ...]:
+    """One of each encoding, of networks that have learnt next to nothing."""
+    import playbach
+
+    made = []
+    for make in (sample_music.chorale, sample_music.line):
+        music = sample_music.folder(folder / make.__name__, make, count=6, bars=4)
+        options: dict[str, Any] = {"model": "lstm", "network": TINY, "epochs": 1, "dtype": "float32", "device": "cpu"}
+        made.append(playbach.train(music, into=folder, **options).path)
+    return tuple(made)
+
+
+# ---------------------------------------------------------------------------------------------------------- music
+
+
+def _polyphonic() -> bytes:
+    """Controllers, bends, markers, drums, two tempos, and notes that overlap."""
+    import symusic
+
+    score = sample_music.score(
+        [[(i * 90, 200, 40 + (7 * i * k) % 60) for i in range(24)] for k in (1, 3, 5)],
+        meters=((0, 3, 4), (1440, 6, 8)), programs=(0, 33, 127),
+    )  # fmt: skip
+    for track in score.tracks:
+        track.controls.append(symusic.ControlChange(10, 64, 127))
+        track.pitch_bends.append(symusic.PitchBend(20, -8192))
+    score.tracks[2].is_drum = True
+    score.tempos.append(symusic.Tempo(700, qpm=300))
+    score.key_signatures.append(symusic.KeySignature(0, -3, 1))
+    score.markers.append(symusic.TextMeta(5, "a marker"))
+    return bytes(score.dumps_midi())
+
+
+MIDI = (_polyphonic(), *(bytes(make(1, 3).dumps_midi()) for make in (sample_music.chorale, sample_music.line)))
+
+
+def _all_of_musicxml() -> bytes:
+    """Repeats, endings, transposition, ties, chords, grace notes, drums, keys, tempos and a second staff."""
+    m = sample_musicxml
+    told = m.FOUR_FOUR.replace("<time>", "<key><fifths>2</fifths></key><time>").replace(
+        "</attributes>", "<staves>2</staves><transpose><chromatic>-2</chromatic></transpose></attributes>"
+    )
+    first = told + '<direction><sound tempo="90"/></direction>' + m.note(60, 4, '<tie type="start"/>')
+    second = '<barline location="left"><repeat direction="forward"/></barline>' + m.note(60, 16, '<tie type="stop"/>')
+    last = '<barline location="right"><repeat direction="backward" times="2"/></barline>'
+    grace = m.note(61, 0, before="<grace/>") + m.note(62, 8) + m.note(65, 8, before="<chord/>") + m.note(None, 8)
+    staff = "<backup><duration>16</duration></backup>" + m.note(40, 16, voice=2, staff=2)
+    hit = "<note><unpitched/><duration>4</duration><instrument id='D'/></note>"
+    kit = (
+        "<midi-instrument id='D'><midi-channel>10</midi-channel><midi-unpitched>37</midi-unpitched></midi-instrument>"
+    )
+    return m.musicxml(
+        m.part([first, second, grace + staff + last], "P1", "Clarinet"),
+        m.part([hit, hit * 4, hit * 4], "P2", "Kit", kit),
+    )
+
+
+XML = (sample_musicxml.four_voices(2), _all_of_musicxml())
+
+midi_cases = st.tuples(st.integers(0, 2), st.integers(0, 2), plans, st.sampled_from((True, True, False)))
+xml_cases = st.tuples(st.integers(0, 1), st.sampled_from(("tree", "tree", "bytes", "packed")), xml_plans, plans)
+
+
+def _play_midi(ground: Ground, case: Any) -> None:
+    base, other, steps, mend = case
+    path = ground.fresh("case.mid")
+    path.write_bytes(midi_after(MIDI[base], steps, MIDI[other], mend))
+    _use(ground, path)
+
+
+def _play_xml(ground: Ground, case: Any) -> None:
+    base, how, tree_steps, steps = case
+    data = XML[base]
+    path = ground.fresh("case.musicxml")
+    if how == "tree":
+        data = xml_after(data, tree_steps)
+    elif how == "bytes":
+        data = bytes_after(data, steps, XML[1 - base])
+    else:
+        data = bytes_after(sample_musicxml.mxl(data), steps, sample_musicxml.mxl(XML[1 - base]))
+    path.write_bytes(data)
+    _use(ground, path)
+
+
+def _use(ground: Ground, path: Path) -> None:
+    """All that is done with music, after it was read."""
+    score = ground.reader.read(path)
+    _demand_sound(score)
+    scores.digest(score), tunes.tune_groups([score]), corpora.choose_encoding([score])
+    for encoding in ENCODINGS.values():
+        if encoding.suits(score) is None:
+            with contextlib.suppress(PlaybachError):
+                fitted = encoding.fit([score])
+                fitted.encode(score), fitted.project(score)
+    for composer in ground.composers:
+        with _one_line():
+            composer.compose(prime=score, bars=1, seed=1)
+    if score.note_num() % 4 == 0:
+        _call(["inspect", str(path)], path.parent)
+
+
+def _demand_sound(score: reading.Score) -> None:
+    assert score.ticks_per_quarter == 480 and score.note_num() > 0
+    for track in score.tracks:
+        assert 0 <= track.program <= 127
+        for note in track.notes:
+            assert note.time >= 0 and note.duration >= 1 and 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127
+    score.dumps_midi()
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """A refusal is as good as success, if it is one line."""
+    try:
+        yield
+    except PlaybachError as error:
+        assert str(error).strip() and str(error).isprintable(), f"not one line: {error!a}"
+
+
+# -------------------------------------------------------------------------------------------------------- bundles
+
+manifest_cases = st.tuples(st.integers(0, 1), json_plans)
+bundle_cases = st.tuples(
+    st.integers(0, 1),
+    st.sampled_from(("file", "file", bundle.ONNX, bundle.WEIGHTS, bundle.CARD, bundle.MANIFEST)),
+    plans,
+)
+
+
+def _play_manifest(ground: Ground, case: Any) -> None:
+    """Past the hashes: what stands in a well-formed manifest is nonsense."""
+    which, steps = case
+    members = dict(ground.archives[which])
+    manifest = json.loads(members[bundle.MANIFEST])
+    changed = json_after(manifest, steps, lambda path: path[0] in ("sha256", "pieces"))
+    # Surrogates cannot be written as UTF-8, and need not be: JSON has its own way to say them.
+    members[bundle.MANIFEST] = json.dumps(changed).encode()
+    _open(ground, _zipped(members))
+
+
+def _play_bundle(ground: Ground, case: Any) -> None:
+    which, what, steps = case
+    members = dict(ground.archives[which])
+    if what == "file":
+        _open(ground, bytes_after(ground.bundles[which].read_bytes(), steps, ground.bundles[1 - which].read_bytes()))
+        return
+    members[what] = bytes_after(members[what], steps, ground.archives[1 - which][what])
+    if what != bundle.MANIFEST:
+        manifest = json.loads(members[bundle.MANIFEST])
+        manifest["sha256"][what] = hashlib.sha256(members[what]).hexdigest()
+        members[bundle.MANIFEST] = json.dumps(manifest).encode()
+    _open(ground, _zipped(members))
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def _open(ground: Ground, data: bytes) -> None:
+    path = ground.fresh("case.playbach")
+    path.write_bytes(data)
+    read = bundle.read(path)
+    with _one_line():
+        composing.Composer(read).compose(bars=1, seed=1)
+    if len(data) % 4 == 0:
+        _call(["inspect", str(path)], path.parent)
+
+
+# -------------------------------------------------------------------------------------------------------- options
+
+NUMBERS = ("0", "-1", "1", "2", "0.5", "1e9", "1e-300", "1e400", "nan", "inf", "-inf", "", " 1 ", "１", "0x10", "x",
+           "99999999999999999999999", "-99999999999999999999999", "--", "1\n")  # fmt: skip
+NAMES = ("", ".", "..", "/", "a\nb", "é", "-", "x" * 300, "none.mid", "empty", "a.mid", "b.PNG", "no/such/x.mid",
+         "a\nb.mid", "c.unknown", ".mid", "empty.playbach", "\udcff.mid", "bach-chorales",
+         "notes", "cpu", "cuda:99")  # fmt: skip
+words = st.one_of(
+    st.sampled_from(NUMBERS),
+    st.sampled_from(NAMES),
+    st.text(st.characters(exclude_characters="\0"), max_size=6),
+)
+
+COMPOSE = ("--bars", "--seed", "--temperature", "--top-p", "--tempo", "--instrument", "--prime", "--prime-bars", "-o",
+           "--soundfont", "--no-prime", "--plain", "--no-rules", "--instruments", "--help", "--nonsense")  # fmt: skip
+TRAIN = ("--name", "--encoding", "--octaves", "--durations", "--velocities", "--model", "--hidden", "--layers",
+         "--embedding", "--dropout", "--epochs", "--max-minutes", "--patience", "--batch", "--window",
+         "--learning-rate", "--seed", "--device", "--dtype")  # fmt: skip
+BARE = ("--no-prime", "--plain", "--no-rules", "--instruments", "--help", "--velocities", "--nonsense")
+
+
+def _arguments(flags: tuple[str, ...]) -> SearchStrategy[list[tuple[str, str]]]:
+    return st.lists(st.tuples(st.sampled_from(flags), words), max_size=4)
+
+
+line_cases = st.one_of(
+    st.tuples(st.just("compose"), st.one_of(st.integers(0, 1), st.none(), words), _arguments(COMPOSE)),
+    st.tuples(st.just("train"), st.sampled_from(("empty", "none", "case.mid", "a\nb")), _arguments(TRAIN)),
+    st.tuples(st.just("inspect"), st.one_of(st.integers(0, 1), words), st.just([])),
+    st.tuples(words, st.none(), st.just([])),
+)
+
+
+def _play_line(ground: Ground, case: Any) -> None:
+    command, subject, options = case
+    place = ground.fresh("case.mid")
+    place.write_bytes(MIDI[1])
+    line = [command]
+    if subject is not None:
+        line.append(str(ground.bundles[subject]) if isinstance(subject, int) else subject)
+    if command == "compose":
+        line += ["--bars", "1"]  # a later one counts
+    for flag, word in options:
+        line += [flag] if flag in BARE else [flag, "case.mid" if flag == "--prime" and len(word) == 1 else word]
+    _call(line, place.parent)
+
+
+def _call(line: list[str], folder: Path) -> None:
+    """The command line in this process; its last line, if it fails, is one of ours."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status: Any = main(line)
+        except SystemExit as end:
+            status = end.code or 0
+    said = err.getvalue().splitlines()
+    assert status in (0, 1, 2), f"exit status {status} of {line!a}"
+    assert status == 0 or (said and said[-1].startswith("playbach: ")), f"status {status}, but it said {said!a}"
+    assert "Traceback" not in err.getvalue()
+    if status:
+        raise PlaybachError(said[-1])
+
+
+def _some(kind: type, *more: str) -> SearchStrategy[tuple[str, dict[str, Any]]]:
+    names = [*kind.__dataclass_fields__, *more]  # type: ignore[attr-defined]
+    return st.tuples(st.just(kind.__name__), st.dictionaries(st.sampled_from(names), odd_values, max_size=3))
+
+
+def _option_cases() -> SearchStrategy[Any]:
+    from playbach.training.options import TrainOptions
+
+    network = st.dictionaries(
+        st.sampled_from(("hidden", "layers", "embedding", "dropout", "x")), odd_values, max_size=2
+    )
+    return st.one_of(
+        _some(composing.ComposeOptions, "seed"),
+        _some(composing.ComposeOptions, "seed"),
+        _some(Sampling),
+        _some(NotesOptions),
+        _some(TrainOptions),
+        st.tuples(st.just("network"), network),
+        st.tuples(
+            st.sampled_from(("load", "read", "find_music")),
+            st.fixed_dictionaries({"path": st.one_of(words, st.text())}),
+        ),
+    )
+
+
+def _play_options(ground: Ground, case: Any) -> None:
+    import playbach
+    from playbach.training.options import TrainOptions
+
+    what, given_ = case
+    ground.fresh("x")
+    match what:
+        case "ComposeOptions":
+            bars = given_.get("bars", 1)
+            options = {**given_, "bars": bars}
+            if isinstance(bars, int) and 2 < bars <= composing.MOST_BARS:  # sensible, and long
+                options["bars"] = 1
+            ground.composers[len(given_) % 2].compose(**options)
+        case "Sampling":
+            Sampling(**given_)
+        case "NotesOptions":
+            NotesOptions(**given_)
+        case "TrainOptions":
+            TrainOptions(**given_)
+        case "network":
+            TrainOptions(network=given_)
+        case "load":
+            playbach.load(given_["path"])
+        case "read":
+            ground.reader.read(given_["path"])
+        case "find_music":
+            with contextlib.chdir(ground.folder / "case"):
+                reading.find_music("empty/" + given_["path"].lstrip("/."))
+
+
+KINDS: dict[str, tuple[Callable[[], SearchStrategy[Any]], Callable[[Ground, Any], None], float]] = {
+    "midi": (lambda: midi_cases, _play_midi, 0.35),
+    "musicxml": (lambda: xml_cases, _play_xml, 0.15),
+    "bundle": (lambda: bundle_cases, _play_bundle, 0.12),
+    "manifest": (lambda: manifest_cases, _play_manifest, 0.13),
+    "command line": (lambda: line_cases, _play_line, 0.15),
+    "options": (_option_cases, _play_options, 0.10),
+}
+"""Each kind's cases, what is done with one, and its share of all."""

@@ -1,0 +1,147 @@
+"""A walk through a piece: knobs turned at bar lines change what follows and nothing before, and what a draft holds
+need not be composed again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import playbach
+from helpers.paths import GOLDEN
+from playbach.inference.composing import Composer
+from playbach.inference.generation import Course, Draft, Turn
+from playbach.inference.sampling import Sampling
+from playbach.music.bars import Bars
+from playbach.music.events import End, Event, Meter, Note, Start
+from playbach.system.errors import UsageError
+
+TINY = GOLDEN / "tiny.playbach"
+BARS = 6
+
+
+@pytest.fixture(scope="module", params=["chorale", "notes"])
+def composer(request: pytest.FixtureRequest) -> Composer:
+    return playbach.load(TINY if request.param == "chorale" else request.getfixturevalue("lines_bundle"))
+
+
+def piece(composer: Composer, seed: int, **options: Any) -> list[Event]:
+    return list(composer.piece(seed, bars=BARS, **options))
+
+
+def bars_of(events: list[Event]) -> Bars:
+    return Bars(tuple((e.tick, e.numerator, e.denominator) for e in events if isinstance(e, Meter)))
+
+
+def begun(events: list[Event], before: int) -> list[tuple[int, int, int]]:
+    """The notes that begin before this tick."""
+    return [(e.tick, e.track, e.pitch) for e in events if isinstance(e, Note) and e.tick < before]
+
+
+def test_a_piece_is_the_one_that_compose_makes(composer: Composer) -> None:
+    score = composer.compose(seed=5, bars=BARS).score
+    notes = sorted((n.time, i, n.pitch, n.velocity) for i, t in enumerate(score.tracks) for n in t.notes)
+    own = [e for e in piece(composer, 5) if isinstance(e, Note)]
+    assert sorted((n.tick, n.track, n.pitch, n.velocity) for n in own) == notes
+
+
+def test_a_turn_changes_nothing_before_its_bar(composer: Composer) -> None:
+    """And something behind it: of six seeds most differ."""
+    different = 0
+    for seed in range(6):
+        plain, turned = piece(composer, seed), piece(composer, seed, turns=(Turn(4, temperature=5.0),))
+        line = bars_of(plain).start(4)
+        assert begun(plain, line) == begun(turned, line)
+        different += begun(plain, 10**9) != begun(turned, 10**9)
+    assert different >= 4
+
+
+def test_a_turn_at_the_beginning_is_the_option(composer: Composer) -> None:
+    assert piece(composer, 3, turns=(Turn(0, temperature=0.3),)) == piece(composer, 3, temperature=0.3)
+
+
+def test_a_later_turn_takes_the_earlier_ones_place(composer: Composer) -> None:
+    """None is what the piece began with."""
+    turns = (Turn(2, temperature=4.0), Turn(2))
+    assert piece(composer, 3, turns=turns) == piece(composer, 3)
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
+    for seed in range(4):
+        events = piece(composer, seed, turns=(Turn(3, bars=length),))
+        start = events[0]
+        assert isinstance(start, Start)
+        assert start.bars == length
+        assert isinstance(events[-1], End)
+        assert bars_of(events).number(events[-1].tick - 1) <= length
+        line = bars_of(events).start(3)
+        assert begun(events, line) == begun(piece(composer, seed), line)
+
+
+def test_a_turn_behind_the_end_does_not_count() -> None:
+    course = Course(Sampling(), 8, (Turn(5, bars=6), Turn(7, bars=20)))
+    assert course.length == 6
+    assert course.at(4) == (Sampling(), 8)
+    assert course.at(5)[1] == 6
+
+
+turn_lists = st.lists(
+    st.builds(Turn, st.integers(0, BARS), st.none() | st.sampled_from([0.0, 0.5, 3.0])), max_size=3
+).map(lambda turns: tuple(sorted(turns, key=lambda t: t.bar)))
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 50), turns=turn_lists, read=st.integers(0, 40), marks=st.integers(0, 4))
+def test_from_a_draft_it_is_as_if_all_had_been_known(
+    seed: int, turns: tuple[Turn, ...], read: int, marks: int
+) -> None:
+    """However far the piece had been read when each knob was turned, and however few bars the draft can go back."""
+    composer = playbach.load(TINY)
+    draft, known = Draft(most_marks=marks), ()
+    for turn in turns:
+        events: Iterator[Event] = composer.piece(seed, draft, bars=BARS, turns=known)
+        list(itertools.islice(events, read))
+        draft.cut(turn.bar)
+        known = (*known, turn)
+    assert list(composer.piece(seed, draft, bars=BARS, turns=known)) == piece(composer, seed, turns=turns)
+    assert len(draft.marks) <= marks
+
+
+def test_what_a_draft_holds_is_not_composed_again() -> None:
+    composer, steps = playbach.load(TINY), 0
+    inner = composer.runtime.step
+
+    def counted(*args: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return inner(*args)
+
+    composer.runtime.step = counted  # type: ignore[method-assign]
+    draft = Draft(most_marks=8)
+    first = list(composer.piece(1, draft, bars=BARS, rules=False))
+    whole, steps = steps, 0
+    assert list(composer.piece(1, draft, bars=BARS, rules=False)) == first
+    assert steps < whole / 2
+    steps = 0
+    draft.cut(BARS - 1)
+    assert list(composer.piece(1, draft, bars=BARS, rules=False)) == first
+    assert 0 < steps < whole / 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda: Turn(-1), lambda: Turn(1, temperature=11), lambda: Turn(5, bars=4), lambda: Turn(0, bars=0)]
+)
+def test_impossible_turns_are_refused(wrong: Any) -> None:
+    with pytest.raises(UsageError):
+        wrong()
+
+
+@pytest.mark.parametrize("turns", [[3], "x", (Turn(3), Turn(2))])
+def test_turns_that_are_none_are_refused(turns: Any) -> None:
+    with pytest.raises(UsageError, match="turns"):
+        playbach.load(TINY).piece(1, turns=turns)

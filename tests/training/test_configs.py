@@ -1,0 +1,99 @@
+"""Options in TOML files: read as they are meant, written as they are read, and what is wrong in them named."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("torch")
+
+from playbach.encodings import NotesOptions
+from playbach.inspection import configuration
+from playbach.system.errors import UsageError
+from playbach.training import configs
+from playbach.training.options import TrainOptions
+
+
+def file(folder: Path, text: str) -> Path:
+    path = folder / "options.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_file_says_what_the_dataclass_holds(tmp_path: Path) -> None:
+    path = file(tmp_path, """
+        folder = "my-midi"
+        name = "cello"
+        model = "lstm"
+        epochs = 7
+        [notes]
+        durations = "joined"
+        [network]
+        hidden = 50
+        [weights]
+        duration = 0.5
+    """)  # fmt: skip
+    found = configs.read(path)
+    assert (found.pop("folder"), found.pop("name")) == ("my-midi", "cello")
+    options = TrainOptions(**found)
+    assert options == TrainOptions(
+        model="lstm",
+        epochs=7,
+        notes=NotesOptions(durations="joined"),
+        network={"hidden": 50},
+        weights={"duration": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epoch = 3", "no option called 'epoch'; did you mean epochs?"),
+        ("Learning-Rate = 3", "no option called 'Learning-Rate'; did you mean learning_rate?"),
+        ("seqlen = 40", "the article's seqlen is called window here"),
+        ("normal = true", "the article's normal is called octaves"),
+        ("octaves = 'folded'", r"no option called 'octaves'; it belongs under \[notes\]"),
+        ("hidden = 3", r"it belongs under \[network\]"),
+        ("zzz = 3", "there are: encoding, "),
+        ("[notes]\nvelocity = true", r"no option called 'velocity' in \[notes\]; did you mean velocities?"),
+        ("model = 'lstm'\n[network]\nhiden = 3", r"in \[network\] of lstm; did you mean hidden?"),
+        ("notes = 3", "notes is a table here"),
+        ("[notes]\noctaves = 'some'", r"\[notes\] octaves must be one of: kept, folded; not 'some'"),
+        ("epochs = 'many'", "epochs must be a whole number, not 'many'"),
+        ("model = 'gpt'", "no model called 'gpt'"),
+        ("name = 3", "name must be text, not 3"),
+        ("epochs = = 3", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"options.toml: .*{said}"):
+        configs.read(file(tmp_path, text))
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        configs.read(tmp_path / "missing.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not TOML"):
+        configs.read(tmp_path / "binary.toml")
+
+
+def test_what_a_bundle_keeps_can_be_read_again(tmp_path: Path) -> None:
+    options = TrainOptions(
+        encoding="notes", notes=NotesOptions("folded", velocities=True), model="cnn", network={"image": 16},
+        max_minutes=2.5, weights={"velocity": 0.25},
+    )  # fmt: skip
+    text = configuration.text(asdict(options))
+    assert "[events]" not in text, "of another encoding"
+    assert TrainOptions(**configs.read(file(tmp_path, text))) == options
+
+
+@given(st.text())
+def test_any_text_survives(value: str) -> None:
+    written = configuration.text({"name": value.encode("utf-8", "ignore").decode()})
+    assert tomllib.loads(written)["name"] == value.encode("utf-8", "ignore").decode()

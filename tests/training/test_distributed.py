@@ -1,0 +1,249 @@
+"""Training on several processes: the same steps as on one, the same weights everywhere, and an end in good order."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import socket
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.paths import ROOT
+
+torch = pytest.importorskip("torch")
+
+from playbach.data import corpora
+from playbach.data.batches import IGNORED, TrainingSet
+from playbach.encodings import ENCODINGS
+from playbach.models import MODELS, Shape, build
+from playbach.system.errors import UsageError
+from playbach.training import distributed
+from playbach.training.distributed import ALONE, World
+from playbach.training.optim import train_step
+from playbach.training.options import TrainOptions
+
+SMALL = {
+    "transformer": {"width": 16, "layers": 1, "heads": 2, "memory": 32, "dropout": 0.0, "symbol_dropout": 0.0},
+    "lstm": {"hidden": 16, "layers": 1, "embedding": 8, "dropout": 0.0},
+    "attention": {"hidden": 16, "layers": 1, "embedding": 8, "memory": 16, "dropout": 0.0},
+    "cnn": {"hidden": 16, "dropout": 0.0, "symbol_dropout": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def music(lines_folder: Path) -> tuple[object, TrainingSet]:
+    corpus, _ = corpora.open_corpus(lines_folder, 0, "notes")
+    encoding = ENCODINGS["notes"].fit([p.score for p in corpus.train], None)
+    data = TrainingSet(corpus.train, encoding)
+    data._rare[4::5] = True  # windows with rare symbols draw more random numbers
+    return encoding, data
+
+
+# ------------------------------------------------------------------------------------------------- in one process
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_shares_are_together_the_whole_batch(music: tuple[object, TrainingSet], size: int) -> None:
+    _, data = music
+    assert len(data._rare_places)
+    shares = [list(data.epoch(1, 5, 32, 4, share=(rank, size))) for rank in range(size)]
+    for i, whole in enumerate(data.epoch(1, 5, 32, 4)):
+        assert whole.among is None
+        rows = [
+            row
+            for rank in range(size)
+            for row in zip(shares[rank][i].previous, shares[rank][i].context, shares[rank][i].target)
+            if (row[2] != IGNORED).any()
+        ]
+        order = [n for rank in range(size) for n in range(rank, len(whole.target), size)]
+        assert len(rows) == len(order)
+        for row, n in zip(rows, order):
+            for share, known in zip(row, (whole.previous[n], whole.context[n], whole.target[n])):
+                assert np.array_equal(share[: len(known)], known[: len(share)])
+            assert (whole.target[n][len(row[2]) :] == IGNORED).all()
+        steps = int((whole.target[..., 0] != IGNORED).sum())
+        assert {share[i].among for share in shares} == {steps / size}
+
+
+def test_what_another_process_encoded_is_the_same(music: tuple[object, TrainingSet]) -> None:
+    encoding, data = music
+    again = TrainingSet.opened(encoding, data.shards.folder)
+    again._rare[:] = data._rare
+    for a, b in zip_longest(data.epoch(2, 5, 32, 4), again.epoch(2, 5, 32, 4)):
+        assert np.array_equal(a.previous, b.previous) and np.array_equal(a.target, b.target)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_mean_of_all_shares_is_the_whole_step(music: tuple[object, TrainingSet], name: str) -> None:
+    """Shares of unlike numbers of steps, and one of none: a mean of means would differ."""
+    encoding, data = music
+    torch.manual_seed(0)
+    whole = build(name, Shape.of(encoding), SMALL[name])
+    options = TrainOptions(clip=1e9)
+    weights = [1.0, 0.5][: len(encoding.fields)]
+
+    def step(share: tuple[int, int]) -> tuple[float, list[torch.Tensor]]:
+        model = copy.deepcopy(whole)
+        batch = next(data.epoch(1, 5, 32, 5, share=share))
+        still = torch.optim.SGD(model.parameters(), 0.0)
+        loss = train_step(model, batch, still, options, torch.device("cpu"), torch.float32, weights)
+        assert all(p.grad is not None for p in model.parameters()), "DistributedDataParallel would wait for it"
+        return loss, [p.grad for p in model.parameters()]
+
+    size = 6
+    loss, gradients = step((0, 1))
+    parts = [step((rank, size)) for rank in range(size)]
+    assert sum(part for part, _ in parts) / size == pytest.approx(loss, rel=1e-5)
+    for i, gradient in enumerate(gradients):
+        mean = sum(found[i] for _, found in parts) / size
+        assert torch.allclose(mean, gradient, atol=1e-5 + 1e-4 * float(gradient.abs().max()))
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with distributed.joined() as world:
+        assert world is ALONE and world.leads
+    monkeypatch.setenv("WORLD_SIZE", "4")  # left over from something else
+    with distributed.joined() as world:
+        assert world is ALONE
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert World(5, 6, 1).device(cuda) == torch.device("cuda", 1)
+    assert World(5, 6, 1).device(cpu) == cpu
+    assert ALONE.device(cuda) == cuda
+    with pytest.raises(UsageError, match="has 2 GPUs, too few for process 3 there"):
+        World(5, 6, 2).device(cuda)
+    with pytest.raises(UsageError, match="not on mps"):
+        World(1, 2, 1).device(torch.device("mps"))
+
+
+def test_other_processes_have_random_numbers_of_their_own() -> None:
+    def drawn(rank: int, step: int) -> float:
+        torch.manual_seed(1)
+        World(rank, 3).reseed(7, step)
+        return float(torch.rand(1))
+
+    torch.manual_seed(1)
+    onward = float(torch.rand(1))
+    assert drawn(0, 4) == drawn(0, 5) == onward, "process 0's go on"
+    assert len({drawn(rank, step) for rank in range(3) for step in (4, 5)}) == 5
+    assert drawn(2, 4) == drawn(2, 4)
+
+
+# --------------------------------------------------------------------------------------------------- in several
+
+
+def played(scenario: str, music: Path, into: Path) -> dict[tuple[str, int], tuple[int, str]]:
+    """Exit status and last words of each process, by training and rank."""
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "helpers" / "distributed_runs.py"),
+        str(music),
+        str(into),
+        scenario,
+    ]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for line in done.stdout.splitlines():
+        name, rank, status, said = line.split(" ", 3)
+        found[name, int(rank)] = (int(status), said)
+    return found
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+
+
+@pytest.mark.slow
+@forks
+def test_two_processes_learn_what_one_does(lines_folder: Path, tmp_path: Path) -> None:
+    ended = played("same", lines_folder, tmp_path)
+    assert ended == {
+        ("one", 0): (0, "one.playbach"), ("two", 0): (0, "two.playbach"), ("two", 1): (0, ""),
+    }  # fmt: skip
+    first, second = ((tmp_path / f"two.{rank}.safetensors").read_bytes() for rank in (0, 1))
+    assert first == second, "all processes have the same weights"
+    curves = [
+        [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text("utf-8").splitlines()]
+        for name in ("one", "two")
+    ]
+    assert len(curves[0]) == 3
+    for one, two in zip(*curves, strict=True):
+        for side in ("train", "valid"):
+            assert two[side]["bits_per_note"] == pytest.approx(one[side]["bits_per_note"], rel=1e-3)
+    log = (tmp_path / "two.log").read_text("utf-8")
+    assert "batches of 5 over 2 processes" in log and "not the same" not in log
+    assert not list(tmp_path.glob("*.run"))
+
+
+@pytest.mark.slow
+@forks
+def test_killed_and_resumed_they_end_with_the_same_weights(lines_folder: Path, tmp_path: Path) -> None:
+    """With dropout, which differs between the processes."""
+    ended = played("resumed", lines_folder, tmp_path)
+    assert ended["killed", 0][0] == -9
+    status, said = ended["killed", 1]
+    assert status == 1 and said.startswith("playbach: process 1 of 2, on ") and said.endswith("by --resume")
+    assert ended["cut", 0][0] == ended["cut", 1][0] == 0
+    whole, cut = ((tmp_path / f"{name}.playbach").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+    last = {(tmp_path / f"{name}.{rank}.safetensors").read_bytes() for name in ("whole", "cut") for rank in (0, 1)}
+    assert len(last) == 1
+
+
+@pytest.mark.slow
+@forks
+def test_a_process_that_fails_ends_all_and_one_says_why(lines_folder: Path, tmp_path: Path) -> None:
+    ended = played("failing", lines_folder, tmp_path)
+    assert ended["failed", 1] == (1, f"playbach: process 1 of 2, on {socket.gethostname()}: the disk has gone")
+    assert ended["failed", 0][0] == 1
+    assert "playbach:" not in ended["failed", 0][1]
+    assert (tmp_path / "failed.run").is_dir(), "it can be resumed"
+
+
+@pytest.mark.slow
+@forks
+def test_what_cannot_be_shared_is_refused_once(lines_folder: Path, tmp_path: Path) -> None:
+    ended = played("refused", lines_folder, tmp_path)
+    assert ended["refused", 1] == (1, "")
+    assert ended["refused", 0][0] == 2
+    assert "a batch of 1 windows cannot be shared by 2 processes" in ended["refused", 0][1]
+    assert not list(tmp_path.glob("*.run"))
+
+
+@pytest.mark.slow
+@forks
+def test_stopped_by_hand_all_end_well(lines_folder: Path, tmp_path: Path) -> None:
+    ended = played("stopped", lines_folder, tmp_path)
+    assert ended == {("stopped", 0): (0, "stopped.playbach"), ("stopped", 1): (0, "")}
+    assert "stopped by hand" in (tmp_path / "stopped.log").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_torchrun_starts_it(lines_folder: Path, tmp_path: Path) -> None:
+    options = [
+        "--model=lstm", "--hidden=16", "--layers=1", "--embedding=8", "--window=64", "--epochs=1", "--device=cpu",
+    ]  # fmt: skip
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*start, "-m", "playbach", "train", str(lines_folder), *options, "--name", "many"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "many.playbach\n"
+    assert "over 2 processes" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "many.jsonl", "many.log", "many.playbach", "many.png",
+    ]  # fmt: skip
