@@ -1,8 +1,8 @@
-"""Builds the radio's page into the package where that is possible; everything else stands in pyproject.toml.
+"""Builds the web page into the package where possible. All other settings are in pyproject.toml.
 
-The page is TypeScript (`web/`) and needs Node. Without it, without the registry, or with PLAYBACH_NO_PAGE=1
-the package is installed without the page, and `playbach serve` says the one command that builds it. Installing never
-fails of it.
+The page is written in TypeScript (`web/`), and building it needs Node. Without Node or the npm registry, or with
+PLAYBACH_NO_PAGE=1, the package is installed without the page, and `playbach serve` shows the command that builds it.
+An installation never fails because of the page. Source archives and wheels both contain the built page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
 WEB, PAGE = HERE / "web", HERE / "src" / "playbach" / "server" / "page" / "index.html"
@@ -54,5 +55,11 @@ class BuildWithPage(build_py):
         super().run()
 
 
+class SdistWithPage(sdist):
+    def run(self) -> None:
+        build_page()
+        super().run()
+
+
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildWithPage})
+    setup(cmdclass={"build_py": BuildWithPage, "sdist": SdistWithPage})
