@@ -67,9 +67,9 @@ def run(what: str, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str
 
 
 def version_of(root: Path) -> str:
-    found = re.search(r'^__version__ = "([^"]+)"$', (root / "src/playbach/_version.py").read_text("utf-8"), re.M)
+    found = re.search(r'^__version__ = "([^"]+)"$', (root / "src/playbach/system/version.py").read_text("utf-8"), re.M)
     if found is None:
-        raise Failure("src/playbach/_version.py: no __version__")
+        raise Failure("src/playbach/system/version.py: no __version__")
     return found[1]
 
 
@@ -82,7 +82,7 @@ def check_changelog(text: str, version: str) -> None:
                 raise Failure(f"CHANGELOG.md: entries under Unreleased; move them to a section [{version}]")
             continue
         if name != version:
-            raise Failure(f"CHANGELOG.md: the topmost version is {name}, but _version.py says {version}")
+            raise Failure(f"CHANGELOG.md: the topmost version is {name}, but version.py says {version}")
         try:
             datetime.date.fromisoformat(date or "")
         except ValueError as error:
@@ -96,7 +96,7 @@ def check_tree(version: str) -> None:
     if changed:
         raise Failure(f"the working tree is not clean: {len(changed)} changed files, as {changed[0][3:]}")
     if run("git tag", "git", "tag", "--list", f"v{version}").strip():
-        raise Failure(f"v{version} is tagged already; raise the version in src/playbach/_version.py")
+        raise Failure(f"v{version} is tagged already; raise the version in src/playbach/system/version.py")
 
 
 def sources() -> list[str]:
