@@ -1,7 +1,7 @@
-"""A real browser at a real radio: `playbach serve` on a free port, Debian's Chromium, headless, without a network.
+"""Fixtures for tests in a real browser: `playbach serve` on a free port, and Debian's Chromium, headless and offline.
 
-What the tests hear is taken from the page's own audio, just before it leaves for the speakers. Where Chromium,
-Playwright, the server's packages or the built page are missing, the tests are skipped, and say what is.
+The tests measure the page's audio just before it reaches the speakers. If Chromium, Playwright, the server's packages
+or the built page are missing, the tests are skipped with that reason.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 
 import pytest
 
-# Loopback, but none of the names that make the server refuse others.
+# A loopback address other than 127.0.0.1, so that the server accepts any host name.
 HOST = "127.0.0.2"
-# By name it is an address like any in the house: browsers give it no AudioWorklet.
+# To the browser this name is an insecure origin, like any address on a local network: it has no AudioWorklet.
 PLAIN_NAME = "radio.test"
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --autoplay-policy=document-user-activation-required "
     f"--host-resolver-rules=MAP~{PLAIN_NAME}~{HOST}"
 )
-BLOCK = 1024  # samples of which one loudness is taken
+BLOCK = 1024  # samples per measured level
 TAP = """
 (() => {
   const connect = AudioNode.prototype.connect;
@@ -36,14 +36,14 @@ TAP = """
     if (to instanceof AudioDestinationNode) {
       const tap = new AnalyserNode(this.context, { fftSize: 32768 });
       connect.call(this, tap);
-      window.loudness = () => {
+      window.levels = () => {
         const samples = new Float32Array(tap.fftSize);
         tap.getFloatTimeDomainData(samples);
-        const loud = [];
+        const levels = [];
         for (let at = 0; at < samples.length; at += BLOCK) {
-          loud.push(Math.hypot(...samples.subarray(at, at + BLOCK)) / Math.sqrt(BLOCK));
+          levels.push(Math.hypot(...samples.subarray(at, at + BLOCK)) / Math.sqrt(BLOCK));
         }
-        return { rate: this.context.sampleRate, loud };
+        return { rate: this.context.sampleRate, levels };
       };
     }
     return connect.call(this, to, ...rest);
@@ -53,14 +53,14 @@ TAP = """
 
 
 @pytest.fixture(scope="session")
-def radio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a radio with a station and the shipped model."""
+def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server with a station and the shipped model."""
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
     from playbach.server import page
 
     if not page.files():
         pytest.skip(f"the page has not been built ({page.BUILD})")
-    log = tmp_path_factory.mktemp("radio") / "log"
+    log = tmp_path_factory.mktemp("server") / "log"
     with serving(log) as port:
         yield port
 
@@ -72,9 +72,9 @@ def serving(log: Path, port: int = 0) -> Iterator[int]:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         assert server.stdout is not None
-        told = server.stdout.readline()
-        assert told.startswith(f"http://{HOST}:"), f"{told}{log.read_text()}"
-        yield int(told.rstrip("/\n").rpartition(":")[2])
+        line = server.stdout.readline()
+        assert line.startswith(f"http://{HOST}:"), f"{line}{log.read_text()}"
+        yield int(line.rstrip("/\n").rpartition(":")[2])
     finally:
         server.terminate()
         server.communicate(timeout=20)
@@ -94,7 +94,7 @@ def chromium() -> Iterator[Any]:
 
 
 class Listener:
-    """Somebody with the page open. What the server sends is in `frames`, what they hear is asked for."""
+    """The page in a browser, with the WebSocket messages that it received (`frames`) and sent (`sent`)."""
 
     def __init__(self, browser: Any, address: str, fragment: str, given: dict[str, Any]) -> None:
         self.context = browser.new_context(**given)
@@ -105,55 +105,55 @@ class Listener:
         self.faults: list[str] = []
         self.page.set_default_timeout(15_000)
         self.page.add_init_script(TAP)
-        self.page.on("websocket", self._listen)
+        self.page.on("websocket", self._record_messages)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        self.page.on("console", self._read)
-        self.page.on("request", self._watch)
+        self.page.on("console", self._check_console)
+        self.page.on("request", self._check_request)
         self.page.goto(address + fragment)
         self.page.wait_for_selector("#play:enabled")
 
-    def _listen(self, socket: Any) -> None:
+    def _record_messages(self, socket: Any) -> None:
         socket.on("framereceived", lambda text: self.frames.append(json.loads(text)))
         socket.on("framesent", lambda text: self.sent.append(json.loads(text)))
 
-    def _read(self, message: Any) -> None:
-        # What a header is not worth on a plain-HTTP address is told as an error, but is none.
+    def _check_console(self, message: Any) -> None:
+        # On plain HTTP, Chromium reports this ignored header as an error.
         if message.type == "error" and "Opener-Policy header has been ignored" not in message.text:
             self.faults.append(f"console: {message.text}")
 
-    def _watch(self, request: Any) -> None:
+    def _check_request(self, request: Any) -> None:
         if not request.url.startswith((self.address, f"blob:{self.address}")):
             self.faults.append(f"a request for {request.url}")
 
-    def until(self, holds: Callable[[], Any], what: str, seconds: float = 40) -> Any:
-        """What `holds` gives, as soon as that is anything."""
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+        """Waits until `condition` returns a true value, and returns it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if found := holds():
+            if found := condition():
                 return found
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"{what}: waited in vain; the page says {self.said()!r}")
+        raise AssertionError(f"waited {seconds} s for {what}; the page's status is {self.status()!r}")
 
-    def said(self) -> str:
+    def status(self) -> str:
         return str(self.page.inner_text("#status"))
 
-    def heard(self) -> tuple[int, list[float]]:
-        """The sampling rate, and the loudness (RMS) of each 1,024 samples of the last 0.7 s."""
-        found = self.page.evaluate("window.loudness?.() ?? { rate: 44100, loud: [] }")
-        return found["rate"], found["loud"]
+    def levels(self) -> tuple[int, list[float]]:
+        """The sampling rate, and the RMS level of each 1,024 samples of the last 0.7 s."""
+        found = self.page.evaluate("window.levels?.() ?? { rate: 44100, levels: [] }")
+        return found["rate"], found["levels"]
 
     def sounds(self, above: float = 0.004) -> bool:
-        return max(self.heard()[1], default=0.0) > above
+        return max(self.levels()[1], default=0.0) > above
 
     def longest_silence(self, seconds: float, below: float = 1e-3) -> float:
-        """Seconds of the longest silence while listening for so long, from when there has been sound for 0.7 s."""
+        """The longest silence in the next `seconds`, in seconds. Call it once there is sound."""
         self.page.wait_for_timeout(800)
         longest, end = 0.0, time.monotonic() + seconds
         while time.monotonic() < end:
-            rate, loud = self.heard()
+            rate, levels = self.levels()
             quiet = 0
-            for value in loud:
-                quiet = quiet + 1 if value < below else 0
+            for level in levels:
+                quiet = quiet + 1 if level < below else 0
                 longest = max(longest, quiet * BLOCK / rate)
             self.page.wait_for_timeout(400)
         assert not math.isnan(longest)
@@ -168,13 +168,13 @@ class Listener:
 
 
 @pytest.fixture
-def listener(chromium: Any, radio: int) -> Iterator[Callable[..., Listener]]:
-    """Opens pages; at the end none of them may have had an error, or asked anybody but its own server."""
+def listener(chromium: Any, server_port: int) -> Iterator[Callable[..., Listener]]:
+    """Opens pages. Afterwards, none of them may have had an error or made a request to another server."""
     opened: list[Listener] = []
     with ExitStack() as stack:
 
         def open_page(fragment: str = "", host: str = HOST, **context: Any) -> Listener:
-            address = f"http://{host}:{radio}/"
+            address = f"http://{host}:{server_port}/"
             opened.append(Listener(chromium, address, fragment, context))
             stack.callback(opened[-1].context.close)
             return opened[-1]

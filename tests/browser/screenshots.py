@@ -1,7 +1,7 @@
-"""Pictures of the radio's page, to be looked at, on a phone and on a desktop, in light and dark, at rest and playing:
-`python tests/browser/screenshots.py FOLDER` plays a piece at a radio of its own.
+"""Takes screenshots of the radio's page: on a phone and a desktop, in light and dark, stopped and playing.
 
-Not a test; it needs what the tests in a browser need.
+Run `python tests/browser/screenshots.py FOLDER`. This is not a test, but needs the same packages and programs as the
+tests in a browser. It starts a server of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conftest import FLAGS, HOST, Listener, serving
 
 SIZES = {"phone": (360, 740, 2), "desktop": (1280, 900, 1)}
 PIECE = "#model=bach-chorales&seed=12&changes=0:1:temperature:1.1"
-PLAYED = "bar 4 of"
+UNTIL = "bar 4 of"
 
 
 def main(folder: Path) -> None:
@@ -29,16 +29,16 @@ def main(folder: Path) -> None:
             size = {"width": width, "height": height}
             given = {"viewport": size, "color_scheme": scheme, "device_scale_factor": scale}
             address, path = f"http://{HOST}:{port}/", folder / f"{device}-{scheme}"
-            resting = Listener(browser, address, "", given)
-            resting.page.screenshot(path=f"{path}-rest.png")
-            resting.context.close()
+            stopped = Listener(browser, address, "", given)
+            stopped.page.screenshot(path=f"{path}-stopped.png")
+            stopped.context.close()
             shoot(Listener(browser, address, PIECE, given), path)
         browser.close()
 
 
 def shoot(listener: Listener, path: Path) -> None:
     listener.play()
-    listener.until(lambda: PLAYED in listener.page.inner_text("#piece"), "the fourth bar", 60)
+    listener.until(lambda: UNTIL in listener.page.inner_text("#position"), "the fourth bar", 60)
     listener.page.wait_for_timeout(900)
     listener.page.screenshot(path=f"{path}.png")
     listener.page.screenshot(path=f"{path}-whole.png", full_page=True)

@@ -1,4 +1,4 @@
-"""The radio's page, as people use it: heard, seen, typed at, shared. See conftest.py for how."""
+"""Tests of the radio's page in a browser: its sound, its views, its controls and its share links."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 
 
 @pytest.mark.parametrize(
-    ("host", "way"), [("127.0.0.2", "AudioWorklet"), ("radio.test", "main thread")], ids=["secure", "plain"]
+    ("host", "renderer"), [("127.0.0.2", "AudioWorklet"), ("radio.test", "main thread")], ids=["secure", "plain"]
 )
-def test_a_tap_makes_music_without_a_gap(listener: Open, host: str, way: str) -> None:
+def test_play_makes_music_without_gaps(listener: Open, host: str, renderer: str) -> None:
     page = listener("#model=bach-chorales&seed=3", host=host)
-    assert page.page.evaluate("window.isSecureContext") == (way == "AudioWorklet")
+    assert page.page.evaluate("window.isSecureContext") == (renderer == "AudioWorklet")
     page.page.select_option("#instrument", label="Church Organ")
-    assert page.heard()[1] == [] or not page.sounds()
+    assert page.levels()[1] == [] or not page.sounds()
     page.play()
     assert page.longest_silence(4) < 0.15
-    assert way in page.page.inner_text("#way")
+    assert renderer in page.page.inner_text("#renderer")
     page.page.click("#play")
     page.until(lambda: not page.sounds(1e-4), "silence after a pause")
     assert page.page.get_attribute("#play", "aria-label") == "Play"
 
 
-def test_knobs_turned_by_keyboard_change_what_arrives_and_what_is_heard(listener: Open) -> None:
+def test_the_keyboard_changes_the_controls_and_the_music(listener: Open) -> None:
     page = listener()
     page.page.focus("#play")
     page.page.keyboard.press("Enter")
-    page.page.focus("#tempo")  # at once, before the server has said a word
+    page.page.focus("#tempo")  # at once, before the server has answered
     for _ in range(12):
         page.page.keyboard.press("ArrowRight")
     wanted = page.page.locator("#tempo").evaluate("slider => slider.valueAsNumber")
-    page.until(lambda: wanted in asked_tempos(page), "the change")
+    page.until(lambda: wanted in requested_tempos(page), "the change")
     page.until(page.sounds, "sound")
     page.until(lambda: page.bars()[-1]["tempos"][0][2] == wanted, "a bar in the new tempo")
     page.page.focus("#temperature")
@@ -55,12 +55,12 @@ def test_knobs_turned_by_keyboard_change_what_arrives_and_what_is_heard(listener
     page.until(lambda: not page.sounds(1e-4), "silence at volume 0")
 
 
-def test_the_download_is_what_was_heard(listener: Open) -> None:
+def test_the_download_holds_what_was_heard(listener: Open) -> None:
     page = listener("#model=bach-chorales&seed=11&tempo=180")
     page.play()
-    page.until(lambda: "bar 2 of" in page.page.inner_text("#piece"), "the second bar")
+    page.until(lambda: "bar 2 of" in page.page.inner_text("#position"), "the second bar")
     page.page.select_option("#instrument", label="Harpsichord")
-    page.until(lambda: "bar 3 of" in page.page.inner_text("#piece"), "the third bar")
+    page.until(lambda: "bar 3 of" in page.page.inner_text("#position"), "the third bar")
     with page.page.expect_download() as download:
         page.page.click("#download")
     name, data = download.value.suggested_filename, Path(download.value.path()).read_bytes()
@@ -71,8 +71,8 @@ def test_the_download_is_what_was_heard(listener: Open) -> None:
     assert [track.name for track in score.tracks] == [voice["name"] for voice in voices]
     for voice, track in enumerate(score.tracks):
         heard = sorted((n.time, n.duration, n.pitch, n.velocity) for n in track.notes)
-        told = sorted((n["tick"], n["ticks"], n["pitch"], n["velocity"]) for n in sent if n["voice"] == voice)
-        assert heard == told[: len(heard)] and len(heard) > 3
+        sent_notes = sorted((n["tick"], n["ticks"], n["pitch"], n["velocity"]) for n in sent if n["voice"] == voice)
+        assert heard == sent_notes[: len(heard)] and len(heard) > 3
     file = mido.MidiFile(file=io.BytesIO(data))
     assert (file.type, file.ticks_per_beat, len(file.tracks)) == (1, 480, 1 + len(voices))
     for track in file.tracks[1:]:
@@ -81,7 +81,7 @@ def test_the_download_is_what_was_heard(listener: Open) -> None:
     assert json.loads(marker.removeprefix("playbach "))["seed"] == 11
 
 
-def test_a_shared_link_plays_the_same_notes_with_what_was_turned(listener: Open) -> None:
+def test_a_share_link_plays_the_same_notes_with_the_same_changes(listener: Open) -> None:
     first = listener("#model=bach-chorales&seed=6&tempo=150")
     first.play()
     first.page.select_option("#instrument", label="Oboe")
@@ -98,20 +98,20 @@ def test_a_shared_link_plays_the_same_notes_with_what_was_turned(listener: Open)
     first.page.click("#share")
     link = first.page.input_value("#link")
     second = listener(link.removeprefix(first.address))
-    assert "shared" in second.said()
+    assert "shared" in second.status()
     second.play()
-    ours = music(first)
-    turned = next(key for key in sorted(ours) if wanted in tempos({key: ours[key]}))
-    bars = [key for key in sorted(ours) if key <= (turned[0], turned[1] + 1)]
+    original = music(first)
+    changed = next(key for key in sorted(original) if wanted in tempos({key: original[key]}))
+    bars = [key for key in sorted(original) if key <= (changed[0], changed[1] + 1)]
     second.until(lambda: set(bars) <= set(music(second)) and wanted in tempos(music(second)), "the same bars")
-    assert {key: music(second)[key] for key in bars} == {key: ours[key] for key in bars}
+    assert {key: music(second)[key] for key in bars} == {key: original[key] for key in bars}
     second.until(lambda: second.page.input_value("#instrument") == str(instruments.program("oboe")), "the oboe")
 
 
-def asked_tempos(page: Any) -> list[float | None]:
-    """Those that the server has heard of: with the start, where that was not yet sent, or as a change."""
-    begun = [frame["tempo"] for frame in page.frames if frame["type"] == "stream"]
-    return begun + [value for _, _, knob, value in changes(page) if knob == "tempo"]
+def requested_tempos(page: Any) -> list[float | None]:
+    """The tempos that the server has acknowledged, in its `stream` message or as changes."""
+    initial = [frame["tempo"] for frame in page.frames if frame["type"] == "stream"]
+    return initial + [value for _, _, parameter, value in changes(page) if parameter == "tempo"]
 
 
 def changes(page: Any) -> list[list[Any]]:
@@ -123,7 +123,7 @@ def tempos(bars: dict[Any, tuple[Any, Any]]) -> set[float]:
 
 
 def music(page: Any) -> dict[tuple[int, int], tuple[Any, Any]]:
-    """Tempos and notes of each bar, as they were sent last."""
+    """The tempos and notes of each bar, as last sent."""
     return {
         (bar["piece"], bar["bar"]): (
             tuple((tick, qpm) for tick, _, qpm in bar["tempos"]),
@@ -133,9 +133,9 @@ def music(page: Any) -> dict[tuple[int, int], tuple[Any, Any]]:
     }
 
 
-def test_a_phone_at_the_station(listener: Open) -> None:
+def test_a_phone_plays_the_station(listener: Open) -> None:
     page = listener(**PHONE)
-    page.page.tap("text=The station")
+    page.page.tap("text=Shared station")
     page.until(page.sounds, "the station")
     assert page.sent[0] == {"type": "join"}
     assert page.page.is_disabled("#tempo") and page.page.is_disabled("#seed") and page.page.is_disabled("#next")
@@ -143,10 +143,10 @@ def test_a_phone_at_the_station(listener: Open) -> None:
     assert page.page.evaluate("document.documentElement.scrollWidth") == 360
     for button in page.page.locator("button:visible, select:visible").all():
         assert button.bounding_box()["height"] >= 40, button.inner_text()
-    assert page.page.get_attribute("#another a", "href") == "./live.mp3"
+    assert page.page.get_attribute("#mp3-link a", "href") == "./live.mp3"
 
 
-def test_everything_has_a_name_and_the_keyboard_reaches_it(listener: Open) -> None:
+def test_every_control_has_a_name_and_is_reached_by_keyboard(listener: Open) -> None:
     page = listener()
     page.play()
     reached = set()
@@ -155,49 +155,49 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(listener: Open) -> No
         page.page.keyboard.press("Tab")
         reached.add(page.page.evaluate("document.activeElement.id || document.activeElement.name || ''"))
         ring = page.page.evaluate(
-            "e => { const at = document.activeElement; const ring = at.name == 'source' ? at.nextElementSibling : at;"
+            "e => { const at = document.activeElement; const ring = at.name == 'stream' ? at.nextElementSibling : at;"
             " return at === document.body || getComputedStyle(ring).outlineStyle !== 'none' }", None
         )  # fmt: skip
         assert ring, f"no focus ring at {reached}"
-    assert reached >= {"source", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
+    assert reached >= {"stream", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
     for role, name in [("slider", "Tempo"), ("slider", "Temperature"), ("slider", "Volume"), ("textbox", "Seed"),
-                       ("combobox", "Instrument"), ("radio", "The station"), ("button", "Pause"),
-                       ("img", "Piano roll"), ("link", "Listen with another player")]:  # fmt: skip
+                       ("combobox", "Instrument"), ("radio", "Shared station"), ("button", "Pause"),
+                       ("img", "Piano roll"), ("link", "Listen to the station as MP3")]:  # fmt: skip
         assert page.page.get_by_role(role, name=name).count() == 1, (role, name)
     assert page.page.locator("#instrument option").count() == 129
     page.page.locator("h1").click()
     page.page.keyboard.press(" ")
-    page.until(lambda: page.page.get_attribute("#play", "aria-label") == "Play", "the space bar's pause")
+    page.until(lambda: page.page.get_attribute("#play", "aria-label") == "Play", "the pause by space bar")
 
 
-def test_a_lost_connection_is_told_and_taken_up_where_it_broke(listener: Open) -> None:
+def test_a_lost_connection_is_shown_and_resumed_where_it_broke(listener: Open) -> None:
     page = listener()
     sockets: list[Any] = []
 
-    def between(socket: Any) -> None:
+    def forward(socket: Any) -> None:
         sockets.append(socket)
         socket.connect_to_server()
 
-    page.page.route_web_socket("**/ws", between)
+    page.page.route_web_socket("**/ws", forward)
     page.page.reload()
     page.page.wait_for_selector("#play:enabled")
     page.page.select_option("#instrument", label="Church Organ")
     page.play()
-    asked, had = len(page.sent), page.bars()
+    requests, bars = len(page.sent), page.bars()
     sockets[-1].close(code=4408)
-    page.until(lambda: "Trying again" in page.said(), "a word about it")
-    page.until(lambda: len(page.sent) > asked, "another try")
-    again, last = page.sent[asked], had[-1]
-    place = (last["piece"] + 1, None) if last["last"] else (last["piece"], last["bar"] + 1)
-    assert (again["type"], again["piece"], again.get("bar")) == ("start", *place)
-    page.until(lambda: page.said() == "Playing", "music again")
-    assert page.longest_silence(2) < 0.15, "the break is not heard"
+    page.until(lambda: "Reconnecting" in page.status(), "the message")
+    page.until(lambda: len(page.sent) > requests, "the next request")
+    request, last = page.sent[requests], bars[-1]
+    position = (last["piece"] + 1, None) if last["last"] else (last["piece"], last["bar"] + 1)
+    assert (request["type"], request["piece"], request.get("bar")) == ("start", *position)
+    page.until(lambda: page.status() == "Playing", "the music to resume")
+    assert page.longest_silence(2) < 0.15, "the interruption can be heard"
 
 
 def test_the_roll_shows_the_notes_in_their_voices_colours(listener: Open) -> None:
     page = listener()
     page.play()
-    page.until(lambda: len(page.page.locator("#choices .taken").all()) == 4, "four voices' choices")
+    page.until(lambda: len(page.page.locator("#choices .chosen").all()) == 4, "four voices' choices")
     colours = page.page.evaluate(
         """() => {
           const canvas = document.getElementById("roll");
@@ -210,5 +210,5 @@ def test_the_roll_shows_the_notes_in_their_voices_colours(listener: Open) -> Non
         }"""
     )
     assert colours > 500
-    shares = page.page.locator("#choices li .share-of").all_inner_texts()
-    assert all(share == "" or share.endswith("%") for share in shares) and any(shares)
+    probabilities = page.page.locator("#choices li .probability").all_inner_texts()
+    assert all(text == "" or text.endswith("%") for text in probabilities) and any(probabilities)

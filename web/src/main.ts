@@ -1,18 +1,18 @@
-/* The entry: asks the server which models and instruments it has, and shows the page. */
+/* The entry point: asks the server for its models and instruments, and starts the page. */
 
-import { address, Page } from "./page/page";
+import { element } from "./page/element";
+import { Page, serverUrl } from "./page/page";
 import type { ModelsInfo } from "./protocol/messages";
 
-async function json(path: string): Promise<unknown> {
-  const answer = await fetch(address(path));
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+async function fetchJson(path: string): Promise<unknown> {
+  const response = await fetch(serverUrl(path));
+  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  return response.json();
 }
 
-Promise.all([json("api/models"), json("api/instruments")]).then(
-  ([info, instruments]) => new Page(info as ModelsInfo, instruments as string[]),
+Promise.all([fetchJson("api/models"), fetchJson("api/instruments")]).then(
+  ([models, instruments]) => new Page(models as ModelsInfo, instruments as string[]),
   () => {
-    const status = document.getElementById("status");
-    if (status) status.textContent = "The radio does not answer. Reload the page in a moment.";
+    element("status").textContent = "The server does not respond. Try reloading the page in a moment.";
   },
 );

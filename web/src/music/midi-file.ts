@@ -1,7 +1,5 @@
-/* Writes notes as a standard MIDI file, format 1: a first track with tempos, meters and a marker, then a track for each
-   voice with its name, its instrument and its notes. Ticks in, bytes out.
-
-   Knows nothing of the page, of sound, or of how the notes came to be. */
+/* Writes a standard MIDI file of format 1: a first track with the tempos, the meters and a marker, then one track for each
+   voice with its name, its instrument and its notes. Times are in ticks. */
 
 export interface FileNote {
   readonly tick: number;
@@ -25,7 +23,7 @@ export interface MidiFile {
   readonly tracks: readonly FileTrack[];
 }
 
-/** At one tick what is lower comes first: a note must end before the same pitch begins again. */
+/** The order of messages at the same tick: a note must end before the same pitch begins again. */
 const enum Order {
   Meta,
   Program,
@@ -39,23 +37,23 @@ interface Message {
   readonly bytes: readonly number[];
 }
 
-const DRUMS = 9;
-const SLOWEST_TEMPO = 0xffffff; // microseconds per quarter in three bytes
+const DRUM_CHANNEL = 9;
+const SLOWEST_TEMPO = 0xffffff; // microseconds per quarter note: the most that three bytes hold
 
 export function writeMidi(file: MidiFile): Uint8Array<ArrayBuffer> {
-  const tracks = [conductor(file), ...file.tracks.map(voice)];
+  const tracks = [conductorTrack(file), ...file.tracks.map(voiceTrack)];
   const header = [...ascii("MThd"), ...int(6, 4), ...int(1, 2), ...int(tracks.length, 2), ...int(file.ticksPerQuarter, 2)];
   return Uint8Array.from([...header, ...tracks.flat()]);
 }
 
-/** The channel of a track; one is General MIDI's for drums. */
+/** The MIDI channel of a track. General MIDI reserves one channel for drums. */
 export function midiChannel(track: number, drums = false): number {
-  if (drums) return DRUMS;
+  if (drums) return DRUM_CHANNEL;
   const channel = track % 15;
-  return channel < DRUMS ? channel : channel + 1;
+  return channel < DRUM_CHANNEL ? channel : channel + 1;
 }
 
-function conductor(file: MidiFile): number[] {
+function conductorTrack(file: MidiFile): number[] {
   const messages: Message[] = [meta(0, 0x06, utf8(file.marker))];
   for (const { tick, numerator, denominator } of file.meters) {
     messages.push(meta(tick, 0x58, [numerator, Math.round(Math.log2(denominator)), 24, 8]));
@@ -66,7 +64,7 @@ function conductor(file: MidiFile): number[] {
   return chunk(messages);
 }
 
-function voice(track: FileTrack): number[] {
+function voiceTrack(track: FileTrack): number[] {
   const { channel } = track;
   const messages: Message[] = [meta(0, 0x03, utf8(track.name))];
   messages.push({ tick: 0, order: Order.Program, bytes: [0xc0 | channel, track.program & 127] });
@@ -80,26 +78,28 @@ function voice(track: FileTrack): number[] {
 
 function chunk(messages: Message[]): number[] {
   const body: number[] = [];
-  let at = 0;
+  let previous = 0;
   for (const message of messages.sort((a, b) => a.tick - b.tick || a.order - b.order)) {
-    body.push(...variable(message.tick - at), ...message.bytes);
-    at = message.tick;
+    body.push(...variableLength(message.tick - previous), ...message.bytes);
+    previous = message.tick;
   }
   body.push(0, 0xff, 0x2f, 0);
   return [...ascii("MTrk"), ...int(body.length, 4), ...body];
 }
 
+/** A meta event. */
 function meta(tick: number, type: number, data: readonly number[]): Message {
-  return { tick, order: Order.Meta, bytes: [0xff, type, ...variable(data.length), ...data] };
+  return { tick, order: Order.Meta, bytes: [0xff, type, ...variableLength(data.length), ...data] };
 }
 
-/** A number in groups of seven bits, the high bit set on all but the last. */
-function variable(value: number): number[] {
+/** A number in bytes of seven bits each, with the high bit set in all but the last. */
+function variableLength(value: number): number[] {
   const bytes = [value & 127];
   for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) bytes.unshift(128 | (rest & 127));
   return bytes;
 }
 
+/** A big-endian integer of so many bytes. */
 function int(value: number, bytes: number): number[] {
   return Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** (bytes - 1 - i)) & 255);
 }

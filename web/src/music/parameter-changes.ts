@@ -1,33 +1,31 @@
-/* The knobs that were turned, as the server recorded them: what a share link and a lost connection need.
+/* The listener's parameter changes, as the server recorded them. Share links and reconnections need them. */
 
-   Knows nothing of the page or of links. */
+import { LIMITS, type Parameter, type ParameterChange } from "../protocol/messages";
 
-import { LIMITS, type Change } from "../protocol/messages";
-
-/** With one more: a second change of one knob in one bar takes the first one's place. */
-export function withChange(changes: readonly Change[], added: Change): readonly Change[] {
-  const [piece, bar, knob] = added;
-  return [...changes.filter((c) => !(c[0] === piece && c[1] === bar && c[2] === knob)), added];
+/** Adds a change. It replaces an earlier change of the same parameter in the same bar. */
+export function withChange(changes: readonly ParameterChange[], added: ParameterChange): readonly ParameterChange[] {
+  const [piece, bar, parameter] = added;
+  return [...changes.filter((c) => !(c[0] === piece && c[1] === bar && c[2] === parameter)), added];
 }
 
-/** What pieces from `piece` on still hear of them: of earlier pieces the last turn of each knob, save lengths, which hold
- *  for one piece only. */
-export function since(changes: readonly Change[], piece: number): readonly Change[] {
+/** The changes that affect the pieces from `piece` on: the last earlier change of each parameter, and all later ones. A
+ *  change of length affects its own piece only. */
+export function changesFrom(changes: readonly ParameterChange[], piece: number): readonly ParameterChange[] {
   const earlier = changes.filter((c) => c[0] < piece && c[2] !== "length");
-  const kept = earlier.filter((c, i) => !earlier.slice(i + 1).some((later) => later[2] === c[2]));
-  return [...kept, ...changes.filter((c) => c[0] >= piece)].slice(-LIMITS.changes);
+  const latest = earlier.filter((c, i) => !earlier.slice(i + 1).some((later) => later[2] === c[2]));
+  return [...latest, ...changes.filter((c) => c[0] >= piece)].slice(-LIMITS.changes);
 }
 
-/** A knob's value where the music is now; undefined where it was never turned. */
-export function inForce(
-  changes: readonly Change[],
-  knob: Change[2],
+/** The value of a parameter in a bar; undefined if it has not been changed. */
+export function valueAt(
+  changes: readonly ParameterChange[],
+  parameter: Parameter,
   piece: number,
   bar: number,
 ): number | null | undefined {
   let value: number | null | undefined;
   for (const [p, b, name, to] of changes) {
-    if (name === knob && (p < piece || (p === piece && b <= bar))) value = to;
+    if (name === parameter && (p < piece || (p === piece && b <= bar))) value = to;
   }
   return value;
 }

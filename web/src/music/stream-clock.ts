@@ -1,58 +1,57 @@
-/* How the stream's seconds lie on the audio clock. They are laid beside each other once, at the first bar; two clocks of two
-   machines then drift apart by some hundredths of a second an hour, which is mended in the breath between two pieces, where
-   nobody hears it. Also a clock for the eye, since the audio clock moves in steps.
+/* Converts between stream time and audio time, both in seconds. The two are aligned once, at the first bar. Afterwards the
+   clocks of the server and of this device drift apart by some hundredths of a second an hour; that drift is corrected in the
+   silence between two pieces, where it cannot be heard. */
 
-   Knows nothing of messages or notes. All times are in seconds. */
-
-const SAMPLES = 12; // bars, of which the one that travelled fastest counts
-const INAUDIBLE = 0.02;
-const MOST_MENDED = 0.5; // in one breath
+const SAMPLES = 12; // bars, of which the one that arrived fastest counts
+const NEGLIGIBLE_DRIFT = 0.02; // seconds
+const LARGEST_CORRECTION = 0.5; // seconds, in one silence
 
 export class StreamClock {
-  private offset = Number.NaN; // audio time - stream time, as it is played
-  private wanted = Number.NaN; // offset - (audio time - the server's now), at the beginning
-  private samples: number[] = [];
+  private offset = Number.NaN; // audio time - stream time
+  private initialLag = Number.NaN; // how far playback was behind the server's clock when the clocks were aligned
+  private samples: number[] = []; // audio time - server time, of the latest bars
 
-  get laid(): boolean {
+  get aligned(): boolean {
     return !Number.isNaN(this.offset);
   }
 
-  /** From here on the stream's second `at` is heard at the audio clock's second `audio`. */
-  lay(at: number, audio: number): void {
-    this.offset = audio - at;
+  /** From now on the stream time `stream` is played at the audio time `audio`. */
+  align(stream: number, audio: number): void {
+    this.offset = audio - stream;
     this.samples = [];
-    this.wanted = Number.NaN;
+    this.initialLag = Number.NaN;
   }
 
-  toAudio(at: number): number {
-    return at + this.offset;
+  toAudio(stream: number): number {
+    return stream + this.offset;
   }
 
   toStream(audio: number): number {
     return audio - this.offset;
   }
 
-  /** The server's stream clock, `now`, came in at `audio`: late by the way it took, which is never less than nothing. */
-  observe(now: number, audio: number): void {
-    this.samples.push(audio - now);
+  /** Records that the server sent a message at its stream time `server`, and that it arrived at the audio time `audio`. */
+  observe(server: number, audio: number): void {
+    this.samples.push(audio - server);
     if (this.samples.length > SAMPLES) this.samples.shift();
-    if (Number.isNaN(this.wanted)) this.wanted = this.offset - (audio - now);
-    else if (this.samples.length < SAMPLES) this.wanted = Math.max(this.wanted, this.offset - (audio - now));
+    const lag = this.offset - (audio - server);
+    if (Number.isNaN(this.initialLag)) this.initialLag = lag;
+    else if (this.samples.length < SAMPLES) this.initialLag = Math.max(this.initialLag, lag);
   }
 
-  /** Everything from here on is heard later by so much: what came was too late. */
+  /** Plays everything from now on later, since a bar arrived too late. */
   delay(seconds: number): void {
     this.offset += seconds;
   }
 
-  /** To be called between two pieces: closes the gap that has opened between the clocks, as far as that is inaudible.
-   *  Gives the seconds by which what follows is moved. */
-  mend(): number {
+  /** Corrects the drift between the clocks. To be called between two pieces.
+   *  @returns the seconds by which the music that follows is delayed. */
+  correctDrift(): number {
     if (this.samples.length < SAMPLES) return 0;
-    const drift = Math.min(...this.samples) + this.wanted - this.offset;
-    if (Math.abs(drift) < INAUDIBLE) return 0;
-    const moved = Math.max(-MOST_MENDED, Math.min(MOST_MENDED, drift));
-    this.offset += moved;
-    return moved;
+    const drift = Math.min(...this.samples) + this.initialLag - this.offset;
+    if (Math.abs(drift) < NEGLIGIBLE_DRIFT) return 0;
+    const correction = Math.max(-LARGEST_CORRECTION, Math.min(LARGEST_CORRECTION, drift));
+    this.offset += correction;
+    return correction;
   }
 }

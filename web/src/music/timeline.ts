@@ -1,11 +1,9 @@
-/* The music that is known: pieces, and bars in their order with their times on the audio clock, from a while back until as far
-   ahead as the server has sent. A bar that comes again takes the place of all from there on.
-
-   Knows messages; knows nothing of sockets, of sound, or of how it is drawn. */
+/* The pieces and bars that the server has sent, with their times on the audio clock: from some time ago until as far ahead as
+   is known. A bar that is sent again replaces itself and everything after it. */
 
 import type { BarMessage, Choice, EndMessage, PieceMessage } from "../protocol/messages";
 
-/** A note with its audio time. `seconds` and `ticks` may still change as long as it sounds. `sent`: the synthesiser has it. */
+/** A note with its audio time. `ticks` and `seconds`, its length, may change while it sounds. */
 export interface Note {
   readonly voice: number;
   readonly pitch: number;
@@ -15,7 +13,8 @@ export interface Note {
   readonly chosen: readonly Choice[];
   ticks: number;
   seconds: number;
-  sent: boolean;
+  /** Whether the synthesiser has received it. */
+  scheduled: boolean;
 }
 
 export interface Bar {
@@ -32,57 +31,60 @@ export interface Bar {
   readonly notes: readonly Note[];
 }
 
-export interface Placed {
-  readonly piece: PieceMessage;
-  /** Audio time of its end, as soon as it is known. */
+export interface TimelinePiece {
+  readonly message: PieceMessage;
+  /** The audio times at which the piece ends and the next one begins, once they are known. */
   end?: { readonly time: number; readonly next: number };
 }
 
 export class Timeline {
   readonly bars: Bar[] = [];
-  readonly pieces = new Map<number, Placed>();
+  readonly pieces = new Map<number, TimelinePiece>();
 
   addPiece(message: PieceMessage): void {
-    this.pieces.set(message.piece, { piece: message });
+    this.pieces.set(message.piece, { message });
   }
 
+  /** `offset` is audio time - stream time. */
   addEnd(message: EndMessage, offset: number): void {
-    const placed = this.pieces.get(message.piece);
-    if (placed) placed.end = { time: message.at + offset, next: message.next + offset };
+    const piece = this.pieces.get(message.piece);
+    if (piece) piece.end = { time: message.at + offset, next: message.next + offset };
   }
 
-  /** Gives the bars that it took the place of. `offset`: audio time - stream time. `joining`: notes that are held into this
-   *  bar are begun again, as nobody has heard their beginning. */
+  /** Adds a bar. `offset` is audio time - stream time. With `joining`, held notes whose beginning is not on the timeline
+   *  begin with this bar.
+   *  @returns the bars that it replaced. */
   addBar(message: BarMessage, offset: number, joining = false): Bar[] {
-    const forgotten = this.forget(message.piece, message.bar);
-    const notes = message.notes.map((note) => ({ ...note, time: note.at + offset, sent: false }));
+    const replaced = this.removeFrom(message.piece, message.bar);
+    const notes = message.notes.map((note) => ({ ...note, time: note.at + offset, scheduled: false }));
     for (const held of message.held) {
-      const begun = this.find(message.piece, held.voice, held.pitch, held.tick);
-      if (begun) {
-        begun.ticks = held.ticks;
-        begun.seconds = held.seconds;
+      const note = this.findNote(message.piece, held.voice, held.pitch, held.tick);
+      if (note) {
+        note.ticks = held.ticks;
+        note.seconds = held.seconds;
       } else if (joining) {
-        const late = message.at - held.at;
+        const elapsed = message.at - held.at;
         const tick = message.tick;
         notes.push({
-          ...held, velocity: 64, chosen: [], sent: false, tick, ticks: held.tick + held.ticks - tick,
-          at: message.at, time: message.at + offset, seconds: held.seconds - late,
+          ...held, velocity: 64, chosen: [], scheduled: false, tick, ticks: held.tick + held.ticks - tick,
+          at: message.at, time: message.at + offset, seconds: held.seconds - elapsed,
         });
       }
     }
     notes.sort((a, b) => a.time - b.time);
     const tempos = message.tempos.map(([tick, at, qpm]) => [tick, at + offset, qpm] as const);
     this.bars.push({ ...message, time: message.at + offset, notes, tempos });
-    return forgotten;
+    return replaced;
   }
 
-  /** Drops a bar of a piece and all that comes later. */
-  forget(piece: number, bar: number): Bar[] {
+  /** Removes a bar of a piece and everything after it.
+   *  @returns the bars that it removed. */
+  removeFrom(piece: number, bar: number): Bar[] {
     const first = this.bars.findIndex((b) => b.piece > piece || (b.piece === piece && b.bar >= bar));
     if (first < 0) return [];
-    for (const [number, placed] of this.pieces) {
+    for (const [number, found] of this.pieces) {
       if (number > piece) this.pieces.delete(number);
-      else if (number === piece) delete placed.end;
+      else if (number === piece) delete found.end;
     }
     return this.bars.splice(first);
   }
@@ -92,28 +94,28 @@ export class Timeline {
     this.pieces.clear();
   }
 
-  /** Where the music that is known ends, on the audio clock; -Infinity where there is none. */
-  get until(): number {
+  /** The audio time until which the music is known; -Infinity if there is none. */
+  get end(): number {
     const last = this.bars.at(-1);
     if (!last) return -Infinity;
     const end = last.last ? this.pieces.get(last.piece)?.end : undefined;
     return end ? end.next : last.time + last.seconds;
   }
 
-  /** The bar that sounds at a time, or in a breath the one before. */
+  /** The bar at an audio time; between two pieces, the last bar before it. */
   barAt(time: number): Bar | undefined {
     return this.bars.findLast((bar) => bar.time <= time);
   }
 
-  /** The notes of each bar that may sound in a span of time, which is to be asked with some seconds to spare. */
-  *between(from: number, to: number): Generator<{ bar: Bar; note: Note }> {
+  /** The notes that sound between two audio times, with their bars. */
+  *notesBetween(from: number, to: number): Generator<{ bar: Bar; note: Note }> {
     for (const bar of this.bars) {
       if (bar.time > to) return;
       for (const note of bar.notes) if (note.time < to && note.time + note.seconds > from) yield { bar, note };
     }
   }
 
-  /** Forgets bars of pieces before `piece` that ended before `time`. */
+  /** Removes the bars of pieces before `piece` that ended before the audio time `time`. */
   prune(piece: number, time: number): void {
     const kept = this.bars.findIndex((bar) => bar.piece >= piece || bar.time + bar.seconds >= time);
     if (kept > 0) this.bars.splice(0, kept);
@@ -121,7 +123,7 @@ export class Timeline {
     for (const number of this.pieces.keys()) if (number < first) this.pieces.delete(number);
   }
 
-  private find(piece: number, voice: number, pitch: number, tick: number): Note | undefined {
+  private findNote(piece: number, voice: number, pitch: number, tick: number): Note | undefined {
     for (let i = this.bars.length - 1; i >= 0 && this.bars[i]?.piece === piece; i--) {
       const found = this.bars[i]?.notes.find((n) => n.voice === voice && n.pitch === pitch && n.tick === tick);
       if (found) return found;

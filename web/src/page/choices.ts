@@ -1,125 +1,132 @@
-/* What the network weighed: for each voice the last note's choice as bars, with the symbols' names. Elements are made once
-   and then only changed, as notes come many times a second.
+/* The network's choices: for each voice, the last note's symbol and the alternatives, as bars. Notes arrive many times a
+   second, so the elements are created once and then only updated. */
 
-   Knows the timeline; knows nothing of the server. */
-
-import type { Choice, Voice } from "../protocol/messages";
 import type { Note, Timeline } from "../music/timeline";
+import type { Choice, Voice } from "../protocol/messages";
+import { voiceClass } from "./voice-colours";
 
-const SYMBOLS = 4; // the one that was taken, and three others
-const LOOK_BACK = 12; // seconds: no note is longer
-const NAMES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+const SYMBOLS = 4; // the chosen one and three alternatives
+const LONGEST_NOTE = 12; // seconds
+const PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"] as const;
 
-export interface Row {
+export interface RankedSymbol {
   readonly symbol: string;
   readonly probability: number;
-  readonly taken: boolean;
+  readonly chosen: boolean;
 }
 
-/** The rows of one choice, the likeliest first. Where the symbols are pitches as numbers, which the note itself gives away,
- *  they are told by name. */
-export function rows(choice: Choice, pitch: number): Row[] {
-  const [symbol, probability, others] = choice;
-  const pitches = symbol === String(pitch);
-  const all = [{ symbol, probability, taken: true }, ...others.map(([s, p]) => ({ symbol: s, probability: p, taken: false }))];
+/** The symbols of one choice, the most likely first. Where symbols are MIDI pitches, they are shown by name; they are where
+ *  the chosen symbol is the pitch of the note. */
+export function rankSymbols(choice: Choice, pitch: number): RankedSymbol[] {
+  const [symbol, probability, alternatives] = choice;
+  const arePitches = symbol === String(pitch);
+  const all = [
+    { symbol, probability, chosen: true },
+    ...alternatives.map(([name, p]) => ({ symbol: name, probability: p, chosen: false })),
+  ];
   return all
-    .map((row) => (pitches ? { ...row, symbol: pitchName(row.symbol) } : row))
+    .map((ranked) => (arePitches ? { ...ranked, symbol: pitchName(ranked.symbol) } : ranked))
     .sort((a, b) => b.probability - a.probability)
     .slice(0, SYMBOLS);
 }
 
+/** The name of a MIDI pitch, such as C4 for 60. Any other symbol is returned as it is. */
 export function pitchName(symbol: string): string {
   if (!/^\d{1,3}$/.test(symbol) || Number(symbol) > 127) return symbol;
   const pitch = Number(symbol);
-  return `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+  return `${PITCH_CLASSES[pitch % 12] ?? ""}${Math.floor(pitch / 12) - 1}`;
 }
 
-interface Line {
+/** The elements of one symbol. */
+interface Row {
   readonly element: HTMLElement;
   readonly symbol: HTMLElement;
   readonly bar: HTMLElement;
-  readonly share: HTMLElement;
+  readonly probability: HTMLElement;
 }
 
+/** The elements of one voice. */
 interface Card {
-  readonly lines: Line[][]; // of each field
+  readonly rows: Row[][]; // of each field
   shown: Note | null;
 }
 
-export class Choices {
+export class ChoicesView {
   private cards: Card[] = [];
-  private built = "";
+  private builtFor = "";
 
   constructor(
-    private readonly place: HTMLElement,
+    private readonly container: HTMLElement,
     private readonly timeline: Timeline,
   ) {}
 
-  /** Makes a card for each voice, where they are others than before. */
+  /** Creates a card for each voice, unless the cards fit already. */
   build(voices: readonly Voice[], fields: readonly string[]): void {
     const wanted = JSON.stringify([voices.map((voice) => voice.name), fields]);
-    if (wanted === this.built) return;
-    this.built = wanted;
-    this.place.replaceChildren();
-    this.cards = voices.map((voice, i) => this.card(voice.name || `Voice ${i + 1}`, i, fields));
+    if (wanted === this.builtFor) return;
+    this.builtFor = wanted;
+    this.container.replaceChildren();
+    this.cards = voices.map((voice, i) => this.createCard(voice.name || `Voice ${i + 1}`, i, fields));
   }
 
-  /** Shows what is heard at an audio time. */
-  draw(heard: number): void {
+  /** Shows each voice's last choice at the audio time `audible`. */
+  draw(audible: number): void {
     const latest: Note[] = [];
-    for (const { note } of this.timeline.between(heard - LOOK_BACK, heard)) if (note.chosen.length) latest[note.voice] = note;
+    for (const { note } of this.timeline.notesBetween(audible - LONGEST_NOTE, audible)) {
+      if (note.chosen.length) latest[note.voice] = note;
+    }
     for (const [voice, card] of this.cards.entries()) {
       const note = latest[voice];
-      if (note && note !== card.shown) this.show(card, note);
+      if (note && note !== card.shown) showNote(card, note);
     }
   }
 
-  private show(card: Card, note: Note): void {
-    card.shown = note;
-    for (const [field, lines] of card.lines.entries()) {
-      const choice = note.chosen[field];
-      const all = choice ? rows(choice, note.pitch) : [];
-      for (const [i, line] of lines.entries()) fill(line, all[i]);
-    }
-  }
-
-  private card(name: string, voice: number, fields: readonly string[]): Card {
-    const card = add(this.place, "section", `card voice-${voice % 8}`);
-    const title = add(card, "h3");
-    add(title, "i", "swatch voice");
+  private createCard(name: string, voice: number, fields: readonly string[]): Card {
+    const card = append(this.container, "section", `card ${voiceClass(voice)}`);
+    const title = append(card, "h3");
+    append(title, "i", "swatch voice");
     title.append(name);
-    const lines = fields.map((field) => {
-      if (fields.length > 1) add(card, "p", "field").textContent = field;
-      const list = add(card, "ol");
-      return Array.from({ length: SYMBOLS }, () => line(list));
+    const rows = fields.map((field) => {
+      if (fields.length > 1) append(card, "p", "field").textContent = field;
+      const list = append(card, "ol");
+      return Array.from({ length: SYMBOLS }, () => createRow(list));
     });
-    return { lines, shown: null };
+    return { rows, shown: null };
   }
 }
 
-function line(list: HTMLElement): Line {
-  const element = add(list, "li");
-  const symbol = add(element, "span", "symbol");
-  const bar = add(add(element, "span", "track"), "i");
-  const share = add(element, "span", "share-of");
-  const made = { element, symbol, bar, share };
-  fill(made, undefined);
-  return made;
+function showNote(card: Card, note: Note): void {
+  card.shown = note;
+  for (const [field, rows] of card.rows.entries()) {
+    const choice = note.chosen[field];
+    const symbols = choice ? rankSymbols(choice, note.pitch) : [];
+    for (const [i, row] of rows.entries()) fillRow(row, symbols[i]);
+  }
 }
 
-function fill({ element, symbol, bar, share }: Line, row: Row | undefined): void {
-  element.classList.toggle("taken", row?.taken ?? false);
-  symbol.textContent = row?.symbol ?? "\u00a0";
-  symbol.title = row?.symbol ?? "";
-  bar.style.transform = `scaleX(${row?.probability ?? 0})`;
-  share.textContent = row ? percent(row.probability) : "";
+function createRow(list: HTMLElement): Row {
+  const element = append(list, "li");
+  const symbol = append(element, "span", "symbol");
+  const bar = append(append(element, "span", "track"), "i");
+  const probability = append(element, "span", "probability");
+  const row = { element, symbol, bar, probability };
+  fillRow(row, undefined);
+  return row;
 }
 
-function percent(share: number): string {
-  return share > 0 && share < 0.01 ? "< 1 %" : `${Math.round(share * 100)} %`;
+function fillRow({ element, symbol, bar, probability }: Row, ranked: RankedSymbol | undefined): void {
+  element.classList.toggle("chosen", ranked?.chosen ?? false);
+  symbol.textContent = ranked?.symbol ?? "\u00a0";
+  symbol.title = ranked?.symbol ?? "";
+  bar.style.transform = `scaleX(${ranked?.probability ?? 0})`;
+  probability.textContent = ranked ? percentage(ranked.probability) : "";
 }
 
-function add(parent: HTMLElement, tag: string, className = ""): HTMLElement {
+function percentage(probability: number): string {
+  return probability > 0 && probability < 0.01 ? "< 1%" : `${Math.round(probability * 100)}%`;
+}
+
+function append(parent: HTMLElement, tag: string, className = ""): HTMLElement {
   const element = document.createElement(tag);
   if (className) element.className = className;
   parent.append(element);

@@ -1,68 +1,64 @@
-/* The knobs as elements: reads what the listener turns, and shows what holds. While the music plays a knob shows its value
-   where the music is, unless the listener has just turned it.
+/* The controls: reports what the listener changes, and shows the current values. While the music plays, a control shows its
+   value at the current bar, unless the listener has just changed it. */
 
-   Knows elements and values; what they do is told to whoever made it. */
-
-import { fillInstruments } from "./instrument-menu";
+import type { Settings } from "../playback/session";
 import { LIMITS, type ModelInfo, type ModelsInfo } from "../protocol/messages";
-import type { Wishes } from "../playback/session";
+import { element } from "./element";
+import { fillInstrumentMenu } from "./instrument-menu";
 
-const EVERY = 200; // milliseconds: a slider speaks no oftener to the server
-const TURNED = 8000; // milliseconds: so long what was turned counts more than what is heard
+const SEND_INTERVAL = 200; // milliseconds between two changes of a slider that are sent to the server
+const HOLD = 8000; // milliseconds for which a control keeps the listener's value, until the music has reached it
 
-export interface Turned {
-  readonly tempo: (value: number | null) => void;
-  readonly temperature: (value: number | null) => void;
-  readonly program: (value: number | null) => void;
-  readonly volume: (share: number) => void;
-  /** Another programme is asked for: model, runtime, seed, or station or own. */
-  readonly programme: () => void;
+/** Called when the listener changes a value. Null means the default. */
+export interface ControlHandlers {
+  readonly onTempo: (value: number | null) => void;
+  readonly onTemperature: (value: number | null) => void;
+  readonly onProgram: (value: number | null) => void;
+  readonly onVolume: (volume: number) => void;
+  /** The listener chose a model, a runtime, a seed, or the other stream: another stream must be requested. */
+  readonly onNewStream: () => void;
 }
 
-/** What holds where the music is. */
-export interface Heard {
+/** The values at the current bar. */
+export interface CurrentValues {
   readonly tempo: number | null;
   readonly temperature: number | null;
   readonly program: number | null;
-  readonly qpm: number | null;
+  /** The composed tempo of the piece. */
+  readonly composedTempo: number | null;
   readonly seed: number | null;
 }
 
-export function element<T extends HTMLElement>(id: string): T {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`the page has no #${id}`);
-  return found as T;
-}
-
 export class Controls {
-  private readonly instrument = element<HTMLSelectElement>("instrument");
-  private readonly model = element<HTMLSelectElement>("model");
-  private readonly runtime = element<HTMLSelectElement>("runtime");
-  private readonly seed = element<HTMLInputElement>("seed");
-  private readonly volume = element<HTMLInputElement>("volume");
-  private readonly tempo: Knob;
-  private readonly temperature: Knob;
-  private readonly station = document.querySelectorAll<HTMLInputElement>("input[name=source]");
-  private programTurned = -TURNED;
+  private readonly instrument = element("instrument", HTMLSelectElement);
+  private readonly model = element("model", HTMLSelectElement);
+  private readonly runtime = element("runtime", HTMLSelectElement);
+  private readonly seed = element("seed", HTMLInputElement);
+  private readonly volumeSlider = element("volume", HTMLInputElement);
+  private readonly tempo: ParameterSlider;
+  private readonly temperature: ParameterSlider;
+  private readonly streamButtons = document.querySelectorAll<HTMLInputElement>("input[name=stream]");
+  private programChangedAt = -HOLD;
 
   constructor(
     private readonly info: ModelsInfo,
     instruments: readonly string[],
-    private readonly turned: Turned,
+    private readonly handlers: ControlHandlers,
   ) {
-    this.tempo = new Knob("tempo", (value) => `♩ = ${Math.round(value)}`, "as composed", turned.tempo);
-    this.temperature = new Knob("temperature", (value) => value.toFixed(2), "the model’s own", turned.temperature);
-    this.temperature.show(null, this.chosen?.temperature ?? 1);
-    fillInstruments(this.instrument, instruments);
+    const { onTempo, onTemperature } = handlers;
+    this.tempo = new ParameterSlider("tempo", (value) => `♩ = ${Math.round(value)}`, "as composed", onTempo);
+    this.temperature = new ParameterSlider("temperature", (value) => value.toFixed(2), "model default", onTemperature);
+    this.temperature.show(null, this.selectedModel?.temperature ?? 1);
+    fillInstrumentMenu(this.instrument, instruments);
     this.fillModels();
-    this.listen();
-    element("source").hidden = info.station === null;
-    element("another").hidden = !info.live;
+    this.addListeners();
+    element("stream-choice").hidden = info.station === null;
+    element("mp3-link").hidden = !info.live;
   }
 
-  wishes(): Wishes {
+  settings(): Settings {
     return {
-      station: this.atStation,
+      station: this.stationSelected,
       model: this.model.value || null,
       runtime: this.runtime.value || null,
       seed: this.seed.value === "" ? null : Number(this.seed.value),
@@ -72,164 +68,168 @@ export class Controls {
     };
   }
 
-  get volumeShare(): number {
-    return this.volume.valueAsNumber / 100;
+  /** 0 to 1. */
+  get volume(): number {
+    return this.volumeSlider.valueAsNumber / 100;
   }
 
-  /** A link brings its own values. */
-  take(wishes: Wishes): void {
-    for (const input of this.station) input.checked = (input.value === "station") === wishes.station;
-    if (this.info.models.some((model) => model.name === wishes.model)) this.model.value = wishes.model ?? "";
+  /** Sets all controls, to the settings of a share link. */
+  apply(settings: Settings): void {
+    for (const input of this.streamButtons) input.checked = (input.value === "station") === settings.station;
+    if (this.info.models.some((model) => model.name === settings.model)) this.model.value = settings.model ?? "";
     this.fillRuntimes();
-    this.seed.value = wishes.seed === null ? "" : String(wishes.seed);
-    this.temperature.set(wishes.temperature);
-    this.tempo.set(wishes.tempo);
-    this.instrument.value = wishes.program === null ? "" : String(wishes.program);
-    this.lock();
+    this.seed.value = settings.seed === null ? "" : String(settings.seed);
+    this.temperature.set(settings.temperature);
+    this.tempo.set(settings.tempo);
+    this.instrument.value = settings.program === null ? "" : String(settings.program);
+    this.updateDisabled();
   }
 
-  show(heard: Heard): void {
-    this.tempo.show(heard.tempo, heard.qpm);
-    this.temperature.show(heard.temperature, this.chosen?.temperature ?? 1);
-    if (performance.now() - this.programTurned > TURNED) {
-      const program = heard.program === null ? "" : String(heard.program);
+  show(current: CurrentValues): void {
+    this.tempo.show(current.tempo, current.composedTempo);
+    this.temperature.show(current.temperature, this.selectedModel?.temperature ?? 1);
+    if (performance.now() - this.programChangedAt > HOLD) {
+      const program = current.program === null ? "" : String(current.program);
       if (this.instrument.value !== program) this.instrument.value = program;
     }
-    if (heard.seed !== null && document.activeElement !== this.seed) this.seed.value = String(heard.seed);
+    if (current.seed !== null && document.activeElement !== this.seed) this.seed.value = String(current.seed);
   }
 
-  private get atStation(): boolean {
-    return Array.from(this.station).some((input) => input.checked && input.value === "station");
+  private get stationSelected(): boolean {
+    return Array.from(this.streamButtons).some((input) => input.checked && input.value === "station");
   }
 
-  private get chosen(): ModelInfo | undefined {
+  private get selectedModel(): ModelInfo | undefined {
     return this.info.models.find((model) => model.name === this.model.value) ?? this.info.models[0];
   }
 
-  private listen(): void {
+  private addListeners(): void {
     this.instrument.addEventListener("change", () => {
-      this.programTurned = performance.now();
-      this.turned.program(this.wishes().program);
+      this.programChangedAt = performance.now();
+      this.handlers.onProgram(this.settings().program);
     });
-    this.volume.addEventListener("input", () => this.turned.volume(this.sayVolume()));
+    this.volumeSlider.addEventListener("input", () => {
+      this.showVolume();
+      this.handlers.onVolume(this.volume);
+    });
     this.model.addEventListener("change", () => {
       this.fillRuntimes();
-      this.turned.programme();
+      this.handlers.onNewStream();
     });
-    this.runtime.addEventListener("change", () => this.turned.programme());
-    for (const input of this.station) {
+    this.runtime.addEventListener("change", () => this.handlers.onNewStream());
+    for (const input of this.streamButtons) {
       input.addEventListener("change", () => {
-        this.lock();
+        this.updateDisabled();
         this.seed.value = "";
-        this.turned.programme();
+        this.handlers.onNewStream();
       });
     }
     element("seed-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.seed.setCustomValidity(Number(this.seed.value) > LIMITS.seed ? "This seed is too large." : "");
-      if (this.seed.reportValidity()) this.turned.programme();
+      const tooLarge = Number(this.seed.value) > LIMITS.seed;
+      this.seed.setCustomValidity(tooLarge ? `The largest seed is ${LIMITS.seed}.` : "");
+      if (this.seed.reportValidity()) this.handlers.onNewStream();
     });
     this.seed.addEventListener("input", () => this.seed.setCustomValidity(""));
-    element("surprise").addEventListener("click", () => {
+    element("random-seed").addEventListener("click", () => {
       this.seed.value = "";
-      this.turned.programme();
+      this.handlers.onNewStream();
     });
-    this.sayVolume();
+    this.showVolume();
   }
 
-  private sayVolume(): number {
-    const percent = `${this.volume.value} %`;
-    element("volume-value").textContent = percent;
-    this.volume.setAttribute("aria-valuetext", percent);
-    return this.volumeShare;
+  private showVolume(): void {
+    const text = `${this.volumeSlider.value}%`;
+    element("volume-value").textContent = text;
+    this.volumeSlider.setAttribute("aria-valuetext", text);
   }
 
-  /** What belongs to a station's operator cannot be turned. */
-  private lock(): void {
-    const locked = this.atStation;
-    element("station-hint").hidden = !locked;
-    this.tempo.lock(locked);
-    this.temperature.lock(locked);
+  /** At the station, only the operator can change most values. */
+  private updateDisabled(): void {
+    const disabled = this.stationSelected;
+    element("station-hint").hidden = !disabled;
+    this.tempo.disable(disabled);
+    this.temperature.disable(disabled);
     for (const input of [this.model, this.runtime, this.seed, ...element("seed-form").querySelectorAll("button")]) {
-      input.disabled = locked;
+      input.disabled = disabled;
     }
   }
 
   private fillModels(): void {
     this.model.replaceChildren(...this.info.models.map((model) => new Option(model.name, model.name)));
-    element("model-knob").hidden = this.info.models.length < 2;
+    element("model-control").hidden = this.info.models.length < 2;
     this.fillRuntimes();
   }
 
   private fillRuntimes(): void {
-    const runtimes = this.chosen?.runtimes ?? [];
+    const runtimes = this.selectedModel?.runtimes ?? [];
     this.runtime.replaceChildren(...runtimes.map((name) => new Option(name, name)));
-    element("runtime-knob").hidden = runtimes.length < 2;
+    element("runtime-control").hidden = runtimes.length < 2;
   }
 }
 
-/** A slider that can also stand at "the music's own", shown where the music then is. */
-class Knob {
+/** A slider for a parameter that has a default. At the default, null, it shows the value that the music then has. */
+class ParameterSlider {
   value: number | null = null;
-  private natural: number | null = null; // what the music does by itself
+  private defaultValue: number | null = null;
   private readonly slider: HTMLInputElement;
   private readonly output: HTMLElement;
   private readonly reset: HTMLButtonElement;
-  private turnedAt = -TURNED;
-  private waiting: ReturnType<typeof setTimeout> | undefined;
-  private spokeAt = -EVERY;
+  private changedAt = -HOLD;
+  private sentAt = -SEND_INTERVAL;
+  private sendTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     id: string,
-    private readonly say: (value: number) => string,
-    private readonly own: string,
-    private readonly turned: (value: number | null) => void,
+    private readonly format: (value: number) => string,
+    private readonly defaultLabel: string,
+    private readonly onChange: (value: number | null) => void,
   ) {
-    this.slider = element<HTMLInputElement>(id);
+    this.slider = element(id, HTMLInputElement);
     this.output = element(`${id}-value`);
-    this.reset = element<HTMLButtonElement>(`${id}-reset`);
-    this.slider.addEventListener("input", () => this.turn(this.slider.valueAsNumber));
+    this.reset = element(`${id}-reset`, HTMLButtonElement);
+    this.slider.addEventListener("input", () => this.change(this.slider.valueAsNumber));
     this.reset.addEventListener("click", () => {
-      this.turn(null);
+      this.change(null);
       this.slider.focus();
     });
-    this.describe();
+    this.update();
   }
 
   set(value: number | null): void {
     this.value = value;
-    this.describe();
+    this.update();
   }
 
-  /** `value` is what the knob stands at where the music is, `own` what the music does by itself. */
-  show(value: number | null, own: number | null): void {
-    if (performance.now() - this.turnedAt > TURNED && this.value !== value) this.set(value);
-    if (own === this.natural) return;
-    this.natural = own;
-    this.describe();
+  /** Shows the value at the current bar, and what the default is there. */
+  show(value: number | null, defaultValue: number | null): void {
+    if (performance.now() - this.changedAt > HOLD && this.value !== value) this.set(value);
+    if (defaultValue === this.defaultValue) return;
+    this.defaultValue = defaultValue;
+    this.update();
   }
 
-  lock(locked: boolean): void {
-    this.slider.disabled = this.reset.disabled = locked;
+  disable(disabled: boolean): void {
+    this.slider.disabled = this.reset.disabled = disabled;
   }
 
-  private turn(value: number | null): void {
-    this.turnedAt = performance.now();
+  private change(value: number | null): void {
+    this.changedAt = performance.now();
     this.set(value);
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.speak(), Math.max(0, this.spokeAt + EVERY - this.turnedAt));
+    clearTimeout(this.sendTimer);
+    this.sendTimer = setTimeout(() => this.send(), Math.max(0, this.sentAt + SEND_INTERVAL - this.changedAt));
   }
 
-  private speak(): void {
-    this.spokeAt = performance.now();
-    this.turned(this.value);
+  private send(): void {
+    this.sentAt = performance.now();
+    this.onChange(this.value);
   }
 
-  private describe(): void {
-    const at = this.value ?? this.natural;
-    if (at !== null) this.slider.value = String(at);
-    const said = at === null ? "" : this.say(at);
-    const text = this.value === null ? `${this.own}${said && `, ${said}`}` : said;
+  private update(): void {
+    const shown = this.value ?? this.defaultValue;
+    if (shown !== null) this.slider.value = String(shown);
+    const formatted = shown === null ? "" : this.format(shown);
+    const text = this.value === null ? `${this.defaultLabel}${formatted && `, ${formatted}`}` : formatted;
     this.output.textContent = text;
     this.slider.setAttribute("aria-valuetext", text.replace("♩ =", "a quarter note at"));
     this.reset.hidden = this.value === null;

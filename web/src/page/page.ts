@@ -1,41 +1,46 @@
-/* The page: puts player, picture and knobs together, and says in words what goes on. */
+/* The page: connects the player, the views and the controls, and shows the status in words. */
 
-import { Audio, fetchSoundFont } from "../sound/audio-output";
-import { Choices } from "./choices";
-import { Controls, element } from "./controls";
-import { fromFragment, toFragment, type Shared } from "../playback/share-link";
 import { writeMidi } from "../music/midi-file";
 import { Player } from "../playback/player";
+import { recordingUntil } from "../playback/recording";
+import { Session, type Settings } from "../playback/session";
+import { fromFragment, toFragment, type SharedMusic } from "../playback/share-link";
 import type { ModelsInfo } from "../protocol/messages";
-import { record } from "../playback/recording";
-import { Roll } from "./piano-roll";
-import { Session, type Wishes } from "../playback/session";
+import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
+import { ChoicesView } from "./choices";
+import { Controls } from "./controls";
+import { element } from "./element";
+import { PianoRoll } from "./piano-roll";
+import { voiceClass } from "./voice-colours";
 
-const NONE: Wishes = {
+const DEFAULTS: Settings = {
   station: false, model: null, runtime: null, seed: null, temperature: null, tempo: null, program: null,
 };
 
-export const address = (path: string): URL => new URL(path, document.baseURI);
+/** The URL of one of the server's paths. All paths are relative to the page's own URL. */
+export function serverUrl(path: string): URL {
+  return new URL(path, document.baseURI);
+}
 
-function socketAddress(): URL {
-  const url = address("ws");
+function socketUrl(): URL {
+  const url = serverUrl("ws");
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url;
 }
 
 export class Page {
-  private readonly play = element<HTMLButtonElement>("play");
+  private readonly playButton = element("play", HTMLButtonElement);
   private readonly status = element("status");
-  private readonly piece = element("piece");
-  private loaded = 0; // share of the instruments that has come
-  private link: Shared | null = null;
-  private drawing = false;
-  private voices = "";
+  private readonly position = element("position");
+  private instrumentsLoaded = 0; // fraction
+  private link: SharedMusic | null = null; // the page was opened with it, and it has not been played yet
+  private animating = false;
+  private shownVoices = "";
 
-  private readonly audio = new Audio(fetchSoundFont(address("soundfont"), (share) => this.load(share)));
-  private readonly player = new Player(this.audio, socketAddress(), NONE, () => this.refresh());
-  private readonly roll = new Roll(element<HTMLCanvasElement>("roll"), this.player.timeline);
-  private readonly choices = new Choices(element("choices"), this.player.timeline);
+  private readonly audio = new AudioOutput(fetchSoundFont(serverUrl("soundfont"), (part) => this.showLoading(part)));
+  private readonly player = new Player(this.audio, socketUrl(), DEFAULTS, () => this.update());
+  private readonly roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
+  private readonly choices = new ChoicesView(element("choices"), this.player.timeline);
   private readonly controls: Controls;
 
   constructor(
@@ -43,80 +48,80 @@ export class Page {
     instruments: readonly string[],
   ) {
     this.controls = new Controls(info, instruments, {
-      tempo: (value) => this.player.turn("tempo", value),
-      temperature: (value) => this.player.turn("temperature", value),
-      program: (value) => this.player.setProgram(value),
-      volume: (share) => this.audio.setVolume(share),
-      programme: () => this.begin(),
+      onTempo: (value) => this.player.changeParameter("tempo", value),
+      onTemperature: (value) => this.player.changeParameter("temperature", value),
+      onProgram: (value) => this.player.setProgram(value),
+      onVolume: (volume) => this.audio.setVolume(volume),
+      onNewStream: () => this.playNewStream(),
     });
-    this.audio.setVolume(this.controls.volumeShare);
-    this.player.session.wishes = this.controls.wishes();
-    this.listen();
-    this.follow();
-    this.play.disabled = false;
+    this.audio.setVolume(this.controls.volume);
+    this.player.session.settings = this.controls.settings();
+    this.addListeners();
+    this.readLink();
+    this.playButton.disabled = false;
     const first = info.models[0];
     if (first) this.choices.build(first.voices, first.fields);
-    if (first) this.piece.textContent = first.name;
-    void this.audio.ready.then((synth) => (element("way").textContent = `Your device makes the sound: ${synth.way}.`));
-    this.refresh();
+    if (first) this.position.textContent = first.name;
+    void this.audio.synth.then((synth) => {
+      element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`;
+    });
+    this.update();
   }
 
-  private listen(): void {
-    this.play.addEventListener("click", () => this.toggle());
-    element("next").addEventListener("click", () => this.player.next());
+  private addListeners(): void {
+    this.playButton.addEventListener("click", () => this.togglePlay());
+    element("next").addEventListener("click", () => this.player.nextPiece());
     element("download").addEventListener("click", () => this.download());
-    element("share").addEventListener("click", () => this.share());
-    element("copy").addEventListener("click", () => void this.copy());
-    window.addEventListener("hashchange", () => {
-      this.follow();
-    });
+    element("share").addEventListener("click", () => this.openShareDialog());
+    element("copy").addEventListener("click", () => void this.copyLink());
+    window.addEventListener("hashchange", () => this.readLink());
     document.addEventListener("keydown", (event) => {
-      const busy = event.target instanceof Element && event.target.closest("button, input, select, a, dialog");
-      if (event.key !== " " || busy || event.ctrlKey || event.metaKey || event.altKey) return;
+      const onControl = event.target instanceof Element && event.target.closest("button, input, select, a, dialog");
+      if (event.key !== " " || onControl || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      this.toggle();
+      this.togglePlay();
     });
   }
 
-  private toggle(): void {
+  private togglePlay(): void {
     if (this.player.playing) this.player.stop();
-    else if (this.link) this.open(this.link);
+    else if (this.link) this.playLink(this.link);
     else void this.player.play();
     this.animate();
   }
 
-  /** Something new, as the knobs ask for. */
-  private begin(): void {
+  /** Plays a new stream with the settings of the controls. */
+  private playNewStream(): void {
     this.link = null;
-    // The address is no longer that of what plays.
+    // The URL no longer describes what plays.
     if (window.location.hash) window.history.replaceState(null, "", window.location.pathname);
-    void this.player.play(new Session(this.controls.wishes()));
+    void this.player.play(new Session(this.controls.settings()));
     this.animate();
   }
 
-  private open(shared: Shared): void {
+  private playLink(link: SharedMusic): void {
     this.link = null;
-    void this.player.play(Session.of(shared, this.controls.wishes()));
+    void this.player.play(Session.fromLink(link, this.controls.settings()));
   }
 
-  /** Reads the link that the page was opened with. */
-  private follow(): void {
+  /** Reads the share link that the page was opened with, if any. */
+  private readLink(): void {
     this.link = fromFragment(window.location.hash);
     if (this.link) {
-      this.player.load(Session.of(this.link, this.controls.wishes()));
-      this.controls.take(this.player.session.wishes);
-      this.piece.textContent = this.link.model;
+      this.player.prepare(Session.fromLink(this.link, this.controls.settings()));
+      this.controls.apply(this.player.session.settings);
+      this.position.textContent = this.link.model;
     }
-    this.refresh();
+    this.update();
   }
 
-  private load(share: number): void {
-    this.loaded = share;
-    if (this.player.state.name === "waiting") this.refresh();
+  private showLoading(fraction: number): void {
+    this.instrumentsLoaded = fraction;
+    if (this.player.state.name === "waiting") this.update();
   }
 
   private download(): void {
-    const recording = record(this.player.timeline, this.player.session, this.audio.heard);
+    const recording = recordingUntil(this.player.timeline, this.player.session, this.audio.audibleTime);
     if (!recording) return;
     const anchor = document.createElement("a");
     anchor.href = URL.createObjectURL(new Blob([writeMidi(recording.file)], { type: "audio/midi" }));
@@ -125,116 +130,116 @@ export class Page {
     setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
   }
 
-  private share(): void {
-    const shared = this.player.shared();
+  private openShareDialog(): void {
+    const shared = this.player.share();
     if (!shared) return;
-    const link = element<HTMLInputElement>("link");
-    link.value = new URL(toFragment(shared), address(".")).href;
-    element("copied").textContent = "";
-    element("only-here").hidden = !/^(localhost|127\.|\[::1\])/.test(window.location.hostname);
-    element<HTMLDialogElement>("sharing").showModal();
+    const link = element("link", HTMLInputElement);
+    link.value = new URL(toFragment(shared), serverUrl(".")).href;
+    element("copy-status").textContent = "";
+    element("localhost-hint").hidden = !/^(localhost|127\.|\[::1\])/.test(window.location.hostname);
+    element("share-dialog", HTMLDialogElement).showModal();
     link.select();
   }
 
-  private async copy(): Promise<void> {
-    const link = element<HTMLInputElement>("link");
+  private async copyLink(): Promise<void> {
+    const link = element("link", HTMLInputElement);
     link.select();
-    // Undefined on a plain-HTTP address, whatever the type says; there the old way still works.
+    // Undefined on plain HTTP, although its type does not allow that. The deprecated command still works there.
     const clipboard = navigator.clipboard as Clipboard | undefined;
-    const done = clipboard ? clipboard.writeText(link.value) : Promise.reject(new Error("no clipboard"));
-    const copied = await done.then(
+    const written = clipboard ? clipboard.writeText(link.value) : Promise.reject(new Error("no clipboard"));
+    const copied = await written.then(
       () => true,
-      () => document.execCommand("copy"),
+      () => document.execCommand("copy"), // eslint-disable-line @typescript-eslint/no-deprecated
     );
-    element("copied").textContent = copied ? "Copied." : "Copy the link from the field above.";
+    element("copy-status").textContent = copied ? "Link copied." : "Could not copy. Please copy the link by hand.";
   }
 
+  /** Draws every frame for as long as the music plays. */
   private animate(): void {
-    if (this.drawing) return;
-    this.drawing = true;
+    if (this.animating) return;
+    this.animating = true;
     const frame = (time: number): void => {
-      this.drawing = this.player.playing;
-      const heard = this.audio.heard;
-      this.roll.draw(heard, time / 1000);
-      this.choices.draw(heard);
-      this.tell();
-      if (this.drawing) requestAnimationFrame(frame);
+      this.animating = this.player.playing;
+      const audible = this.audio.audibleTime;
+      this.roll.draw(audible, time / 1000);
+      this.choices.draw(audible);
+      this.showPosition();
+      if (this.animating) requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
   }
 
-  private refresh(): void {
-    const { state, playing } = this.player;
-    this.play.classList.toggle("playing", playing);
-    this.play.classList.toggle("waiting", state.name === "waiting");
-    this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
-    element("invitation").textContent = this.link ? "Press play." : "Press play. Nobody has heard this before.";
-    element("invitation").hidden = playing || this.player.timeline.bars.length > 0;
-    const heard = this.player.timeline.bars.length > 0;
-    element<HTMLButtonElement>("download").disabled = !heard;
-    element<HTMLButtonElement>("share").disabled = this.player.session.stream === null;
-    element<HTMLButtonElement>("next").disabled = !heard || !playing || this.player.session.stream?.kind !== "own";
-    this.say(this.words());
+  private update(): void {
+    const { state, playing, session } = this.player;
+    const hasMusic = this.player.timeline.bars.length > 0;
+    this.playButton.classList.toggle("playing", playing);
+    this.playButton.classList.toggle("waiting", state.name === "waiting");
+    this.playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    element("prompt").textContent = this.link ? "Press play." : "Press play to hear music that nobody has heard before.";
+    element("prompt").hidden = playing || hasMusic;
+    element("download", HTMLButtonElement).disabled = !hasMusic;
+    element("share", HTMLButtonElement).disabled = session.stream === null;
+    element("next", HTMLButtonElement).disabled = !hasMusic || !playing || session.stream?.kind !== "own";
+    // Screen readers announce every change of the status, so it is set only when it differs.
+    const status = this.statusText();
+    if (this.status.textContent !== status) this.status.textContent = status;
     if (playing) this.animate();
   }
 
-  private words(): string {
+  private statusText(): string {
     const { state } = this.player;
     switch (state.name) {
       case "waiting":
-        return this.loaded < 1 ? `Fetching the instruments, ${Math.round(this.loaded * 100)} %` : "One moment …";
+        return this.instrumentsLoaded < 1
+          ? `Loading the instruments: ${Math.round(this.instrumentsLoaded * 100)}%`
+          : "Waiting for the music…";
       case "playing":
-        return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause and play.";
-      case "lost":
-        return `${state.reason} Trying again${state.seconds < 3 ? " …" : ` in ${Math.round(state.seconds)} seconds.`}`;
+        return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause, then play.";
+      case "reconnecting":
+        return `${state.reason} Reconnecting${state.seconds < 3 ? "…" : ` in ${Math.round(state.seconds)} seconds.`}`;
       case "failed":
         return state.reason;
       case "stopped":
-        return this.link ? this.invitation(this.link) : "";
+        return this.link ? this.linkText(this.link) : "";
     }
   }
 
-  private invitation(link: Shared): string {
+  private linkText(link: SharedMusic): string {
     const model = this.info.models.find((known) => known.name === link.model);
-    if (!model) return `This link needs the model ${link.model}, which is not here.`;
-    const same = model.bundle.startsWith(link.bundle);
-    return same
-      ? "Somebody shared this piece with you."
-      : "Somebody shared this piece with you, but the model has changed since: it will sound otherwise.";
+    if (!model) return `This link needs the model ${link.model}, which this server does not have.`;
+    return model.bundle.startsWith(link.bundle)
+      ? "Someone shared this piece with you."
+      : "Someone shared this piece with you, but the model has changed since then: it will sound different.";
   }
 
-  /** Says something only where it is new, as it is read out. */
-  private say(text: string): void {
-    if (this.status.textContent !== text) this.status.textContent = text;
-  }
-
-  /** Where the music is, in words and at the knobs. */
-  private tell(): void {
+  /** Shows the current bar, its voices and its values. */
+  private showPosition(): void {
     const { player } = this;
-    const bar = player.bar();
-    const placed = bar && player.timeline.pieces.get(bar.piece);
-    if (!bar || !placed) return;
+    const bar = player.currentBar();
+    const piece = bar && player.timeline.pieces.get(bar.piece)?.message;
+    if (!bar || !piece) return;
     const { session } = player;
-    const text = `Piece ${bar.piece + 1}, bar ${Math.max(1, bar.bar)} of ${Math.max(placed.piece.bars, bar.bar)}`;
-    if (this.piece.textContent !== text) this.piece.textContent = text;
-    this.choices.build(placed.piece.voices, session.fields);
-    this.tellVoices(placed.piece.voices.map((voice) => voice.name));
+    const text = `Piece ${bar.piece + 1}, bar ${Math.max(1, bar.bar)} of ${Math.max(piece.bars, bar.bar)}`;
+    if (this.position.textContent !== text) this.position.textContent = text;
+    this.choices.build(piece.voices, session.fields);
+    this.showVoices(piece.voices.map((voice) => voice.name));
     this.controls.show({
-      tempo: session.knob("tempo", bar.piece, bar.bar),
-      temperature: session.knob("temperature", bar.piece, bar.bar),
+      tempo: session.parameterAt("tempo", bar.piece, bar.bar),
+      temperature: session.parameterAt("temperature", bar.piece, bar.bar),
       program: session.programAt(bar.piece, bar.bar),
-      qpm: placed.piece.tempo,
+      composedTempo: piece.tempo,
       seed: session.stream?.seed ?? null,
     });
   }
 
-  private tellVoices(names: readonly string[]): void {
-    if (names.join("\n") === this.voices) return;
-    this.voices = names.join("\n");
+  private showVoices(names: readonly string[]): void {
+    const joined = names.join("\n");
+    if (joined === this.shownVoices) return;
+    this.shownVoices = joined;
     const items = names.map((name, i) => {
       const item = document.createElement("li");
       const swatch = document.createElement("i");
-      swatch.className = `swatch voice voice-${i % 8}`;
+      swatch.className = `swatch voice ${voiceClass(i)}`;
       item.append(swatch, name || `Voice ${i + 1}`);
       return item;
     });

@@ -1,19 +1,20 @@
-/* A clock for the eye, since the audio clock moves in steps. All times are in seconds. */
+/* An audio clock for drawing. The real one advances in steps; this one advances evenly, frame by frame, and is corrected
+   gradually. All times are in seconds. */
 
-const JUMP = 0.12; // what is further off than this is no jitter
-const PULL = 0.04; // share of the difference that is closed in a frame
+const LARGEST_JITTER = 0.12; // a larger difference is a jump in the music
+const CORRECTION = 0.04; // the fraction of the difference that one frame corrects
 
-/** The audio clock for the eye: it moves as evenly as frames do, and is drawn softly towards the real one. */
 export class SmoothClock {
   private time = Number.NaN;
-  private seen = 0;
+  private lastFrame = 0;
 
-  /** `frame` is the time of this frame, by any even clock. */
+  /** The smoothed audio time. `frame` is the time of this frame on any even clock. */
   at(audio: number, frame: number): number {
-    const next = this.time + (frame - this.seen);
-    const off = audio - next;
-    this.time = Number.isNaN(next) || Math.abs(off) > JUMP ? audio : next + off * PULL;
-    this.seen = frame;
+    const next = this.time + (frame - this.lastFrame);
+    const difference = audio - next;
+    const jumped = Number.isNaN(next) || Math.abs(difference) > LARGEST_JITTER;
+    this.time = jumped ? audio : next + difference * CORRECTION;
+    this.lastFrame = frame;
     return this.time;
   }
 }

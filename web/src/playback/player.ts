@@ -1,28 +1,26 @@
-/* Plays the radio: keeps a connection, lays the stream's seconds on the audio clock, and tells what goes on. A connection that
-   breaks is taken up again where the music that is known ends, so short breaks are not heard.
+/* Plays a stream: keeps a connection, aligns stream time with the audio clock, schedules notes, and reports its state. After
+   a lost connection it continues where the known music ends, so short interruptions are not heard. */
 
-   Knows nothing of the page's elements. */
-
-import type { Audio } from "../sound/audio-output";
 import { StreamClock } from "../music/stream-clock";
-import { backOff, Connection, type Lost } from "../protocol/connection";
-import type { Shared } from "./share-link";
-import type { BarMessage, ServerMessage, StreamMessage } from "../protocol/messages";
-import { Scheduler } from "./scheduler";
-import { Session, type Place, type Wishes } from "./session";
 import { Timeline, type Bar } from "../music/timeline";
+import { backOff, Connection, type Disconnection } from "../protocol/connection";
+import type { BarMessage, ServerMessage, StreamMessage } from "../protocol/messages";
+import type { AudioOutput } from "../sound/audio-output";
+import { Scheduler } from "./scheduler";
+import { Session, type Position, type Settings } from "./session";
+import type { SharedMusic } from "./share-link";
 
-const LEAD = 0.15; // seconds between a first bar's coming and its sound
-const LATE = 0.06; // a bar that comes with less to spare is moved
-const EVERY = 50; // milliseconds
-const SILENT_FOR = 30; // seconds without a word and nothing left to play: the connection is dead, not the server slow
-const KEPT = 60; // seconds of what was heard, beside this piece and the one before
+const FIRST_BAR_DELAY = 0.15; // seconds between the arrival of a first bar and its sound
+const LEAST_TIME_LEFT = 0.06; // seconds: a bar that arrives with less time left is delayed
+const TICK_INTERVAL = 50; // milliseconds
+const SILENCE_LIMIT = 30; // seconds without a message and with nothing left to play: the connection is taken for dead
+const HISTORY = 60; // seconds of played bars to keep, in addition to this piece and the one before
 
 export type State =
   | { readonly name: "stopped" }
-  | { readonly name: "waiting" } // for the instruments, for the first bar, or for a server that does not keep up
+  | { readonly name: "waiting" } // for the instruments, for the first bar, or for a slow server
   | { readonly name: "playing" }
-  | { readonly name: "lost"; readonly reason: string; readonly seconds: number }
+  | { readonly name: "reconnecting"; readonly reason: string; readonly seconds: number }
   | { readonly name: "failed"; readonly reason: string };
 
 export class Player {
@@ -33,229 +31,235 @@ export class Player {
   private readonly clock = new StreamClock();
   private connection: Connection | null = null;
   private scheduler: Scheduler | null = null;
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private ticking: ReturnType<typeof setInterval> | undefined;
-  private attempt = 0; // to connect, since the last one that went well
-  private known: Place | null = null; // the last bar that we had when a connection was lost
-  private relay = true; // the next bar lays the clock anew
-  private answered = false; // this connection's stream has begun
-  private unsaid: Partial<Record<"temperature" | "tempo", number | null>> = {}; // turned before that
-  private heardOf = 0; // when the server last said something, in milliseconds
-  private run = 0; // counts starts and stops: a start that was overtaken sees it here
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private tickTimer: ReturnType<typeof setInterval> | undefined;
+  private attempt = 0; // to connect, since the last one that succeeded
+  private lastKnown: Position | null = null; // the last bar on the timeline when the connection was lost
+  private mustAlign = true; // the next bar aligns the clock
+  private streamStarted = false; // on this connection
+  private pendingChanges: Partial<Record<"temperature" | "tempo", number | null>> = {}; // made before that
+  private lastMessageAt = 0; // milliseconds
+  private playCount = 0; // of starts and stops: shows a start that it was overtaken
 
   constructor(
-    readonly audio: Audio,
-    private readonly address: URL,
-    wishes: Wishes,
-    private readonly changed: () => void,
+    readonly audio: AudioOutput,
+    private readonly url: URL,
+    settings: Settings,
+    private readonly onChange: () => void,
   ) {
-    this.session = new Session(wishes);
+    this.session = new Session(settings);
     document.addEventListener("visibilitychange", () => this.tick());
-    window.addEventListener("online", () => this.state.name === "lost" && this.connect());
-    audio.context.addEventListener("statechange", () => this.changed());
+    window.addEventListener("online", () => this.state.name === "reconnecting" && this.connect());
+    audio.context.addEventListener("statechange", () => this.onChange());
   }
 
   get playing(): boolean {
     return this.state.name !== "stopped" && this.state.name !== "failed";
   }
 
-  /** To be called inside the tap: plays on where it was stopped, or with a session of its own something new. */
+  /** Plays a new session, or continues the current one. Must be called within the tap. */
   async play(session: Session | null = null): Promise<void> {
-    const run = ++this.run;
+    const count = ++this.playCount;
     if (session) this.session = session;
-    else if (this.playing) this.session.resume = this.place();
-    this.drop();
-    this.become({ name: "waiting" });
+    else if (this.playing) this.session.resumeAt = this.currentPosition();
+    this.disconnect();
+    this.setState({ name: "waiting" });
     const unlocked = this.audio.unlock();
     try {
-      const synth = await this.audio.ready;
+      const synth = await this.audio.synth;
       await unlocked;
       this.scheduler ??= new Scheduler(synth, this.timeline, (piece, bar) => this.session.programAt(piece, bar));
     } catch {
-      if (run === this.run) this.become({ name: "failed", reason: "The instruments did not come. Reload the page." });
+      const reason = "The instruments could not be loaded. Reload the page.";
+      if (count === this.playCount) this.setState({ name: "failed", reason });
       return;
     }
-    if (run !== this.run) return;
+    if (count !== this.playCount) return;
     this.scheduler.silence();
     this.timeline.clear();
-    this.known = null;
-    this.unsaid = {};
+    this.lastKnown = null;
+    this.pendingChanges = {};
     this.attempt = 0;
-    this.audio.open();
-    this.ticking = setInterval(() => this.tick(), EVERY);
+    this.audio.fadeIn();
+    this.tickTimer = setInterval(() => this.tick(), TICK_INTERVAL);
     this.connect();
   }
 
   stop(): void {
-    this.run++;
-    this.session.resume = this.place();
-    this.drop();
-    this.become({ name: "stopped" });
-    this.audio.close(() => this.scheduler?.silence());
+    this.playCount++;
+    this.session.resumeAt = this.currentPosition();
+    this.disconnect();
+    this.setState({ name: "stopped" });
+    this.audio.fadeOut(() => this.scheduler?.silence());
   }
 
-  /** Gets something else ready to be played. */
-  load(session: Session): void {
+  /** Stops, and makes a session the one that `play` continues. */
+  prepare(session: Session): void {
     if (this.playing) this.stop();
     this.timeline.clear();
     this.session = session;
   }
 
-  /** Turns a knob of an own stream. */
-  turn(knob: "temperature" | "tempo", value: number | null): void {
-    this.session.wishes = { ...this.session.wishes, [knob]: value };
-    if (this.session.wishes.station) return;
-    if (!this.connection) this.session.turnedAtRest(knob, value);
-    else if (this.answered) this.connection.send({ type: "set", [knob]: value });
-    else this.unsaid[knob] = value;
+  /** Changes a parameter. At the station this has no effect. */
+  changeParameter(parameter: "temperature" | "tempo", value: number | null): void {
+    this.session.settings = { ...this.session.settings, [parameter]: value };
+    if (this.session.settings.station) return;
+    if (!this.connection) this.session.changeWhileStopped(parameter, value);
+    else if (this.streamStarted) this.connection.send({ type: "set", [parameter]: value });
+    else this.pendingChanges[parameter] = value;
   }
 
-  next(): void {
+  nextPiece(): void {
     this.connection?.send({ type: "next" });
   }
 
   setProgram(program: number | null): void {
     const { session } = this;
-    session.wishes = { ...session.wishes, program };
-    const bar = this.bar();
+    session.settings = { ...session.settings, program };
+    const bar = this.currentBar();
     if (bar) session.setProgram(program, bar.piece, bar.bar);
-    else if (session.resume) session.setProgram(program, session.resume.piece, session.resume.bar ?? 0);
-    if (bar) this.scheduler?.retune(bar, this.audio.now);
+    else if (session.resumeAt) session.setProgram(program, session.resumeAt.piece, session.resumeAt.bar ?? 0);
+    if (bar) this.scheduler?.instrumentChanged(bar, this.audio.now);
   }
 
-  /** The bar that is heard, or in a breath the one before. */
-  bar(): Bar | undefined {
-    return this.timeline.barAt(this.audio.heard) ?? this.timeline.bars[0];
+  /** The bar that is heard; between two pieces, the last one before. */
+  currentBar(): Bar | undefined {
+    return this.timeline.barAt(this.audio.audibleTime) ?? this.timeline.bars[0];
   }
 
-  shared(): Shared | null {
-    return this.session.shared(this.bar()?.piece ?? this.session.resume?.piece ?? 0);
+  /** What a share link must hold to play the current piece again. */
+  share(): SharedMusic | null {
+    return this.session.share(this.currentBar()?.piece ?? this.session.resumeAt?.piece ?? 0);
   }
 
-  /** Where to go on after a stop: with the bar that is heard, as it was cut short. */
-  private place(): Place | null {
-    const bar = this.bar();
-    if (!bar) return this.session.resume;
-    const over = bar.last && this.audio.heard >= bar.time + bar.seconds;
-    return over ? { piece: bar.piece + 1, bar: null } : { piece: bar.piece, bar: bar.bar };
+  /** Where to continue after a stop: at the beginning of the interrupted bar. */
+  private currentPosition(): Position | null {
+    const bar = this.currentBar();
+    if (!bar) return this.session.resumeAt;
+    const ended = bar.last && this.audio.audibleTime >= bar.time + bar.seconds;
+    return ended ? { piece: bar.piece + 1, bar: null } : { piece: bar.piece, bar: bar.bar };
   }
 
   private connect(): void {
-    clearTimeout(this.retry);
+    clearTimeout(this.retryTimer);
     this.connection?.close();
-    this.relay = true;
-    this.answered = false;
-    this.heardOf = performance.now();
+    this.mustAlign = true;
+    this.streamStarted = false;
+    this.lastMessageAt = performance.now();
     this.connection = new Connection(
-      this.address,
-      () => this.session.asking(),
-      (message) => this.take(message),
-      (lost) => this.lose(lost),
+      this.url,
+      () => this.session.request(),
+      (message) => this.handle(message),
+      (disconnection) => this.handleDisconnection(disconnection),
     );
   }
 
-  private lose(lost: Lost): void {
+  private handleDisconnection({ retryAfter, reason }: Disconnection): void {
     this.connection = null;
-    if (lost.again === null) {
-      this.drop();
-      this.become({ name: "failed", reason: lost.reason });
-      this.audio.close(() => this.scheduler?.silence());
+    if (retryAfter === null) {
+      this.disconnect();
+      this.setState({ name: "failed", reason });
+      this.audio.fadeOut(() => this.scheduler?.silence());
       return;
     }
-    this.goOnAfterLast();
-    const seconds = Math.max(lost.again, backOff(this.attempt++, Math.random()));
-    this.retry = setTimeout(() => this.connect(), seconds * 1000);
-    this.become({ name: "lost", reason: lost.reason, seconds });
+    this.resumeAfterLastBar();
+    const seconds = Math.max(retryAfter, backOff(this.attempt++, Math.random()));
+    this.retryTimer = setTimeout(() => this.connect(), seconds * 1000);
+    this.setState({ name: "reconnecting", reason, seconds });
   }
 
-  /** What is known is played on; what is asked for next comes after that. */
-  private goOnAfterLast(): void {
+  /** The bars on the timeline are still played; the next connection requests what follows them. */
+  private resumeAfterLastBar(): void {
     const last = this.timeline.bars.at(-1);
-    this.known = last ? { piece: last.piece, bar: last.bar } : null;
+    this.lastKnown = last ? { piece: last.piece, bar: last.bar } : null;
     if (!last) return;
-    this.session.resume = last.last ? { piece: last.piece + 1, bar: null } : { piece: last.piece, bar: last.bar + 1 };
+    const { piece, bar } = last;
+    this.session.resumeAt = last.last ? { piece: piece + 1, bar: null } : { piece, bar: bar + 1 };
   }
 
-  private drop(): void {
-    clearTimeout(this.retry);
-    clearInterval(this.ticking);
+  private disconnect(): void {
+    clearTimeout(this.retryTimer);
+    clearInterval(this.tickTimer);
     this.connection?.close();
     this.connection = null;
   }
 
-  private take(message: ServerMessage): void {
-    this.heardOf = performance.now();
+  private handle(message: ServerMessage): void {
+    this.lastMessageAt = performance.now();
     switch (message.type) {
       case "stream":
-        this.takeStream(message);
+        this.handleStream(message);
         break;
       case "piece":
-        if (this.timeline.bars.length && !this.relay) this.clock.mend();
+        if (this.timeline.bars.length && !this.mustAlign) this.clock.correctDrift();
         if (!this.timeline.pieces.has(message.piece)) this.timeline.addPiece(message);
         break;
       case "bar":
-        this.takeBar(message);
+        this.handleBar(message);
         break;
       case "end":
-        if (!this.relay) this.timeline.addEnd(message, this.clock.toAudio(0));
+        if (!this.mustAlign) this.timeline.addEnd(message, this.clock.toAudio(0));
         break;
       case "change":
-        this.session.record(message.change);
+        this.session.addChange(message.change);
         break;
       case "error":
-        break; // told when the connection closes
+        break; // reported when the connection closes
     }
-    this.changed();
+    this.onChange();
   }
 
-  private takeStream(message: StreamMessage): void {
+  private handleStream(message: StreamMessage): void {
     const before = this.session.stream;
     const same = before?.bundle === message.bundle && before.seed === message.seed;
-    if (!same || (this.known && message.piece < this.known.piece)) {
-      // Another programme: what is known of the old one is not gone on with.
+    if (!same || (this.lastKnown && message.piece < this.lastKnown.piece)) {
+      // A different stream, so the known bars do not lead up to it.
       this.timeline.clear();
-      this.known = null;
+      this.lastKnown = null;
     }
-    this.session.begun(message);
-    this.answered = true;
-    if (message.kind === "own" && Object.keys(this.unsaid).length) this.connection?.send({ type: "set", ...this.unsaid });
-    this.unsaid = {};
+    this.session.streamStarted(message);
+    this.streamStarted = true;
+    if (message.kind === "own" && Object.keys(this.pendingChanges).length) {
+      this.connection?.send({ type: "set", ...this.pendingChanges });
+    }
+    this.pendingChanges = {};
   }
 
-  private takeBar(message: BarMessage): void {
+  private handleBar(message: BarMessage): void {
     const now = this.audio.now;
-    if (this.has(message.piece, message.bar)) return;
-    this.known = null;
-    if (this.relay) this.clock.lay(message.at, Math.max(this.timeline.until, now + LEAD));
-    const spare = this.clock.toAudio(message.at) - now;
-    if (spare < LATE) this.clock.delay(LEAD - spare);
+    if (this.isKnown(message.piece, message.bar)) return;
+    this.lastKnown = null;
+    if (this.mustAlign) this.clock.align(message.at, Math.max(this.timeline.end, now + FIRST_BAR_DELAY));
+    const timeLeft = this.clock.toAudio(message.at) - now;
+    if (timeLeft < LEAST_TIME_LEFT) this.clock.delay(FIRST_BAR_DELAY - timeLeft);
     this.clock.observe(message.now, now);
-    this.timeline.addBar(message, this.clock.toAudio(0), this.relay);
-    this.relay = false;
+    this.timeline.addBar(message, this.clock.toAudio(0), this.mustAlign);
+    this.mustAlign = false;
     this.attempt = 0;
-    if (this.state.name !== "playing") this.become({ name: "playing" });
+    if (this.state.name !== "playing") this.setState({ name: "playing" });
     this.tick();
   }
 
-  /** Whether a bar that comes again after a lost connection is one that we still had. */
-  private has(piece: number, bar: number): boolean {
-    const { known } = this;
-    return known !== null && (piece < known.piece || (piece === known.piece && bar <= (known.bar ?? 0)));
+  /** Whether a bar that is sent after a lost connection was on the timeline already. */
+  private isKnown(piece: number, bar: number): boolean {
+    const { lastKnown } = this;
+    return lastKnown !== null && (piece < lastKnown.piece || (piece === lastKnown.piece && bar <= (lastKnown.bar ?? 0)));
   }
 
   private tick(): void {
     if (!this.playing || !this.scheduler) return;
     const now = this.audio.now;
     this.scheduler.advance(now, document.hidden);
-    const piece = this.bar()?.piece;
-    if (piece !== undefined) this.timeline.prune(piece - 1, now - KEPT);
-    if (this.state.name === "playing" && this.timeline.until < now - LATE) this.become({ name: "waiting" });
-    const silent = (performance.now() - this.heardOf) / 1000;
-    if (this.connection && silent > SILENT_FOR && this.timeline.until < now + 1) this.connection.giveUp();
+    const piece = this.currentBar()?.piece;
+    if (piece !== undefined) this.timeline.prune(piece - 1, now - HISTORY);
+    const { end } = this.timeline;
+    if (this.state.name === "playing" && end < now - LEAST_TIME_LEFT) this.setState({ name: "waiting" });
+    const silence = (performance.now() - this.lastMessageAt) / 1000;
+    if (this.connection && silence > SILENCE_LIMIT && end < now + 1) this.connection.giveUp();
   }
 
-  private become(state: State): void {
+  private setState(state: State): void {
     this.state = state;
-    this.changed();
+    this.onChange();
   }
 }

@@ -1,16 +1,14 @@
-/* What was just played, as a file: the piece that is heard, as far as it was heard, on the instrument it was heard on last;
-   or the one before, where it has hardly begun. A change of instrument within a track would make two voices of it for many
-   who read the file.
-
-   Knows the timeline and what is to be written; the bytes are made in midi.ts. */
+/* The piece that is playing, as far as it has been heard, as a MIDI file. If it has hardly begun, the file holds the piece
+   before. All of it is written with the instrument that was heard last: many programs would read a change of instrument
+   within a track as a second voice. */
 
 import { midiChannel, type FileTrack, type MidiFile } from "../music/midi-file";
+import type { Bar, Timeline, TimelinePiece } from "../music/timeline";
 import type { Session } from "./session";
-import type { Bar, Placed, Timeline } from "../music/timeline";
 
 const TICKS_PER_QUARTER = 480;
-const HARDLY = 2; // bars
-/** How playbach marks its files, so that `playbach inspect` can tell how they were made. */
+const FEWEST_BARS = 2; // of the current piece; with fewer, the piece before is taken
+/** How playbach marks its files, so that `playbach inspect` can show how they were made. */
 const MARKER = "playbach ";
 
 export interface Recording {
@@ -18,21 +16,22 @@ export interface Recording {
   readonly file: MidiFile;
 }
 
-/** Null where nothing was heard yet. `heard` is an audio time. */
-export function record(timeline: Timeline, session: Session, heard: number): Recording | null {
-  const played = timeline.bars.filter((bar) => bar.time <= heard);
+/** What has been heard until the audio time `audible`; null if nothing has. */
+export function recordingUntil(timeline: Timeline, session: Session, audible: number): Recording | null {
+  const played = timeline.bars.filter((bar) => bar.time <= audible);
   const last = played.at(-1);
   if (!last) return null;
-  const inPiece = (piece: number): Bar[] => played.filter((bar) => bar.piece === piece);
+  const inPiece = (number: number): Bar[] => played.filter((bar) => bar.piece === number);
   const before = inPiece(last.piece - 1);
-  const bars = inPiece(last.piece).length < HARDLY && before.length >= HARDLY ? before : inPiece(last.piece);
-  const placed = timeline.pieces.get(bars[0]?.piece ?? -1);
-  if (!placed || !bars[0]) return null;
-  const name = `${session.stream?.model ?? "playbach"}-${placed.piece.seed}.mid`;
-  return { name: name.replace(/[^\w.-]+/g, "-"), file: fileOf(bars, placed, session, heard) };
+  const current = inPiece(last.piece);
+  const bars = current.length < FEWEST_BARS && before.length >= FEWEST_BARS ? before : current;
+  const piece = timeline.pieces.get(bars[0]?.piece ?? -1);
+  if (!piece || !bars[0]) return null;
+  const name = `${session.stream?.model ?? "playbach"}-${piece.message.seed}.mid`;
+  return { name: name.replace(/[^\w.-]+/g, "-"), file: midiFile(bars, piece, session, audible) };
 }
 
-function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: number): MidiFile {
+function midiFile(bars: readonly Bar[], piece: TimelinePiece, session: Session, audible: number): MidiFile {
   const from = bars[0]?.tick ?? 0;
   const last = bars.at(-1);
   const program = last ? session.programAt(last.piece, last.bar) : null;
@@ -40,11 +39,11 @@ function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: n
   const tempos = bars.flatMap((bar) => bar.tempos.map(([tick, , qpm]) => ({ tick: Math.max(0, tick - from), qpm })));
   return {
     ticksPerQuarter: TICKS_PER_QUARTER,
-    marker: MARKER + JSON.stringify(provenance(placed, session)),
+    marker: MARKER + JSON.stringify(provenance(piece, session)),
     meters: meters.map((bar) => ({ tick: bar.tick - from, numerator: bar.meter[0], denominator: bar.meter[1] })),
     tempos: tempos.filter((tempo, i) => tempos[i - 1]?.qpm !== tempo.qpm),
-    tracks: placed.piece.voices.map((voice, i): FileTrack => {
-      const notes = bars.flatMap((bar) => bar.notes.filter((note) => note.voice === i && note.time <= heard));
+    tracks: piece.message.voices.map((voice, i): FileTrack => {
+      const notes = bars.flatMap((bar) => bar.notes.filter((note) => note.voice === i && note.time <= audible));
       return {
         name: voice.name,
         program: voice.drums ? voice.program : (program ?? voice.program),
@@ -55,13 +54,13 @@ function fileOf(bars: readonly Bar[], placed: Placed, session: Session, heard: n
   };
 }
 
-function provenance(placed: Placed, session: Session): unknown {
-  const piece = placed.piece;
+/** How the piece was made: with this, playbach can make it again. */
+function provenance({ message }: TimelinePiece, session: Session): unknown {
   const { temperature, tempo } = session.stream ?? { temperature: null, tempo: null };
-  const options = { bars: piece.bars, ...(temperature !== null && { temperature }), ...(tempo !== null && { tempo }) };
-  const turned = session.changes.filter((change) => change[0] <= piece.piece);
+  const options = { bars: message.bars, ...(temperature !== null && { temperature }), ...(tempo !== null && { tempo }) };
+  const changes = session.changes.filter((change) => change[0] <= message.piece);
   return {
-    model: session.stream?.model, bundle: session.stream?.bundle, seed: piece.seed, options,
-    ...(turned.length > 0 && { changes: turned }),
+    model: session.stream?.model, bundle: session.stream?.bundle, seed: message.seed, options,
+    ...(changes.length > 0 && { changes }),
   };
 }

@@ -1,28 +1,27 @@
-/* Hands the notes of the timeline to the synthesiser shortly before they sound, each with its time on the audio clock; so a
-   late timer or a slow network changes nothing, and a bar that is replaced in time was not handed over yet.
-
-   Knows the timeline and the synthesiser; knows nothing of the server. */
+/* Sends the notes of the timeline to the synthesiser shortly before they sound, each with its time on the audio clock. Late
+   timers and a slow network therefore do no harm, and a bar can still be replaced until shortly before it begins. */
 
 import { midiChannel } from "../music/midi-file";
-import type { Synth } from "../sound/synth";
 import type { Bar, Note, Timeline } from "../music/timeline";
+import type { Synth } from "../sound/synth";
 
-const AHEAD = 0.3; // seconds, less than the server leaves between a change and what it changes
-const AHEAD_HIDDEN = 1.6; // of a page that is not shown, whose timers may come a second late
-const RENDERED = 0.1; // less: what must be ready as sound
-const BEFORE_OFF = 0.004; // a note ends a moment before the same pitch begins again
+const AHEAD = 0.3; // seconds: less than the server leaves between a change and the first bar that it affects
+const AHEAD_HIDDEN = 1.6; // seconds: on a hidden page timers may be a second late
+const RENDER_MARGIN = 0.1; // seconds: sound is rendered less far ahead than notes are scheduled
+const RELEASE_MARGIN = 0.004; // seconds: a note ends shortly before the same pitch begins again
+const FORGOTTEN = 30; // seconds: no bar that ended longer ago has notes left to start
 
-interface Sounding {
+interface SoundingNote {
   readonly note: Note;
   readonly channel: number;
 }
 
-/** The listener's instrument at a bar, or null for the voice's own. */
+/** The listener's instrument in a bar. Null means each voice's own. */
 export type ProgramAt = (piece: number, bar: number) => number | null;
 
 export class Scheduler {
-  private sounding: Sounding[] = [];
-  private programs: number[] = []; // of each channel, as the synthesiser has it
+  private sounding: SoundingNote[] = [];
+  private programs: number[] = []; // the current program of each channel
 
   constructor(
     private readonly synth: Synth,
@@ -30,23 +29,23 @@ export class Scheduler {
     private readonly programAt: ProgramAt,
   ) {}
 
-  /** To be called some 20 times a second. */
+  /** To be called about 20 times a second. */
   advance(now: number, hidden: boolean): void {
     const ahead = hidden ? AHEAD_HIDDEN : AHEAD;
     const until = now + ahead;
     for (const bar of this.timeline.bars) {
       if (bar.time >= until) break;
-      if (bar.time + bar.seconds < now - 30) continue;
-      for (const note of bar.notes) if (!note.sent && note.time < until) this.begin(bar, note, now);
+      if (bar.time + bar.seconds < now - FORGOTTEN) continue;
+      for (const note of bar.notes) if (!note.scheduled && note.time < until) this.startNote(bar, note, now);
     }
-    this.sounding = this.sounding.filter((sounding) => !this.ended(sounding, until));
-    this.synth.advance(ahead - RENDERED);
+    this.sounding = this.sounding.filter((sounding) => !this.endNote(sounding, until));
+    this.synth.renderAhead(ahead - RENDER_MARGIN);
   }
 
-  /** The listener's instrument is another one: heard with the next note. */
-  retune(bar: Bar, now: number): void {
-    const voices = this.timeline.pieces.get(bar.piece)?.piece.voices ?? [];
-    for (const voice of voices.keys()) this.tune(voice, bar, now);
+  /** Applies a change of instrument; it is heard from the next note on. */
+  instrumentChanged(bar: Bar, now: number): void {
+    const voices = this.timeline.pieces.get(bar.piece)?.message.voices ?? [];
+    for (const voice of voices.keys()) this.setProgram(voice, bar, now);
   }
 
   silence(): void {
@@ -55,29 +54,33 @@ export class Scheduler {
     this.synth.silence();
   }
 
-  private begin(bar: Bar, note: Note, now: number): void {
-    note.sent = true;
+  private startNote(bar: Bar, note: Note, now: number): void {
+    note.scheduled = true;
     if (note.time + note.seconds <= now) return;
-    const channel = this.tune(note.voice, bar, note.time);
+    const channel = this.setProgram(note.voice, bar, note.time);
     this.synth.noteOn(channel, note.pitch, note.velocity, note.time);
     this.sounding.push({ note, channel });
   }
 
-  private tune(voice: number, bar: Bar, time: number): number {
-    const { program: own = 0, drums = false } = this.timeline.pieces.get(bar.piece)?.piece.voices[voice] ?? {};
+  /** Sets the program of a voice's channel where it differs.
+   *  @returns the channel. */
+  private setProgram(voice: number, bar: Bar, time: number): number {
+    const { program: own = 0, drums = false } = this.timeline.pieces.get(bar.piece)?.message.voices[voice] ?? {};
     const channel = midiChannel(voice, drums);
     const program = drums ? own : (this.programAt(bar.piece, bar.bar) ?? own);
     if (this.programs[channel] !== program) {
       this.programs[channel] = program;
-      this.synth.program(channel, program, time - BEFORE_OFF);
+      this.synth.programChange(channel, program, time - RELEASE_MARGIN);
     }
     return channel;
   }
 
-  private ended({ note, channel }: Sounding, until: number): boolean {
+  /** Schedules the end of a note if it lies before `until`.
+   *  @returns whether it does. */
+  private endNote({ note, channel }: SoundingNote, until: number): boolean {
     const end = note.time + note.seconds;
     if (end >= until) return false;
-    this.synth.noteOff(channel, note.pitch, Math.max(note.time, end - BEFORE_OFF));
+    this.synth.noteOff(channel, note.pitch, Math.max(note.time, end - RELEASE_MARGIN));
     return true;
   }
 }

@@ -1,14 +1,12 @@
-/* What is known of the stream that is heard: with which values it began, what was turned since, and how to ask for it again,
-   after a pause, after a lost connection, or from a link.
+/* What is known of the current stream: its initial values, the changes since, and how to request it again after a pause,
+   after a lost connection, or from a share link. */
 
-   Knows nothing of time, of sockets, or of the page. */
+import { changesFrom, valueAt, withChange } from "../music/parameter-changes";
+import type { ClientMessage, ParameterChange, StartMessage, StreamMessage } from "../protocol/messages";
+import type { InstrumentChange, SharedMusic } from "./share-link";
 
-import { inForce, since, withChange } from "../music/parameter-changes";
-import type { InstrumentChange, Shared } from "./share-link";
-import type { Change, ClientMessage, StartMessage, StreamMessage } from "../protocol/messages";
-
-/** What the listener asks for; null is the model's, the piece's, or the server's choice. */
-export interface Wishes {
+/** What the listener chose. Null means the default: of the model, of the piece, or of the server. */
+export interface Settings {
   readonly station: boolean;
   readonly model: string | null;
   readonly runtime: string | null;
@@ -18,71 +16,76 @@ export interface Wishes {
   readonly program: number | null;
 }
 
-/** A bar, or with null the first one of a piece. */
-export interface Place {
+/** A bar of a piece. Null means its first bar. */
+export interface Position {
   readonly piece: number;
   readonly bar: number | null;
 }
 
-type Known = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | "temperature" | "tempo">;
+/** What must be known of a stream to request it again. */
+type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | "temperature" | "tempo">;
 
 export class Session {
-  stream: Known | null = null;
+  stream: StreamValues | null = null;
   fields: readonly string[] = [];
-  changes: readonly Change[] = [];
+  changes: readonly ParameterChange[] = [];
   instruments: readonly InstrumentChange[] = [];
-  /** Where to go on; null is where it began. */
-  resume: Place | null = null;
+  /** Where to continue; null means at the beginning. */
+  resumeAt: Position | null = null;
 
-  constructor(public wishes: Wishes) {}
+  constructor(public settings: Settings) {}
 
-  /** What plays a link's music, from its piece on. */
-  static of(shared: Shared, wishes: Wishes): Session {
+  /** A session that plays the music of a share link. */
+  static fromLink(shared: SharedMusic, settings: Settings): Session {
     const session = new Session({
-      ...wishes, station: false, model: shared.model, runtime: null, seed: shared.seed,
+      ...settings, station: false, model: shared.model, runtime: null, seed: shared.seed,
       temperature: shared.temperature, tempo: shared.tempo, program: null,
     });
     session.stream = { kind: "own", ...shared };
     session.changes = shared.changes;
     session.instruments = shared.instruments;
-    session.resume = { piece: shared.piece, bar: null };
+    session.resumeAt = { piece: shared.piece, bar: null };
     return session;
   }
 
-  /** The first thing to say on a new connection. */
-  asking(): ClientMessage {
-    if (this.wishes.station) return { type: "join" };
-    const { stream, wishes } = this;
-    const from = stream ?? { ...wishes, bars: null };
-    const start: Record<string, unknown> = { type: "start" };
-    const given = { runtime: wishes.runtime, model: from.model, seed: from.seed, bars: from.bars,
-                    temperature: from.temperature, tempo: from.tempo };
-    for (const [key, value] of Object.entries(given)) if (value !== null) start[key] = value;
-    if (stream && this.resume) {
-      start["piece"] = this.resume.piece;
-      if (this.resume.bar !== null) start["bar"] = this.resume.bar;
-      start["changes"] = since(this.changes, this.resume.piece);
+  /** The message that requests the stream on a new connection. */
+  request(): ClientMessage {
+    if (this.settings.station) return { type: "join" };
+    const { stream, settings } = this;
+    const values = stream ?? { ...settings, bars: null };
+    const start: { type: "start" } & Record<string, unknown> = { type: "start" };
+    const optional = {
+      runtime: settings.runtime, model: values.model, seed: values.seed, bars: values.bars,
+      temperature: values.temperature, tempo: values.tempo,
+    };
+    for (const [key, value] of Object.entries(optional)) if (value !== null) start[key] = value;
+    if (stream && this.resumeAt) {
+      start.piece = this.resumeAt.piece;
+      if (this.resumeAt.bar !== null) start.bar = this.resumeAt.bar;
+      start.changes = changesFrom(this.changes, this.resumeAt.piece);
     }
-    return start as unknown as StartMessage;
+    return start satisfies StartMessage;
   }
 
-  begun(message: StreamMessage): void {
-    if (!this.stream && this.wishes.program !== null) this.instruments = [[message.piece, 0, this.wishes.program]];
+  streamStarted(message: StreamMessage): void {
+    const { program } = this.settings;
+    if (!this.stream && program !== null) this.instruments = [[message.piece, 0, program]];
     this.stream = message;
     this.fields = message.fields;
     this.changes = message.changes;
   }
 
-  record(change: Change): void {
+  addChange(change: ParameterChange): void {
     this.changes = withChange(this.changes, change);
   }
 
-  /** A knob is turned while nothing plays: it holds from where the music will go on. */
-  turnedAtRest(knob: "temperature" | "tempo", value: number | null): void {
-    if (this.stream?.kind === "own" && this.resume) this.record([this.resume.piece, this.resume.bar ?? 0, knob, value]);
+  /** Changes a parameter while nothing plays. The change takes effect where the music continues. */
+  changeWhileStopped(parameter: "temperature" | "tempo", value: number | null): void {
+    const { resumeAt } = this;
+    if (this.stream?.kind === "own" && resumeAt) this.addChange([resumeAt.piece, resumeAt.bar ?? 0, parameter, value]);
   }
 
-  /** From a bar on the listener's own choice holds, whatever a link had in mind for later. */
+  /** Changes the instrument from a bar on. Later instrument changes of a share link are dropped. */
   setProgram(program: number | null, piece: number, bar: number): void {
     const earlier = this.instruments.filter((i) => i[0] < piece || (i[0] === piece && i[1] < bar));
     this.instruments = [...earlier, [piece, bar, program]];
@@ -92,19 +95,19 @@ export class Session {
     return this.instruments.findLast((i) => i[0] < piece || (i[0] === piece && i[1] <= bar))?.[2] ?? null;
   }
 
-  /** What a knob stands at; null is the model's or the piece's own. */
-  knob(name: "temperature" | "tempo", piece: number, bar: number): number | null {
-    const turned = inForce(this.changes, name, piece, bar);
-    return turned === undefined ? (this.stream?.[name] ?? null) : turned;
+  /** The value of a parameter in a bar. Null means the default: of the model (temperature) or of the piece (tempo). */
+  parameterAt(parameter: "temperature" | "tempo", piece: number, bar: number): number | null {
+    const changed = valueAt(this.changes, parameter, piece, bar);
+    return changed === undefined ? (this.stream?.[parameter] ?? null) : changed;
   }
 
-  /** What plays this piece again, and all after it. */
-  shared(piece: number): Shared | null {
+  /** What a share link must hold to play the music again from a piece on. */
+  share(piece: number): SharedMusic | null {
     if (!this.stream) return null;
     const { model, bundle, seed, bars, temperature, tempo } = this.stream;
     const later = this.instruments.filter((i) => i[0] > piece || (i[0] === piece && i[1] > 0));
     const first = this.programAt(piece, 0);
     const instruments: InstrumentChange[] = first === null ? later : [[piece, 0, first], ...later];
-    return { model, bundle, seed, bars, temperature, tempo, piece, changes: since(this.changes, piece), instruments };
+    return { model, bundle, seed, bars, temperature, tempo, piece, changes: changesFrom(this.changes, piece), instruments };
   }
 }

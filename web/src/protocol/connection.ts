@@ -1,19 +1,17 @@
-/* One WebSocket to the server: messages in and out, and when it is over, whether and when to try again.
-
-   Knows nothing of what the messages mean. */
+/* One WebSocket connection to the server: sends and receives messages, and reports why it ended and when to retry. */
 
 import type { ClientMessage, ServerMessage } from "./messages";
-import { parse, ProtocolError } from "./parse";
+import { parseMessage, ProtocolError } from "./parse";
 
-export interface Lost {
-  /** Seconds until another try makes sense; null where it never does. */
-  readonly again: number | null;
-  /** What the server said, or what is to be said of its silence. */
+export interface Disconnection {
+  /** Seconds to wait before the next attempt, at least; null if retrying is pointless. */
+  readonly retryAfter: number | null;
+  /** A sentence for the listener. */
   readonly reason: string;
 }
 
-/** Close codes after which the server names a time, in seconds; others are a network's fault. */
-const AGAIN: Record<number, number | null> = {
+/** `retryAfter` of each close code that the server sends. After any other code, of a network failure, it is 0. */
+const RETRY_AFTER: Record<number, number | null> = {
   1001: 2,
   1008: null,
   1009: null,
@@ -24,36 +22,37 @@ const AGAIN: Record<number, number | null> = {
   4429: 10,
 };
 
-const REASONS: Record<number, string> = {
-  1001: "The radio is restarting.",
-  1008: "The server refused this.",
-  1009: "The server refused this: too long.",
-  1011: "The server stumbled.",
-  1013: "The house is full.",
-  4429: "Too many changes at once.",
+const CLOSE_REASONS: Record<number, string> = {
+  1001: "The server is restarting.",
+  1008: "The server rejected the request.",
+  1009: "The request was too large for the server.",
+  1011: "The server had an internal error.",
+  1013: "The server is full.",
+  4429: "Too many changes in a short time.",
 };
 
-const FIRST_BACK_OFF = 0.5;
-const LONGEST_BACK_OFF = 15;
+const NETWORK_FAILURE = 1006;
+const FIRST_BACK_OFF = 0.5; // seconds
+const LONGEST_BACK_OFF = 15; // seconds
 
-/** Seconds before try number `attempt`, from 0 on; `chance` 0 to 1 spreads a crowd that lost its server at one moment. */
-export function backOff(attempt: number, chance: number): number {
-  return Math.min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** attempt) * (0.75 + chance / 2);
+/** Seconds to wait before a retry. `attempt` counts from 0; `random`, 0 to 1, spreads the retries of many listeners. */
+export function backOff(attempt: number, random: number): number {
+  return Math.min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** attempt) * (0.75 + random / 2);
 }
 
 export class Connection {
   private readonly socket: WebSocket;
-  private over = false;
-  private error = "";
+  private ended = false;
+  private serverError = "";
 
   constructor(
-    address: URL,
-    first: () => ClientMessage,
-    private readonly take: (message: ServerMessage) => void,
-    private readonly lost: (lost: Lost) => void,
+    url: URL,
+    firstMessage: () => ClientMessage,
+    private readonly onMessage: (message: ServerMessage) => void,
+    private readonly onDisconnect: (disconnection: Disconnection) => void,
   ) {
-    this.socket = new WebSocket(address);
-    this.socket.onopen = () => this.send(first());
+    this.socket = new WebSocket(url);
+    this.socket.onopen = () => this.send(firstMessage());
     this.socket.onmessage = (event) => this.receive(String(event.data));
     this.socket.onclose = (event) => this.end(event.code);
   }
@@ -62,37 +61,38 @@ export class Connection {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
-  /** Ends it from here; nothing more is heard of it. */
+  /** Closes the connection; no callback is called afterwards. */
   close(): void {
-    this.over = true;
+    this.ended = true;
     this.socket.close();
   }
 
-  /** Ends it as lost: a connection that is silent for too long is none. */
+  /** Treats a connection that has been silent for too long as lost. */
   giveUp(): void {
     this.socket.close();
-    this.end(1006);
+    this.end(NETWORK_FAILURE);
   }
 
   private receive(text: string): void {
-    if (this.over) return;
+    if (this.ended) return;
     try {
-      const message = parse(text);
-      if (message.type === "error") this.error = message.reason;
-      else this.take(message);
+      const message = parseMessage(text);
+      if (message.type === "error") this.serverError = message.reason;
+      else this.onMessage(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.over = true;
+      this.ended = true;
       this.socket.close();
-      this.lost({ again: null, reason: `This page does not understand its server (${error.message}). Reload it.` });
+      const reason = `This page does not match its server (${error.message}). Reload the page.`;
+      this.onDisconnect({ retryAfter: null, reason });
     }
   }
 
   private end(code: number): void {
-    if (this.over) return;
-    this.over = true;
-    const reason = this.error ? sentence(this.error) : (REASONS[code] ?? "The connection is lost.");
-    this.lost({ again: code in AGAIN ? (AGAIN[code] ?? null) : 0, reason });
+    if (this.ended) return;
+    this.ended = true;
+    const reason = this.serverError ? sentence(this.serverError) : (CLOSE_REASONS[code] ?? "The connection was lost.");
+    this.onDisconnect({ retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason });
   }
 }
 

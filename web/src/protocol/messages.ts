@@ -1,20 +1,17 @@
-/* What the server and this page say to each other (docs/radio-protocol.md), as types, and the check of every message that
-   comes in: a page must not stumble over a server of another version without saying so.
+/* The messages between the server and this page, as types (docs/radio-protocol.md). */
 
-   Knows nothing of sockets, of sound, or of the page. */
+export type Parameter = "temperature" | "tempo" | "length";
 
-export type Knob = "temperature" | "tempo" | "length";
+/** A parameter has this value from this bar on. Null is the default: of the model (temperature) or of the piece (tempo). */
+export type ParameterChange = readonly [piece: number, bar: number, parameter: Parameter, value: number | null];
 
-/** Piece, bar from which it holds, knob, value; null is the model's or the piece's own. */
-export type Change = readonly [piece: number, bar: number, knob: Knob, value: number | null];
-
-/** A symbol's name, its probability, and the runners-up with theirs. */
+/** The name and the probability of the symbol that was sampled, and the most likely alternatives with theirs. */
 export type Choice = readonly [symbol: string, probability: number, others: readonly (readonly [string, number])[]];
 
 export interface Voice {
   readonly name: string;
   readonly program: number;
-  /** Then the program is a kit, and the listener's instrument is not for it. */
+  /** If true, `program` is a drum kit, and the listener's instrument does not apply. */
   readonly drums?: boolean;
 }
 
@@ -28,7 +25,7 @@ export interface StreamMessage {
   readonly bars: number;
   readonly temperature: number | null;
   readonly tempo: number | null;
-  readonly changes: readonly Change[];
+  readonly changes: readonly ParameterChange[];
   readonly piece: number;
   readonly ahead: number;
   readonly fields: readonly string[];
@@ -44,6 +41,7 @@ export interface PieceMessage {
   readonly voices: readonly Voice[];
 }
 
+/** A note that begins in its bar. */
 export interface WireNote {
   readonly voice: number;
   readonly pitch: number;
@@ -55,6 +53,7 @@ export interface WireNote {
   readonly chosen: readonly Choice[];
 }
 
+/** A note that began in an earlier bar of the piece and is still sounding. */
 export interface HeldNote {
   readonly voice: number;
   readonly pitch: number;
@@ -90,7 +89,7 @@ export interface EndMessage {
 
 export interface ChangeMessage {
   readonly type: "change";
-  readonly change: Change;
+  readonly change: ParameterChange;
 }
 
 export interface ErrorMessage {
@@ -108,7 +107,7 @@ export interface StartMessage {
   readonly bars?: number;
   readonly temperature?: number;
   readonly tempo?: number;
-  readonly changes?: readonly Change[];
+  readonly changes?: readonly ParameterChange[];
   readonly piece?: number;
   readonly bar?: number;
 }

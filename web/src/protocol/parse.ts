@@ -1,35 +1,36 @@
-/* The check of every message that comes in. */
+/* Checks every message from the server, so that a server of another version leads to a clear error. */
 
-import type { Change, ServerMessage } from "./messages";
+import type { ParameterChange, ServerMessage } from "./messages";
 
 export class ProtocolError extends Error {}
 
-type Plain = Record<string, unknown>;
+type JsonObject = Record<string, unknown>;
 
-/** A message, checked.
- *  @throws ProtocolError: it is not one that this page knows. */
-export function parse(text: string): ServerMessage {
+/** Parses and checks a message. Unknown keys are allowed.
+ *  @throws ProtocolError if the message is malformed or of an unknown type. */
+export function parseMessage(text: string): ServerMessage {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new ProtocolError("a message that is not JSON");
+    throw new ProtocolError("the message is not JSON");
   }
   const message = object(value, "message");
   const type = string(message, "type");
   const check = Object.hasOwn(CHECKS, type) ? CHECKS[type] : undefined;
-  if (!check) throw new ProtocolError(`a message of the unknown type ${JSON.stringify(type)}`);
+  if (!check) throw new ProtocolError(`unknown message type ${JSON.stringify(type)}`);
   check(message);
   return value as ServerMessage;
 }
 
-const CHECKS: Record<string, (message: Plain) => void> = {
+const CHECKS: Record<string, (message: JsonObject) => void> = {
   stream(m) {
-    if (m["kind"] !== "own" && m["kind"] !== "station") throw new ProtocolError("a stream of an unknown kind");
+    const kind = string(m, "kind");
+    if (kind !== "own" && kind !== "station") throw new ProtocolError(`unknown stream kind ${JSON.stringify(kind)}`);
     for (const key of ["model", "bundle", "runtime"]) string(m, key);
     for (const key of ["seed", "bars", "piece", "ahead"]) number(m, key);
     for (const key of ["temperature", "tempo"]) numberOrNull(m, key);
-    list(m, "changes").forEach(change);
+    list(m, "changes").forEach(parameterChange);
     list(m, "fields").forEach((field) => typed(field, "string", "fields"));
   },
   piece(m) {
@@ -41,78 +42,81 @@ const CHECKS: Record<string, (message: Plain) => void> = {
   },
   bar(m) {
     for (const key of ["piece", "bar", "at", "seconds", "tick", "ticks", "now", "temperature"]) number(m, key);
-    typed(m["last"], "boolean", "last");
-    tuple(m["meter"], 2, "meter");
+    typed(m.last, "boolean", "last");
+    tuple(m.meter, 2, "meter");
     list(m, "tempos").forEach((tempo) => tuple(tempo, 3, "tempos"));
     for (const note of list(m, "notes").map((n) => object(n, "note"))) {
-      sounding(note);
+      timedPitch(note);
       number(note, "velocity");
       list(note, "chosen").forEach(choice);
     }
-    for (const note of list(m, "held")) sounding(object(note, "held"));
+    for (const note of list(m, "held")) timedPitch(object(note, "held"));
   },
   end(m) {
     for (const key of ["piece", "at", "next"]) number(m, key);
   },
   change(m) {
-    change(m["change"]);
+    parameterChange(m.change);
   },
   error(m) {
     string(m, "reason");
   },
 };
 
-function sounding(note: Plain): void {
+/** What a new note and a held note have in common. */
+function timedPitch(note: JsonObject): void {
   for (const key of ["voice", "pitch", "tick", "ticks", "at", "seconds"]) number(note, key);
 }
 
 function choice(value: unknown): void {
-  if (!Array.isArray(value) || value.length !== 3) throw new ProtocolError("a choice that is none");
+  if (!Array.isArray(value) || value.length !== 3) {
+    throw new ProtocolError("chosen: expected [symbol, probability, alternatives]");
+  }
   typed(value[0], "string", "chosen");
   typed(value[1], "number", "chosen");
-  if (!Array.isArray(value[2])) throw new ProtocolError("a choice without its others");
+  if (!Array.isArray(value[2])) throw new ProtocolError("chosen: expected a list of alternatives");
   for (const other of value[2] as unknown[]) {
     if (!Array.isArray(other) || typeof other[0] !== "string" || typeof other[1] !== "number") {
-      throw new ProtocolError("a choice among others that are none");
+      throw new ProtocolError("chosen: expected [symbol, probability] for each alternative");
     }
   }
 }
 
-function change(value: unknown): void {
-  if (!isChange(value)) throw new ProtocolError("a change that is none");
+function parameterChange(value: unknown): void {
+  if (!isParameterChange(value)) throw new ProtocolError("change: expected [piece, bar, parameter, value]");
 }
 
-export function isChange(value: unknown): value is Change {
+export function isParameterChange(value: unknown): value is ParameterChange {
   if (!Array.isArray(value) || value.length !== 4) return false;
-  const [piece, bar, knob, to] = value as unknown[];
-  const known = knob === "temperature" || knob === "tempo" || knob === "length";
+  const [piece, bar, parameter, to] = value as unknown[];
+  const known = parameter === "temperature" || parameter === "tempo" || parameter === "length";
   return known && Number.isInteger(piece) && Number.isInteger(bar) && (to === null || typeof to === "number");
 }
 
-function object(value: unknown, what: string): Plain {
+function object(value: unknown, what: string): JsonObject {
   const plain = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!plain) throw new ProtocolError(`${what}: not an object`);
-  return value as Plain;
+  if (!plain) throw new ProtocolError(`${what}: expected an object`);
+  return value as JsonObject;
 }
 
 function typed(value: unknown, type: "string" | "number" | "boolean", what: string): void {
   if (typeof value !== type) throw new ProtocolError(`${what}: expected a ${type}, got ${typeof value}`);
 }
 
-function string(message: Plain, key: string): string {
+function string(message: JsonObject, key: string): string {
   typed(message[key], "string", key);
   return message[key] as string;
 }
 
-function number(message: Plain, key: string): void {
+function number(message: JsonObject, key: string): void {
   typed(message[key], "number", key);
 }
 
-function numberOrNull(message: Plain, key: string): void {
+function numberOrNull(message: JsonObject, key: string): void {
   if (message[key] !== null) number(message, key);
 }
 
-function list(message: Plain, key: string): unknown[] {
+function list(message: JsonObject, key: string): unknown[] {
   const value = message[key];
   if (!Array.isArray(value)) throw new ProtocolError(`${key}: expected a list`);
   return value as unknown[];

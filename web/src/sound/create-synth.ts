@@ -1,15 +1,14 @@
-/* Makes sound of notes that are given with their times on the audio clock. Two ways: an AudioWorklet where the browser has
-   one (https and localhost), or else blocks rendered on this thread and scheduled one after the other (a plain-HTTP address
-   in the house). Both play the same SoundFont with the same synthesiser.
+/* Chooses the synthesiser: in an AudioWorklet where the browser has one (https and localhost), on the main thread otherwise
+   (plain HTTP at any other address). Both play the same SoundFont with the same library. */
 
-   Knows nothing of where notes come from. */
-
-import { KeptAhead } from "./block-synth";
-import { Worklet } from "./worklet-synth";
+import { BlockSynth } from "./block-synth";
 import type { Synth } from "./synth";
+import { WorkletSynth } from "./worklet-synth";
 
 export async function createSynth(context: AudioContext, output: AudioNode, soundFont: ArrayBuffer): Promise<Synth> {
-  // Undefined on insecure origins, whatever the type says.
-  const worklets = context.audioWorklet as AudioWorklet | undefined;
-  return worklets ? Worklet.create(context, output, soundFont) : KeptAhead.create(context, output, soundFont);
+  // Undefined on insecure origins, although its type does not allow that.
+  const worklet = context.audioWorklet as AudioWorklet | undefined;
+  return worklet
+    ? WorkletSynth.create(context, output, soundFont)
+    : BlockSynth.create(context, output, soundFont);
 }

@@ -1,14 +1,14 @@
-/* The interface of a synthesiser. */
+/* The interface of a synthesiser that plays notes at given times. */
 
 export interface Synth {
-  /** How the sound is made, for people who want to know. */
-  readonly way: "AudioWorklet" | "main thread";
-  /** Times are seconds of the audio context's clock; what lies in the past sounds at once. */
+  /** Where the samples are computed. */
+  readonly renderer: "AudioWorklet" | "main thread";
+  /** Times are in seconds on the audio context's clock. A time in the past means now. */
   noteOn(channel: number, pitch: number, velocity: number, time: number): void;
   noteOff(channel: number, pitch: number, time: number): void;
-  program(channel: number, program: number, time: number): void;
-  /** Ends all notes now, and forgets those that were to come. */
+  programChange(channel: number, program: number, time: number): void;
+  /** Ends all notes now and discards those that are scheduled. */
   silence(): void;
-  /** To be called some 20 times a second, with the seconds of sound that must be ready. All notes until then are known. */
-  advance(ahead: number): void;
+  /** Renders so far ahead, in seconds. To be called about 20 times a second, after scheduling all notes until then. */
+  renderAhead(seconds: number): void;
 }

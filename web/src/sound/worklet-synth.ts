@@ -1,22 +1,22 @@
-/* Sound from an AudioWorklet: rendered on the browser's audio thread, whatever this thread is busy with. */
+/* A synthesiser in an AudioWorklet. It renders on the browser's audio thread, so a busy main thread causes no gaps. */
 
 import { WorkletSynthesizer } from "spessasynth_lib";
 import processor from "spessasynth_lib/dist/spessasynth_processor.min.js?url";
 
 import type { Synth } from "./synth";
 
-export class Worklet implements Synth {
-  readonly way = "AudioWorklet";
+export class WorkletSynth implements Synth {
+  readonly renderer = "AudioWorklet";
 
   private constructor(private readonly synth: WorkletSynthesizer) {}
 
-  static async create(context: AudioContext, output: AudioNode, soundFont: ArrayBuffer): Promise<Worklet> {
+  static async create(context: AudioContext, output: AudioNode, soundFont: ArrayBuffer): Promise<WorkletSynth> {
     await context.audioWorklet.addModule(new URL(processor, document.baseURI));
     const synth = new WorkletSynthesizer(context, { eventsEnabled: false });
     await synth.soundBankManager.addSoundBank(soundFont, "main");
     await synth.isReady;
     synth.connect(output);
-    return new Worklet(synth);
+    return new WorkletSynth(synth);
   }
 
   noteOn(channel: number, pitch: number, velocity: number, time: number): void {
@@ -27,7 +27,7 @@ export class Worklet implements Synth {
     this.synth.noteOff(channel, pitch, { time });
   }
 
-  program(channel: number, program: number, time: number): void {
+  programChange(channel: number, program: number, time: number): void {
     this.synth.programChange(channel, program, { time });
   }
 
@@ -35,7 +35,7 @@ export class Worklet implements Synth {
     this.synth.stopAll(false);
   }
 
-  advance(): void {
-    // The audio thread goes on by itself.
+  renderAhead(): void {
+    // The audio thread does this by itself.
   }
 }

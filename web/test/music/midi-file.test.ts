@@ -20,7 +20,7 @@ const file: MidiFile = {
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 describe("writeMidi", () => {
-  it("writes what the standard says, byte for byte", () => {
+  it("writes a standard MIDI file, byte for byte", () => {
     expect(hex(writeMidi(file))).toBe(
       [
         "4d 54 68 64 00 00 00 06 00 01 00 02 01 e0", // MThd, format 1, two tracks, 480 ticks
@@ -34,7 +34,7 @@ describe("writeMidi", () => {
         "00 ff 03 03 41 6c 74", // Alt
         "00 c0 34",
         "00 90 3c 46",
-        "83 60 80 3c 00", // ends before it begins again
+        "83 60 80 3c 00", // ends before the next one begins
         "00 90 3c 47",
         "81 70 80 3c 00",
         "00 ff 2f 00",
@@ -42,15 +42,15 @@ describe("writeMidi", () => {
     );
   });
 
-  it("keeps every note within its bytes, and every name whole", () => {
+  it("writes high notes, long times and any name", () => {
     const notes = [{ tick: 1e6, duration: 0, pitch: 127, velocity: 127 }];
-    const odd = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, channel: 13, notes }] };
-    const written = writeMidi(odd);
+    const unusual = { ...file, marker: "", tracks: [{ name: "Flöte ♪", program: 0, channel: 13, notes }] };
+    const written = writeMidi(unusual);
     expect(hex(written)).toContain(hex(new TextEncoder().encode("Flöte ♪")));
-    expect(hex(written)).toContain("bd 84 40 9d 7f 7f 01 8d 7f 00"); // a note has one tick at least
+    expect(hex(written)).toContain("bd 84 40 9d 7f 7f 01 8d 7f 00"); // a note lasts one tick at least
   });
 
-  it("puts drums, and nothing else, on the channel of drums", () => {
+  it("puts drums, and nothing else, on the drum channel", () => {
     expect([midiChannel(0, true), midiChannel(20, true)]).toEqual([9, 9]);
     const channels = Array.from({ length: 40 }, (_, i) => midiChannel(i));
     expect(channels).not.toContain(9);
