@@ -1,5 +1,5 @@
-/* How the page is built: into the package, so that `playbach serve` finds it. Nothing is inlined, as the server's content
-   policy allows no data: or inline script; for development the server of /api, /live.mp3 and the WebSocket is proxied. */
+/* Builds the page into the Python package, where `playbach serve` finds it. Nothing is inlined, since the server's content
+   security policy allows no inline scripts. `npm run dev` forwards the page's requests to a running `playbach serve`. */
 import { defineConfig } from "vitest/config";
 
 const server = "http://127.0.0.1:8000";
