@@ -118,7 +118,7 @@ def composed(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
     rows: dict[str, list[Any]] = {}
     heard = _Heard(composer.runtime)
 
-    class Told(generation.Walk):
+    class Told(generation.PieceGenerator):
         """A walk that writes down what it draws."""
 
         def _next(self, place: Any, sampling: Any, rules: bool) -> Any:
@@ -132,11 +132,11 @@ def composed(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
                 rows.setdefault(name, []).append(value)
             return place
 
-    plain, composer.runtime, composing.Walk = composer.runtime, heard, Told  # type: ignore[misc]
+    plain, composer.runtime, composing.PieceGenerator = composer.runtime, heard, Told  # type: ignore[misc]
     try:
         piece = composer.compose(seed=seed, bars=bars)
     finally:
-        composer.runtime, composing.Walk = plain, generation.Walk  # type: ignore[misc]
+        composer.runtime, composing.PieceGenerator = plain, generation.PieceGenerator  # type: ignore[misc]
     trace = {name: np.stack(values) for name, values in rows.items()}
     trace |= {f"names_{f}": np.array(field.symbols) for f, field in enumerate(composer.encoding.fields)}
     return piece, trace

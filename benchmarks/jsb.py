@@ -84,7 +84,7 @@ def changes(logs: list[np.ndarray], sequences: list[Any], encoding: Any) -> tupl
     nats, right = [], []
     for chances, s in zip(logs, sequences):
         steps = s.steps[:, 0]
-        begins = ~encoding.continues(s.steps) & (steps < encoding.first_wait)
+        begins = ~encoding.is_continuation(s.steps) & (steps < encoding.first_wait)
         nats.append(-chances[np.flatnonzero(begins), steps[begins]])
         right.append(chances[begins].argmax(-1) == steps[begins])
     return float(np.concatenate(right).mean()), float(np.concatenate(nats).mean())

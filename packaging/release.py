@@ -67,7 +67,9 @@ def run(what: str, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str
 
 
 def version_of(root: Path) -> str:
-    found = re.search(r'^__version__ = "([^"]+)"$', (root / "src/playbach/system/version.py").read_text("utf-8"), re.M)
+    found = re.search(
+        r'^__version__ = "([^"]+)"$', (root / "src/playbach/system/version.py").read_text("utf-8"), re.M
+    )
     if found is None:
         raise Failure("src/playbach/system/version.py: no __version__")
     return found[1]

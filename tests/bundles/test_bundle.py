@@ -437,7 +437,7 @@ def begins(made: Composer) -> None:
     assert made.tracks
     decoder = made.encoding.decoder(made.encoding.headers[0][0], 4)
     assert all(0 <= c < len(f) for c, f in zip(decoder.context(), made.encoding.context))
-    assert [mask.shape for mask in decoder.allowed()] == [(len(f),) for f in made.encoding.fields]
+    assert [mask.shape for mask in decoder.valid_mask()] == [(len(f),) for f in made.encoding.fields]
 
 
 @pytest.mark.parametrize("key", ["encoding", "sampling"])

@@ -15,7 +15,6 @@ import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
-from playbach.encodings import said
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -40,7 +39,7 @@ def test_a_model_for_people(chorales_bundle: Path, capsys: pytest.CaptureFixture
 def test_the_whole_vocabulary(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = told(capsys, "inspect", str(chorales_bundle), "--vocabulary").split()
     encoding = playbach.load(chorales_bundle).encoding
-    assert set(map(partial(said, encoding.fields[0]), range(len(encoding.fields[0])))) <= set(words)
+    assert set(map(partial(symbol_label, encoding.fields[0]), range(len(encoding.fields[0])))) <= set(words)
     for field in encoding.context:
         assert field.name.split()[0] in words
 

@@ -157,7 +157,7 @@ def test_what_training_holds_is_allowed_and_known(case: Any) -> None:
         sequence = encoding.encode(make(seed))
         decoder = encoding.decoder(sequence.header)
         for step in sequence.steps:
-            assert all(mask[symbol] for mask, symbol in zip(decoder.allowed(), step, strict=True))
+            assert all(mask[symbol] for mask, symbol in zip(decoder.valid_mask(), step, strict=True))
             decoder.feed(step)
 
 
@@ -172,7 +172,7 @@ def test_the_unknown_symbol_is_paid_for_but_never_allowed(case: Any) -> None:
         assert any(step[0] in unknown[0] for step in sequence.steps)
     decoder = encoding.decoder(sequence.header)
     for step in sequence.steps:
-        for mask, values in zip(decoder.allowed(), unknown, strict=True):
+        for mask, values in zip(decoder.valid_mask(), unknown, strict=True):
             assert not mask[list(values)].any()
         decoder.feed(step)
     assert as_lists(decoded(encoding, sequence))[0] == as_lists(encoding.project(far))[0]
@@ -209,7 +209,7 @@ def test_any_allowed_steps_make_a_piece_that_ends_on_its_bar(case: Any, seed: in
     for _ in range(100_000):
         if decoder.finished:
             break
-        masks = decoder.allowed()
+        masks = decoder.valid_mask()
         assert all(mask.any() for mask in masks)
         before = decoder.final_until
         released = decoder.feed(np.array([rng.choice(np.flatnonzero(mask)) for mask in masks]))
@@ -266,7 +266,7 @@ def test_a_careful_writer_takes_of_what_is_allowed(case: Any) -> None:
     rng = np.random.default_rng(5)
     decoder = encoding.decoder(encoding.headers[0][0], 6)
     while not decoder.finished:
-        careful, allowed = decoder.careful(), decoder.allowed()
+        careful, allowed = decoder.style_mask(), decoder.valid_mask()
         for some, all_ in zip(careful, allowed, strict=True):
             assert some.any()
             assert not (some & ~all_).any()
@@ -282,8 +282,8 @@ def test_careful_voices_never_move_in_parallel_octaves_or_fifths() -> None:
         sounding = np.zeros((4, 0), int)
         column: list[int] = []
         while not decoder.finished:
-            [mask] = decoder.careful()
-            fell_back += int(mask.sum() == decoder.allowed()[0].sum() == 1 and len(column) < 4)
+            [mask] = decoder.style_mask()
+            fell_back += int(mask.sum() == decoder.valid_mask()[0].sum() == 1 and len(column) < 4)
             symbol = int(rng.choice(np.flatnonzero(mask)))
             decoder.feed(np.array([symbol]))
             if len(column) == 4:  # this was the wait
@@ -313,7 +313,7 @@ def test_rests_that_training_holds_are_allowed() -> None:
         sequence = encoding.encode(scores[0])
         decoder = encoding.decoder(sequence.header)
         for step in sequence.steps:
-            assert all(mask[symbol] for mask, symbol in zip(decoder.allowed(), step, strict=True))
+            assert all(mask[symbol] for mask, symbol in zip(decoder.valid_mask(), step, strict=True))
             decoder.feed(step)
 
 
@@ -321,7 +321,7 @@ def test_what_is_hidden_looks_like_what_is_unknown(case: Any) -> None:
     encoding, make = case
     sequence = encoding.encode(make(1))
     hidden = np.arange(len(sequence)) % 5 == 2
-    steps, context = encoding.hide(sequence.steps, sequence.context, hidden)
+    steps, context = encoding.mask_rare(sequence.steps, sequence.context, hidden)
     decoder = encoding.decoder(sequence.header)
     for step, told in zip(steps, context, strict=True):
         ours = decoder.context()
@@ -372,11 +372,11 @@ def test_a_voice_that_is_never_heard_can_always_do_something() -> None:
     symbols = encoding.fields[0].symbols
     hold, rest, wait = (symbols.index(name) for name in ("hold", "rest", "+1"))
     for _ in range(3):
-        decoder.feed(np.array([np.flatnonzero(decoder.allowed()[0])[-1]]))
+        decoder.feed(np.array([np.flatnonzero(decoder.valid_mask()[0])[-1]]))
     for symbol in (rest, wait, hold, hold, hold):
-        assert decoder.allowed()[0][symbol]
+        assert decoder.valid_mask()[0][symbol]
         decoder.feed(np.array([symbol]))
-    for masks in (decoder.allowed(), decoder.careful()):
+    for masks in (decoder.valid_mask(), decoder.style_mask()):
         assert np.flatnonzero(masks[0]).tolist() == [hold]
 
 
@@ -386,13 +386,13 @@ def test_all_voices_of_a_chorale_hold_only_where_no_wait_could_have_led_further(
     decoder = encoding.decoder(header, 4)
     hold, wait = 1, encoding.fields[0].symbols.index("+4")
     for _ in range(4):
-        decoder.feed(np.array([np.flatnonzero(decoder.allowed()[0])[-1]]))
+        decoder.feed(np.array([np.flatnonzero(decoder.valid_mask()[0])[-1]]))
     decoder.feed(np.array([wait]))
     for _ in range(3):
-        assert decoder.allowed()[0][hold]
+        assert decoder.valid_mask()[0][hold]
         decoder.feed(np.array([hold]))
     at_bar_line = encodings.base.Bars(header.meters).place(decoder.tick) == 0
-    assert decoder.allowed()[0][hold] == at_bar_line
+    assert decoder.valid_mask()[0][hold] == at_bar_line
 
 
 def test_relations_fit_their_fields(case: Any) -> None:

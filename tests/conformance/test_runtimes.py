@@ -30,7 +30,7 @@ def walk(runtime: Runtime, encoding: Encoding, steps: int) -> list[np.ndarray]:
     for _ in range(steps):
         logits, state = runtime.step(previous, decoder.context(), state)
         seen.append(logits[0])
-        previous = np.array([int(np.where(m, s, -np.inf).argmax()) for s, m in zip(logits, decoder.allowed())])
+        previous = np.array([int(np.where(m, s, -np.inf).argmax()) for s, m in zip(logits, decoder.valid_mask())])
         decoder.feed(previous)
     return seen
 

@@ -71,12 +71,12 @@ def test_a_digest_does_not_depend_on_the_order_in_a_track_but_on_the_tracks() ->
 def test_of_a_manifests_pieces_only_those_with_a_side_are_met() -> None:
     good = {"a": ["train", "a.mid"], "b": ["test"], "c": ["valid", 7, "more"]}
     bad = {"d": [], "e": "train", "f": ["elsewhere", "f.mid"], "g": [["train"]], "h": None, "i": 5, "j": {0: "x"}}
-    assert bundle.met({"pieces": {**bad, **good}}) == good
+    assert bundle.known_pieces({"pieces": {**bad, **good}}) == good
 
 
 @pytest.mark.parametrize("manifest", [{}, *({"pieces": wrong} for wrong in (None, 7, "text", ["train"], [[]]))])
 def test_a_manifest_without_pieces_has_met_none(manifest: dict[str, Any]) -> None:
-    assert bundle.met(manifest) == {}
+    assert bundle.known_pieces(manifest) == {}
 
 
 # -------------------------------------------------------------------------------------------------------- splits

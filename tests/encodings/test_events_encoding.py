@@ -237,7 +237,7 @@ def test_whatever_it_was_fitted_to_is_allowed(score: symusic.Score) -> None:
     sequence = encoding.encode(score)
     decoder = encoding.decoder(sequence.header)
     for step in sequence.steps:
-        assert decoder.allowed()[0][step[0]]
+        assert decoder.valid_mask()[0][step[0]]
         decoder.feed(step)
 
 
@@ -274,7 +274,7 @@ def at_random(encoding: Encoding, seed: int, bars: int, header: Header | None = 
     decoder = encoding.decoder(header or encoding.headers[0][0], bars)
     events: list[Event] = []
     while not decoder.finished:
-        [mask] = decoder.careful()
+        [mask] = decoder.style_mask()
         events += decoder.feed(np.array([rng.choice(np.flatnonzero(mask))]))
     return decoder, events + decoder.finish()
 
@@ -302,7 +302,7 @@ def test_an_ending_is_full_and_on_the_tonic() -> None:
         for name in [*first, "bar", *(word for p in chord for word in (p, "for 4")), "bar"]:
             decoder.feed(np.array([names.index(name)]))
         assert decoder.finished
-        return decoder.ends_well()
+        return decoder.is_good_ending()
 
     assert ending("72", "67", "60")
     assert not ending("60"), "too thin for a piano"
@@ -313,14 +313,14 @@ def test_no_more_bars_stay_empty_than_training_pieces_have() -> None:
     encoding = fitted(*(sample_music.piano(seed) for seed in range(4)))
     bar = encoding.fields[0].symbols.index("bar")
     decoder = encoding.decoder(encoding.headers[0][0])
-    assert not decoder.allowed()[0][bar]
+    assert not decoder.valid_mask()[0][bar]
     gap = sample_music.score([[(0, 480, 60), (3 * 1920, 480, 60)]])
     decoder = (encoding := fitted(gap)).decoder(encoding.headers[0][0])
     for _ in range(2):
         bar = encoding.fields[0].symbols.index("bar")
-        assert decoder.allowed()[0][bar]
+        assert decoder.valid_mask()[0][bar]
         decoder.feed(np.array([bar]))
-    assert not decoder.allowed()[0][bar]
+    assert not decoder.valid_mask()[0][bar]
 
 
 def test_only_the_instruments_of_the_header_play() -> None:
@@ -392,7 +392,7 @@ def test_nothing_but_drums_is_music_too() -> None:
     beat = sample_music.score([[(t, 60, 36 if t % 960 == 0 else 38) for t in range(0, 7680, 240)]])
     beat.tracks[0].is_drum = True
     encoding = fitted(beat)
-    assert EVENTS.suits(beat) is None
+    assert EVENTS.rejection_reason(beat) is None
     assert encoding.transpositions(beat) == range(1)
     _, events = at_random(encoding, 1, 4)
     assert {e.pitch for e in events if isinstance(e, Note)} <= {36, 38}
@@ -400,7 +400,7 @@ def test_nothing_but_drums_is_music_too() -> None:
 
 def test_what_has_no_notes_is_refused() -> None:
     empty = symusic.Score(480)
-    assert EVENTS.suits(empty) == "it has no notes"
+    assert EVENTS.rejection_reason(empty) == "it has no notes"
     with pytest.raises(ScoreError, match="no notes"):
         fitted(sample_music.piano(1)).encode(empty)
     with pytest.raises(ScoreError, match="no piece"):

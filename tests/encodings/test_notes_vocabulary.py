@@ -51,5 +51,5 @@ def test_with_the_shortest_longest_duration_a_piece_can_end_well(durations: str)
     assert encoding.options.longest == UNITS
     decoder = encoding.decoder(encoding.headers[0][0], bars=2)
     while not decoder.finished:
-        decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.careful()], np.int32))
-    assert decoder.ends_well()
+        decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.style_mask()], np.int32))
+    assert decoder.is_good_ending()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from helpers.paths import GOLDEN
 from playbach.cli.main import main
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
+from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import CHOICES, DRAWN, FURTHEST, HEARD, MOST_PROBABLE, STEPS, Place, agreement
 from playbach.evaluation.ngram import NGram
@@ -33,17 +33,17 @@ def composer() -> Composer:
 
 
 @pytest.fixture(scope="module")
-def pieces(composer: Composer) -> list[Sequence]:
+def pieces(composer: Composer) -> list[EncodedPiece]:
     return [composer.encoding.encode(sample_music.chorale(seed, bars=8)) for seed in range(3)]
 
 
 @pytest.fixture(scope="module")
-def baseline(composer: Composer, pieces: list[Sequence]) -> NGram:
+def baseline(composer: Composer, pieces: list[EncodedPiece]) -> NGram:
     return NGram.fit([[piece] for piece in pieces[1:]], composer.encoding)
 
 
 @pytest.fixture(params=["chorale", "notes"])
-def music(request: pytest.FixtureRequest) -> tuple[Encoding, list[Sequence]]:
+def music(request: pytest.FixtureRequest) -> tuple[Encoding, list[EncodedPiece]]:
     """Pieces of one field, and of three side by side."""
     scores = [
         sample_music.chorale(s) if request.param == "chorale" else sample_music.line(s, bars=24) for s in range(3)
@@ -93,7 +93,7 @@ def test_places_are_different_and_have_music_on_both_sides(lengths: list[int], m
 # ------------------------------------------------------------------------------------------------------- going on
 
 
-def test_who_knows_the_piece_goes_on_as_it_does(music: tuple[Encoding, list[Sequence]]) -> None:
+def test_who_knows_the_piece_goes_on_as_it_does(music: tuple[Encoding, list[EncodedPiece]]) -> None:
     encoding, pieces = music
     places = [Place(0, 40), Place(0, 57)]
     said = continuations.by_network(Knowing(encoding, pieces[0].steps), encoding, pieces, places)
@@ -103,7 +103,7 @@ def test_who_knows_the_piece_goes_on_as_it_does(music: tuple[Encoding, list[Sequ
         assert (found.places, found.pieces, found.elsewhere) == (2, 1, None)
 
 
-def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[Sequence], baseline: NGram) -> None:
+def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[EncodedPiece], baseline: NGram) -> None:
     """Another music after the place, and all that is said stays the same."""
     at = 50
     other = pieces[0].steps.copy(), pieces[0].context.copy()
@@ -114,7 +114,7 @@ def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[Sequenc
         assert np.array_equal(guess([pieces[0]]), guess([changed]))
 
 
-def test_it_hears_the_piece_and_then_itself(music: tuple[Encoding, list[Sequence]]) -> None:
+def test_it_hears_the_piece_and_then_itself(music: tuple[Encoding, list[EncodedPiece]]) -> None:
     """The runtime knows another piece by heart: up to the place it is told this one, from there on what it said."""
     at, (encoding, pieces) = 45, music
     runtime = Knowing(encoding, pieces[1].steps)
@@ -131,7 +131,7 @@ def test_it_hears_the_piece_and_then_itself(music: tuple[Encoding, list[Sequence
 
 
 def test_places_side_by_side_are_those_one_by_one(
-    composer: Composer, pieces: list[Sequence], monkeypatch: pytest.MonkeyPatch
+    composer: Composer, pieces: list[EncodedPiece], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = [Place(1, 60), Place(0, 40), Place(2, 41), Place(0, 70)]
     together = continuations.by_network(composer.runtime, composer.encoding, pieces, places)
@@ -142,7 +142,7 @@ def test_places_side_by_side_are_those_one_by_one(
     assert not np.array_equal(together[DRAWN], together[MOST_PROBABLE])
 
 
-def test_only_what_makes_sense_is_said(music: tuple[Encoding, list[Sequence]]) -> None:
+def test_only_what_makes_sense_is_said(music: tuple[Encoding, list[EncodedPiece]]) -> None:
     """UNKNOWN never is, however much a network would like to."""
     encoding, pieces = music
     runtime = Knowing(encoding, np.zeros_like(pieces[0].steps))
@@ -151,7 +151,7 @@ def test_only_what_makes_sense_is_said(music: tuple[Encoding, list[Sequence]]) -
 
 
 def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
-    composer: Composer, pieces: list[Sequence], baseline: NGram
+    composer: Composer, pieces: list[EncodedPiece], baseline: NGram
 ) -> None:
     at, model = 48, baseline
     heard = model.listener(pieces[0].steps[:at], pieces[0].context[:at])
@@ -167,7 +167,7 @@ def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
         decoder.feed(step)
     for symbol in said:
         chances = listened.predict(decoder.context())
-        assert symbol == np.where(decoder.allowed()[0], chances[0], -1).argmax()
+        assert symbol == np.where(decoder.valid_mask()[0], chances[0], -1).argmax()
         decoder.feed(np.array([symbol]))
         listened.feed([symbol])
 
@@ -175,7 +175,7 @@ def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
 # ------------------------------------------------------------------------------------------------------ comparing
 
 
-def test_shares_by_hand(composer: Composer, pieces: list[Sequence]) -> None:
+def test_shares_by_hand(composer: Composer, pieces: list[EncodedPiece]) -> None:
     places = [Place(0, 40), Place(1, 50)]
     true = np.stack([pieces[p.piece].steps[p.at : p.at + STEPS, 0] for p in places])
     said = np.zeros_like(true)
@@ -190,10 +190,10 @@ def test_shares_by_hand(composer: Composer, pieces: list[Sequence]) -> None:
     assert found.elsewhere["1-40"] == pytest.approx((first.mean() + second.mean()) / 2)
 
 
-def test_voices_are_compared_with_the_same_voice(composer: Composer, pieces: list[Sequence]) -> None:
+def test_voices_are_compared_with_the_same_voice(composer: Composer, pieces: list[EncodedPiece]) -> None:
     """At places before other voices' steps there is nothing to compare with."""
     encoding = composer.encoding
-    column = [f.name for f in encoding.context].index(str(encoding.turns))
+    column = [f.name for f in encoding.context].index(str(encoding.step_kind))
     turns = [piece.context[:, column] for piece in pieces]
     same = next(t for t in range(50, 60) if turns[1][t] == turns[0][50])
     other = next(t for t in range(50, 60) if turns[1][t] != turns[0][50])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import ENCODINGS, Encoding, Sequence
+from playbach.encodings import ENCODINGS, EncodedPiece, Encoding
 from playbach.evaluation.metrics import Figures, Guesses, commonest, figures, guesses
 
 
@@ -20,7 +20,7 @@ def encoding() -> Encoding:
 
 
 @pytest.fixture(scope="module")
-def piece(encoding: Encoding) -> Sequence:
+def piece(encoding: Encoding) -> EncodedPiece:
     return encoding.encode(sample_music.chorale(9))
 
 
@@ -44,10 +44,10 @@ def test_logits_may_be_huge() -> None:
     assert found.nats[0] == pytest.approx([1e4])
 
 
-def test_figures_by_hand(encoding: Encoding, piece: Sequence) -> None:
+def test_figures_by_hand(encoding: Encoding, piece: EncodedPiece) -> None:
     steps = len(piece)
     nats = np.full(steps, math.log(2))
-    changes = ~encoding.continues(piece.steps)
+    changes = ~encoding.is_continuation(piece.steps)
     nats[changes] *= 3
     found = figures([Guesses(nats[:, None], changes[:, None])], [piece], encoding)
     share = changes.mean()
@@ -64,11 +64,11 @@ def test_figures_by_hand(encoding: Encoding, piece: Sequence) -> None:
     assert found.unknown == 0
 
 
-def test_holds_are_no_changes(encoding: Encoding, piece: Sequence) -> None:
+def test_holds_are_no_changes(encoding: Encoding, piece: EncodedPiece) -> None:
     names = np.array(encoding.fields[0].symbols)[piece.steps[:, 0]]
-    assert (encoding.continues(piece.steps) == (names == "hold")).all()
+    assert (encoding.is_continuation(piece.steps) == (names == "hold")).all()
     notes = ENCODINGS["notes"].fit([sample_music.line(0)])
-    assert not notes.continues(notes.encode(sample_music.line(0)).steps).any()
+    assert not notes.is_continuation(notes.encode(sample_music.line(0)).steps).any()
 
 
 def test_unknown_symbols_are_counted() -> None:
@@ -88,7 +88,7 @@ def test_each_field_has_figures_of_its_own() -> None:
     assert Figures.from_manifest(json.loads(json.dumps(found.manifest()))) == found
 
 
-def test_the_commonest_symbol(encoding: Encoding, piece: Sequence) -> None:
+def test_the_commonest_symbol(encoding: Encoding, piece: EncodedPiece) -> None:
     train = [encoding.encode(sample_music.chorale(seed)) for seed in range(4)]
     found = commonest(encoding, iter(train), [piece])
     counts = 1 + sum(np.bincount(s.steps[:, 0], minlength=len(encoding.fields[0])) for s in train)
@@ -97,7 +97,7 @@ def test_the_commonest_symbol(encoding: Encoding, piece: Sequence) -> None:
     assert found.bits_per_symbol == pytest.approx(bits)
 
 
-def test_pieces_add_up(encoding: Encoding, piece: Sequence) -> None:
+def test_pieces_add_up(encoding: Encoding, piece: EncodedPiece) -> None:
     train = [encoding.encode(sample_music.chorale(seed)) for seed in range(4)]
     other = encoding.encode(sample_music.chorale(11, bars=5))
     both = commonest(encoding, train, [piece, other])

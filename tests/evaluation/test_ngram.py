@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions, Sequence
+from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
 from playbach.encodings.base import LEFT
 from playbach.evaluation.metrics import Figures, commonest, figures
 from playbach.evaluation.ngram import VIEWS, NGram
 from playbach.evaluation.ppm import Counts, Music, Source, View
 from playbach.music.scores import transposed
 
-Fitted = tuple[NGram, Encoding, list[Sequence]]
+Fitted = tuple[NGram, Encoding, list[EncodedPiece]]
 
 
-def keys(scores: list, encoding: Encoding) -> list[list[Sequence]]:
+def keys(scores: list, encoding: Encoding) -> list[list[EncodedPiece]]:
     return [[encoding.encode(transposed(s, k)) for k in encoding.transpositions(s)] for s in scores]
 
 
@@ -47,7 +47,7 @@ def each(request: pytest.FixtureRequest) -> Fitted:
     return found
 
 
-def cost(model: NGram, encoding: Encoding, sequences: list[Sequence]) -> Figures:
+def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Figures:
     found = [model.guesses(s) for s in sequences]
     return figures(found, sequences, encoding)
 
@@ -68,7 +68,7 @@ def test_ppm_c_by_hand() -> None:
 
 def test_the_short_term_side_by_hand() -> None:
     """A piece a, b, a, b of an alphabet of four, whose view looks at the step before."""
-    sequence = Sequence(np.array([[0], [1], [0], [1]], np.int32), np.zeros((4, 0), np.int32), None, 4, 480)  # type: ignore[arg-type]
+    sequence = EncodedPiece(np.array([[0], [1], [0], [1]], np.int32), np.zeros((4, 0), np.int32), None, 4, 480)  # type: ignore[arg-type]
     music, rows = Music.of([sequence]), np.arange(4)
     view = View((Source(1, 0),), music, rows, 0, 4)
     found = view.short_term(music, rows, 0)
@@ -148,7 +148,7 @@ def test_every_kind_of_step_and_field_has_views_of_its_own(chorales: Fitted, lin
     for model, encoding, _ in (chorales, lines):
         kinds = {kind for kind, _ in model._experts}
         names = [f.name for f in encoding.context]
-        assert len(kinds) == (len(encoding.context[names.index(encoding.turns)]) if encoding.turns else 1)
+        assert len(kinds) == (len(encoding.context[names.index(encoding.step_kind)]) if encoding.step_kind else 1)
         assert len(model._experts) == len(kinds) * len(encoding.fields)
         assert all(len(e.views) == VIEWS and e.powers.shape == (2 * VIEWS,) for e in model._experts.values())
 

@@ -176,7 +176,7 @@ class Piece:
         return bool(self._c.pb_finished(self._music))
 
     @property
-    def ends_well(self) -> bool:
+    def is_good_ending(self) -> bool:
         return bool(self._c.pb_ends_well(self._music))
 
 
@@ -214,14 +214,14 @@ def walk(library: Library, seed: int, header: int, bars: int | None, careful: bo
         where = f"after {len(fed)} steps"
         assert piece.context() == decoder.context().tolist(), where
         assert piece.left == decoder.left(), where
-        allowed, careful_ones = decoder.allowed(), decoder.careful()
+        allowed, careful_ones = decoder.valid_mask(), decoder.style_mask()
         assert piece.allowed(False) == [m.tolist() for m in allowed], where
         assert piece.allowed(True) == [m.tolist() for m in careful_ones], where
         step = chosen(careful_ones if careful else allowed, fed, rng, sizes)
         fed.append(step)
         heard += decoder.feed(np.array(step, np.int32))
         said += piece.feed(step)
-        assert piece.ends_well == decoder.ends_well(), where
+        assert piece.is_good_ending == decoder.is_good_ending(), where
         assert piece.finished == decoder.finished, where
     heard += decoder.finish()
     said += piece.finish()

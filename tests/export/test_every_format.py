@@ -132,7 +132,7 @@ def beside(one: Runtime, other: Runtime, encoding: Encoding, steps: int) -> tupl
             found.append(logits)
         worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(*found, strict=True)))
         agreed += all(a.argmax() == b.argmax() for a, b in zip(*found))
-        previous = np.array([rng.choice(np.flatnonzero(mask)) for mask in decoder.allowed()])
+        previous = np.array([rng.choice(np.flatnonzero(mask)) for mask in decoder.valid_mask()])
         decoder.feed(previous)
     return worst, agreed / steps
 

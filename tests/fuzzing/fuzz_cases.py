@@ -154,7 +154,7 @@ def _use(ground: Ground, path: Path) -> None:
     _demand_sound(score)
     scores.digest(score), tunes.tune_groups([score]), corpora.choose_encoding([score])
     for encoding in ENCODINGS.values():
-        if encoding.suits(score) is None:
+        if encoding.rejection_reason(score) is None:
             with contextlib.suppress(PlaybachError):
                 fitted = encoding.fit([score])
                 fitted.encode(score), fitted.project(score)

@@ -14,7 +14,7 @@ import websockets
 
 from helpers.paths import GOLDEN
 from playbach.server import app, running, security
-from playbach.server.state import House, Limits, models
+from playbach.server.state import Limits, ServerState, models
 from playbach.server.station import Station
 from playbach.streaming import Pacing, Settings
 
@@ -24,7 +24,7 @@ TINY = GOLDEN / "tiny.playbach"
 @dataclass(frozen=True)
 class Running:
     port: int
-    house: House
+    house: ServerState
     station: Station | None
 
     @property
@@ -36,7 +36,7 @@ class Running:
 def serving(
     limits: Limits | None = None, station: bool = True, hosts: Any = security.LOOPBACK, pacing: Pacing | None = None
 ) -> Iterator[Running]:
-    house = House(models([TINY]), limits or Limits(), pacing or Pacing())
+    house = ServerState(models([TINY]), limits or Limits(), pacing or Pacing())
     shared = None
     if station:
         model, runtime, composer = house.composer(None, None)

@@ -42,7 +42,7 @@ def test_what_was_chosen_is_what_sounds(
     """Also after endings that were given up, whose steps must not shift the others."""
     if tried_again:
         decoder = composer.encoding.decoder(composer.encoding.headers[0][0])
-        monkeypatch.setattr(type(decoder), "ends_well", lambda self: False)
+        monkeypatch.setattr(type(decoder), "is_good_ending", lambda self: False)
     for seed in range(2):
         piece = composer.compose(bars=5, seed=seed)
         assert sum(len(onset.pitches) for onset in piece.confidence) == piece.score.note_num()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import playbach
 from helpers.paths import GOLDEN
 from playbach.inference.composing import Composer
-from playbach.inference.generation import Course, Draft, Turn
+from playbach.inference.generation import GenerationCache, ParameterChange, Schedule
 from playbach.inference.sampling import Sampling
 from playbach.music.bars import Bars
 from playbach.music.events import End, Event, Meter, Note, Start
@@ -53,7 +53,7 @@ def test_a_turn_changes_nothing_before_its_bar(composer: Composer) -> None:
     """And something behind it: of six seeds most differ."""
     different = 0
     for seed in range(6):
-        plain, turned = piece(composer, seed), piece(composer, seed, turns=(Turn(4, temperature=5.0),))
+        plain, turned = piece(composer, seed), piece(composer, seed, changes=(ParameterChange(4, temperature=5.0),))
         line = bars_of(plain).start(4)
         assert begun(plain, line) == begun(turned, line)
         different += begun(plain, 10**9) != begun(turned, 10**9)
@@ -61,19 +61,19 @@ def test_a_turn_changes_nothing_before_its_bar(composer: Composer) -> None:
 
 
 def test_a_turn_at_the_beginning_is_the_option(composer: Composer) -> None:
-    assert piece(composer, 3, turns=(Turn(0, temperature=0.3),)) == piece(composer, 3, temperature=0.3)
+    assert piece(composer, 3, changes=(ParameterChange(0, temperature=0.3),)) == piece(composer, 3, temperature=0.3)
 
 
 def test_a_later_turn_takes_the_earlier_ones_place(composer: Composer) -> None:
     """None is what the piece began with."""
-    turns = (Turn(2, temperature=4.0), Turn(2))
-    assert piece(composer, 3, turns=turns) == piece(composer, 3)
+    changes = (ParameterChange(2, temperature=4.0), ParameterChange(2))
+    assert piece(composer, 3, changes=changes) == piece(composer, 3)
 
 
 @pytest.mark.parametrize("length", [3, 4])
 def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
     for seed in range(4):
-        events = piece(composer, seed, turns=(Turn(3, bars=length),))
+        events = piece(composer, seed, changes=(ParameterChange(3, bars=length),))
         start = events[0]
         assert isinstance(start, Start)
         assert start.bars == length
@@ -84,31 +84,31 @@ def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
 
 
 def test_a_turn_behind_the_end_does_not_count() -> None:
-    course = Course(Sampling(), 8, (Turn(5, bars=6), Turn(7, bars=20)))
+    course = Schedule(Sampling(), 8, (ParameterChange(5, bars=6), ParameterChange(7, bars=20)))
     assert course.length == 6
     assert course.at(4) == (Sampling(), 8)
     assert course.at(5)[1] == 6
 
 
 turn_lists = st.lists(
-    st.builds(Turn, st.integers(0, BARS), st.none() | st.sampled_from([0.0, 0.5, 3.0])), max_size=3
-).map(lambda turns: tuple(sorted(turns, key=lambda t: t.bar)))
+    st.builds(ParameterChange, st.integers(0, BARS), st.none() | st.sampled_from([0.0, 0.5, 3.0])), max_size=3
+).map(lambda changes: tuple(sorted(changes, key=lambda t: t.bar)))
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=st.integers(0, 50), turns=turn_lists, read=st.integers(0, 40), marks=st.integers(0, 4))
+@given(seed=st.integers(0, 50), changes=turn_lists, read=st.integers(0, 40), marks=st.integers(0, 4))
 def test_from_a_draft_it_is_as_if_all_had_been_known(
-    seed: int, turns: tuple[Turn, ...], read: int, marks: int
+    seed: int, changes: tuple[ParameterChange, ...], read: int, marks: int
 ) -> None:
     """However far the piece had been read when each knob was turned, and however few bars the draft can go back."""
     composer = playbach.load(TINY)
-    draft, known = Draft(most_marks=marks), ()
-    for turn in turns:
-        events: Iterator[Event] = composer.piece(seed, draft, bars=BARS, turns=known)
+    draft, known = GenerationCache(most_marks=marks), ()
+    for turn in changes:
+        events: Iterator[Event] = composer.piece(seed, draft, bars=BARS, changes=known)
         list(itertools.islice(events, read))
         draft.cut(turn.bar)
         known = (*known, turn)
-    assert list(composer.piece(seed, draft, bars=BARS, turns=known)) == piece(composer, seed, turns=turns)
+    assert list(composer.piece(seed, draft, bars=BARS, changes=known)) == piece(composer, seed, changes=changes)
     assert len(draft.marks) <= marks
 
 
@@ -122,7 +122,7 @@ def test_what_a_draft_holds_is_not_composed_again() -> None:
         return inner(*args)
 
     composer.runtime.step = counted  # type: ignore[method-assign]
-    draft = Draft(most_marks=8)
+    draft = GenerationCache(most_marks=8)
     first = list(composer.piece(1, draft, bars=BARS, rules=False))
     whole, steps = steps, 0
     assert list(composer.piece(1, draft, bars=BARS, rules=False)) == first
@@ -134,14 +134,20 @@ def test_what_a_draft_holds_is_not_composed_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: Turn(-1), lambda: Turn(1, temperature=11), lambda: Turn(5, bars=4), lambda: Turn(0, bars=0)]
+    "wrong",
+    [
+        lambda: ParameterChange(-1),
+        lambda: ParameterChange(1, temperature=11),
+        lambda: ParameterChange(5, bars=4),
+        lambda: ParameterChange(0, bars=0),
+    ],
 )
 def test_impossible_turns_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
 
 
-@pytest.mark.parametrize("turns", [[3], "x", (Turn(3), Turn(2))])
-def test_turns_that_are_none_are_refused(turns: Any) -> None:
-    with pytest.raises(UsageError, match="turns"):
-        playbach.load(TINY).piece(1, turns=turns)
+@pytest.mark.parametrize("changes", [[3], "x", (ParameterChange(3), ParameterChange(2))])
+def test_turns_that_are_none_are_refused(changes: Any) -> None:
+    with pytest.raises(UsageError, match="changes"):
+        playbach.load(TINY).piece(1, changes=changes)

@@ -66,12 +66,12 @@ def test_the_service_has_no_rights_that_it_does_not_need() -> None:
 
 def test_the_guide_names_options_and_figures_that_are_there() -> None:
     from playbach.server import metrics
-    from playbach.server.state import House, models
+    from playbach.server.state import ServerState, models
 
     help_of = _parser().format_help() + "".join(_help("serve") + _help("play"))
     for option in set(re.findall(r"`(--[a-z-]+)", GUIDE)):
         assert option in help_of, option
-    figures = metrics.text(House(models([ROOT / "tests" / "golden" / "tiny.playbach"])), None)
+    figures = metrics.text(ServerState(models([ROOT / "tests" / "golden" / "tiny.playbach"])), None)
     table = GUIDE[GUIDE.index("| name (`playbach_") :]
     for name in re.findall(r"`([a-z_]+)`", table[: table.index("## On this")])[1:]:
         assert f"playbach_{name}" in figures, name

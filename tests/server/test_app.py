@@ -19,8 +19,8 @@ import soundfile
 from helpers.running_server import TINY, Running, client, serving, until
 from playbach.music import instruments
 from playbach.server import page, security
-from playbach.server.broadcast import MOST_UNREAD, Broadcast, Ear
-from playbach.server.state import House, models
+from playbach.server.broadcast import MOST_UNREAD, AudioClient, Broadcast
+from playbach.server.state import ServerState, models
 from playbach.server.station import Station
 from playbach.streaming import Settings
 from playbach.streaming.live_mix import frame_bytes
@@ -170,7 +170,7 @@ def test_live_mp3_is_whole_frames_of_music_that_late_comers_share(house: Running
 def test_who_does_not_read_live_mp3_is_dropped() -> None:
     """And the others go on."""
 
-    async def main() -> tuple[list[Ear], int]:
+    async def main() -> tuple[list[AudioClient], int]:
         model, runtime, composer = house_.composer(None, None)
         radio = Broadcast(house_, Station(house_, model, runtime, composer, Settings(1, 4)))
         slow, quick = radio.come(), radio.come()
@@ -182,7 +182,7 @@ def test_who_does_not_read_live_mp3_is_dropped() -> None:
         await radio.close()
         return [slow, quick], house_.counts.dropped
 
-    house_ = House(models([TINY]))
+    house_ = ServerState(models([TINY]))
     (slow, quick), dropped = asyncio.run(main())
     assert slow.dropped.is_set()
     assert not quick.dropped.is_set()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playbach.server.messages import MOST_CHANGES, Join, Next, Refused, Set, StartOwn, dated, parse
-from playbach.streaming import Change
+from playbach.streaming import KnobChange
 
 
 def test_what_is_said_is_understood() -> None:
@@ -21,7 +21,7 @@ def test_what_is_said_is_understood() -> None:
         "type": "start", "model": "m", "runtime": "onnx", "seed": 7, "bars": 8, "temperature": 0.5, "tempo": 90,
         "changes": [[0, 3, "temperature", 1.5], [0, 5, "tempo", None]], "piece": 2, "bar": 3,
     }  # fmt: skip
-    changes = (Change(0, 3, "temperature", 1.5), Change(0, 5, "tempo", None))
+    changes = (KnobChange(0, 3, "temperature", 1.5), KnobChange(0, 5, "tempo", None))
     assert parse(json.dumps(full)) == StartOwn("m", "onnx", 7, 8, 0.5, 90, changes, 2, 3)
     assert parse('{"type":"start"}') == StartOwn(None, None, None, 16, None, None, (), 0, 0)
     assert parse('{"type":"start","seed":null,"tempo":null}') == parse('{"type":"start"}')

@@ -141,7 +141,7 @@ def test_another_instrument_is_told_at_once(composer: Composer) -> None:
     assert [m for m in wire.messages if m[0] & 0xF0 == 0xC0][-4:] == [[0xC0 | c, 19] for c in range(4)]
 
 
-class Ear:
+class AudioClient:
     """Takes sound as fast as it comes, up to what is asked for."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class Ear:
 
 def test_sound_has_no_gap_and_ends(composer: Composer) -> None:
     async def main() -> tuple[bool, Audio]:
-        ear = Ear()
+        ear = AudioClient()
         sink = SoundSink(ear, Sounding(NoteBank(SoundFont(default_path()))))
         with ThreadPoolExecutor(1) as executor:
 
@@ -176,7 +176,7 @@ def test_sound_has_no_gap_and_ends(composer: Composer) -> None:
 
 
 def test_a_fault_in_the_sound_is_not_kept_quiet(composer: Composer) -> None:
-    class Broken(Ear):
+    class Broken(AudioClient):
         def write(self, block: Audio) -> None:
             raise OSError("unplugged")
 

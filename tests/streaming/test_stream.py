@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import playbach
 from helpers.paths import GOLDEN
 from playbach.inference.composing import Composer
-from playbach.inference.generation import Turn
+from playbach.inference.generation import ParameterChange
 from playbach.music.events import Note
-from playbach.streaming import NEXT, Bar, Change, Item, Pacing, Programme, Session, Settings, Stream, TimedBar
+from playbach.streaming import NEXT, Bar, Item, KnobChange, Pacing, Programme, Session, Settings, Stream, TimedBar
 from playbach.system.errors import UsageError
 
 TINY = GOLDEN / "tiny.playbach"
@@ -76,20 +76,20 @@ def test_a_programme_can_begin_anywhere(composer: Composer) -> None:
 
 
 @st.composite
-def turned_knobs(draw: st.DrawFn) -> list[Change]:
+def turned_knobs(draw: st.DrawFn) -> list[KnobChange]:
     """Of the first two pieces, in their order."""
     places = sorted(draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, BARS)), max_size=4)))
     knobs = {"temperature": (None, 0.0, 2.5), "tempo": (None, 50.0, 120.0)}
     made = []
     for piece, bar in places:
         knob = draw(st.sampled_from(sorted(knobs)))
-        made.append(Change(piece, bar, knob, draw(st.sampled_from(knobs[knob]))))
+        made.append(KnobChange(piece, bar, knob, draw(st.sampled_from(knobs[knob]))))
     return made
 
 
 @settings(max_examples=6, deadline=None, phases=[Phase.generate])
 @given(seed=st.integers(0, 100), turned=turned_knobs())
-def test_who_knows_the_changes_beforehand_hears_the_same(seed: int, turned: list[Change]) -> None:
+def test_who_knows_the_changes_beforehand_hears_the_same(seed: int, turned: list[KnobChange]) -> None:
     """As one who turned the knobs while it played, each when the bars ahead of it had been given."""
     composer = playbach.load(TINY)
     known = Stream(composer, Settings(seed, BARS), turned)
@@ -115,7 +115,7 @@ def test_temperature_changes_notes_from_its_bar_on(composer: Composer) -> None:
     different = 0
     for seed in range(4):
         plain = taken(Programme(composer, Settings(seed, BARS)), 2 * BARS)
-        hot = taken(Programme(composer, Settings(seed, BARS), [Change(0, 3, "temperature", 4.0)]), 2 * BARS)
+        hot = taken(Programme(composer, Settings(seed, BARS), [KnobChange(0, 3, "temperature", 4.0)]), 2 * BARS)
         line = next(b.tick for b in plain if b.place == (0, 3))
 
         def begun(bars: list[Bar], line: int = line) -> list[tuple[int, ...]]:
@@ -123,7 +123,7 @@ def test_temperature_changes_notes_from_its_bar_on(composer: Composer) -> None:
 
         assert begun(plain) == begun(hot)
         # From its bar line on it is the piece that was asked to turn there.
-        piece = composer.piece(seed, bars=BARS, turns=(Turn(3, 4.0),))
+        piece = composer.piece(seed, bars=BARS, changes=(ParameterChange(3, 4.0),))
         turned = sorted(
             (n.tick, n.track, n.pitch, n.velocity) for n in piece if isinstance(n, Note) and n.tick >= line
         )
@@ -165,7 +165,7 @@ def test_a_note_across_a_change_of_tempo_is_told_its_new_end(composer: Composer)
     """In what the next bar holds, with the onset that it had."""
     found = 0
     for seed in range(12):
-        turned = [Change(0, n, "tempo", 60 + 40 * (n % 2)) for n in range(1, 8)]
+        turned = [KnobChange(0, n, "tempo", 60 + 40 * (n % 2)) for n in range(1, 8)]
         bars = timed(Stream(composer, Settings(seed, 8), turned), 8)
         for one, two in pairwise(bars):
             for held in two.held if not one.bar.last else ():
@@ -203,12 +203,21 @@ def test_turning_to_where_it_stands_changes_nothing(composer: Composer) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Settings(-1), lambda: Settings(1 << 53), lambda: Settings(1, 3), lambda: Settings(1, 33),
-        lambda: Settings(1, 8, temperature=4.1), lambda: Settings(1, 8, tempo=19), lambda: Settings("x"),
-        lambda: Change(-1, 0, "tempo", 60), lambda: Change(0, 33, "tempo", 60), lambda: Change(0, 1, "volume", 1),
-        lambda: Change(0, 5, "length", 4), lambda: Change(0, 5, "length", None), lambda: Change(0, 5, "tempo", True),
+        lambda: Settings(-1),
+        lambda: Settings(1 << 53),
+        lambda: Settings(1, 3),
+        lambda: Settings(1, 33),
+        lambda: Settings(1, 8, temperature=4.1),
+        lambda: Settings(1, 8, tempo=19),
+        lambda: Settings("x"),
+        lambda: KnobChange(-1, 0, "tempo", 60),
+        lambda: KnobChange(0, 33, "tempo", 60),
+        lambda: KnobChange(0, 1, "volume", 1),
+        lambda: KnobChange(0, 5, "length", 4),
+        lambda: KnobChange(0, 5, "length", None),
+        lambda: KnobChange(0, 5, "tempo", True),
     ],
-)  # fmt: skip
+)
 def test_what_goes_too_far_is_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
@@ -301,9 +310,9 @@ def test_what_comes_late_is_counted(composer: Composer) -> None:
 def test_a_knob_is_heard_within_a_bar(composer: Composer, knob: str, value: float) -> None:
     """Of a bar of three seconds; bars given ahead are given again, after the change, and before they are due."""
     got, _ = played(composer, 30, (10.0, knob, value))
-    at = next(i for i, (_, item) in enumerate(got) if isinstance(item, Change))
+    at = next(i for i, (_, item) in enumerate(got) if isinstance(item, KnobChange))
     change = got[at][1]
-    assert isinstance(change, Change)
+    assert isinstance(change, KnobChange)
     assert (change.knob, change.value) == (knob, value)
     now, first = got[at + 1]
     assert isinstance(first, TimedBar)
@@ -321,7 +330,7 @@ def test_a_slider_that_is_pulled_composes_once_a_second(composer: Composer) -> N
     """The last value counts."""
     pulled = [(10 + i / 20, "temperature", 0.5 + i / 20) for i in range(40)]
     got, _ = played(composer, 30, *pulled)
-    turned = [item for _, item in got if isinstance(item, Change)]
+    turned = [item for _, item in got if isinstance(item, KnobChange)]
     assert 2 <= len(turned) <= 4
     assert turned[-1].value == pulled[-1][2]
 

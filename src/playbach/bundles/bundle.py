@@ -128,7 +128,7 @@ def _check(encoding: Encoding) -> None:
         decoder = encoding.decoder(header, 1)
         if any(not 0 <= c < len(f) for c, f in zip(decoder.context(), encoding.context, strict=True)):
             raise ValueError("the context is out of its range")
-        for mask, field in zip(decoder.allowed(), encoding.fields, strict=True):
+        for mask, field in zip(decoder.valid_mask(), encoding.fields, strict=True):
             if mask.shape != (len(field),) or not mask.any():
                 raise ValueError(f"no {field.name} is allowed")
 
@@ -287,7 +287,7 @@ def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes],
     return draft.path
 
 
-def met(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
+def known_pieces(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The pieces that a bundle's manifest says its network has met, by their hashes: of each its side of the split,
     and what else is said of it. A manifest may come from anywhere; what is not so is left out."""
     listed = manifest.get("pieces")

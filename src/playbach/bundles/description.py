@@ -15,8 +15,8 @@ from typing import Any
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
-from playbach.bundles.bundle import SUFFIX, Bundle, met
-from playbach.encodings import Encoding, said
+from playbach.bundles.bundle import SUFFIX, Bundle, known_pieces
+from playbach.encodings import Encoding, symbol_label
 from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.files import AnyPath, shown
 
@@ -125,7 +125,7 @@ def described(bundle: Bundle, path: Path) -> BundleInfo:
         beginnings=_beginnings(encoding) if encoding else (),
         sampling=_dict(manifest, "sampling"),
         corpus=_text(provenance, "corpus"),
-        pieces=dict(Counter(side for side, *_ in met(manifest).values())),
+        pieces=dict(Counter(side for side, *_ in known_pieces(manifest).values())),
         provenance={k: v for k, v in provenance.items() if k != "corpus"},
         metrics={side: _numbers(figures) for side, figures in metrics.items() if isinstance(figures, dict)},
         verdict=_text(metrics, "verdict"),
@@ -184,7 +184,7 @@ def _encoding(bundle: Bundle) -> tuple[Encoding | None, str | None]:
 
 
 def _alphabets(fields: Any) -> tuple[Alphabet, ...]:
-    return tuple(Alphabet(f.name, tuple(said(f, i) for i in range(len(f)))) for f in fields)
+    return tuple(Alphabet(f.name, tuple(symbol_label(f, i) for i in range(len(f)))) for f in fields)
 
 
 def _beginnings(encoding: Encoding) -> tuple[Beginning, ...]:

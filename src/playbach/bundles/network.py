@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from symusic.core import ScoreTick as Score
 
 from playbach.bundles import bundle as bundles
-from playbach.bundles.bundle import Bundle, met
+from playbach.bundles.bundle import Bundle, known_pieces
 from playbach.encodings import Encoding
 from playbach.models import MODELS, Model, Shape, build
 from playbach.system.errors import BundleError, UsageError
@@ -33,7 +33,7 @@ class Base:
     @property
     def pieces(self) -> Mapping[str, Any]:
         """The side and name of each piece that it has met, by its hash."""
-        return met(self.bundle.manifest)
+        return known_pieces(self.bundle.manifest)
 
     def grown(self, scores: Iterable[Score]) -> Encoding:
         """The encoding with what is new in some pieces after what it knows."""

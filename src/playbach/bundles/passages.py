@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.music.assembly import cut_meters
 from playbach.music.bars import Header, plain_name
 from playbach.system.errors import BundleError, ScoreError
@@ -26,7 +26,7 @@ class Passage:
     """The beginning of a piece: its name, and its music as `Encoding.encode` gives it, without the context."""
 
     name: str
-    sequence: Sequence
+    sequence: EncodedPiece
 
     def manifest(self) -> dict[str, Any]:
         s = self.sequence
@@ -47,7 +47,7 @@ def take(pieces: Iterable[tuple[str, Score]], encoding: Encoding) -> Iterator[Pa
         taken += 1
 
 
-def _beginning(sequence: Sequence, encoding: Encoding) -> Sequence:
+def _beginning(sequence: EncodedPiece, encoding: Encoding) -> EncodedPiece:
     decoder, steps = encoding.decoder(sequence.header), 0
     for step in sequence.steps[:MOST_STEPS]:
         if decoder.bar > BARS:
@@ -85,4 +85,4 @@ def _passage(entry: Mapping[str, Any], encoding: Encoding) -> Passage:
         raise ValueError("steps that its encoding does not have")
     header = Header.from_manifest(entry["header"])
     context = np.zeros((len(steps), len(encoding.context)), np.int32)
-    return Passage(plain_name(str(entry["name"])), Sequence(steps, context, header, 0, int(entry["ticks"])))
+    return Passage(plain_name(str(entry["name"])), EncodedPiece(steps, context, header, 0, int(entry["ticks"])))

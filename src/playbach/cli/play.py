@@ -19,7 +19,7 @@ from playbach.cli.common import add_runtime, say
 from playbach.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from playbach.streaming import Change, Item, TimedBar
+    from playbach.streaming import Item, KnobChange, TimedBar
     from playbach.streaming.player import Player, Sink
 
 KEYS = "keys: - + tempo   [ ] temperature   < > instrument   n next piece   q end (twice: at once)"
@@ -185,9 +185,9 @@ class View:
 
     def tell(self, item: Item) -> None:
         """A bar that begins, or a change that will hold."""
-        from playbach.streaming import Change
+        from playbach.streaming import KnobChange
 
-        say(self._change(item) if isinstance(item, Change) else self._bar(item))
+        say(self._change(item) if isinstance(item, KnobChange) else self._bar(item))
 
     def press(self, key: str, player: Player, end: Callable[[], None]) -> None:
         from playbach.music import instruments
@@ -209,7 +209,7 @@ class View:
         elif key in "q\x03":
             end()
 
-    def _change(self, change: Change) -> str:
+    def _change(self, change: KnobChange) -> str:
         if change.knob == "length":
             return f"the piece will end with bar {change.value:g}"
         return f"from bar {change.bar}: {change.knob} {change.value:g}"

@@ -68,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
     station_settings = Settings(**settings)
     font = {} if given.soundfont is None else {"soundfont_path": given.soundfont}
     with running.listening(given.host, given.port) as opened:
-        home = state.House(state.models(given.models, given.runtime), chosen, **font)
+        home = state.ServerState(state.models(given.models, given.runtime), chosen, **font)
         shared = None
         if not given.no_station:
             model, runtime, composer = home.composer(None, None)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from playbach.data.pieces import Piece
 from playbach.data.shards import BEGIN, PIECE, SHARD, STEPS, Shards, build, opened
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.music.arrays import Ints
 from playbach.system.progress import Progress
@@ -91,16 +91,16 @@ class TrainingSet:
     def sequences(self) -> int:
         return len(self.shards.index)
 
-    def originals(self) -> Iterator[Sequence]:
+    def originals(self) -> Iterator[EncodedPiece]:
         """Each piece in its own key."""
         return map(self.shards.sequence, self.shards.originals().tolist())
 
-    def in_keys(self) -> Iterator[list[Sequence]]:
+    def in_keys(self) -> Iterator[list[EncodedPiece]]:
         """Each piece in all its keys."""
         for first, keys in zip(self._first.tolist(), self._keys.tolist()):
             yield [self.shards.sequence(row) for row in range(first, first + keys)]
 
-    def like(self, steps: int, seed: int) -> list[Sequence]:
+    def like(self, steps: int, seed: int) -> list[EncodedPiece]:
         """Pieces of about so many steps, in their own keys."""
         rows = np.random.default_rng(seed).permutation(self.shards.originals())
         until = int(np.searchsorted(self.shards.index[rows, STEPS].cumsum(), steps)) + 1
@@ -193,5 +193,5 @@ class TrainingSet:
         steps, context = self.shards.window(row, 0, b)  # what is hidden tells on all that comes after it
         hidden = np.zeros(b, bool)
         hidden[a:] = rare & (rng.random(b - a) < RARE_UNKNOWN)
-        steps, context = self._encoding.hide(steps, context, hidden)
+        steps, context = self._encoding.mask_rare(steps, context, hidden)
         return steps[a:], context[a:]

@@ -189,7 +189,7 @@ def _read_folder(
 
 
 def _found(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> ReadPiece:
-    unfit = {encoding: ENCODINGS[encoding].suits(score) for encoding in encodings}
+    unfit = {encoding: ENCODINGS[encoding].rejection_reason(score) for encoding in encodings}
     piece = Piece(name, spool.put(bytes(score.__getstate__())), digest(score))
     runs = spool.put(runs_of(top_line(score)).tobytes())
     return ReadPiece(piece, int(score.note_num()), kind_of(score), unfit, runs)

@@ -17,8 +17,7 @@ import tempfile
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Sequence as List
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -32,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.data.pieces import Piece
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.bars import Header
 from playbach.music.scores import revived, transposed
@@ -49,7 +48,7 @@ OPEN = 64
 
 PIECE, SHIFT, BEGIN, STEPS, NOTES, TICKS, SHARD = range(7)
 """The columns of the index: which piece of those given, moved by how many semitones, from which row of its shard on,
-how many rows; notes and ticks as in a Sequence."""
+how many rows; notes and ticks as in a EncodedPiece."""
 
 
 class Stopped(PlaybachError):
@@ -72,7 +71,11 @@ class Shards:
     that could not be encoded."""
 
     def __init__(
-        self, encoding: Encoding, paths: List[Path], indexes: List[List[List[int]]], left_out: List[str]
+        self,
+        encoding: Encoding,
+        paths: Sequence[Path],
+        indexes: Sequence[Sequence[Sequence[int]]],
+        left_out: Sequence[str],
     ) -> None:
         self._types = _types(encoding)
         self._columns = len(encoding.fields), len(encoding.context)
@@ -95,11 +98,11 @@ class Shards:
         steps, context = self._views(row)
         return steps[begin:end].astype(np.int32), context[begin:end].astype(np.int32)
 
-    def sequence(self, row: int) -> Sequence:
+    def sequence(self, row: int) -> EncodedPiece:
         """A whole sequence, its header left out; the context remains on disk."""
         steps, context = self._views(row)
         notes, ticks = self.index[row, [NOTES, TICKS]].tolist()
-        return Sequence(steps.astype(np.int32), context, Header(), notes, ticks)
+        return EncodedPiece(steps.astype(np.int32), context, Header(), notes, ticks)
 
     def originals(self) -> npt.NDArray[np.int64]:
         """The rows of the pieces as they are, not transposed."""
@@ -133,7 +136,7 @@ class Shards:
 
 
 def build(
-    pieces: List[Piece],
+    pieces: Sequence[Piece],
     encoding: Encoding,
     name: str,
     folder: Path | None = None,
@@ -320,7 +323,7 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
     return found
 
 
-def _sequences(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, Sequence]]:
+def _sequences(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, EncodedPiece]]:
     score = revived(state)
     for shift in encoding.transpositions(score) if all_keys else (0,):
         yield shift, encoding.encode(transposed(score, shift) if shift else score)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from playbach.encodings.base import Decoder, Encoding, Field, Sequence
+from playbach.encodings.base import Decoder, EncodedPiece, Encoding, Field
 from playbach.encodings.choosing import chosen, kind_of
 from playbach.encodings.chorale import ChoraleEncoding
 from playbach.encodings.events.constants import EventsOptions
@@ -36,7 +36,7 @@ def from_manifest(data: Mapping[str, Any]) -> Encoding:
     return ENCODINGS[data["name"]].from_manifest(data)
 
 
-def said(field: Field, symbol: int) -> str:
+def symbol_label(field: Field, symbol: int) -> str:
     """A symbol as people say it: a pitch, of which some encodings write the number, by its name."""
     text = field.symbols[symbol]
     return pitch_name(int(text)) if field.name == "symbol" and text.isdecimal() else text
@@ -46,17 +46,17 @@ __all__ = [
     "ENCODINGS",
     "OPTIONS",
     "Decoder",
+    "EncodedPiece",
     "Encoding",
     "EventsOptions",
     "Field",
     "Header",
     "NotesOptions",
-    "Sequence",
     "by_name",
     "chosen",
     "from_manifest",
     "kind_of",
     "pitch_name",
-    "said",
+    "symbol_label",
     "transposed",
 ]

@@ -45,7 +45,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class EncodedPiece:
     """An encoded piece: steps (T, F) and context (T, C), int32; `notes` is how many notes it holds, `ticks` how long
     they last together."""
 
@@ -114,18 +114,18 @@ class Decoder(ABC):
         """The context (C,) of the next step."""
 
     @abstractmethod
-    def allowed(self) -> list[Mask]:
+    def valid_mask(self) -> list[Mask]:
         """For each field, which symbols (V,) make sense as the next step. At least one does."""
 
-    def careful(self) -> list[Mask]:
+    def style_mask(self) -> list[Mask]:
         """Of the allowed symbols, those that a careful writer would take; all of them where there are no rules."""
-        return self.allowed()
+        return self.valid_mask()
 
     @abstractmethod
     def feed(self, step: Ints) -> list[Event]:
         """Take the next step (F,) and give the events that are complete by it, in any order."""
 
-    def ends_well(self) -> bool:
+    def is_good_ending(self) -> bool:
         """Whether what has been fed would be an ending, if it ended here; True where there are no rules."""
         return True
 
@@ -148,8 +148,8 @@ class Encoding(ABC):
     name: ClassVar[str]
     voices: ClassVar[int | None]
     """How many tracks a piece has; None where pieces differ in that, and tracks are told apart by their names."""
-    turns: ClassVar[str | None] = None
-    """The context field that tells whose step it is, where several take turns."""
+    step_kind: ClassVar[str | None] = None
+    """The context field that says what kind of step comes next (the voice, in `chorale`); None if all are alike."""
     fields: tuple[Field, ...]
     context: tuple[Field, ...]
     meters: tuple[str, ...]
@@ -165,11 +165,11 @@ class Encoding(ABC):
 
     @classmethod
     @abstractmethod
-    def suits(cls, score: Score) -> str | None:
+    def rejection_reason(cls, score: Score) -> str | None:
         """None where this encoding can hold the score, else why not, in half a sentence."""
 
     @abstractmethod
-    def encode(self, score: Score) -> Sequence:
+    def encode(self, score: Score) -> EncodedPiece:
         """Steps, context and header of a score; ScoreError where it does not fit."""
 
     @abstractmethod
@@ -219,11 +219,11 @@ class Encoding(ABC):
         """For each field (V,) the symbol that stands for it where training never saw it."""
         return tuple(np.zeros(len(f), np.int32) for f in self.fields)
 
-    def continues(self, steps: Ints) -> Mask:
+    def is_continuation(self, steps: Ints) -> Mask:
         """Which steps (T,) of (T, F) only go on with what sounds, or with silence; by default none."""
         return np.zeros(len(steps), bool)
 
-    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+    def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         """Steps and context, from a piece's beginning, as they would be had training never seen the first field's
         symbols at `hidden` (T,); by default as they are, where training sees all that there is of it."""
         return steps, context

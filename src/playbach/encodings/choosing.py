@@ -48,7 +48,7 @@ def chosen(kinds: Iterable[str]) -> str:
 
 def _is_choral(score: Score) -> bool:
     """Four single voices of a choir's compass, and no drums."""
-    if ChoraleEncoding.suits(score) is not None or any(t.is_drum and len(t.notes) for t in score.tracks):
+    if ChoraleEncoding.rejection_reason(score) is not None or any(t.is_drum and len(t.notes) for t in score.tracks):
         return False
     pitches = np.concatenate([t.notes.numpy()["pitch"] for t in score.tracks if len(t.notes)])
     return bool(pitches.min() >= CHOIR[0] and pitches.max() <= CHOIR[1])

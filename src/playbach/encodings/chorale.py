@@ -31,9 +31,9 @@ from playbach.encodings.base import (
     UNKNOWN,
     UNKNOWN_NAME,
     Decoder,
+    EncodedPiece,
     Encoding,
     Field,
-    Sequence,
     appended,
     left_bucket,
     meter_symbol,
@@ -71,7 +71,7 @@ class ChoraleEncoding(Encoding):
 
     name: ClassVar[str] = "chorale"
     voices: ClassVar[int] = 4
-    turns: ClassVar[str | None] = "voice"
+    step_kind: ClassVar[str | None] = "voice"
     ranges: tuple[tuple[int, int], ...]
     longest: int
     meters: tuple[str, ...]
@@ -164,14 +164,14 @@ class ChoraleEncoding(Encoding):
         return cls(ranges, longest, tuple(names), most_common_headers(headers))
 
     @classmethod
-    def suits(cls, score: Score) -> str | None:
+    def rejection_reason(cls, score: Score) -> str | None:
         try:
             voices(score)
         except ScoreError as error:
             return str(error)
         return None
 
-    def encode(self, score: Score) -> Sequence:
+    def encode(self, score: Score) -> EncodedPiece:
         parts = voices(score)
         frames = max(end for part in parts for _, end, _ in part)
         header = header_of(score)
@@ -206,7 +206,7 @@ class ChoraleEncoding(Encoding):
         context[:, :, -1] = self._homes(sounding, waits)[:, None]
         notes = sum(len(part) for part in parts)
         told = context.reshape(len(onsets) * SLOTS, -1)
-        return Sequence(steps.T.reshape(-1, 1).astype(np.int32), told, header, notes, frames * GRID)
+        return EncodedPiece(steps.T.reshape(-1, 1).astype(np.int32), told, header, notes, frames * GRID)
 
     def _meters(self, header: Header, bars: Bars, onsets: Ints) -> Ints:
         starts = np.array([m[0] for m in header.meters])
@@ -263,7 +263,7 @@ class ChoraleEncoding(Encoding):
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
         return ChoraleDecoder(self, header, bars)
 
-    def continues(self, steps: Ints) -> Mask:
+    def is_continuation(self, steps: Ints) -> Mask:
         return np.asarray(steps[:, 0] == HOLD)
 
     def transpositions(self, score: Score) -> range:
@@ -337,7 +337,7 @@ class ChoraleDecoder(Decoder):
         told = [slot, place, meter, self.left(), self._waited, *lengths, *sounding, *relations, self._home]
         return np.array(told, np.int32)
 
-    def allowed(self) -> list[Mask]:
+    def valid_mask(self) -> list[Mask]:
         if self._slot == len(ORDER):
             return [self._waits()]
         voice = ORDER[self._slot]
@@ -363,12 +363,12 @@ class ChoraleDecoder(Decoder):
         mask[self._encoding.first_wait :][: max(longest, 1)] = True
         return mask
 
-    def careful(self) -> list[Mask]:
+    def style_mask(self) -> list[Mask]:
         """Without parallel octaves, unisons and fifths: voices that stood in one must not move on into another.
 
         Bach has one in about a thousand onsets; a network this small has twenty, at any temperature.
         """
-        [allowed] = self.allowed()
+        [allowed] = self.valid_mask()
         if self._slot == len(ORDER):
             return [allowed]
         own, mask = self._sounding[ORDER[self._slot]], allowed.copy()
@@ -405,7 +405,7 @@ class ChoraleDecoder(Decoder):
         self._steps += 1
         return events
 
-    def ends_well(self) -> bool:
+    def is_good_ending(self) -> bool:
         """All voices have held for a quarter at least, in a major or minor triad on the bass; the fifth may be
         missing. Every chorale of Bach's ends so. The bass has the tonic of the piece, as in most."""
         if min(self._sounding) < FIRST_PITCH or self._frame - max(self._begun) < TICKS_PER_QUARTER // GRID:

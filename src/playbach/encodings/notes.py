@@ -26,9 +26,9 @@ from playbach.encodings.base import (
     UNKNOWN,
     UNKNOWN_NAME,
     Decoder,
+    EncodedPiece,
     Encoding,
     Field,
-    Sequence,
     appended,
     left_bucket,
     meter_symbol,
@@ -220,12 +220,12 @@ class NotesEncoding(Encoding):
         )
 
     @classmethod
-    def suits(cls, score: Score) -> str | None:
+    def rejection_reason(cls, score: Score) -> str | None:
         if any(len(t.notes) and not t.is_drum for t in score.tracks):
             return None
         return "it has no notes but drums"
 
-    def encode(self, score: Score) -> Sequence:
+    def encode(self, score: Score) -> EncodedPiece:
         onsets = self.options.onsets(score)
         header = header_of(score, self.options)
         index, joined = self._index, self.options.durations == "joined"
@@ -247,7 +247,7 @@ class NotesEncoding(Encoding):
         ticks = np.array([o[0] for o in onsets], np.int32) * GRID
         notes = sum(len(o[1]) for o in onsets)
         end = (onsets[-1][0] + onsets[-1][2]) * GRID
-        return Sequence(steps, self._contexts(ticks, steps[:, 0], header), header, notes, end)
+        return EncodedPiece(steps, self._contexts(ticks, steps[:, 0], header), header, notes, end)
 
     def _contexts(self, ticks: Ints, symbols: Ints, header: Header) -> Ints:
         bars = Bars(header.meters)
@@ -292,7 +292,7 @@ class NotesEncoding(Encoding):
             tops.append(FIRST_TOP + chord[-1] if chord and chord != ANY_CHORD else TOP_REST)
         return np.array(tops, np.int32)
 
-    def hide(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+    def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         steps, context, symbols = steps.copy(), context.copy(), steps[:, 0]
         steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
         context[:, LINE] = self._line(steps[:, 0])
@@ -393,7 +393,7 @@ class NotesDecoder(Decoder):
         twin._line = self._line.copy()
         return twin
 
-    def allowed(self) -> list[Mask]:
+    def valid_mask(self) -> list[Mask]:
         symbols = self._sounds | self._rests
         chord, run = self._last
         if chord == REST and run >= self._encoding.longest_rest:
@@ -415,9 +415,9 @@ class NotesDecoder(Decoder):
             masks.append(np.arange(FIRST_VELOCITY + 128 // BIN) >= VELOCITY_REST)
         return masks
 
-    def careful(self) -> list[Mask]:
+    def style_mask(self) -> list[Mask]:
         """So that the last onset has a quarter at least: what comes before it leaves that much."""
-        masks = self.allowed()
+        masks = self.valid_mask()
         if self._end is None or self._options.durations == "none" or self._encoding.offset:
             return masks
         remaining = (self._end - self.tick) // GRID
@@ -457,7 +457,7 @@ class NotesDecoder(Decoder):
         pitches = map(self._encoding._unfolded, chord) if self._options.octaves == "folded" else chord
         return [Note(self.tick, duration, pitch, velocity, 0, (self._steps,)) for pitch in pitches]
 
-    def ends_well(self) -> bool:
+    def is_good_ending(self) -> bool:
         """The last onset sounds, for a quarter at least where the network decides on durations."""
         sounds = self._last[0] not in (None, REST, ANY_CHORD)
         fixed = self._options.durations == "none" or self._encoding.offset

@@ -9,14 +9,13 @@ in the original continuation". Knows runtimes and the n-gram, not torch, files o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Sequence as List
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Decoder, Encoding, Sequence
+from playbach.encodings import Decoder, EncodedPiece, Encoding
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.evaluation.ngram import NGram
 from playbach.inference.runtimes import Logits, Runtime, State
@@ -61,7 +60,7 @@ class Agreement:
     elsewhere: Mapping[str, float] | None
 
 
-def choose_places(lengths: List[int], most: int, rng: np.random.Generator) -> list[Place]:
+def choose_places(lengths: Sequence[int], most: int, rng: np.random.Generator) -> list[Place]:
     """At most so many different places in pieces of these lengths, spread evenly over those that are long enough."""
     free: list[list[Place]] = []
     for piece in rng.permutation(len(lengths)).tolist():
@@ -81,7 +80,9 @@ def long_enough(length: int) -> bool:
 class _Way:
     """A piece up to a place, and how somebody goes on from there."""
 
-    def __init__(self, sequence: Sequence, at: int, decoder: Decoder, encoding: Encoding, seed: List[int]) -> None:
+    def __init__(
+        self, sequence: EncodedPiece, at: int, decoder: Decoder, encoding: Encoding, seed: Sequence[int]
+    ) -> None:
         self.at, self._decoder, self._rng = at, decoder.copy(), np.random.default_rng(seed)
         self.steps: Ints = np.empty((at + STEPS, len(encoding.fields)), np.int32)
         self.steps[:at] = sequence.steps[:at]
@@ -94,7 +95,7 @@ class _Way:
 
     def say(self, t: int, scores: Logits, choose: Choose) -> None:
         """Choose step `t` from a guesser's logits, among what is allowed, and hear it."""
-        masks = self._decoder.allowed()
+        masks = self._decoder.valid_mask()
         step = np.array([choose(probabilities(s, m), self._rng) for s, m in zip(scores, masks)], np.int32)
         self._decoder.feed(step)
         self.steps[t] = step
@@ -105,7 +106,7 @@ class _Way:
 
 
 def _ways(
-    encoding: Encoding, sequences: List[Sequence], places: List[Place], choices: int = 1
+    encoding: Encoding, sequences: Sequence[EncodedPiece], places: Sequence[Place], choices: int = 1
 ) -> Iterator[list[_Way]]:
     """So many times one for each place, in their order; each piece is decoded once."""
     decoders: dict[int, Decoder] = {}
@@ -128,7 +129,7 @@ def _ways(
 
 
 def by_network(
-    runtime: Runtime, encoding: Encoding, sequences: List[Sequence], places: List[Place]
+    runtime: Runtime, encoding: Encoding, sequences: Sequence[EncodedPiece], places: Sequence[Place]
 ) -> dict[str, Ints]:
     """For each of CHOICES (P, STEPS) the first field's symbols with which a network goes on at each place."""
     every = dict(zip(CHOICES, _ways(encoding, sequences, places, len(CHOICES))))
@@ -163,7 +164,7 @@ def _stepped(runtime: Runtime, encoding: Encoding, ways: list[_Way], t: int, sta
     return runtime.step(previous, context, state)
 
 
-def by_ngram(baseline: NGram, sequences: List[Sequence], places: List[Place]) -> Ints:
+def by_ngram(baseline: NGram, sequences: Sequence[EncodedPiece], places: Sequence[Place]) -> Ints:
     """(P, STEPS) the same of an n-gram, always with its most probable symbol."""
     [ways] = _ways(baseline.encoding, sequences, places)
     for way in ways:
@@ -182,7 +183,9 @@ def _said(ways: list[_Way]) -> Ints:
 # ------------------------------------------------------------------------------------------------------ comparing
 
 
-def agreement(said: Ints, encoding: Encoding, sequences: List[Sequence], places: List[Place]) -> Agreement:
+def agreement(
+    said: Ints, encoding: Encoding, sequences: Sequence[EncodedPiece], places: Sequence[Place]
+) -> Agreement:
     """What (P, STEPS) symbols come to beside how the pieces go on at these places, and other pieces at theirs."""
     true = np.stack([sequences[p.piece].steps[p.at : p.at + STEPS, 0] for p in places])
     pieces = np.array([p.piece for p in places])
@@ -201,9 +204,9 @@ def agreement(said: Ints, encoding: Encoding, sequences: List[Sequence], places:
     )
 
 
-def _turns(encoding: Encoding, sequences: List[Sequence], places: List[Place]) -> Iterator[int]:
+def _turns(encoding: Encoding, sequences: Sequence[EncodedPiece], places: Sequence[Place]) -> Iterator[int]:
     """What kind of step comes at each place; all are alike where none take turns."""
-    column = [f.name for f in encoding.context].index(encoding.turns) if encoding.turns else None
+    column = [f.name for f in encoding.context].index(encoding.step_kind) if encoding.step_kind else None
     for p in places:
         yield 0 if column is None else int(sequences[p.piece].context[p.at, column])
 

@@ -7,15 +7,14 @@ one was right; how it came by them is its own affair. numpy only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from collections.abc import Sequence as List
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.events import TICKS_PER_QUARTER
 
@@ -73,7 +72,7 @@ class Figures:
         return cls(**{**data, "heads": tuple(Head(**head) for head in data.get("heads", ()))})
 
 
-def guesses(scores: List[Floats], steps: Ints) -> Guesses:
+def guesses(scores: Sequence[Floats], steps: Ints) -> Guesses:
     """From each field's logits, or logarithms of chances, (T, V_f) before each of the steps (T, F)."""
     rows, nats = np.arange(len(steps)), np.zeros(steps.shape)
     for f, given in enumerate(scores):
@@ -83,14 +82,14 @@ def guesses(scores: List[Floats], steps: Ints) -> Guesses:
     return Guesses(nats, np.stack(best, axis=1) == steps)
 
 
-def figures(guessed: Iterable[Guesses], sequences: List[Sequence], encoding: Encoding) -> Figures:
+def figures(guessed: Iterable[Guesses], sequences: Sequence[EncodedPiece], encoding: Encoding) -> Figures:
     """All figures of some pieces, one or more, and how they were guessed."""
     found = list(guessed)
     costs = np.concatenate([g.nats for g in found])
     hits = np.concatenate([g.right for g in found])
     nats, right = costs.sum(axis=1), hits[:, 0]
     steps = np.concatenate([s.steps for s in sequences])
-    changes = ~encoding.continues(steps)
+    changes = ~encoding.is_continuation(steps)
     bits, symbols = nats.sum() / math.log(2), len(steps) * len(encoding.fields)
     return Figures(
         pieces=len(sequences),
@@ -115,7 +114,7 @@ def _heads(encoding: Encoding, nats: Floats, right: npt.NDArray[np.bool_]) -> tu
     return tuple(Head(f.name, float(a), float(b)) for f, a, b in zip(encoding.fields, accuracies, bits))
 
 
-def commonest(encoding: Encoding, train: Iterable[Sequence], held_out: List[Sequence]) -> Figures:
+def commonest(encoding: Encoding, train: Iterable[EncodedPiece], held_out: Sequence[EncodedPiece]) -> Figures:
     """The baseline that anything must beat: every step guessed from the training pieces' symbol counts alone."""
     counts = [np.ones(len(field)) for field in encoding.fields]
     for s in train:

@@ -10,22 +10,21 @@ predictions are multiplied, each to a power (Conklin & Witten's geometric mean; 
 Nobody chooses views by hand, so that the baseline is strong for any encoding: a part of the training pieces is set
 aside, a chain grows greedily by what lowers the cost of those most, together with the views before it, and the powers
 minimise that cost, which is a convex problem. Then all training pieces are counted. Each kind of step
-(`Encoding.turns`: soprano, alto …) and each field has views of its own.
+(`Encoding.step_kind`: soprano, alto …) and each field has views of its own.
 
 Needs numpy only. Knows encodings, but neither scores nor networks. Deterministic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Sequence as List
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.encodings.base import LEFT
 from playbach.evaluation.metrics import Guesses, guesses
 from playbach.evaluation.ppm import Counts, Floats, Indices, Music, Source, View, hashed
@@ -78,7 +77,7 @@ class NGram:
         self.encoding, self._experts, self.pieces = encoding, experts, pieces
 
     @classmethod
-    def fit(cls, pieces: Iterable[List[Sequence]], encoding: Encoding) -> Self:
+    def fit(cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding) -> Self:
         """Count training pieces, each of which is given in all the keys in which it is to be known.
 
         Raises:
@@ -104,7 +103,7 @@ class NGram:
                 experts[kind, f] = _Expert(f, views, powers)
         return cls(encoding, experts, len(keys))
 
-    def probabilities(self, sequence: Sequence) -> list[Floats]:
+    def probabilities(self, sequence: EncodedPiece) -> list[Floats]:
         """For each field (T, V_f) the chances of every symbol, before each step of a piece heard from its start."""
         music = Music.of([sequence])
         turns = _turns(self.encoding, music.context)
@@ -121,7 +120,7 @@ class NGram:
                 found[f][part] = _mixed(expert.powers, _logs(sides))
         return found
 
-    def guesses(self, sequence: Sequence) -> Guesses:
+    def guesses(self, sequence: EncodedPiece) -> Guesses:
         """What each step of a piece heard from its start costs."""
         return guesses([np.log(p) for p in self.probabilities(sequence)], sequence.steps)
 
@@ -166,7 +165,7 @@ class Listener:
 def _turns(encoding: Encoding, context: Ints) -> Ints:
     """(T,) what kind of step each is; all are alike where no voices take turns."""
     names = [field.name for field in encoding.context]
-    return context[:, names.index(encoding.turns)] if encoding.turns else np.zeros(len(context), np.int32)
+    return context[:, names.index(encoding.step_kind)] if encoding.step_kind else np.zeros(len(context), np.int32)
 
 
 def _aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
@@ -186,7 +185,7 @@ def _aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
 
 def _sources(encoding: Encoding, field: int) -> list[Source]:
     """Everything that a view may look at. How much is left is not told when held-out music is measured."""
-    sources = [Source(0, c) for c, f in enumerate(encoding.context) if f.name not in (LEFT, encoding.turns)]
+    sources = [Source(0, c) for c, f in enumerate(encoding.context) if f.name not in (LEFT, encoding.step_kind)]
     for f in range(len(encoding.fields)):
         sources += [Source(lag, f) for lag in range(1, (LAGS if f == field else OTHER_LAGS) + 1)]
     return sources

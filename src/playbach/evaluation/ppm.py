@@ -8,15 +8,14 @@ the next shorter one. numpy only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as List
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Sequence
+from playbach.encodings import EncodedPiece
 from playbach.music.arrays import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +43,7 @@ class Music:
     position: Indices
 
     @classmethod
-    def of(cls, sequences: List[Sequence]) -> Self:
+    def of(cls, sequences: Sequence[EncodedPiece]) -> Self:
         steps, context = (np.concatenate([getattr(s, name) for s in sequences]) for name in ("steps", "context"))
         return cls(steps, context, np.concatenate([np.arange(len(s)) for s in sequences]))
 

@@ -8,8 +8,7 @@ network by its runtime: base install only, no torch. How each figure is defined 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Sequence as List
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from playbach.bundles import bundle
 from playbach.data import corpora
 from playbach.data.batches import previous_of
 from playbach.data.pieces import Piece
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import MOST_PROBABLE, Agreement
@@ -220,10 +219,10 @@ def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> 
 
 def _known(composer: Composer) -> dict[str, str]:
     """The side of each piece that the model has met, by its hash."""
-    return {digest: side for digest, (side, *_) in bundle.met(composer.bundle.manifest).items()}
+    return {digest: side for digest, (side, *_) in bundle.known_pieces(composer.bundle.manifest).items()}
 
 
-def _training_pieces(composer: Composer, there: List[Piece]) -> tuple[List[Piece], str | None]:
+def _training_pieces(composer: Composer, there: Sequence[Piece]) -> tuple[Sequence[Piece], str | None]:
     """The training pieces that are at hand, and a remark where those are not all."""
     sides = list(_known(composer).values())
     trained = sides.count("train")
@@ -237,7 +236,7 @@ def _training_pieces(composer: Composer, there: List[Piece]) -> tuple[List[Piece
     return there, None
 
 
-def _encoded(pieces: List[Piece], encoding: Encoding) -> list[Sequence]:
+def _encoded(pieces: Sequence[Piece], encoding: Encoding) -> list[EncodedPiece]:
     found = []
     for piece in pieces:
         try:
@@ -247,12 +246,12 @@ def _encoded(pieces: List[Piece], encoding: Encoding) -> list[Sequence]:
     return found
 
 
-def _by_content(pieces: List[Piece], encoded: List[Sequence]) -> list[Sequence]:
+def _by_content(pieces: Sequence[Piece], encoded: Sequence[EncodedPiece]) -> list[EncodedPiece]:
     """In an order that no file name decides."""
     return [encoded[i] for i in sorted(range(len(pieces)), key=lambda i: pieces[i].digest)]
 
 
-def _too_short(group: str, sequences: List[Sequence]) -> Iterator[str]:
+def _too_short(group: str, sequences: Sequence[EncodedPiece]) -> Iterator[str]:
     """A remark where some pieces cannot be gone on with."""
     short = sum(not continuations.long_enough(len(s)) for s in sequences)
     if short:
@@ -260,7 +259,7 @@ def _too_short(group: str, sequences: List[Sequence]) -> Iterator[str]:
         yield f"{short} of the {len(sequences)} pieces ({WORDS[group]}) are too short to go on with ({least} steps)"
 
 
-def _shared_tunes(train: List[Score], held_out: Mapping[str, List[Score]]) -> Iterator[str]:
+def _shared_tunes(train: Sequence[Score], held_out: Mapping[str, Sequence[Score]]) -> Iterator[str]:
     """A remark for each group of which some pieces set a tune that training pieces set, too."""
     for group, scores in held_out.items():
         numbers = tunes.tune_groups([*train, *scores])
@@ -273,7 +272,7 @@ def _shared_tunes(train: List[Score], held_out: Mapping[str, List[Score]]) -> It
 # ------------------------------------------------------------------------------------------------------ guessing
 
 
-def heard(runtime: Runtime, encoding: Encoding, sequences: List[Sequence]) -> Iterator[Guesses]:
+def heard(runtime: Runtime, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> Iterator[Guesses]:
     """How a network guesses whole pieces from their beginning, not told how much is left; in the order given."""
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
     found: dict[int, Guesses] = {}
@@ -284,7 +283,7 @@ def heard(runtime: Runtime, encoding: Encoding, sequences: List[Sequence]) -> It
     return (found[i] for i in range(len(sequences)))
 
 
-def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[Sequence]) -> Iterator[Guesses]:
+def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[EncodedPiece]) -> Iterator[Guesses]:
     """Pieces of falling length. Those that are over are stepped on with zeros, and not looked at."""
     lengths = np.array([len(s) for s in group])
     longest, pieces = int(lengths.max()), len(group)
@@ -309,7 +308,7 @@ def _continued(
     composer: Composer,
     baseline: NGram | None,
     group: str,
-    sequences: List[Sequence],
+    sequences: Sequence[EncodedPiece],
     options: EvaluationOptions,
     report: Report,
 ) -> Iterator[Continued]:
@@ -329,7 +328,7 @@ def _continued(
         yield Continued(group, guesser, choice, agreement)
 
 
-def _in_all_keys(scores: List[Score], encoding: Encoding) -> list[list[Sequence]]:
+def _in_all_keys(scores: Sequence[Score], encoding: Encoding) -> list[list[EncodedPiece]]:
     """Training pieces as training has them; in fewer keys, the nearest, where all would be too many steps."""
     most = max(1, MOST_COUNTED // sum(len(encoding.encode(s)) for s in scores))
     return [
@@ -344,8 +343,8 @@ def _in_all_keys(scores: List[Score], encoding: Encoding) -> list[list[Sequence]
 def beside_corpus(
     composer: Composer,
     options: EvaluationOptions,
-    scores: Mapping[str, List[Score]],
-    groups: List[str],
+    scores: Mapping[str, Sequence[Score]],
+    groups: Sequence[str],
     report: Report,
 ) -> Iterator[tuple[str, Measures]]:
     """What the model composes, and what the encoding can say of the corpus: first what was held out, as the natural

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Sequence as List
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import Any
@@ -42,7 +41,7 @@ class Grid:
     bars: npt.NDArray[np.int64]
 
 
-def grid_of(parts: List[List[SingleNote]], meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)) -> Grid:
+def grid_of(parts: Sequence[Sequence[SingleNote]], meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)) -> Grid:
     """From voices of (onset, end, pitch) in sixteenths, the highest first, and a header's meters."""
     frames = max(end for part in parts for _, end, _ in part)
     pitch, onset = np.full((len(parts), frames), -1), np.zeros((len(parts), frames), bool)
@@ -191,7 +190,7 @@ class Reference:
     bars: frozenset[bytes]
 
     @classmethod
-    def of(cls, scores: List[Score], four: bool) -> Reference:
+    def of(cls, scores: Sequence[Score], four: bool) -> Reference:
         bars = frozenset(bar for s in scores for bar in bars_of(grid_of_score(s))) if four else frozenset()
         return cls(degrees(scores), durations(scores), bars)
 
@@ -245,7 +244,7 @@ WORDS = {
 SHARES = ("ends_on_tonic", "held", "ends_in_triad", "copied_bars")
 
 
-def measured(scores: List[Score], four: bool, reference: Reference | None = None) -> Measures:
+def measured(scores: Sequence[Score], four: bool, reference: Reference | None = None) -> Measures:
     """Everything that can be counted in some pieces, one or more, of `four` voices each or any.
 
     Distances and copies need a reference.

@@ -6,14 +6,13 @@ could have known. Needs torch; the arithmetic is that of `figures`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as List
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from playbach.data.batches import previous_of
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.evaluation.metrics import Figures, Floats, Guesses, commonest, figures, guesses
 from playbach.models import Model
@@ -27,7 +26,7 @@ LOGITS_AT_MOST = 1 << 27
 
 
 @torch.inference_mode()
-def measure(model: Model, encoding: Encoding, sequences: List[Sequence]) -> Figures:
+def measure(model: Model, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> Figures:
     """The figures of whole encoded pieces."""
     device = next(model.parameters()).device
     was_training = model.training
@@ -68,9 +67,9 @@ def _blocks(model: Model, previous: torch.Tensor, context: torch.Tensor, symbols
             held = []
 
 
-def _groups(ordered: list[Sequence], symbols: int) -> list[list[Sequence]]:
+def _groups(ordered: list[EncodedPiece], symbols: int) -> list[list[EncodedPiece]]:
     """Pieces of like length together, so that little is padded."""
-    groups: list[list[Sequence]] = []
+    groups: list[list[EncodedPiece]] = []
     for sequence in ordered:
         if groups and (len(groups[-1]) + 1) * len(sequence) * symbols <= LOGITS_AT_ONCE:
             groups[-1].append(sequence)
@@ -79,7 +78,7 @@ def _groups(ordered: list[Sequence], symbols: int) -> list[list[Sequence]]:
     return groups
 
 
-def _padded(group: list[Sequence], encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+def _padded(group: list[EncodedPiece], encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
     shape = (len(group), max(map(len, group)))
     previous = np.zeros((*shape, len(encoding.fields)), np.int64)
     context = np.zeros((*shape, len(encoding.context)), np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as List
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from playbach.data.batches import previous_of
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Guesses, figures, guesses
 from playbach.export.samples import Heard
 from playbach.inference.runtimes import Runtime
@@ -55,7 +55,7 @@ class Check:
 
 
 @torch.inference_mode()
-def expected(model: Model, encoding: Encoding, sequences: List[Sequence]) -> list[list[Floats]]:
+def expected(model: Model, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> list[list[Floats]]:
     """For each piece torch's logits (T, V_f) of each field."""
     model = model.eval()
     found = []
@@ -66,7 +66,7 @@ def expected(model: Model, encoding: Encoding, sequences: List[Sequence]) -> lis
     return found
 
 
-def stepped(runtime: Runtime, encoding: Encoding, s: Sequence) -> list[Floats]:
+def stepped(runtime: Runtime, encoding: Encoding, s: EncodedPiece) -> list[Floats]:
     """A runtime's logits (T, V_f) of each field over a piece."""
     previous, state, found = previous_of(s.steps, encoding), runtime.start(), []
     for p, c in zip(previous, s.context):
@@ -75,7 +75,7 @@ def stepped(runtime: Runtime, encoding: Encoding, s: Sequence) -> list[Floats]:
     return [np.stack(field) for field in zip(*found)]
 
 
-def check(runtime: Runtime, truth: List[List[Floats]], encoding: Encoding, music: Heard) -> Check:
+def check(runtime: Runtime, truth: Sequence[Sequence[Floats]], encoding: Encoding, music: Heard) -> Check:
     """A runtime beside what torch says (`expected`) of the pieces that `music` has to be compared.
 
     Raises:

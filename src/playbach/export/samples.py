@@ -14,7 +14,7 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.data.batches import previous_of
-from playbach.encodings import Encoding, Sequence
+from playbach.encodings import EncodedPiece, Encoding
 from playbach.encodings.base import LEFT_UNKNOWN
 from playbach.evaluation.reports import WORDS, groups_of
 from playbach.inference.composing import Composer
@@ -37,14 +37,14 @@ class Heard:
     """Encoded pieces, and in words what they are; `held_out` where the model has not met the pieces to check with.
     `besides` are pieces that it has met, where the others alone are too short to compare much."""
 
-    calibration: tuple[Sequence, ...]
-    check: tuple[Sequence, ...]
+    calibration: tuple[EncodedPiece, ...]
+    check: tuple[EncodedPiece, ...]
     words: str
     held_out: bool
-    besides: tuple[Sequence, ...] = ()
+    besides: tuple[EncodedPiece, ...] = ()
 
     @property
-    def compared(self) -> tuple[Sequence, ...]:
+    def compared(self) -> tuple[EncodedPiece, ...]:
         """All pieces that are played beside torch, those that count first."""
         return (*self.check, *self.besides)
 
@@ -94,9 +94,9 @@ def heard(composer: Composer, folder: str | Path | None, steps: int, report: Rep
     return Heard(tuple(map(_beginning, known)), pieces, f"{name}, {WORDS[side]}", True, besides)
 
 
-def _until(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[Sequence, ...]:
+def _until(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[EncodedPiece, ...]:
     """Whole pieces, one at least, until they have so many steps; not told how much is left, as in evaluation."""
-    found: list[Sequence] = []
+    found: list[EncodedPiece] = []
     for score in scores:
         if found and sum(map(len, found)) >= steps:
             break
@@ -106,8 +106,8 @@ def _until(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[Seq
     return tuple(found)
 
 
-def _beginning(s: Sequence) -> Sequence:
-    return Sequence(s.steps[:CALIBRATION_STEPS], s.context[:CALIBRATION_STEPS], s.header, s.notes, s.ticks)
+def _beginning(s: EncodedPiece) -> EncodedPiece:
+    return EncodedPiece(s.steps[:CALIBRATION_STEPS], s.context[:CALIBRATION_STEPS], s.header, s.notes, s.ticks)
 
 
 def _composed(composer: Composer, steps: int) -> Heard:

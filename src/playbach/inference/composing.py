@@ -20,9 +20,9 @@ from symusic.core import ScoreTick
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import Decoder, Encoding, Sequence
+from playbach.encodings import Decoder, EncodedPiece, Encoding
 from playbach.inference.confidence import Confidence, confidences
-from playbach.inference.generation import Course, Draft, Turn, Walk
+from playbach.inference.generation import GenerationCache, ParameterChange, PieceGenerator, Schedule
 from playbach.inference.runtimes import Runtime, opened
 from playbach.inference.sampling import Sampling, draw
 from playbach.music import reading, scores
@@ -49,8 +49,8 @@ class ComposeOptions:
 
     `bars` are those composed, after the bars that the prime fills or begins; `prime_bars` cuts the prime,
     `keep_prime` leaves it in the result; `plain` leaves out the performing. Without `rules` the network is left alone
-    with what it has learnt: parallel fifths and octaves, and the first ending that comes. `turns` change temperature
-    and length within the piece, at bar lines, in order of their bars, which count the prime's. `offset` is a fixed
+    with what it has learnt: parallel fifths and octaves, and the first ending that comes. `changes` set temperature
+    and length from a bar on, in order of their bars, which count the prime's. `offset` is a fixed
     time from each onset to the next, `duration` a fixed length of all notes, both in quarters, of one line of notes.
     """
 
@@ -63,7 +63,7 @@ class ComposeOptions:
     keep_prime: bool = True
     plain: bool = False
     rules: bool = True
-    turns: tuple[Turn, ...] | None = None
+    changes: tuple[ParameterChange, ...] | None = None
     offset: float | None = None
     duration: float | None = None
 
@@ -90,10 +90,12 @@ class ComposeOptions:
         for program in self.programs or ():
             if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
                 raise UsageError(f"programs of instruments lie between 0 and 127, not {program!r:.40}")
-        if not isinstance(self.turns, tuple | list | None) or not all(isinstance(t, Turn) for t in self.turns or ()):
-            raise UsageError(f"turns must be a tuple of Turn, not {self.turns!r:.40}")
-        if sorted(self.turns or (), key=lambda turn: turn.bar) != list(self.turns or ()):
-            raise UsageError("turns must be in order of their bars")
+        if not isinstance(self.changes, tuple | list | None) or not all(
+            isinstance(t, ParameterChange) for t in self.changes or ()
+        ):
+            raise UsageError(f"changes must be a tuple of Turn, not {self.changes!r:.40}")
+        if sorted(self.changes or (), key=lambda turn: turn.bar) != list(self.changes or ()):
+            raise UsageError("changes must be in order of their bars")
         self.sampling(Sampling())  # has checks of its own
 
     def sampling(self, default: Sampling) -> Sampling:
@@ -124,7 +126,7 @@ class Composition:
 
 @dataclass(frozen=True, slots=True)
 class _Prime:
-    sequence: Sequence
+    sequence: EncodedPiece
     digest: str
 
 
@@ -182,11 +184,11 @@ class Composer:
         primed = self._prime(prime, settings, seed)
         return self._played(self._programme(seed, settings, primed), settings)
 
-    def piece(self, seed: int, draft: Draft | None = None, **options: Any) -> Iterator[Event]:
+    def piece(self, seed: int, draft: GenerationCache | None = None, **options: Any) -> Iterator[Event]:
         """The events of one piece as they are composed, from Start to End; `options` are those of ComposeOptions.
 
-        A `draft` takes down what is composed, and what it holds is not composed again: cut it at the bar from which
-        other `turns` hold, and give it here again. Nobody may go on reading the events that it was given for before.
+        A `draft` keeps what is composed, which is not composed again. Cut it at the bar from which other `changes`
+        apply, and pass it again; the earlier iterator must not be read any further.
 
         Raises:
             UsageError: an option that makes no sense.
@@ -276,7 +278,12 @@ class Composer:
         return json.dumps(how, sort_keys=True)
 
     def _piece(
-        self, seed: int, start: int, options: ComposeOptions, prime: _Prime | None, draft: Draft | None = None
+        self,
+        seed: int,
+        start: int,
+        options: ComposeOptions,
+        prime: _Prime | None,
+        draft: GenerationCache | None = None,
     ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then everything in order, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
@@ -294,9 +301,9 @@ class Composer:
             header = cut_meters(header, primed_until)
         header = self._as_asked(header, options)
         total = options.bars + primed_bars
-        course = Course(options.sampling(self.sampling), total, tuple(options.turns or ()))
+        course = Schedule(options.sampling(self.sampling), total, tuple(options.changes or ()))
         decoder, total = encoding.decoder(header, total), course.length
-        composed = Walk(self.runtime, encoding, rng, course, options.rules).notes(decoder, steps, draft)
+        composed = PieceGenerator(self.runtime, encoding, rng, course, options.rules).notes(decoder, steps, draft)
         cut = 0 if options.keep_prime else primed_until
         yield Start(start, seed, header.tracks, total, self.encoding.velocities)
         beginning, end = opening(header, cut, start), 0

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from playbach.encodings import Field, pitch_name, said
+from playbach.encodings import Field, pitch_name, symbol_label
 from playbach.music.bars import Bars
 from playbach.music.events import TICKS_PER_QUARTER, Choice, Event, Meter, Note, Start
 
@@ -93,8 +93,8 @@ def _confidence(notes: tuple[Note, ...], tick: int, bars: Bars, voice: str, fiel
 
 
 def _chosen(choice: Choice, field: Field) -> Chosen:
-    others = tuple((said(field, symbol), p) for symbol, p in choice.others)
-    return Chosen(field.name, said(field, choice.symbol), choice.probability, others)
+    others = tuple((symbol_label(field, symbol), p) for symbol, p in choice.others)
+    return Chosen(field.name, symbol_label(field, choice.symbol), choice.probability, others)
 
 
 def closing(table: Sequence[Confidence]) -> str:

@@ -1,9 +1,9 @@
-"""A network's way through one piece, step by step, with places that it can go back to.
+"""Composing one piece step by step, with bars to which one can go back.
 
-`Walk` steps the network and the decoder, draws symbols, and gives notes in the order of their ticks. What holds in
-which bar (temperature, length) is a `Course`, and may change at bar lines. A `Draft` remembers what has been
-composed: where a listener turns a knob, only the bars from there on are composed again, and the notes are the same as
-if it had been known from the beginning. Knows nothing of primes' files, options or performing.
+`PieceGenerator` steps the network and the decoder, draws symbols, and yields events in the order of their ticks. A
+`Schedule` says which temperature and length apply in which bar. A `GenerationCache` keeps what has been composed: when
+a listener changes a parameter, only the bars from there on are composed again. Knows nothing of primes, of options or
+of performance.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENDINGS_TRIED = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ParameterChange:
     """From bar `bar` on (1 is the first full one, 0 a pickup) this temperature, and so many bars in all; None is what
     the piece was begun with. A turn takes the place of the one before it, knob by knob."""
 
@@ -46,19 +46,19 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What holds in which bar. `turns` are in order of their bars."""
+class Schedule:
+    """What holds in which bar. `changes` are in order of their bars."""
 
     sampling: Sampling
     bars: int
-    turns: tuple[Turn, ...] = ()
+    changes: tuple[ParameterChange, ...] = ()
 
     def at(self, bar: int) -> tuple[Sampling, int]:
         """How symbols are drawn in this bar, and how many bars the piece has, as far as is known in it."""
-        number = bisect_right(self.turns, bar, key=lambda turn: turn.bar)
+        number = bisect_right(self.changes, bar, key=lambda turn: turn.bar)
         if number == 0:
             return self.sampling, self.bars
-        turn = self.turns[number - 1]
+        turn = self.changes[number - 1]
         sampling = self.sampling
         if turn.temperature is not None:
             sampling = replace(sampling, temperature=turn.temperature)
@@ -68,14 +68,14 @@ class Course:
     def length(self) -> int:
         """How many bars the piece has in the end: a turn behind its end no longer counts."""
         length = self.bars
-        for turn in self.turns:
+        for turn in self.changes:
             if turn.bar <= length:
                 length = turn.bars or self.bars
         return length
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GenerationState:
     """Somewhere in a piece: the decoder, the network's state, the last step, the events that it completed, and the
     probabilities of each field that it was chosen by; none where it was given."""
 
@@ -94,10 +94,10 @@ tempos before notes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class Snapshot:
     """Where a bar begins: all that is needed to go on from there."""
 
-    place: Place
+    place: GenerationState
     random: Any
     waiting: tuple[Waiting, ...]
     notes: int
@@ -105,14 +105,14 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class Draft:
+class GenerationCache:
     """What has been composed of one piece. The last `most_marks` bars can be composed anew from their bar line; each
     keeps a state of the network (1 MB in the shipped model)."""
 
     most_marks: int = 0
     notes: list[Composed] = field(default_factory=list)
     choices: list[tuple[Choice, ...]] = field(default_factory=list)
-    marks: dict[int, _Mark] = field(default_factory=dict)
+    marks: dict[int, Snapshot] = field(default_factory=dict)
 
     def cut(self, bar: int) -> None:
         """Forget what was composed from this bar on, or from an earlier one where its beginning is not known."""
@@ -121,32 +121,32 @@ class Draft:
         del self.notes[last.notes if last else 0 :], self.choices[last.choices if last else 0 :]
 
     @property
-    def last(self) -> _Mark | None:
+    def last(self) -> Snapshot | None:
         """Where the last known bar begins."""
         return self.marks[max(self.marks)] if self.marks else None
 
-    def mark(self, bar: int, place: Place, rng: np.random.Generator, waiting: Sequence[Waiting]) -> None:
+    def mark(self, bar: int, place: GenerationState, rng: np.random.Generator, waiting: Sequence[Waiting]) -> None:
         if self.most_marks and bar not in self.marks:
             here = replace(place, decoder=place.decoder.copy(), events=[])
             state = rng.bit_generator.state
-            self.marks[bar] = _Mark(here, state, tuple(waiting), len(self.notes), len(self.choices))
+            self.marks[bar] = Snapshot(here, state, tuple(waiting), len(self.notes), len(self.choices))
             if len(self.marks) > self.most_marks:
                 del self.marks[min(self.marks)]
 
 
-class Walk:
+class PieceGenerator:
     """Composes one piece with a runtime. With `rules`, as a careful writer would, and to an ending that is one."""
 
     def __init__(
-        self, runtime: Runtime, encoding: Encoding, rng: np.random.Generator, course: Course, rules: bool
+        self, runtime: Runtime, encoding: Encoding, rng: np.random.Generator, course: Schedule, rules: bool
     ) -> None:
         self._runtime, self._encoding, self._rng = runtime, encoding, rng
         self._course, self._rules = course, rules
 
-    def notes(self, decoder: Decoder, prime: Any, draft: Draft | None = None) -> Iterator[Composed]:
+    def notes(self, decoder: Decoder, prime: Any, draft: GenerationCache | None = None) -> Iterator[Composed]:
         """The notes, and changes of meter and tempo, in the order of their ticks, as soon as no earlier one can come:
         those of the draft first, and then as the course says. `decoder` is at the beginning of the piece."""
-        draft = draft or Draft()
+        draft = draft or GenerationCache()
         here, waiting = self._beginning(decoder, draft)
         count = itertools.count(len(draft.notes) + len(waiting))
         yield from list(draft.notes)
@@ -167,23 +167,25 @@ class Walk:
             yield self._given(draft, waiting)
 
     @staticmethod
-    def _given(draft: Draft, waiting: list[Waiting]) -> Composed:
+    def _given(draft: GenerationCache, waiting: list[Waiting]) -> Composed:
         note = heapq.heappop(waiting)[-1]
         draft.notes.append(note)
         return note
 
-    def _beginning(self, decoder: Decoder, draft: Draft) -> tuple[Place, list[Waiting]]:
+    def _beginning(self, decoder: Decoder, draft: GenerationCache) -> tuple[GenerationState, list[Waiting]]:
         mark = draft.last
         draft.cut(mark.place.decoder.bar if mark else -1)
         if mark is None:
-            return Place(decoder, self._runtime.start(), self._first()), []
+            return GenerationState(decoder, self._runtime.start(), self._first()), []
         self._rng.bit_generator.state = mark.random
         return replace(mark.place, decoder=mark.place.decoder.copy()), list(mark.waiting)
 
     def _first(self) -> Any:
         return np.array([len(f) for f in self._encoding.fields], np.int32)
 
-    def _steps(self, here: Place, prime: Any, draft: Draft, waiting: list[Waiting]) -> Iterator[list[Place]]:
+    def _steps(
+        self, here: GenerationState, prime: Any, draft: GenerationCache, waiting: list[Waiting]
+    ) -> Iterator[list[GenerationState]]:
         """The network and the decoder, step by step: first the prime's, then the network's own, and at last what they
         leave sounding. With rules, the last bar is held back until it ends well, which is to draw from all pieces
         that do."""
@@ -200,7 +202,7 @@ class Walk:
             if self._rules and here.decoder.left() == 0:
                 for _ in range(ENDINGS_TRIED):
                     ending = self._last_bar(here, sampling)
-                    if ending[-1].decoder.ends_well():
+                    if ending[-1].decoder.is_good_ending():
                         break
                 yield ending
                 here = ending[-1]
@@ -209,9 +211,9 @@ class Walk:
                 yield [here]
         yield [replace(here, events=here.decoder.finish(), probabilities=())]
 
-    def _last_bar(self, place: Place, sampling: Sampling) -> list[Place]:
+    def _last_bar(self, place: GenerationState, sampling: Sampling) -> list[GenerationState]:
         """All steps of a last bar. Only the last one keeps its state: some dozens of them are a lot of memory."""
-        place, ending = replace(place, decoder=place.decoder.copy()), list[Place]()
+        place, ending = replace(place, decoder=place.decoder.copy()), list[GenerationState]()
         while not place.decoder.finished:
             place = self._next(place, sampling, rules=True)
             if ending:
@@ -219,15 +221,15 @@ class Walk:
             ending.append(place)
         return ending
 
-    def _next(self, place: Place, sampling: Sampling, rules: bool) -> Place:
+    def _next(self, place: GenerationState, sampling: Sampling, rules: bool) -> GenerationState:
         """One step of the network's own."""
         logits, state = self._runtime.step(place.previous, place.decoder.context(), place.state)
-        masks = place.decoder.careful() if rules else place.decoder.allowed()
+        masks = place.decoder.style_mask() if rules else place.decoder.valid_mask()
         chances = tuple(probabilities(s, m) for s, m in zip(logits, masks))
         step = np.array([draw(sharpened(p, sampling), self._rng) for p in chances], np.int32)
-        return Place(place.decoder, state, step, place.decoder.feed(step), chances)
+        return GenerationState(place.decoder, state, step, place.decoder.feed(step), chances)
 
-    def _fed(self, place: Place, step: Any) -> Place:
+    def _fed(self, place: GenerationState, step: Any) -> GenerationState:
         """One step that is given."""
         _, state = self._runtime.step(place.previous, place.decoder.context(), place.state)
-        return Place(place.decoder, state, step, place.decoder.feed(step))
+        return GenerationState(place.decoder, state, step, place.decoder.feed(step))

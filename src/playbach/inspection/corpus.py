@@ -190,7 +190,7 @@ class _Tally:
         self.meters[ticks.most_common(1)[0][0]] += 1
         self.changing += len(ticks) > 1
         self.tracks[len(tracks)] += 1
-        self.suits.update(name for name, kind in ENCODINGS.items() if kind.suits(score) is None)
+        self.suits.update(name for name, kind in ENCODINGS.items() if kind.rejection_reason(score) is None)
         for track in tracks:
             self._track(track)
 

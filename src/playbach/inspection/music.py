@@ -14,8 +14,8 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.bundles import bundle as bundles
-from playbach.bundles.bundle import met
-from playbach.encodings import ENCODINGS, Encoding, Sequence, pitch_name, said
+from playbach.bundles.bundle import known_pieces
+from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, pitch_name, symbol_label
 from playbach.music import keys, reading
 from playbach.music.bars import Bars, meters_of, plain_name, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
@@ -238,7 +238,7 @@ def _again(made_by: dict[str, Any], tracks: list[str]) -> tuple[str, ...] | None
 
 
 def _encoded(score: Score, kind: type[Encoding], bars: int) -> Encoded:
-    problem = kind.suits(score)
+    problem = kind.rejection_reason(score)
     if problem is not None:
         return Encoded(kind.name, problem)
     try:
@@ -247,7 +247,7 @@ def _encoded(score: Score, kind: type[Encoding], bars: int) -> Encoded:
     except ScoreError as error:
         return Encoded(kind.name, str(error))
     first = tuple(
-        tuple(said(field, int(symbol)) for field, symbol in zip(encoding.fields, step))
+        tuple(symbol_label(field, int(symbol)) for field, symbol in zip(encoding.fields, step))
         for step in sequence.steps[:FIRST_STEPS]
     )
     names = tuple(field.name for field in encoding.fields)
@@ -262,7 +262,7 @@ def _taken(score: Score, bundle: bundles.Bundle, encoding: Encoding) -> Taken:
     return Taken(bundle.name, None, len(sequence), _unknown(sequence, encoding), _side(score, bundle))
 
 
-def _unknown(sequence: Sequence, encoding: Encoding) -> float:
+def _unknown(sequence: EncodedPiece, encoding: Encoding) -> float:
     columns = zip(sequence.steps.T, encoding.unknowns(), strict=True)
     unknown = np.logical_or.reduce([np.isin(steps, unknowns) for steps, unknowns in columns])
     return float(unknown.mean())
@@ -270,5 +270,5 @@ def _unknown(sequence: Sequence, encoding: Encoding) -> float:
 
 def _side(score: Score, bundle: bundles.Bundle) -> str | None:
     """On which side of the split the very piece stood, whatever its name."""
-    entry = met(bundle.manifest).get(digest(score))
+    entry = known_pieces(bundle.manifest).get(digest(score))
     return str(entry[0]) if entry else None

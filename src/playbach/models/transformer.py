@@ -54,8 +54,8 @@ class Transformer(Model):
         self.norm = nn.RMSNorm(c.width)
         self.dropout = Dropout(c.dropout)
         self.heads = Heads(shape, c.width)
-        self.turns: Tensor
-        self.register_buffer("turns", _turns(c), persistent=False)
+        self.rotations: Tensor
+        self.register_buffer("rotations", _rotations(c), persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -70,7 +70,7 @@ class Transformer(Model):
 
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:
         x = self.dropout(self.embed(previous, context))  # (B, T, D)
-        cos, sin = _rotation(torch.arange(x.shape[1], device=x.device), self.turns, self._period)
+        cos, sin = _rotation(torch.arange(x.shape[1], device=x.device), self.rotations, self._period)
         for block in self.blocks:
             x = block(x, cos, sin)
         logits: list[Tensor] = self.heads(self.dropout(self.norm(x)), context)
@@ -92,7 +92,7 @@ class Transformer(Model):
     def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         keys, values, held, place = state
         x = self.embed(previous, context)  # (B, D)
-        cos, sin = _rotation(place[:, 0], self.turns, self._period)
+        cos, sin = _rotation(place[:, 0], self.rotations, self._period)
         slots = torch.arange(self.options.memory, device=x.device)
         here = slots[None] == torch.remainder(place, self.options.memory)  # (B, W): the oldest place is written over
         held = torch.where(here, torch.ones_like(held), held)
@@ -151,7 +151,7 @@ class _Block(nn.Module):
         return added
 
 
-def _turns(c: TransformerConfig) -> Tensor:
+def _rotations(c: TransformerConfig) -> Tensor:
     """How often each rotary pair turns in a period: whole numbers, so that a counter that wraps never jumps."""
     pairs = c.width // c.heads // 2
     fastest = TURNS * c.memory / (2 * math.pi)  # a radian a step
@@ -159,9 +159,9 @@ def _turns(c: TransformerConfig) -> Tensor:
     return (fastest ** (1 - spread)).round().clamp(min=1)
 
 
-def _rotation(places: Tensor, turns: Tensor, period: int) -> tuple[Tensor, Tensor]:
+def _rotation(places: Tensor, rotations: Tensor, period: int) -> tuple[Tensor, Tensor]:
     """places (N,) -> cos and sin (N, pairs). Exact for any place: products of whole numbers, modulo the period."""
-    angles = torch.remainder(places[:, None] * turns, period) * (2 * math.pi / period)
+    angles = torch.remainder(places[:, None] * rotations, period) * (2 * math.pi / period)
     return angles.cos(), angles.sin()
 
 

@@ -21,13 +21,17 @@ from playbach.server import metrics
 from playbach.server.broadcast import Broadcast, audio_response, sound_test
 from playbach.server.listener import Listener
 from playbach.server.page import ASK, BUILD, File, file_of, files
-from playbach.server.security import Guard
-from playbach.server.state import House
+from playbach.server.security import SecurityMiddleware
+from playbach.server.state import ServerState
 from playbach.server.station import Station
 
 
 def build(
-    house: House, station: Station | None, *, hosts: Collection[str] | None = None, origins: Collection[str] = ()
+    house: ServerState,
+    station: Station | None,
+    *,
+    hosts: Collection[str] | None = None,
+    origins: Collection[str] = (),
 ) -> ASGIApp:
     """The application for this house, which it closes when it ends."""
     page = files()
@@ -99,7 +103,7 @@ def build(
         Route("/metrics", figures),
         Route("/{path:path}", file),
     ]
-    return Guard(Starlette(routes=routes, lifespan=lifespan), hosts, origins)
+    return SecurityMiddleware(Starlette(routes=routes, lifespan=lifespan), hosts, origins)
 
 
 def _fresh(response: Response) -> Response:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from playbach.rendering.audio import BLOCK, Cue, NoteBank, voice
 from playbach.rendering.soundfont import SAMPLE_RATE, place
 from playbach.server.page import File, file_of
-from playbach.server.state import House
+from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.streaming import Clock, RealClock, TimedBar
 from playbach.streaming.live_audio import Sounding
@@ -30,7 +30,7 @@ MOST_UNREAD = 30
 """Blocks that may wait for one listener: a quarter of a minute."""
 
 
-class Ear:
+class AudioClient:
     """One listener: the blocks that wait for it, and whether it has let too many of them wait."""
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Ear:
 class Broadcast:
     """Runs while somebody listens."""
 
-    def __init__(self, house: House, station: Station, clock: Clock | None = None) -> None:
+    def __init__(self, house: ServerState, station: Station, clock: Clock | None = None) -> None:
         self._house, self._station = house, station
         self._clock = clock or RealClock()
         self._thread = ThreadPoolExecutor(1, "sound")
-        self._ears: set[Ear] = set()
+        self._ears: set[AudioClient] = set()
         self._latest: deque[bytes] = deque(maxlen=BURST)
         self._task: asyncio.Task[None] | None = None
 
@@ -53,9 +53,9 @@ class Broadcast:
     def full(self) -> bool:
         return self._house.audio >= self._house.limits.audio
 
-    def come(self) -> Ear:
+    def come(self) -> AudioClient:
         """Somebody who hears from now on."""
-        ear = Ear()
+        ear = AudioClient()
         if self._task is None or self._task.done():
             self._latest.clear()
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -65,7 +65,7 @@ class Broadcast:
         self._house.audio += 1
         return ear
 
-    def go(self, ear: Ear) -> None:
+    def go(self, ear: AudioClient) -> None:
         self._ears.discard(ear)
         self._house.audio -= 1
         if not self._ears and self._task is not None:
@@ -140,7 +140,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _send_all(ear: Ear, send: Send) -> None:
+async def _send_all(ear: AudioClient, send: Send) -> None:
     while True:
         await send({"type": "http.response.body", "body": await ear.blocks.get(), "more_body": True})
 
@@ -157,7 +157,7 @@ CHORDS = ((48, 64, 67, 72), (53, 65, 69, 72), (55, 62, 71, 74), (48, 64, 67, 72)
 CHORD_SECONDS = 2
 
 
-def sound_test(house: House) -> File:
+def sound_test(house: ServerState) -> File:
     """Four chords, as a file."""
     mix, bank, encoder = Endless(1.5), NoteBank(house.soundfont), Mp3()
     length = CHORD_SECONDS * SAMPLE_RATE

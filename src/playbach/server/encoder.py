@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from playbach.encodings import Field
 from playbach.server.messages import bar_message, change_message, dated, end_message, piece_message
-from playbach.streaming import Change, Item
+from playbach.streaming import Item, KnobChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Told:
         return dated(self.text, now) if self.kind == "bar" else self.text
 
 
-class Teller:
+class MessageEncoder:
     """Of one stream, whose steps have these fields."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
@@ -36,7 +36,7 @@ class Teller:
         self._piece = -1
 
     def texts(self, item: Item) -> Iterator[Told]:
-        if isinstance(item, Change):
+        if isinstance(item, KnobChange):
             yield Told(change_message(item), "change", item.piece, -math.inf)
             return
         piece = item.place[0]

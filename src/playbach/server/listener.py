@@ -15,9 +15,9 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from playbach.server.encoder import Teller
+from playbach.server.encoder import MessageEncoder
 from playbach.server.messages import Join, Next, Refused, Said, Set, StartOwn, error_message, parse, stream_message
-from playbach.server.state import House
+from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.streaming import NEXT, Item, Session, Stream
 
@@ -41,7 +41,7 @@ class Closing(Exception):
 class Listener:
     """`send` takes a text for it at any time and never waits."""
 
-    def __init__(self, socket: WebSocket, house: House, station: Station | None) -> None:
+    def __init__(self, socket: WebSocket, house: ServerState, station: Station | None) -> None:
         self._socket, self._house, self._station = socket, house, station
         self._queue: asyncio.Queue[str] = asyncio.Queue(house.limits.queue)
         self._overflown = asyncio.Event()
@@ -98,7 +98,7 @@ class Listener:
             raise Closing(REFUSED, str(refused)) from refused
         settings, fields = start.settings(secrets.randbelow(1 << 31)), composer.encoding.fields
         stream = Stream(composer, settings, start.changes, start.piece, start.bar)
-        teller, playing = Teller(fields), list[Session]()
+        teller, playing = MessageEncoder(fields), list[Session]()
 
         def give(item: Item) -> None:
             house.heard(item)

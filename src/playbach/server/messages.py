@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from playbach.encodings import Field, said
+from playbach.encodings import Field, symbol_label
 from playbach.music.events import Choice, Track
-from playbach.streaming import Change, Opening, Settings, Timed, TimedBar, check_knob
+from playbach.streaming import KnobChange, Opening, Settings, Timed, TimedBar, check_knob
 from playbach.system.errors import PlaybachError, UsageError
 
 MOST_BYTES = 16_384
@@ -36,7 +36,7 @@ class StartOwn:
     bars: int
     temperature: float | None
     tempo: float | None
-    changes: tuple[Change, ...]
+    changes: tuple[KnobChange, ...]
     piece: int
     bar: int
 
@@ -113,7 +113,7 @@ def _start(message: dict[str, Any]) -> StartOwn:
     )
     _no_more(given)
     start.settings(0)
-    Change(start.piece, start.bar, "tempo", None)  # its place is one
+    KnobChange(start.piece, start.bar, "tempo", None)  # its place is one
     return start
 
 
@@ -163,7 +163,7 @@ def _number(given: dict[str, Any], key: str) -> float | None:
     return value
 
 
-def _changes(value: Any) -> tuple[Change, ...]:
+def _changes(value: Any) -> tuple[KnobChange, ...]:
     if not isinstance(value, list) or len(value) > MOST_CHANGES:
         raise Refused(f"changes must be a list of at most {MOST_CHANGES}")
     changes = []
@@ -172,14 +172,14 @@ def _changes(value: Any) -> tuple[Change, ...]:
             raise Refused("a change must be [piece, bar, knob, value]")
         if any(isinstance(number, bool) for number in entry):
             raise Refused("a change must be [piece, bar, knob, value]")
-        changes.append(Change(*entry))
+        changes.append(KnobChange(*entry))
     if changes != sorted(changes, key=lambda change: (change.piece, change.bar)):
         raise Refused("changes must be in the order of their bars")
     return tuple(changes)
 
 
 def stream_message(
-    kind: str, model: str, bundle: str, runtime: str, settings: Settings, changes: Sequence[Change], piece: int,
+    kind: str, model: str, bundle: str, runtime: str, settings: Settings, changes: Sequence[KnobChange], piece: int,
     ahead: float, fields: Sequence[Field],
 ) -> str:  # fmt: skip
     return _text(
@@ -225,7 +225,7 @@ def end_message(timed: TimedBar) -> str:
     return _text(type="end", piece=timed.place[0], at=_ms(at), next=_ms(following))
 
 
-def change_message(change: Change) -> str:
+def change_message(change: KnobChange) -> str:
     return _text(type="change", change=_listed(change))
 
 
@@ -233,7 +233,7 @@ def error_message(reason: str) -> str:
     return _text(type="error", reason=reason)
 
 
-def _listed(change: Change) -> list[Any]:
+def _listed(change: KnobChange) -> list[Any]:
     return [change.piece, change.bar, change.knob, change.value]
 
 
@@ -247,7 +247,11 @@ def _note(timed: Timed) -> dict[str, Any]:
 
 def _chosen(choices: Sequence[Choice], fields: Sequence[Field]) -> list[Any]:
     return [
-        [said(field, c.symbol), round(c.probability, 4), [[said(field, s), round(p, 4)] for s, p in c.others]]
+        [
+            symbol_label(field, c.symbol),
+            round(c.probability, 4),
+            [[symbol_label(field, s), round(p, 4)] for s, p in c.others],
+        ]
         for c, field in zip(choices, fields)
     ]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from playbach.server.state import House
+from playbach.server.state import ServerState
 from playbach.server.station import Station
 
 
-def text(house: House, station: Station | None) -> str:
+def text(house: ServerState, station: Station | None) -> str:
     """All figures, one a line, each under what it means."""
     figures, counts = house.figures, house.counts
     costs = sorted(figures.costs)

@@ -44,7 +44,7 @@ def origins(given: Collection[str]) -> tuple[str, ...]:
     return tuple(origin.rstrip("/") for origin in given)
 
 
-class Guard:
+class SecurityMiddleware:
     """`hosts` are the names that it answers to, None: any. `origins` are pages from elsewhere that may talk to it, as
     where a proxy changes the name. A page of its own always may, and what is no browser, and so sends no Origin."""
 

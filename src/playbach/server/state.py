@@ -18,7 +18,7 @@ from playbach.inference.composing import Composer
 from playbach.inference.runtimes import opened, suited
 from playbach.rendering.soundfont import SoundFont, default_path
 from playbach.server.messages import Refused, voice
-from playbach.streaming import Change, Figures, Item, Pacing
+from playbach.streaming import Figures, Item, KnobChange, Pacing
 from playbach.system.errors import UsageError
 
 
@@ -115,7 +115,7 @@ class Queue(Protocol):
 
 
 @dataclass
-class House:
+class ServerState:
     """`models` has one at least. `sockets`, `streams` and `audio` are how many of each there are now, `queues` who is
     being sent music."""
 
@@ -149,7 +149,7 @@ class House:
 
     def heard(self, item: Item) -> None:
         """Something was composed for somebody."""
-        if isinstance(item, Change):
+        if isinstance(item, KnobChange):
             self.counts.turned += 1
 
     def close(self) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from playbach.inference.composing import Composer
-from playbach.server.encoder import Teller, Told
+from playbach.server.encoder import MessageEncoder, Told
 from playbach.server.messages import stream_message
-from playbach.server.state import House, Model
+from playbach.server.state import Model, ServerState
 from playbach.streaming import Item, Session, Settings, Stream, TimedBar
 
 REST_AFTER = 20.0
@@ -29,7 +29,7 @@ Hear = Callable[[TimedBar], None]
 class Station:
     """`listening` while it lasts; on the event loop alone."""
 
-    house: House
+    house: ServerState
     model: Model
     runtime: str
     composer: Composer
@@ -107,7 +107,7 @@ class Station:
     def _begin(self) -> None:
         self._told, self._bars = [], []
         stream = Stream(self.composer, self.settings, piece=self._next_piece)
-        teller = Teller(self.composer.encoding.fields)
+        teller = MessageEncoder(self.composer.encoding.fields)
 
         def give(item: Item) -> None:
             self.house.heard(item)

@@ -6,18 +6,18 @@ Knows composers; knows no server, no sound and no terminal.
 
 from __future__ import annotations
 
-from playbach.streaming.programme import Bar, Change, Opening, Programme, Settings, check_knob
+from playbach.streaming.programme import Bar, KnobChange, Opening, Programme, Settings, check_knob
 from playbach.streaming.session import NEXT, Clock, Figures, Item, Pacing, RealClock, Session
 from playbach.streaming.stream import Key, Stream, Timed, TimedBar, key
 
 __all__ = [
     "NEXT",
     "Bar",
-    "Change",
     "Clock",
     "Figures",
     "Item",
     "Key",
+    "KnobChange",
     "Opening",
     "Pacing",
     "Programme",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
-from playbach.streaming.programme import Change
+from playbach.streaming.programme import KnobChange
 from playbach.streaming.session import NEXT, Clock, Item, RealClock, Session
 from playbach.streaming.stream import Stream, TimedBar, key
 
@@ -267,7 +267,7 @@ class Player:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _give(self, item: Item) -> None:
-        if isinstance(item, Change):
+        if isinstance(item, KnobChange):
             self._tell(item)
             return
         self._bars = [b for b in self._bars if b.at < item.at and b.following > self._session.now - 5] + [item]

@@ -1,7 +1,7 @@
 """An endless programme of pieces, bar by bar: a pure function of a bundle, a seed, settings and changes.
 
 Piece k has the seed `seed + k`, and is the one that `compose` makes of that seed. A change holds from a bar line on:
-what a bar holds depends on the changes up to that bar alone, so that a listener who turns a knob hears what a
+what a bar holds depends on the changes up to that bar alone, so that a listener who changes a knob hears what a
 listener will hear who is told of it beforehand. Knows composers; knows no clock, and nothing of who listens.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from playbach.inference.composing import Composer
-from playbach.inference.generation import Draft, Turn
+from playbach.inference.generation import GenerationCache, ParameterChange
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
 from playbach.system.errors import UsageError, demand_numbers
 
@@ -47,7 +47,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class KnobChange:
     """From this bar of this piece on, a knob has another value: `temperature` or `tempo` (None: as the model or the
     piece has it), for all pieces to come; or `length`, the bars of this piece alone."""
 
@@ -180,13 +180,13 @@ class Programme:
     meanwhile."""
 
     def __init__(
-        self, composer: Composer, settings: Settings, changes: Sequence[Change] = (), piece: int = 0, bar: int = 0
+        self, composer: Composer, settings: Settings, changes: Sequence[KnobChange] = (), piece: int = 0, bar: int = 0
     ) -> None:
         self.composer, self.settings = composer, settings
         self.changes = list(changes)
         self._piece, self._number = piece, bar
-        self._drafts: dict[int, Draft] = {}
-        self._turns: tuple[Turn, ...] = ()
+        self._drafts: dict[int, GenerationCache] = {}
+        self._piece_changes: tuple[ParameterChange, ...] = ()
         self._bars: Iterator[Bar] | None = None
 
     @property
@@ -196,14 +196,14 @@ class Programme:
 
     def next(self) -> Bar:
         while True:
-            turns = self._turns_at(self._piece, self._number)
-            if self._bars is None or turns != self._turns:
-                self._open(turns)
+            piece_changes = self._piece_changes_at(self._piece, self._number)
+            if self._bars is None or piece_changes != self._piece_changes:
+                self._open(piece_changes)
             assert self._bars is not None
             bar = next((b for b in self._bars if b.number >= self._number), None)
             if bar is None:
                 self._go(self._piece + 1, 0)
-            elif self._number == 0 < bar.number and self._turns_at(self._piece, bar.number) != turns:
+            elif self._number == 0 < bar.number and self._piece_changes_at(self._piece, bar.number) != piece_changes:
                 self._number, self._bars = bar.number, None
             else:
                 self._number = bar.number + 1
@@ -231,25 +231,28 @@ class Programme:
     def _go(self, piece: int, bar: int) -> None:
         self._piece, self._number, self._bars = piece, bar, None
 
-    def _open(self, turns: tuple[Turn, ...]) -> None:
-        """The piece as it is with these turns, composed as far as needed from the next bar on."""
-        draft = self._drafts.setdefault(self._piece, Draft(MARKS))
+    def _open(self, piece_changes: tuple[ParameterChange, ...]) -> None:
+        """The piece as it is with these changes, composed as far as needed from the next bar on."""
+        draft = self._drafts.setdefault(self._piece, GenerationCache(MARKS))
         draft.cut(self._number)
-        self._turns = turns
+        self._piece_changes = piece_changes
         events = self.composer.piece(
-            self.settings.seed + self._piece, draft, bars=self.settings.bars, turns=turns or None
+            self.settings.seed + self._piece, draft, bars=self.settings.bars, changes=piece_changes or None
         )
         self._bars = bars(self._piece, events)
 
-    def _turns_at(self, piece: int, bar: int) -> tuple[Turn, ...]:
+    def _piece_changes_at(self, piece: int, bar: int) -> tuple[ParameterChange, ...]:
         """What has been turned by this bar, from the beginning of the piece."""
         numbers = sorted({0, *(c.bar for c in self.changes if c.piece == piece and c.bar <= bar)})
-        turns: list[Turn] = []
+        piece_changes: list[ParameterChange] = []
         for number in numbers:
             temperature, length = self.knob("temperature", piece, number), self.knob("length", piece, number)
             if temperature is None:
                 temperature = self.composer.sampling.temperature
-            turn = Turn(number, temperature, None if length is None else int(length))
-            if not turns or (turns[-1].temperature, turns[-1].bars) != (turn.temperature, turn.bars):
-                turns.append(turn)
-        return tuple(turns)
+            turn = ParameterChange(number, temperature, None if length is None else int(length))
+            if not piece_changes or (piece_changes[-1].temperature, piece_changes[-1].bars) != (
+                turn.temperature,
+                turn.bars,
+            ):
+                piece_changes.append(turn)
+        return tuple(piece_changes)

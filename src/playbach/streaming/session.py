@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from playbach.streaming.programme import Change
+from playbach.streaming.programme import KnobChange
 from playbach.streaming.stream import Stream, TimedBar
 
 NEXT = "next"
@@ -69,7 +69,7 @@ class Figures:
     costs: deque[float] = field(default_factory=lambda: deque(maxlen=512))
 
 
-Item = TimedBar | Change
+Item = TimedBar | KnobChange
 """What a session gives: a change before the bars that it changes. A bar that was given before replaces it and all
 later ones."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from playbach.inference.composing import Composer
 from playbach.music.events import TICKS_PER_QUARTER, Note
 from playbach.music.performance import Performing
-from playbach.streaming.programme import MOST_BARS, Bar, Change, Programme, Settings
+from playbach.streaming.programme import MOST_BARS, Bar, KnobChange, Programme, Settings
 
 CADENCE_BARS = 2
 """A piece that is asked to end has, after the bar from which that holds, so many more; less time leaves no
@@ -70,7 +70,7 @@ class Stream:
     """`changes` are those known beforehand; a stream may begin anywhere. Its time 0 is where it begins."""
 
     def __init__(
-        self, composer: Composer, settings: Settings, changes: Sequence[Change] = (), piece: int = 0, bar: int = 0
+        self, composer: Composer, settings: Settings, changes: Sequence[KnobChange] = (), piece: int = 0, bar: int = 0
     ) -> None:
         self._programme = Programme(composer, settings, changes, piece, bar)
         self._breath = Performing().breath_quarters
@@ -87,7 +87,7 @@ class Stream:
         return self._programme.settings
 
     @property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[KnobChange, ...]:
         return tuple(self._programme.changes)
 
     @property
@@ -113,15 +113,15 @@ class Stream:
         if self._given:
             self._programme.forget(self._given[0].bar.place[0])
 
-    def turn(self, knob: str, value: float | None, earliest: float) -> Change | None:
+    def turn(self, knob: str, value: float | None, earliest: float) -> KnobChange | None:
         """Turn a knob at the first bar line from `earliest` on, and go back there. None where nothing changes."""
         at = next((i for i, given in enumerate(self._given) if given.bar.at >= earliest), len(self._given))
         piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
         if self._programme.knob(knob, piece, bar) == value:
             return None
-        return self._changed(Change(piece, bar, knob, value), at)
+        return self._changed(KnobChange(piece, bar, knob, value), at)
 
-    def end_soon(self, earliest: float, now: float) -> Change | None:
+    def end_soon(self, earliest: float, now: float) -> KnobChange | None:
         """Bring the piece that sounds now to a cadence. None where it ends as soon anyway."""
         at = next((i for i, given in enumerate(self._given) if given.bar.at >= earliest), len(self._given))
         piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
@@ -130,9 +130,9 @@ class Stream:
         ending = bar + CADENCE_BARS
         if sounds != piece or ending >= length or ending > MOST_BARS:
             return None
-        return self._changed(Change(piece, bar, "length", ending), at)
+        return self._changed(KnobChange(piece, bar, "length", ending), at)
 
-    def _changed(self, change: Change, at: int) -> Change:
+    def _changed(self, change: KnobChange, at: int) -> KnobChange:
         """Take it down, in the place of an earlier one of this knob from there on, and go back."""
         later = (change.piece, change.bar)
         self._programme.changes = [

@@ -38,7 +38,7 @@ _FAULTS = {
 
 
 @dataclass
-class Draft:
+class PendingFile:
     """A file or folder being written: fill `temporary`; after the `with` block it is at `path`."""
 
     path: Path
@@ -62,18 +62,18 @@ def unused(path: AnyPath) -> Path:
 
 
 @contextmanager
-def writing(path: AnyPath, overwrite: bool = False) -> Iterator[Draft]:
+def writing(path: AnyPath, overwrite: bool = False) -> Iterator[PendingFile]:
     """Lend a temporary file beside `path`, and move it into place if the block ends well; else remove it.
 
     Without `overwrite` nothing that exists is ever replaced: a free name is taken instead, also when somebody
-    takes the wanted one meanwhile, and `Draft.path` says which. The folder must exist.
+    takes the wanted one meanwhile, and `PendingFile.path` says which. The folder must exist.
     """
     path = Path(path)
     if not path.name:
         raise _folder(path)
     # Hidden, so that nobody takes it for music; short, so that a long name still fits; with the suffix, as
     # some writers choose the format by it.
-    draft = Draft(path, path.with_name(f".playbach-{secrets.token_hex(6)}{path.suffix}"))
+    draft = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}{path.suffix}"))
     with _plainly(path, draft):
         try:
             if path.is_dir():
@@ -91,11 +91,11 @@ def writing(path: AnyPath, overwrite: bool = False) -> Iterator[Draft]:
 
 
 @contextmanager
-def writing_folder(path: AnyPath) -> Iterator[Draft]:
+def writing_folder(path: AnyPath) -> Iterator[PendingFile]:
     """Lend an empty folder beside `path`, and give it the first free name of `path`, `path-2` … if the block ends
     well; else remove it with all that is in it. The folder above is made where it is missing, but none above that."""
     path = Path(path)
-    draft = Draft(path, path.with_name(f".playbach-{secrets.token_hex(6)}"))
+    draft = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}"))
     with _plainly(path.parent, draft), _made(path.parent):
         try:
             draft.temporary.mkdir()
@@ -120,7 +120,7 @@ def made_folder(path: AnyPath) -> Iterator[Path]:
     """A folder to write into, made where it is missing, but none above it; if the block fails it is removed again,
     as long as nothing is in it."""
     path = Path(path)
-    with _plainly(path, Draft(path, path)), _made(path):
+    with _plainly(path, PendingFile(path, path)), _made(path):
         yield path
 
 
@@ -143,7 +143,7 @@ def _folder(path: Path) -> PlaybachError:
     return PlaybachError(f"{shown(path)}: this is a folder; give a file name")
 
 
-def _place(draft: Draft) -> None:
+def _place(draft: PendingFile) -> None:
     """Give the finished file the first free name, atomically."""
     wanted = draft.path
     placed = False
@@ -173,7 +173,7 @@ def _claim(temporary: Path, name: Path) -> bool:
 
 
 @contextmanager
-def _plainly(path: Path, draft: Draft) -> Iterator[None]:
+def _plainly(path: Path, draft: PendingFile) -> Iterator[None]:
     """A fault of the disk in one line about `path`; one of other files, or a bug of ours, passes as it is."""
     try:
         yield
@@ -184,7 +184,7 @@ def _plainly(path: Path, draft: Draft) -> Iterator[None]:
         raise PlaybachError(f"{shown(path)}: cannot be written: {wrong}; {remedy}") from error
 
 
-def _about(error: OSError, path: Path, draft: Draft) -> bool:
+def _about(error: OSError, path: Path, draft: PendingFile) -> bool:
     """Whether a fault is one of the files being written, or of what is in a folder being written."""
     if error.filename is None:
         return True

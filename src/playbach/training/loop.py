@@ -23,7 +23,7 @@ from playbach.data.batches import TrainingSet, previous_of
 from playbach.data.pieces import SIDES, Corpus
 from playbach.data.shards import STEPS, Shards
 from playbach.data.shards import build as build_shards
-from playbach.encodings import ENCODINGS, OPTIONS, Encoding, Sequence
+from playbach.encodings import ENCODINGS, OPTIONS, EncodedPiece, Encoding
 from playbach.evaluation.metrics import figures as measured
 from playbach.evaluation.ngram import NGram
 from playbach.evaluation.validation import Figures, commonest, measure
@@ -68,7 +68,7 @@ class Trained:
     dtype: str
     batch: int
     training_symbols: int
-    sample: Sequence
+    sample: EncodedPiece
     """A held-out piece, to check exports on."""
     base: Base | None = None
     """What it began with, where that was not chance."""
@@ -230,7 +230,7 @@ def train(
     )  # fmt: skip
 
 
-def _counted(data: TrainingSet, encoding: Encoding, test: list[Sequence], hooks: Hooks) -> Figures | None:
+def _counted(data: TrainingSet, encoding: Encoding, test: list[EncodedPiece], hooks: Hooks) -> Figures | None:
     """What the test side costs an n-gram: the rival that shows what the network adds."""
     if int(data.shards.index[:, STEPS].sum()) > MOST_COUNTED:
         return None

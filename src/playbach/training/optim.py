@@ -5,7 +5,7 @@ Knows a network and a batch; knows nothing of epochs. Needs torch (extra `train`
 
 from __future__ import annotations
 
-from collections.abc import Sequence as List
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +91,7 @@ def train_step(
     options: TrainOptions,
     device: torch.device,
     dtype: torch.dtype,
-    weights: List[float] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> float:
     """One step down the gradient.
 

@@ -215,7 +215,7 @@ def test_the_second_knob_chooses_the_tempo(model: Model, program: Path) -> None:
         assert microseconds / ticks == pytest.approx(MICROSECONDS * 100 / percent, rel=0.01)
 
 
-def ends_well(piece: list[Sent]) -> bool:
+def is_good_ending(piece: list[Sent]) -> bool:
     """In a triad, or an octave and a third, on the bass."""
     sounding: dict[int, int] = {}
     for message in piece:
@@ -227,5 +227,5 @@ def ends_well(piece: list[Sent]) -> bool:
 
 def test_last_bars_are_composed_until_they_are_endings(model: Model, program: Path, tmp_path: Path) -> None:
     once = built(model, tmp_path, "-DPLAYER_ENDINGS=1")
-    good = [sum(map(ends_well, pieces(heard(p, 900, poll=1000))[:-1])) for p in (program, once)]
+    good = [sum(map(is_good_ending, pieces(heard(p, 900, poll=1000))[:-1])) for p in (program, once)]
     assert good[0] > good[1]

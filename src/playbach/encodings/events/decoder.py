@@ -28,7 +28,7 @@ from playbach.music.bars import Bars
 
 
 class EventsDecoder(Hearing):
-    def allowed(self) -> list[Mask]:
+    def valid_mask(self) -> list[Mask]:
         if self._next == A_PITCH:
             return [self._pitches(self._track)]
         if self._next == A_DURATION:
@@ -105,10 +105,10 @@ class EventsDecoder(Hearing):
     def _bar_lines(self) -> Mask:
         return self._kinds[BAR]
 
-    def careful(self) -> list[Mask]:
+    def style_mask(self) -> list[Mask]:
         """To an ending that is one: what sounds last is begun a quarter before the end at least, and held up to it,
         and nothing stops shortly before it."""
-        [mask] = self.allowed()
+        [mask] = self.valid_mask()
         if self._end_unit is None or not self._pitched():
             return [mask]
         left = self._end_unit - self._unit
@@ -135,7 +135,7 @@ class EventsDecoder(Hearing):
         """Whether what was struck last lasts until the end."""
         return bool(self._ending) and min(self._ending) == self._end_unit
 
-    def ends_well(self) -> bool:
+    def is_good_ending(self) -> bool:
         """What was struck last is held up to the end, for a quarter at least, with at least half as many notes as the
         training pieces' last chords usually have, over the tonic of the piece so far."""
         if not self._pitched() or self._end_unit is None:

@@ -25,7 +25,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as ScoreTempo
 from symusic.core import TimeSignatureTick as TimeSignature
 
-from playbach.encodings.base import UNKNOWN, Encoding, Field, Sequence, appended, most_common_headers, shifts
+from playbach.encodings.base import UNKNOWN, EncodedPiece, Encoding, Field, appended, most_common_headers, shifts
 from playbach.encodings.events.alphabet import METER, TEMPO, Alphabet, velocity_of
 from playbach.encodings.events.constants import EventsConstants, EventsOptions
 from playbach.encodings.events.context import Contexts, Told
@@ -59,7 +59,7 @@ class EventsEncoding(EventsConstants, Encoding):
 
     name: ClassVar[str] = "events"
     voices: ClassVar[int | None] = None
-    turns: ClassVar[str | None] = "next"
+    step_kind: ClassVar[str | None] = "next"
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -127,10 +127,10 @@ class EventsEncoding(EventsConstants, Encoding):
         )
 
     @classmethod
-    def suits(cls, score: Score) -> str | None:
+    def rejection_reason(cls, score: Score) -> str | None:
         return None if score.note_num() else "it has no notes"
 
-    def encode(self, score: Score) -> Sequence:
+    def encode(self, score: Score) -> EncodedPiece:
         piece = self._piece(score)
         told = self._told(piece)
         last = int(told.bar.max())
@@ -138,7 +138,7 @@ class EventsEncoding(EventsConstants, Encoding):
         context = Contexts(told, self.alphabet, self.meters, last - 1 - before).table()
         bars = Bars(tuple(piece.meters))
         ticks = bars.start(last + (0 if bars.pickup else 1))
-        return Sequence(told.symbols[:, None], context, piece.header, len(piece.notes), ticks)
+        return EncodedPiece(told.symbols[:, None], context, piece.header, len(piece.notes), ticks)
 
     def _piece(self, score: Score) -> _Piece:
         notes = notes_of(score, np.array(self.programs, np.int32))

@@ -34,7 +34,7 @@ def compose(
         logits, state = network.step(previous[None], decoder.context()[None], state)
         step = next(given, None)
         if step is None:
-            masks = decoder.careful() if careful else decoder.allowed()
+            masks = decoder.style_mask() if careful else decoder.valid_mask()
             fields = network.split(logits[0])
             step = [draw(field, mask, sampling, random) for field, mask in zip(fields, masks)]
         previous = np.asarray(step, np.int32)
