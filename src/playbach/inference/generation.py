@@ -1,8 +1,8 @@
 """Composing one piece step by step, with bars to which one can go back.
 
 `PieceGenerator` steps the network and the decoder, draws symbols, and yields events in the order of their ticks. A
-`Schedule` says which temperature and length apply in which bar. A `GenerationCache` keeps what has been composed: when
-a listener changes a parameter, only the bars from there on are composed again. Knows nothing of primes, of options or
+`Schedule` says which temperature and length apply in which bar. A `GenerationCache` keeps what has been composed:
+when a listener changes a parameter, only the bars from there on are composed again. Knows nothing of primes, of options or
 of performance.
 """
 
