@@ -1,5 +1,5 @@
-# The radio in a container; docs/serving.md says how to run it. The page is built in a stage of its own, so that the image
-# holds neither Node nor what pip needed.
+# The radio in a container; docs/serving.md explains how to run it. The page and the package are built in separate stages,
+# so that the image contains neither Node nor build tools.
 FROM node:22-bookworm-slim AS page
 WORKDIR /build
 COPY web/package.json web/package-lock.json web/

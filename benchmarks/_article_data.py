@@ -1,8 +1,8 @@
-"""The article's protocol in numbers: its symbols, its windows, its split, and the lookup table that it has to beat.
+"""The article's protocol: its symbols, its windows, its split, and the lookup table that a network has to beat.
 
 The music is one string of symbols, piece after piece; a sample is 40 of them and the one that follows. All samples
-are shuffled and *then* cut into 70 % to learn from, 20 % to stop on and 10 % to measure on. So nearly all that a test
-sample holds stands in training samples too. Knows no network.
+are shuffled and *then* split into 70 % to train on, 20 % to stop on and 10 % to test. So nearly everything in a test
+sample also occurs in training samples. Knows no network.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ Longs = npt.NDArray[np.int64]
 
 WINDOW = 40
 SHARES = (0.7, 0.9)
-"""Where the shuffled samples are cut."""
+"""Where the shuffled samples are split."""
 OVERLAP = 10
-"""A test sample's last so many symbols and its target are looked for among the training samples."""
+"""How many of a test sample's last symbols, and its target, are looked up in the training samples."""
 
 
 @dataclass(frozen=True)
-class Leaky:
-    """`symbols` is the string (N,), numbered from 0 without a gap; `train`, `valid` and `test` are the places of the
-    targets in it, each at least WINDOW."""
+class LeakySplit:
+    """The article's split. Places are those of the targets, each at least WINDOW."""
 
     symbols: Longs
+    """The string of symbols (N,), numbered from 0 without gaps."""
     train: Longs
+    """The places of training targets."""
     valid: Longs
+    """The places of targets to stop on."""
     test: Longs
+    """The places of test targets."""
 
     @property
     def alphabet(self) -> int:
@@ -45,10 +48,10 @@ class Leaky:
 
 
 def read(folder: Path) -> tuple[list[str], list[Any]]:
-    """The names and scores of a folder's music; a file that cannot be read ends it.
+    """The names and scores of a folder's music.
 
     Raises:
-        PlaybachError: there is no such folder, or a file in it is damaged.
+        PlaybachError: the folder does not exist, or a file in it is damaged.
     """
     from playbach.music import reading
     from playbach.system.errors import PlaybachError
@@ -62,33 +65,37 @@ def read(folder: Path) -> tuple[list[str], list[Any]]:
     return names, found
 
 
-def encoded(pieces: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """The `notes` encoding without durations, its vocabulary from all the pieces as the article's, and the pieces'
-    sequences: a symbol for each onset, be it a note, a chord or a rest."""
+def encode_pieces(pieces: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The `notes` encoding without durations, fitted on all pieces as in the article, and the encoded pieces.
+
+    Each onset is one symbol: a note, a chord or a rest.
+    """
     from playbach.encodings import ENCODINGS, NotesOptions
 
     encoding = ENCODINGS["notes"].fit(pieces, NotesOptions(durations="none"))
     return encoding, [encoding.encode(piece) for piece in pieces]
 
 
-def leaky(pieces: Sequence[npt.NDArray[Any]], seed: int, samples: int | None = None) -> Leaky:
-    """The article's split of pieces' symbols (T,), of which only so many samples are used, if not all."""
+def leaky_split(pieces: Sequence[npt.NDArray[Any]], seed: int, samples: int | None = None) -> LeakySplit:
+    """Split the pieces' symbols (T,) as in the article, using only `samples` samples, or all."""
     _, symbols = np.unique(np.concatenate(pieces), return_inverse=True)
     places = np.random.default_rng(seed).permutation(np.arange(WINDOW, len(symbols)))[:samples]
     train, valid, test = np.split(places, [int(len(places) * share) for share in SHARES])
-    return Leaky(symbols.astype(np.int64), train, valid, test)
+    return LeakySplit(symbols.astype(np.int64), train, valid, test)
 
 
-def masks(pieces: Sequence[Any], places: Longs) -> list[npt.NDArray[np.bool_]]:
-    """For each piece (T,) which of its steps stand at these places of the string."""
+def step_masks(pieces: Sequence[Any], places: Longs) -> list[npt.NDArray[np.bool_]]:
+    """For each piece a mask (T,) of its steps that are at these places of the string."""
     flat = np.zeros(sum(map(len, pieces)), bool)
     flat[places] = True
     return np.split(flat, np.cumsum([len(p) for p in pieces])[:-1])
 
 
-def looked_up(data: Leaky, places: Longs) -> float:
-    """The accuracy on the test samples of a plain table: what followed most often after the longest run of symbols
-    before the target that stands in the samples at `places` as well."""
+def lookup_accuracy(data: LeakySplit, places: Longs) -> float:
+    """The test accuracy of a lookup table of the samples at `places`.
+
+    It predicts what most often followed the longest run of symbols before the target that is in the table.
+    """
     text, tables = data.symbols.tolist(), [defaultdict[Any, Counter[int]](Counter) for _ in range(WINDOW + 1)]
     for place in places.tolist():
         for length, table in enumerate(tables):
@@ -100,8 +107,8 @@ def looked_up(data: Leaky, places: Longs) -> float:
     return right / len(data.test)
 
 
-def overlap(data: Leaky, places: Longs) -> float:
-    """The share of test samples whose end, OVERLAP symbols and the target, is also that of one at `places`."""
+def overlap(data: LeakySplit, places: Longs) -> float:
+    """The share of test samples whose last OVERLAP symbols and target equal those of a sample at `places`."""
     ends = np.lib.stride_tricks.sliding_window_view(data.symbols, OVERLAP + 1)
     known = {end.tobytes() for end in ends[places - OVERLAP]}
     return float(np.mean([end.tobytes() in known for end in ends[data.test - OVERLAP]]))

@@ -1,12 +1,12 @@
-"""Part `generate` of article.py: notes a second, one after the other, the article's way and playbach's.
+"""Part `generate` of article.py: notes a second, one after the other, with the article's method and with playbach.
 
-- Keras: the window of 40 through `model.predict`, the likeliest symbol appended; the article's network.
+- Keras: the window of 40 through `model.predict`, then the likeliest symbol is appended; the article's network.
 - The graph alone: the step of playbach's `lstm` at the article's size (embedding 50, 2 x 300, no context), in ONNX
-  Runtime on one thread, the likeliest symbol fed back.
-- End to end: `Composer.stream` with an `lstm` of 2 x 300 in the `notes` encoding, which hears its context as well: to
-  draw, decode and perform is all in it, and the endings that are tried until one is good.
+  Runtime on one thread, with the likeliest symbol fed back.
+- End to end: `Composer.stream` with an `lstm` of 2 x 300 in the `notes` encoding, with its context. This includes
+  sampling, decoding, performing, and the endings that are tried until one is good.
 
-What weights are in a network does not change how long it takes; the bundle is trained for an epoch.
+A network's speed does not depend on its weights; the bundle is trained for one epoch.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 
 import _article_process
-from _article_data import encoded
+from _article_data import encode_pieces
 from _article_data import read as read_folder
-from _bench import Table, spread, summary
+from _bench import Table, spread_cells, summarise
 
 ARTICLE: dict[str, Any] = {"embedding": 50, "hidden": 300, "layers": 2}
 WARMUP = 100
 
 
 def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
-    """Notes a second of a bare step, and the network's parameters."""
+    """Notes a second of the step alone, and the network's parameters."""
     import torch
 
     from playbach.export import onnx
@@ -40,7 +40,7 @@ def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
     assert "lstm" in MODELS
     torch.manual_seed(0)
     model = build("lstm", Shape((symbols,), ()), ARTICLE)
-    runtime = OnnxRuntime(onnx.export(model))
+    runtime = OnnxRuntime(onnx.export_step(model))
     none = np.zeros(0, np.int64)
     previous, state = np.array([symbols]), runtime.start()
     began = perf_counter()
@@ -53,7 +53,7 @@ def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
 
 
 def composer_of(folder: Path) -> Any:
-    """A composer whose network is of the article's kind and size."""
+    """A composer whose network has the article's type and size."""
     import playbach
     from playbach.encodings import NotesOptions
 
@@ -77,39 +77,41 @@ def composed_notes(composer: Any, notes: int, seed: int) -> float:
     return notes / (perf_counter() - began)
 
 
-def measure(given: Namespace, told: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
-    _, pieces = read_folder(given.folder)
-    _, sequences = encoded(pieces)
+def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
+    _, pieces = read_folder(args.folder)
+    _, sequences = encode_pieces(pieces)
     symbols = len(np.unique(np.concatenate([s.steps[:, 0] for s in sequences])))
     rates: dict[str, list[float]] = {}
     parameters = {}
-    if not given.no_keras:
-        [found] = _article_process.lines(given.keras_python, "predict", str(symbols), str(given.keras_notes), "0")
+    if not args.no_keras:
+        [found] = _article_process.output_lines(
+            args.keras_python, "predict", str(symbols), str(args.keras_notes), "0"
+        )
         rates["Keras: model.predict on the window"] = [1 / s for s in found["seconds"]]
         parameters["Keras"] = found["parameters"]
-    alone = [graph_notes(symbols, given.notes) for _ in range(given.generate_runs)]
+    alone = [graph_notes(symbols, args.notes) for _ in range(args.generate_runs)]
     rates["playbach: the graph alone, ONNX Runtime"] = [rate for rate, _ in alone]
     parameters["the graph"] = alone[0][1]
-    composer = composer_of(given.folder)
+    composer = composer_of(args.folder)
     parameters["the composer's network"] = composer.bundle.manifest["architecture"]["parameters"]
     composed_notes(composer, WARMUP, 0)
     rates["playbach: end to end, Composer.stream"] = [
-        composed_notes(composer, given.notes, seed) for seed in range(given.generate_runs)
+        composed_notes(composer, args.notes, seed) for seed in range(args.generate_runs)
     ]
     for name, values in rates.items():
-        told(part="generate", side=name, notes_per_second=summary(values).median)
-    found = {name: summary(values) for name, values in rates.items()}
+        log_line(part="generate", side=name, notes_per_second=summarise(values).median)
+    found = {name: summarise(values) for name, values in rates.items()}
     first = next(iter(found.values())).median
-    rows = tuple((name, *spread(s, 1), f"{s.median / first:,.0f}") for name, s in found.items())
-    if given.no_keras:
+    rows = tuple((name, *spread_cells(s, 1), f"{s.median / first:,.0f}") for name, s in found.items())
+    if args.no_keras:
         rows = tuple((*row[:-1], "") for row in rows)
     notes = (
         f"{symbols} symbols; parameters: " + ", ".join(f"{name} {n:,}" for name, n in parameters.items()),
-        f"A run of Keras is one note, of playbach {given.notes:,}; seeds 0 to {given.generate_runs - 1}",
+        f"A run is one note for Keras, and for playbach {args.notes:,}; seeds 0 to {args.generate_runs - 1}",
     )
-    data = {"notes_per_second": {n: vars_of(s) for n, s in found.items()}, "parameters": parameters}
+    data = {"notes_per_second": {n: summary_dict(s) for n, s in found.items()}, "parameters": parameters}
     return Table(("what", "notes a second", "lowest–highest", "times Keras"), rows, notes), data
 
 
-def vars_of(found: Any) -> dict[str, float]:
+def summary_dict(found: Any) -> dict[str, float]:
     return {name: getattr(found, name) for name in ("median", "low", "high", "runs")}

@@ -1,8 +1,8 @@
-"""Part `honest` of article.py: music that nobody has met, the task of cello.py.
+"""Part `honest` of article.py: held-out music, with the task of cello.py.
 
-One suite is held out, another is what networks stop on, the others are learnt; written-out repeats are left out. The
-article's network has the top notes' pitches in windows of 40, as they are; playbach's networks are those of cello.py,
-and learn in all keys, as its n-gram does. The n-gram has nothing to stop, so it learns from the suite to stop on as
+One suite is held out, networks stop on another, and the others are trained on; written-out repeats are left out. The
+article's network gets the top notes' pitches in windows of 40, untransposed. playbach's networks are those of
+cello.py and train in all keys, as its n-gram does. The n-gram has no stopping to do, so it trains on that suite as
 well.
 """
 
@@ -22,11 +22,11 @@ import cello
 from _article_data import WINDOW
 from _article_data import read as read_folder
 from _bench import Table, fail
-from _ensemble import Task, averaged, members, processors
+from _ensemble import Task, average_logs, processors, train_members
 
 KERAS_EPOCHS, EPOCHS = 70, 200
 BEFORE = 0
-"""The symbol that fills a window up before a piece's beginning."""
+"""The symbol that pads a window before the beginning of a piece."""
 
 
 def padded_windows(pieces: Sequence[Sequence[int]], numbers: dict[int, int]) -> tuple[npt.NDArray[Any], ...]:
@@ -39,20 +39,22 @@ def padded_windows(pieces: Sequence[Sequence[int]], numbers: dict[int, int]) -> 
     return np.concatenate(windows), np.concatenate(targets)
 
 
-def sides(given: Namespace) -> dict[str, list[list[int]]]:
-    """The pieces' top notes: to train, to stop on, to test."""
+def split_pieces(args: Namespace) -> dict[str, list[list[int]]]:
+    """The pieces' top notes, by side: train, valid (to stop on), test."""
     found: dict[str, list[list[int]]] = {"train": [], "valid": [], "test": []}
-    for name, score in zip(*read_folder(given.folder)):
-        side = "test" if fnmatch(name, given.hold_out) else "valid" if fnmatch(name, given.stop_on) else "train"
+    for name, score in zip(*read_folder(args.folder)):
+        side = "test" if fnmatch(name, args.hold_out) else "valid" if fnmatch(name, args.stop_on) else "train"
         found[side].append(cello.without_repeats(cello.top_notes(score)))
     for side, pieces in found.items():
         if not pieces:
-            options = f"--hold-out {given.hold_out} --stop-on {given.stop_on}"
-            fail(f"{given.folder}: with {options} no piece is left to {side}; choose other files")
+            options = f"--hold-out {args.hold_out} --stop-on {args.stop_on}"
+            fail(f"{args.folder}: with {options} no piece is left for the side {side}; choose other files")
     return found
 
 
-def in_keras(given: Namespace, pieces: dict[str, list[list[int]]], told: Callable[..., None]) -> tuple[float, float]:
+def run_keras(
+    args: Namespace, pieces: dict[str, list[list[int]]], log_line: Callable[..., None]
+) -> tuple[float, float]:
     """Bits a note and accuracy of the article's network."""
     known = sorted({p for side in pieces.values() for piece in side for p in piece})
     numbers = {pitch: i for i, pitch in enumerate(known, 1)}
@@ -60,60 +62,60 @@ def in_keras(given: Namespace, pieces: dict[str, list[list[int]]], told: Callabl
     for side, some in pieces.items():
         data[f"x_{side}"], data[f"y_{side}"] = padded_windows(some, numbers)
     last: dict[str, Any] = {}
-    for last in _article_process.trained(given.keras_python, data, given.epochs or KERAS_EPOCHS, 0):
-        told(part="honest", side="keras", seed=0, **last)
+    for last in _article_process.train_in_keras(args.keras_python, data, args.epochs or KERAS_EPOCHS, 0):
+        log_line(part="honest", side="keras", seed=0, **last)
     return last["bits"], last["accuracy"]
 
 
-def measure(given: Namespace, told: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
+def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
     from playbach.encodings import ENCODINGS, NotesOptions
     from playbach.evaluation.ngram import NGram
-    from playbach.music.scores import transposed
+    from playbach.music.scores import transpose
 
-    pieces = sides(given)
+    pieces = split_pieces(args)
     rows: dict[str, tuple[float, ...]] = {}
-    if not given.no_keras:
-        rows["the article's network, Keras"] = in_keras(given, pieces, told)
+    if not args.no_keras:
+        rows["the article's network, Keras"] = run_keras(args, pieces, log_line)
 
     train = [*pieces["train"], *pieces["valid"]]
     stop = tuple(range(len(pieces["train"]), len(train)))
     notes = NotesOptions(durations="none")
-    learnt = [cello.score_of(p) for p in train]
-    encoding: Any = ENCODINGS["notes"].fit(learnt, notes)
+    train_scores = [cello.score_of(p) for p in train]
+    encoding: Any = ENCODINGS["notes"].fit(train_scores, notes)
     sequences = [encoding.encode(cello.score_of(p)) for p in pieces["test"]]
-    epochs = given.epochs or EPOCHS
+    epochs = args.epochs or EPOCHS
     network = {"model": "transformer", "network": cello.NETWORK}
     training = {"encoding": "notes", "notes": notes, **network, "patience": cello.PATIENCE}
     tasks = [
         Task(cello.score_of, train, pieces["test"], encoding.fields[0].symbols,
              {**training, "epochs": epochs, "seed": seed}, 0, 1, stop)
-        for seed in range(given.members)
+        for seed in range(args.members)
     ]  # fmt: skip
     found = []
-    for seed, member in enumerate(members(tasks, min(processors(), len(tasks)))):
+    for seed, member in enumerate(train_members(tasks, min(processors(), len(tasks)))):
         found.append(member)
         bits, right = cello.figures(member.logs, sequences)
-        told(part="honest", side="playbach", seed=seed, kept=member.best_epoch, epochs=member.epochs, bits=bits,
+        log_line(part="honest", side="playbach", seed=seed, kept=member.best_epoch, epochs=member.epochs, bits=bits,
              accuracy=right, valid_bits=member.own_valid_bits, wall=member.seconds)  # fmt: skip
-    keys = [[encoding.encode(transposed(s, k)) for k in encoding.transpositions(s)] for s in learnt]
+    keys = [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in train_scores]
     baseline = NGram.fit(keys, encoding)
     counted = [np.log(baseline.probabilities(s)[0]) for s in sequences]
-    together = averaged([m.logs for m in found])
+    together = average_logs([m.logs for m in found])
     alone = [cello.figures(m.logs, sequences) for m in found]
     rows |= {
         "n-gram of `playbach evaluate`": cello.figures(counted, sequences),
         "playbach: one network (median)": tuple(map(statistics.median, zip(*alone))),
         "playbach: average of the networks": cello.figures(together, sequences),
-        "playbach: networks and n-gram, half and half": cello.figures(averaged([together, counted]), sequences),
+        "playbach: networks and n-gram, half and half": cello.figures(average_logs([together, counted]), sequences),
     }
     cells = tuple((name, f"{bits:.3f}", f"{right:.1%}") for name, (bits, right) in rows.items())
     sizes = {side: f"{len(some)} pieces, {sum(map(len, some)):,} notes" for side, some in pieces.items()}
     lines = (
-        f"To learn: {sizes['train']}; to stop on ({given.stop_on}): {sizes['valid']}; "
-        f"held out ({given.hold_out}): {sizes['test']}",
+        f"To train on: {sizes['train']}; to stop on ({args.stop_on}): {sizes['valid']}; "
+        f"held out ({args.hold_out}): {sizes['test']}",
         f"Networks of playbach: {len(found)} of {found[0].parameters:,} parameters, seeds 0 to {len(found) - 1}, "
-        f"at most {epochs} epochs, {sum(m.seconds for m in found) / 60:.0f} min of one core together; of Keras: one, "
+        f"at most {epochs} epochs, {sum(m.seconds for m in found) / 60:.0f} core minutes in total; of Keras: one, "
         "seed 0",
     )
     figures = {name: {"bits": bits, "accuracy": right} for name, (bits, right) in rows.items()}
-    return Table(("guesser", "bits per note", "accuracy"), cells, lines), {"figures": figures, "sides": sizes}
+    return Table(("model", "bits per note", "accuracy"), cells, lines), {"figures": figures, "sides": sizes}

@@ -1,16 +1,16 @@
 """The article's network in Keras on TensorFlow, as published, in a process of its own.
 
-Model type 3 of the article's application: an embedding of 50, two LSTM layers of 300, after each batch normalisation,
-leaky ReLU and dropout of 0.4, one softmax; windows of 40, batches of 64, Adam at its defaults. Training ends when
-the validation accuracy has not risen by 0.01 for 8 epochs, at most after 70, and keeps the best weights. (Its
-learning rate would fall on plateaus, but not below 0.001, where Adam begins: so it never does.) The target is given
-as a number instead of one-hot, which is the same loss. Needs numpy and TensorFlow, not playbach.
+Model type 3 of the article's application: an embedding of 50, two LSTM layers of 300, each followed by batch
+normalisation, leaky ReLU and dropout of 0.4, one softmax; windows of 40, batches of 64, Adam with its defaults.
+Training ends when the validation accuracy has not risen by 0.01 for 8 epochs, at the latest after 70, and keeps the
+best weights. (Its learning rate falls on plateaus, but not below 0.001, where Adam starts; so it never changes.)
+Targets are numbers instead of one-hot vectors, which is the same loss. Needs numpy and TensorFlow, not playbach.
 
 usage: _article_keras.py train DATA.npz EPOCHS SEED      |      _article_keras.py predict SYMBOLS NOTES SEED
 
-DATA holds windows (N, 40) and targets (N,) as x_train, y_train, x_valid … y_test. Prints JSON lines: one for each
-epoch, and one of what the kept weights come to. Seconds count from the beginning of `fit`; measuring the test samples
-after each epoch, which the article did not do, is taken out of them.
+DATA has windows (N, 40) and targets (N,) as x_train, y_train, x_valid … y_test. Prints JSON lines: one for each
+epoch, and one with the results of the kept weights. Seconds count from the beginning of `fit`, without the time to
+measure the test samples after each epoch, which the article did not do.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def train(path: str, epochs: int, seed: int) -> None:
             now = time.perf_counter(), time.process_time()
             found = measured(model, *test)
             curve.append(found)
-            say(
+            print_json(
                 epoch=epoch + 1, loss=logs["loss"], valid=logs["val_accuracy"], test=found["accuracy"],
                 test_bits=found["bits"], wall=now[0] - began[0] - not_counted[0],
                 cpu=now[1] - began[1] - not_counted[1],
@@ -85,11 +85,13 @@ def train(path: str, epochs: int, seed: int) -> None:
         callbacks=[Curve(), stopping], validation_data=(data["x_valid"], data["y_valid"]),
     )  # fmt: skip
     stopped = bool(stopping.stopped_epoch)
-    say(kept=stopping.best_epoch + 1, stopped=stopped, parameters=model.count_params(), **measured(model, *test))
+    print_json(
+        kept=stopping.best_epoch + 1, stopped=stopped, parameters=model.count_params(), **measured(model, *test)
+    )
 
 
 def predict(symbols: int, notes: int, seed: int) -> None:
-    """Seconds of each note the article's way: the whole window through `predict`, the likeliest symbol appended."""
+    """Print the seconds for each note: the whole window through `predict`, then the likeliest symbol is appended."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -101,16 +103,16 @@ def predict(symbols: int, notes: int, seed: int) -> None:
         chances = model.predict(np.asarray(window)[None], verbose=0)
         window = [*window[1:], int(chances[0].argmax())]
         times.append(time.perf_counter() - began)
-    say(seconds=times[WARMUP:], parameters=model.count_params())
+    print_json(seconds=times[WARMUP:], parameters=model.count_params())
 
 
-def say(**line: Any) -> None:
+def print_json(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
-    what, *given = sys.argv[1:]
+    what, *arguments = sys.argv[1:]
     if what == "train":
-        train(given[0], int(given[1]), int(given[2]))
+        train(arguments[0], int(arguments[1]), int(arguments[2]))
     else:
-        predict(*map(int, given))
+        predict(*map(int, arguments))

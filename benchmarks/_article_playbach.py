@@ -1,10 +1,10 @@
-"""playbach on the article's samples: whole pieces are heard, the loss counted where a training target stands.
+"""playbach on the article's samples: it trains on whole pieces, with the loss only at training targets.
 
-Where the article's network hears 40 symbols to learn from one, this one learns from each training target once an
-epoch. The network, its optimiser, averaged weights and number type are those of `playbach train`; the split is not,
-and neither is the learning rate, which falls to nothing over a fixed number of epochs, as the aim here is to
-remember. In half of the windows the echoes are hidden: a second time round is told by the first, but the first only
-by what is remembered of the second. Needs the extra `train`.
+The article's network reads 40 symbols for each target; this one uses each training target once in an epoch. The
+network, its optimiser, averaged weights and number type are those of `playbach train`. The split is not, and neither
+is the learning rate, which falls to zero over a fixed number of epochs, since the aim here is to memorise. In half of
+the windows the echoes are hidden: a repeat is predicted from its first occurrence, but the first occurrence only from
+what is remembered of the repeat. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,43 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from _article_data import Leaky, Longs, masks
+from _article_data import LeakySplit, Longs, step_masks
 
 NETWORK: dict[str, Any] = {"width": 256, "layers": 2, "memory": 32, "dropout": 0.15, "symbol_dropout": 0.1}
 LENGTH, BATCH, EPOCHS = 64, 8, 30
 RATE, DECAY, AVERAGING, WARMUP = 1.5e-3, 0.01, 0.98, 50
 HIDDEN_ECHOES = 0.5
 SUFFIX = 16
-"""The n-gram looks so many symbols back."""
+"""The n-gram's order: how many symbols it looks back."""
 TOGETHER = 8
-"""Pieces measured at a time."""
+"""The number of pieces measured at a time."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Accuracies on the samples to stop on and to test, of the network and of it and the n-gram in equal parts.
-    Seconds count from before the first step, measuring included."""
+    """The figures of one epoch."""
 
     epoch: int
     loss: float
     valid: float
+    """The network's accuracy on the samples to stop on."""
     test: float
+    """The network's accuracy on the test samples."""
     mixed: float
+    """The test accuracy of the network and the n-gram in equal parts."""
     wall: float
+    """Seconds since before the first step, including measuring."""
     cpu: float
+    """CPU seconds, likewise."""
 
 
-def counted(encoding: Any, sequences: Sequence[Any], learnt: Longs, places: Longs) -> npt.NDArray[Any]:
-    """(P, V) the chances that playbach's n-grams give: what the targets at `learnt` say, and what the piece itself
-    says up to each place, in equal parts."""
-    from playbach.evaluation.ppm import Music, Source, View
+def ngram_chances(encoding: Any, sequences: Sequence[Any], trained: Longs, places: Longs) -> npt.NDArray[Any]:
+    """The probabilities (P, V) of playbach's n-grams at some places: in equal parts from the targets at `trained` and
+    from the piece up to each place."""
+    from playbach.evaluation.ppm import KnownColumn, StepTable, Viewpoint
 
-    music, alphabet = Music.of(sequences), len(encoding.fields[0])
-    view = View(tuple(Source(lag, 0) for lag in range(1, SUFFIX + 1)), music, np.sort(learnt), 0, alphabet)
+    music, alphabet = StepTable.from_pieces(sequences), len(encoding.fields[0])
+    view = Viewpoint(tuple(KnownColumn(lag, 0) for lag in range(1, SUFFIX + 1)), music, np.sort(trained), 0, alphabet)
     ends = np.cumsum([len(s) for s in sequences])
     known = view.long_term(music, places)
     for begin, end in zip([0, *ends[:-1]], ends):
@@ -62,14 +66,16 @@ def counted(encoding: Any, sequences: Sequence[Any], learnt: Longs, places: Long
 def learn(
     encoding: Any,
     sequences: Sequence[Any],
-    data: Leaky,
+    data: LeakySplit,
     ngram: npt.NDArray[Any],
     epochs: int,
     seed: int,
-    told: Callable[[Epoch], None],
+    on_epoch: Callable[[Epoch], None],
 ) -> str:
-    """Train a network, telling each epoch; what it was, in words. `ngram` has chances at the places of the samples to
-    stop on and then of those to test."""
+    """Train a network, calling `on_epoch` after each epoch; return a description of it.
+
+    `ngram` has the n-gram's probabilities at the places of the samples to stop on, then of the test samples.
+    """
     import torch
 
     from playbach.models import Shape, build
@@ -82,44 +88,44 @@ def learn(
     )  # fmt: skip
     places = np.concatenate([data.valid, data.test])
     wanted = np.concatenate([s.steps[:, 0] for s in sequences])[places]
-    learnt = masks(sequences, data.train)
+    trained = step_masks(sequences, data.train)
     began = time.perf_counter(), time.process_time()
     torch.manual_seed(seed)
-    # No relations: what is to be remembered here is symbols, and each epoch is a third shorter without.
+    # No relations: the aim is to memorise symbols, and without them an epoch takes a third less time.
     model = build(options.model, replace(Shape.of(encoding), relations=()), NETWORK)
     state = RunState(
-        model, optim.optimiser_of(model, options), copy.deepcopy(model), weights_of(model), options.learning_rate
+        model, optim.make_optimiser(model, options), copy.deepcopy(model), weights_of(model), options.learning_rate
     )
     device = torch.device("cpu")
-    first = next(batches(encoding, sequences, learnt, np.random.default_rng(seed)))
+    first = next(batches(encoding, sequences, trained, np.random.default_rng(seed)))
     dtype, why = optim.pick_dtype(model, first, options, device)
     for epoch in range(1, epochs + 1):
         losses = []
-        music = list(batches(encoding, sequences, learnt, np.random.default_rng([seed, epoch])))
+        music = list(batches(encoding, sequences, trained, np.random.default_rng([seed, epoch])))
         for number, batch in enumerate(music):
             left = 1 - (epoch - 1 + number / len(music)) / epochs
             for group in state.optimiser.param_groups:
                 group["lr"] = state.rate * min(left, (state.step + 1) / WARMUP)
             losses.append(optim.train_step(model, batch, state.optimiser, options, device, dtype))
-            loop._average(state, options.averaging)
+            loop._update_average(state, options.averaging)
             state.step += 1
         chances = chances_at(state.average, encoding, sequences, places)
         valid, test = shares(chances, wanted, len(data.valid))
         mixed = shares(chances + ngram, wanted, len(data.valid))[1]
         seconds = time.perf_counter() - began[0], time.process_time() - began[1]
-        told(Epoch(epoch, float(np.mean(losses)), valid, test, mixed, *seconds))
+        on_epoch(Epoch(epoch, float(np.mean(losses)), valid, test, mixed, *seconds))
     return f"a {model.name} of {model.parameter_count():,} parameters, {str(dtype).removeprefix('torch.')} ({why})"
 
 
-def batches(encoding: Any, sequences: Sequence[Any], learnt: Sequence[Any], rng: Any) -> Iterator[Any]:
-    """All of the music once, cut at random into windows of LENGTH; what is not learnt is heard, but no target."""
+def batches(encoding: Any, sequences: Sequence[Any], trained: Sequence[Any], rng: Any) -> Iterator[Any]:
+    """Cut all of the music at random into windows of LENGTH; steps not in `trained` are input, but not targets."""
     from playbach.data.batches import IGNORED, Batch, previous_of
 
     cuts = []
     for number, sequence in enumerate(sequences):
         ends = [*range(int(rng.integers(1, LENGTH + 1)), len(sequence), LENGTH), len(sequence)]
         cuts += [(number, a, b) for a, b in zip([0, *ends], ends)]
-    cuts = [cut for cut in cuts if learnt[cut[0]][cut[1] : cut[2]].any()]
+    cuts = [cut for cut in cuts if trained[cut[0]][cut[1] : cut[2]].any()]
     order = rng.permutation(len(cuts))
     for begin in range(0, len(order), BATCH):
         chosen = [cuts[i] for i in order[begin : begin + BATCH]]
@@ -131,24 +137,24 @@ def batches(encoding: Any, sequences: Sequence[Any], learnt: Sequence[Any], rng:
             steps = sequences[number].steps
             previous[row, : b - a] = previous_of(steps, encoding)[a:b]
             context[row, : b - a] = sequences[number].context[a:b]
-            target[row, : b - a] = np.where(learnt[number][a:b, None], steps[a:b], IGNORED)
-        yield Batch(previous, _untold(context, encoding, rng.random(len(chosen)) < HIDDEN_ECHOES), target)
+            target[row, : b - a] = np.where(trained[number][a:b, None], steps[a:b], IGNORED)
+        yield Batch(previous, hide_context(context, encoding, rng.random(len(chosen)) < HIDDEN_ECHOES), target)
 
 
-def _untold(context: Longs, encoding: Any, hidden: npt.NDArray[np.bool_]) -> Longs:
-    """The context (B, T, C) without how much is left, and in some windows (B,) without echoes."""
-    from playbach.encodings.base import LEFT_UNKNOWN
-    from playbach.encodings.lines import NO_STEP, NOTHING
+def hide_context(context: Longs, encoding: Any, hidden: npt.NDArray[np.bool_]) -> Longs:
+    """Set bars left to unknown in the context (B, T, C), and hide echoes in some windows (B,)."""
+    from playbach.encodings.base import UNKNOWN_BARS_LEFT
+    from playbach.encodings.lines import NO_INTERVAL, NO_NOTE
 
-    context[..., encoding.left_column] = LEFT_UNKNOWN
+    context[..., encoding.bars_left_column] = UNKNOWN_BARS_LEFT
     for column, field in enumerate(encoding.context):
         if "echo" in field.name:
-            context[hidden, :, column] = NO_STEP if field.name.startswith("step") else NOTHING
+            context[hidden, :, column] = NO_INTERVAL if field.name.startswith("step") else NO_NOTE
     return context
 
 
 def chances_at(model: Any, encoding: Any, sequences: Sequence[Any], places: Longs) -> npt.NDArray[Any]:
-    """(P, V) the chances of all symbols at these places of the string, each piece heard from its beginning."""
+    """The network's probabilities (P, V) at these places of the string, stepping each piece from its beginning."""
     import torch
 
     from playbach.data.batches import previous_of
@@ -165,7 +171,7 @@ def chances_at(model: Any, encoding: Any, sequences: Sequence[Any], places: Long
         for row, i in enumerate(group):
             previous[row, : len(sequences[i])] = previous_of(sequences[i].steps, encoding)
             context[row, : len(sequences[i])] = sequences[i].context
-        context = _untold(context, encoding, np.zeros(len(group), bool))
+        context = hide_context(context, encoding, np.zeros(len(group), bool))
         with torch.inference_mode():
             logits = model(torch.from_numpy(previous), torch.from_numpy(context))[0]
         for row, i in enumerate(group):
@@ -175,6 +181,6 @@ def chances_at(model: Any, encoding: Any, sequences: Sequence[Any], places: Long
 
 
 def shares(chances: npt.NDArray[Any], wanted: Longs, cut: int) -> tuple[float, float]:
-    """How many of the likeliest symbols (P,) are right, before and from the place `cut` on."""
+    """The accuracy of the likeliest symbols, before row `cut` and from it on."""
     right = chances.argmax(-1) == wanted
     return float(right[:cut].mean()), float(right[cut:].mean())

@@ -1,4 +1,4 @@
-"""The Keras side as a process: samples in by file, JSON lines out as they come. Knows nothing of what is measured."""
+"""Runs the Keras side in a process: a file of samples in, JSON lines out. Knows nothing of what is measured."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import numpy as np
 from _bench import fail
 
 SCRIPT = Path(__file__).with_name("_article_keras.py")
-MISSING = "has no TensorFlow; pip install -r benchmarks/requirements-article.txt, or name another with --keras-python"
+MISSING = "has no TensorFlow; pip install -r benchmarks/requirements-article.txt, or give another with --keras-python"
 
 
-def trained(python: str, data: Mapping[str, Any], epochs: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The lines of a training: one an epoch, then what was kept."""
+def train_in_keras(python: str, data: Mapping[str, Any], epochs: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Train; yield a line for each epoch, then one for the kept weights."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.npz"
         np.savez(path, **data)
-        yield from lines(python, "train", str(path), str(epochs), str(seed))
+        yield from output_lines(python, "train", str(path), str(epochs), str(seed))
 
 
-def lines(python: str, *arguments: str) -> Iterator[dict[str, Any]]:
-    """What the script says. It ends with us, whatever becomes of us."""
+def output_lines(python: str, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Run the script and yield its lines. The process is killed if this one fails."""
     command = [python, str(SCRIPT), *arguments]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:  # a pipe would fill up
         try:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         except OSError as error:
-            fail(f"{python}: {error.strerror}; name a Python that has TensorFlow with --keras-python")
+            fail(f"{python}: {error.strerror}; give a Python that has TensorFlow with --keras-python")
         with process:
             assert process.stdout is not None
             try:

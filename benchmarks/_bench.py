@@ -1,4 +1,5 @@
-"""What all benchmarks share: the machine in one line, medians with their range, an aligned table, alternating runs.
+"""Code that all benchmarks share: the machine in one line, medians with their range, an aligned table, alternating
+runs.
 
 Standard library only. Knows nothing of what is measured.
 """
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
 LOAD_BEFORE = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
-"""How busy the machine was with other things when the script began; what it does itself comes on top."""
+"""The machine's load when the script began, before its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns by name, rows of cells, and the lines that must be read with it."""
+    """A table with notes that belong to it."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
 
 
-def summary(values: Iterable[float]) -> Summary:
+def summarise(values: Iterable[float]) -> Summary:
     found = sorted(values)
     return Summary(statistics.median(found), found[0], found[-1], len(found))
 
@@ -55,47 +56,47 @@ def percentile(values: Iterable[float], share: float) -> float:
     return found[max(0, math.ceil(share * len(found)) - 1)]
 
 
-def alternating(measures: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
-    """What each measure gives in each run. All take their turns, so that a busy minute strikes all of them alike."""
+def run_alternating(measures: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[Any]]:
+    """Run each measure `runs` times and return its results; in turn, so that a busy minute affects all alike."""
     found: dict[str, list[Any]] = {name: [] for name in measures}
     for run in range(runs):
         for name, measure in measures.items():
-            say(f"run {run + 1} of {runs}: {name}")
+            show_progress(f"run {run + 1} of {runs}: {name}")
             found[name].append(measure())
     return found
 
 
-def spread(found: Summary, digits: int = 2) -> tuple[str, str]:
-    """Two cells: the median, and lowest–highest of so many runs."""
+def spread_cells(found: Summary, digits: int = 2) -> tuple[str, str]:
+    """Two cells: the median, and the range with the number of runs."""
     if found.runs == 1:
         return f"{found.median:,.{digits}f}", "1 run"
     return f"{found.median:,.{digits}f}", f"{found.low:,.{digits}f}–{found.high:,.{digits}f}, {found.runs} runs"
 
 
-def say(line: str) -> None:
-    """Progress, which is no result: on stderr, and only where somebody looks on."""
+def show_progress(line: str) -> None:
+    """Print progress to stderr if it is a terminal."""
     if sys.stderr.isatty():
         print(line, file=sys.stderr)
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """The script's own words as its help, and the one option that all have."""
-    words = argparse.RawDescriptionHelpFormatter
-    made = argparse.ArgumentParser(description=doc, formatter_class=words)
-    made.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    return made
+    """A parser with the script's docstring as its help, and the option that all scripts have."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=formatter)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
 
 
 def count(text: str) -> int:
-    """For argparse: a whole number from 1 on."""
+    """For argparse: a whole number of at least 1."""
     value = int(text)
     if value < 1:
         raise ValueError(text)
     return value
 
 
-def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
-    """Where a figure comes from: processor, cores, how busy they are, versions."""
+def machine_facts(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """The machine behind a figure: processor, cores, load, versions."""
     return {
         "cpu": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -113,38 +114,38 @@ def machine_line(found: Mapping[str, Any]) -> str:
     return f"{found['cpu']}, {cores}{busy}, {found['system']}, Python {found['python']}, {versions}"
 
 
-def report(title: str, table: Table, data: Mapping[str, Any], packages: Sequence[str], as_json: bool) -> None:
-    """The result on stdout: `data` as JSON, or the table for people, and the machine in both."""
-    where = machine(packages)
+def print_report(title: str, table: Table, data: Mapping[str, Any], packages: Sequence[str], as_json: bool) -> None:
+    """Print the result, `data` as JSON or the table, with the facts about the machine."""
+    where = machine_facts(packages)
     if as_json:
         plain = {"title": title, "machine": where, "notes": list(table.notes), **data}
         print(json.dumps(plain, indent=2, ensure_ascii=False, default=asdict))
         return
-    print(f"{title}\n\n{aligned(table)}\n")
+    print(f"{title}\n\n{align(table)}\n")
     for note in table.notes:
         print(note)
     print(machine_line(where))
 
 
-def aligned(table: Table) -> str:
-    """The first column to the left, the others to the right."""
+def align(table: Table) -> str:
+    """Align the first column to the left, the others to the right."""
     rows = [table.columns, *table.rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
     lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def fresh(script: str | Path, arguments: Sequence[str], given: Any = None) -> Any:
-    """What a fresh Python process prints as JSON: it runs a script with arguments and gets `given` on its stdin."""
+def run_script(script: str | Path, arguments: Sequence[str], stdin: Any = None) -> Any:
+    """Run a script in a fresh Python process with `stdin` as JSON; return what it prints, also JSON."""
     command = [sys.executable, str(script), *arguments]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+    done = subprocess.run(command, input=json.dumps(stdin), capture_output=True, text=True)
     if done.returncode:
         fail(f"{Path(script).name} {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
 def fail(message: str) -> NoReturn:
-    """End the script with one line about why."""
+    """End the script with a one-line error."""
     sys.exit(f"{Path(sys.argv[0]).name}: {message}")
 
 

@@ -1,4 +1,4 @@
-"""Music that a benchmark can train on, made here from a seed. Needs playbach and symusic."""
+"""Generated music that benchmarks train on. Needs playbach and symusic."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ DEGREES = (0, 2, 4, 5, 7, 9, 11)
 TONICS = {"Soprano": 72, "Alto": 64, "Tenor": 57, "Bass": 48}
 
 
-def music(pieces: int, quarters: int = 64, seed: int = 0) -> list[Any]:
-    """Four voices that walk along a scale in quarters and eighths: four-part scores, all different."""
+def generate_music(pieces: int, quarters: int = 64, seed: int = 0) -> list[Any]:
+    """Different four-part scores: each voice is a random walk along a scale, in quarters and eighths."""
     import numpy as np
     import symusic
 
@@ -30,12 +30,12 @@ def music(pieces: int, quarters: int = 64, seed: int = 0) -> list[Any]:
     return made
 
 
-def chorale_data(pieces: int) -> tuple[Any, Any]:
+def generated_chorales(pieces: int) -> tuple[Any, Any]:
     """An encoding and a training set of generated music."""
     from playbach.data.batches import TrainingSet
     from playbach.data.pieces import Piece
     from playbach.encodings import ENCODINGS
 
-    made = music(pieces)
+    made = generate_music(pieces)
     encoding = ENCODINGS["chorale"].fit(made)
     return encoding, TrainingSet(tuple(Piece(str(i), s, str(i)) for i, s in enumerate(made)), encoding)

@@ -1,6 +1,6 @@
-"""The `notes` encoding without transposition, to see what transposition is worth. Needs playbach.
+"""The `notes` encoding without transposition, to measure the effect of transposition. Needs playbach.
 
-A module of its own, as the processes that encode music import it by its name.
+A module of its own, since the processes that encode music import it by name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from playbach.encodings.notes import NotesEncoding
 
 
 class OwnKey(NotesEncoding):
-    """Each piece in the key it is written in; vocabulary and context are those of `notes`."""
+    """Keeps each piece in its own key; vocabulary and context are those of `notes`."""
 
     name: ClassVar[str] = "own-key"
 

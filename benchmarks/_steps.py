@@ -1,7 +1,7 @@
-"""Composes pieces and keeps every step that was drawn, so that two machines can be compared step by step.
+"""Composes pieces and records every step that is drawn, to compare two machines step by step.
 
-Run as a script on each machine: `_steps.py OUT MODEL BARS SEED…` writes OUT/SEED.mid and OUT/SEED.npz. As a module it
-compares two such files. Needs playbach's light install and nothing else; knows nothing of emulators.
+Run as a script on each machine, `_steps.py OUT MODEL BARS SEED…` writes OUT/SEED.mid and OUT/SEED.npz. As a module it
+compares two such files. Needs only playbach's light install; knows nothing of emulators.
 """
 
 from __future__ import annotations
@@ -16,54 +16,59 @@ import numpy as np
 import numpy.typing as npt
 
 ROUNDING = 1e-3
-"""Logits that differ by less do so because sums are rounded in another order."""
+"""Smaller differences of logits are due to sums being rounded in another order."""
 
 Trace = dict[str, npt.NDArray[Any]]
-"""Of N steps, in the order in which they were drawn, endings that were tried and left included: `bar` and `tick`
-(N,), `uniform` (N, F) in [0, 1), `symbol` (N, F); and for each field f `logits_f` (N, V_f) as the network gave them,
+"""N steps in the order in which they were drawn, including endings that were tried and rejected: `bar` and `tick`
+(N,), `uniform` (N, F) in [0, 1), `symbol` (N, F); and for each field f `logits_f` (N, V_f) from the network,
 `drawn_f` (N, V_f) the distribution that was drawn from, `names_f` (V_f,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first step at which two machines drew differently, field `field` of it. `logits` and `chances` are the
-    largest differences at this step, `distance` from the uniform number to the border that decided."""
+    """The first step at which two machines drew different symbols."""
 
     step: int
     bar: int
     tick: int
     field: int
+    """The number of the field that differs."""
     symbols: tuple[str, str]
+    """What each machine drew."""
     uniform: float
+    """The random number."""
     distance: float
+    """From the random number to the boundary between the two symbols."""
     logits: float
+    """The largest difference of a logit at this step."""
     chances: float
+    """The largest difference of a probability at this step."""
 
     @property
     def why(self) -> str:
         if self.logits > ROUNDING:
             return (
-                "more than sums in another order explain: in a quantised network some value was rounded to the next "
-                "whole number; any other network computes something else there"
+                "more than rounding of sums explains: in a quantised network some value was rounded to another whole "
+                "number; any other network computes something different there"
             )
         if self.chances > ROUNDING:
-            return "rounding moved a symbol across the edge of top-p, and with it all that is drawn from"
-        return "the number drawn lies so near to the border between two symbols that rounding decided"
+            return "rounding moved a symbol across the limit of top-p, which changes the whole distribution"
+        return "the random number lies so close to the boundary between two symbols that rounding decided"
 
-    def told(self) -> str:
-        """In one line, the left machine's symbol first."""
+    def describe(self) -> str:
+        """One line, with the first machine's symbol first."""
         where = f"step {self.step}, bar {self.bar}, tick {self.tick}, field {self.field}"
         return (
             f"{where}: {self.symbols[0]!r} here, {self.symbols[1]!r} there; logits at most {self.logits:.1e} apart, "
-            f"probabilities {self.chances:.1e}; {self.uniform:.9f} drawn, {self.distance:.1e} from the border; "
+            f"probabilities {self.chances:.1e}; {self.uniform:.9f} drawn, {self.distance:.1e} from the boundary; "
             f"{self.why}"
         )
 
 
-def compared(here: Trace, there: Trace) -> tuple[float, Difference | None]:
-    """The largest difference of logits up to the first step drawn differently, and that step.
+def compare_traces(here: Trace, there: Trace) -> tuple[float, Difference | None]:
+    """The largest difference of a logit up to the first step that differs, and that step.
 
-    Up to there both networks heard the same, so their logits can be compared; behind it they cannot.
+    Up to that step both networks have the same input, so their logits are comparable; afterwards they are not.
     """
     n = min(len(here["symbol"]), len(there["symbol"]))
     unlike = np.flatnonzero((here["symbol"][:n] != there["symbol"][:n]).any(1))
@@ -82,7 +87,7 @@ def _difference(here: Trace, there: Trace, i: int) -> Difference:
     f = int(np.flatnonzero(here["symbol"][i] != there["symbol"][i])[0])
     left, right = int(here["symbol"][i, f]), int(there["symbol"][i, f])
     uniform = float(here["uniform"][i, f])
-    # `draw` takes the first symbol whose cumulative probability exceeds the number: the lower one's end decided.
+    # The first symbol whose cumulative probability exceeds the number is drawn: the lower one's end is the boundary.
     ends = [float(np.cumsum(side[f"drawn_{f}"][i])[min(left, right)]) for side in (here, there)]
     return Difference(
         i, int(here["bar"][i]), int(here["tick"][i]), f,
@@ -93,12 +98,12 @@ def _difference(here: Trace, there: Trace, i: int) -> Difference:
 
 
 def load(path: Path) -> Trace:
-    with np.load(path, allow_pickle=False) as kept:
-        return {name: kept[name] for name in kept.files}
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
-class _Heard:
-    """A runtime that keeps the logits which it gave last."""
+class _Recorder:
+    """A runtime that keeps the last logits."""
 
     def __init__(self, runtime: Any) -> None:
         self._runtime = runtime
@@ -110,29 +115,29 @@ class _Heard:
         return self.logits, state
 
 
-def composed(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
-    """The piece, and every step drawn on its way."""
+def compose_traced(composer: Any, seed: int, bars: int) -> tuple[Any, Trace]:
+    """The piece, and every step that was drawn for it."""
     from playbach.inference import composing, generation
-    from playbach.inference.sampling import sharpened
+    from playbach.inference.sampling import sharpen
 
     rows: dict[str, list[Any]] = {}
-    heard = _Heard(composer.runtime)
+    recorder = _Recorder(composer.runtime)
 
-    class Told(generation.PieceGenerator):
-        """A walk that writes down what it draws."""
+    class TracedGenerator(generation.PieceGenerator):
+        """Records each step that it draws."""
 
         def _next(self, place: Any, sampling: Any, rules: bool) -> Any:
             row: dict[str, Any] = {"bar": place.decoder.bar, "tick": place.decoder.tick}
             row["uniform"] = deepcopy(self._rng).random(len(self._encoding.fields))
             place = super()._next(place, sampling, rules)
             row["symbol"] = place.previous
-            for f, (logits, chances) in enumerate(zip(heard.logits, place.probabilities)):
-                row[f"logits_{f}"], row[f"drawn_{f}"] = logits.copy(), sharpened(chances, sampling)
+            for f, (logits, chances) in enumerate(zip(recorder.logits, place.probabilities)):
+                row[f"logits_{f}"], row[f"drawn_{f}"] = logits.copy(), sharpen(chances, sampling)
             for name, value in row.items():
                 rows.setdefault(name, []).append(value)
             return place
 
-    plain, composer.runtime, composing.PieceGenerator = composer.runtime, heard, Told  # type: ignore[misc]
+    plain, composer.runtime, composing.PieceGenerator = composer.runtime, recorder, TracedGenerator  # type: ignore[misc]
     try:
         piece = composer.compose(seed=seed, bars=bars)
     finally:
@@ -148,7 +153,7 @@ def main(arguments: list[str]) -> None:
 
     composer = playbach.load(model)
     for seed in map(int, seeds):
-        piece, trace = composed(composer, seed, int(bars))
+        piece, trace = compose_traced(composer, seed, int(bars))
         piece.write(Path(out) / f"{seed}.mid")
         np.savez_compressed(Path(out) / f"{seed}.npz", **trace)
 

@@ -1,30 +1,34 @@
-"""The article's network, in Keras on TensorFlow as published, beside playbach, on the same symbols, in one run.
+"""Compares the article's network, in Keras on TensorFlow as published, with playbach on the same symbols, in one run.
 
-Claim: playbach comes to the article's accuracy ten times as fast, guesses music that neither has met better than the
-article's network and than an n-gram, plays 500 times and reads 300 times as fast; and the article's 74 % is what
-looking up gives. Where a run does not bear that out, its table says so.
+Claim: playbach reaches the article's accuracy ten times as fast, predicts held-out music better than the article's
+network and than an n-gram, composes 500 times and reads 300 times as fast; and the article's 74 % is what a lookup
+table achieves. Where a run does not confirm this, its table shows it.
 
 The symbols are those of the `notes` encoding without durations, one for each onset: a note, a chord or a rest. Parts:
 
 leaky     The article's own protocol: the suites as one string, all windows of 40 symbols and the next one shuffled,
-          and only then cut into 70 % to learn from, 20 % to stop on, 10 % to measure on. How long until the article's
-          74.1 % of the test windows, or the best that Keras reaches if that is less. playbach hears whole pieces and
-          so knows more than 40 symbols back; its loss counts the same training targets only. Beside them the table
-          that just looks up the longest known run of symbols, and playbach's n-gram of the same training targets.
-honest    One suite held out, another to stop on, nothing twice: the top line as in cello.py, a note left out if the
-          run of 16 that it ends was there before in its piece. Keras gets 40 notes, filled up with a symbol of its
-          own before a piece's beginning, so that all guess the same notes.
-generate  Notes a second: the article's way, `model.predict` on the window for each note, beside a step of a network
-          of the same size in ONNX Runtime, and beside `Composer.stream`, all that makes music of it included.
-read      A folder to training data, through music21 as the article did and by playbach: runs reading.py.
+          and only then split into 70 % to train on, 20 % to stop on, 10 % to test. Measures the time until the
+          article's 74.1 % of the test windows, or the best that Keras reaches if that is less. playbach reads whole
+          pieces and so has more than 40 symbols of context; its loss counts the same training targets only. Compared
+          with a table that looks up the longest known run of symbols, and with playbach's n-gram of the same targets.
+honest    One suite held out, another to stop on, no repeats: the top line as in cello.py, where a note is left out if
+          the run of 16 that it ends occurred before in its piece. Keras gets 40 notes, padded with a symbol of its
+          own before the beginning of a piece, so that all models predict the same notes.
+generate  Notes a second: the article's method, `model.predict` on the window for each note, compared with a step of a
+          network of the same size in ONNX Runtime, and with the whole of `Composer.stream`.
+read      From a folder to training data, with music21 as in the article and with playbach: runs reading.py.
 
-Keras runs in processes of its own, of this Python or of --keras-python. Both at once:
+Keras runs in separate processes, of this Python or of --keras-python. To install both at once, in the repository's
+root:
 
-    pip install -r benchmarks/requirements-article.txt        in the repository's root; or TensorFlow alone elsewhere:
-    python3 -m venv keras && keras/bin/pip install tensorflow-cpu          and then --keras-python keras/bin/python
+    pip install -r benchmarks/requirements-article.txt
 
-Learning curves go to stderr as JSON lines, epoch by epoch, and with --log are appended to a file, so that a run that
-is cut short has not been in vain. Seconds are by the clock and of the processor, as a machine may be shared.
+or TensorFlow alone elsewhere, to be given with --keras-python keras/bin/python:
+
+    python3 -m venv keras && keras/bin/pip install tensorflow-cpu
+
+Learning curves go to stderr as JSON lines, epoch by epoch; --log also appends them to a file, so that an interrupted
+run is not lost. Times are both wall-clock and CPU seconds, since a machine may be shared.
 """
 
 from __future__ import annotations
@@ -39,16 +43,16 @@ from typing import Any
 import _article_generate
 import _article_honest
 import _article_leaky
-from _bench import ROOT, Table, aligned, count, fail, fresh, machine, machine_line, parser
+from _bench import ROOT, Table, align, count, fail, machine_facts, machine_line, parser, run_script
 
 PACKAGES = ("torch", "onnxruntime", "numpy", "symusic", "music21")
 
 
-def read(given: Namespace, told: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
-    """What reading.py says of the folder."""
-    arguments = [str(given.folder), "--files", "10000", "--runs", str(given.reading_runs), "--json"]
-    few = ["--music21-files", str(given.music21_files)] if given.music21_files else []
-    found = fresh(ROOT / "benchmarks" / "reading.py", [*arguments, *few])
+def read(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
+    """Run reading.py on the folder."""
+    options = [str(args.folder), "--files", "10000", "--runs", str(args.reading_runs), "--json"]
+    few = ["--music21-files", str(args.music21_files)] if args.music21_files else []
+    found = run_script(ROOT / "benchmarks" / "reading.py", [*options, *few])
     rows = [(name, f"{s['median']:.3f}", f"{s['runs']}") for name, s in found["seconds"].items()]
     return Table(("what", "seconds", "runs"), tuple(rows), tuple(found["notes"])), found
 
@@ -61,60 +65,68 @@ PARTS: Mapping[str, tuple[str, Callable[[Namespace, Callable[..., None]], tuple[
 }
 
 
-def teller(log: Path | None) -> Callable[..., None]:
-    """Says a line as JSON on stderr, and appends it to the log."""
+def curve_logger(log: Path | None) -> Callable[..., None]:
+    """A function that prints a line as JSON to stderr, and appends it to the log."""
 
-    def told(**line: Any) -> None:
+    def log_line(**line: Any) -> None:
         text = json.dumps(line)
         print(text, file=sys.stderr, flush=True)
         if log:
             with log.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
-    return told
+    return log_line
 
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("folder", type=Path, metavar="FOLDER", help="of the cello suites, MIDI files")
-    options.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS), help="default: all of them")
+    options.add_argument("folder", type=Path, metavar="FOLDER", help="the cello suites, as MIDI files")
+    options.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all)")
     options.add_argument("--keras-python", default=sys.executable, metavar="PATH",
                          help="a Python that has TensorFlow (default: this one)")  # fmt: skip
-    options.add_argument("--no-keras", action="store_true", help="leave the article's network out")
-    options.add_argument("--epochs", type=count, help="of any network at most, to try the script")
-    options.add_argument("--log", type=Path, metavar="FILE", help="append the learning curves to it as well")
+    options.add_argument("--no-keras", action="store_true", help="skip the article's network")
+    options.add_argument("--epochs", type=count, help="limit for every network, to try out the script")
+    options.add_argument("--log", type=Path, metavar="FILE", help="also append the learning curves to this file")
     leaky = options.add_argument_group("part leaky")
-    leaky.add_argument("--runs", type=count, default=3, help="of playbach, seeds from 0 on (default: %(default)s)")
-    leaky.add_argument("--keras-runs", type=count, default=1, help="of Keras, likewise (default: %(default)s)")
-    leaky.add_argument("--samples", type=count, help="use only so many of the shuffled windows, to try the script")
+    leaky.add_argument(
+        "--runs", type=count, default=3, help="runs of playbach, with seeds from 0 (default: %(default)s)"
+    )
+    leaky.add_argument("--keras-runs", type=count, default=1, help="runs of Keras, likewise (default: %(default)s)")
+    leaky.add_argument(
+        "--samples", type=count, help="use only this many of the shuffled windows, to try out the script"
+    )
     honest = options.add_argument_group("part honest")
-    honest.add_argument("--hold-out", default="cs5*", metavar="GLOB", help="files to measure (default: %(default)s)")
+    honest.add_argument("--hold-out", default="cs5*", metavar="GLOB", help="files to test (default: %(default)s)")
     honest.add_argument("--stop-on", default="cs4*", metavar="GLOB", help="files to stop on (default: %(default)s)")
-    honest.add_argument("--members", type=count, default=3, help="networks of playbach (default: %(default)s)")
+    honest.add_argument(
+        "--members", type=count, default=3, help="number of playbach's networks (default: %(default)s)"
+    )
     generate = options.add_argument_group("part generate")
-    generate.add_argument("--notes", type=count, default=2000, help="of each run of ours (default: %(default)s)")
-    generate.add_argument("--keras-notes", type=count, default=100, help="of Keras (default: %(default)s)")
-    generate.add_argument("--generate-runs", type=count, default=7, help="of ours (default: %(default)s)")
+    generate.add_argument(
+        "--notes", type=count, default=2000, help="notes in each run of playbach (default: %(default)s)"
+    )
+    generate.add_argument("--keras-notes", type=count, default=100, help="notes from Keras (default: %(default)s)")
+    generate.add_argument("--generate-runs", type=count, default=7, help="runs of playbach (default: %(default)s)")
     reading = options.add_argument_group("part read")
-    reading.add_argument("--reading-runs", type=count, default=7, help="of playbach (default: %(default)s)")
+    reading.add_argument("--reading-runs", type=count, default=7, help="runs of playbach (default: %(default)s)")
     reading.add_argument("--music21-files", type=count, metavar="N", help="as in reading.py")
-    given = options.parse_args()
-    given.part = list(dict.fromkeys(given.part))
+    args = options.parse_args()
+    args.part = list(dict.fromkeys(args.part))
 
     from playbach.system.errors import PlaybachError
 
-    told, found = teller(given.log), {}
+    log_line, found = curve_logger(args.log), {}
     try:
-        for number, part in enumerate(given.part):
+        for number, part in enumerate(args.part):
             title, measure = PARTS[part]
-            table, data = measure(given, told)
+            table, data = measure(args, log_line)
             found[part] = {"title": title, "notes": list(table.notes), **data}
-            if not given.json:
-                print("\n" * bool(number) + f"{title}\n\n{aligned(table)}\n", *table.notes, sep="\n", flush=True)
+            if not args.json:
+                print("\n" * bool(number) + f"{title}\n\n{align(table)}\n", *table.notes, sep="\n", flush=True)
     except PlaybachError as error:
         fail(str(error))
-    where = machine(PACKAGES)
-    print(json.dumps({"parts": found, "machine": where}, indent=2) if given.json else f"\n{machine_line(where)}")
+    where = machine_facts(PACKAGES)
+    print(json.dumps({"parts": found, "machine": where}, indent=2) if args.json else f"\n{machine_line(where)}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Overfitting and underfitting, on purpose: one small network after another on the same sixty fiddle tunes.
+"""Overfitting and underfitting on purpose: several small networks trained on the same sixty fiddle tunes.
 
-Claim: the curves that `train` draws show whether a network is too large, too small, held back by too much dropout,
-or short of music; docs/training.md explains them. Each case differs from the first in what its name says, and in the
+Claim: the curves that `train` draws show whether a network is too large, too small, held back by too much dropout, or
+short of music; docs/training.md explains them. Each case differs from the first in what its name states and in the
 number of epochs. Sizes and epochs were chosen so that each case shows clearly and takes less than a minute; they are
 no recipe for good music.
 
-The tunes are sixty of the built-in corpus ryans-mammoth, taken evenly through its titles, split by `train` as it
-splits every folder (seed 0). `train` always learns each tune in all the keys that lie within the corpus's range; the
-case `own-key` turns that off by an encoding of its own (`_own_key.py`). Everything runs on one thread in float32.
-Needs the extra `train`; the corpus is converted from music21 when first used, which takes about a minute.
+The tunes are sixty of the built-in corpus ryans-mammoth, spread evenly over its titles, and split by `train` as it
+splits every folder (seed 0). `train` always uses each tune in all keys within the corpus's range; the case `own-key`
+turns that off by an encoding of its own (`_own_key.py`). Everything runs on one thread in float32. Needs the extra
+`train`; the corpus is converted from music21 on first use, which takes about a minute.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _bench import Table, count, fail, parser, report, say
+from _bench import Table, count, fail, parser, print_report, show_progress
 
 CORPUS = "ryans-mammoth"
 SIZE: dict[str, Any] = {"width": 64, "layers": 2, "dropout": 0.0, "symbol_dropout": 0.0}
-"""The first case's network: far more parameters than there are notes to learn from."""
+"""The first case's network: it has far more parameters than the music has notes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A training: what is changed of SIZE, and for how many epochs."""
+    """One training run."""
 
     name: str
-    says: str
+    label: str
+    """In the table."""
     epochs: int
     changes: dict[str, Any] = field(default_factory=dict)
+    """Changes to SIZE."""
     encoding: str = "notes"
 
     @property
@@ -52,14 +54,14 @@ CASES = (
 )
 
 
-def evenly(paths: list[Path], number: int) -> list[Path]:
-    """So many of the paths, at equal distances; all where there are no more."""
+def spread_evenly(paths: list[Path], number: int) -> list[Path]:
+    """This many of the paths, evenly spread; all if there are fewer."""
     number = min(number, len(paths))
     return [paths[i * len(paths) // number] for i in range(number)]
 
 
-def trained(case: Case, tunes: Path, into: Path) -> Any:
-    """The finished run of `playbach train` with the case's options."""
+def train_case(case: Case, tunes: Path, into: Path) -> Any:
+    """Train as `playbach train` does, with the case's options."""
     from playbach.encodings import ENCODINGS
     from playbach.training import runs
     from playbach.training.options import TrainOptions
@@ -76,11 +78,11 @@ def trained(case: Case, tunes: Path, into: Path) -> Any:
         device="cpu",
         dtype="float32",
     )
-    return runs.run(tunes, options, name=f"fit-{case.name}", into=into, report=say)
+    return runs.run(tunes, options, name=f"fit-{case.name}", into=into, report=show_progress)
 
 
 def figures(run: Any) -> dict[str, Any]:
-    """What the table and JSON say of a run."""
+    """The figures of a run, for the table and JSON."""
     found = run.trained
     best, last = found.best, found.history[-1]
     return {
@@ -93,7 +95,7 @@ def figures(run: Any) -> dict[str, Any]:
         "test": found.test.bits_per_note,
         "guessing": found.baseline.bits_per_note,
         "ngram": found.ngram.bits_per_note if found.ngram else None,
-        "verdict": run.verdict.word,
+        "verdict": run.diagnosis.word,
         "seconds": found.seconds,
     }
 
@@ -101,7 +103,7 @@ def figures(run: Any) -> dict[str, Any]:
 def cells(case: Case, row: dict[str, Any]) -> tuple[str, ...]:
     best, last = row["best"], row["last"]
     return (
-        case.says,
+        case.label,
         f"{row['parameters']:,}",
         f"{row['best_epoch']} of {row['epochs']}",
         f"{best['train']:.2f}",
@@ -115,11 +117,13 @@ def cells(case: Case, row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def options_of() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     options = parser(__doc__)
     names = [case.name for case in CASES]
-    options.add_argument("--only", choices=names, action="append", metavar="CASE", help=f"of {', '.join(names)}")
-    options.add_argument("--tunes", type=count, default=60, help="to learn and to hold out (default: %(default)s)")
+    options.add_argument(
+        "--only", choices=names, action="append", metavar="CASE", help=f"one of {', '.join(names)}; may be repeated"
+    )
+    options.add_argument("--tunes", type=count, default=60, help="number of tunes (default: %(default)s)")
     options.add_argument(
         "--into",
         type=Path,
@@ -127,26 +131,26 @@ def options_of() -> argparse.Namespace:
         help="a new folder for the tunes, models, pictures and logs",
     )
     options.add_argument(
-        "--pictures", type=Path, metavar="FOLDER", help="put fit-CASE.png there, in place of earlier ones"
+        "--pictures", type=Path, metavar="FOLDER", help="write fit-CASE.png there, replacing earlier ones"
     )
     return options.parse_args()
 
 
 def main() -> None:
-    given = options_of()
-    if given.pictures and not given.pictures.is_dir():
-        fail(f"{given.pictures}: no such folder")
-    if given.into:
+    args = parse_arguments()
+    if args.pictures and not args.pictures.is_dir():
+        fail(f"{args.pictures}: no such folder")
+    if args.into:
         try:
-            given.into.mkdir()
+            args.into.mkdir()
         except OSError as error:
-            fail(f"{given.into}: cannot be made ({error.strerror}); name a new folder")
-        return measured(given, given.into)
+            fail(f"{args.into}: cannot be made ({error.strerror}); give a new folder")
+        return measure_cases(args, args.into)
     with tempfile.TemporaryDirectory() as folder:
-        return measured(given, Path(folder))
+        return measure_cases(args, Path(folder))
 
 
-def measured(given: argparse.Namespace, into: Path) -> None:
+def measure_cases(args: argparse.Namespace, into: Path) -> None:
     import torch
 
     from playbach.data import builtin
@@ -156,16 +160,16 @@ def measured(given: argparse.Namespace, into: Path) -> None:
     tunes = into / "tunes"
     tunes.mkdir()
     found: dict[str, dict[str, Any]] = {}
-    cases = [case for case in CASES if not given.only or case.name in given.only]
+    cases = [case for case in CASES if not args.only or case.name in args.only]
     try:
-        for path in evenly(sorted(builtin.CORPORA[CORPUS].folder().glob("*.mid")), given.tunes):
+        for path in spread_evenly(sorted(builtin.CORPORA[CORPUS].folder().glob("*.mid")), args.tunes):
             shutil.copy(path, tunes)
         for case in cases:
-            say(f"\n{case.name}: {case.says}")
-            run = trained(case, tunes, into)
+            show_progress(f"\n{case.name}: {case.label}")
+            run = train_case(case, tunes, into)
             found[case.name] = figures(run)
-            if given.pictures:
-                shutil.copyfile(run.picture, given.pictures / run.picture.name)
+            if args.pictures:
+                shutil.copyfile(run.picture, args.pictures / run.picture.name)
     except PlaybachError as error:
         fail(str(error))
     columns = ("bits per note", "parameters", "best epoch", "train", "valid", "gap", "train, last", "valid, last",
@@ -173,12 +177,12 @@ def measured(given: argparse.Namespace, into: Path) -> None:
     one = found[cases[0].name]
     notes = (
         f"{len(list(tunes.iterdir()))} tunes of {CORPUS}; {one['training_symbols']:,} training symbols, each tune in "
-        "one key; train, valid and test at the best epoch, where not said otherwise",
+        "one key; train, valid and test are of the best epoch unless stated otherwise",
         f"Guessing by frequency: {one['guessing']:.2f}" + (f"; an n-gram: {one['ngram']:.2f}" if one["ngram"] else "")
         + f" bits per note of the test side ({cases[0].name})",
     )  # fmt: skip
     table = Table(columns, tuple(cells(case, found[case.name]) for case in cases), notes)
-    report("Fitting: too large, too small, held back", table, {"cases": found}, ("torch", "numpy"), given.json)
+    print_report("Fitting: too large, too small, held back", table, {"cases": found}, ("torch", "numpy"), args.json)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What ever larger folders of music cost: memory, files a second, milliseconds a file, from the folder to training.
+"""What larger and larger folders of music cost: memory, files a second, milliseconds a file, from the folder to
+training.
 
-Claim: memory does not grow with the corpus, and no file costs more because there are many. For each size a folder of
-MIDI files is generated (four tracks and some 470 notes each, all different; one in fifty is damaged in one of four
-ways), read, split, encoded in all keys into shards, and trained on for a few steps, in a fresh process. Memory is
-that of this process and all that it starts, looked at ten times a second: each page counts once, however many share
-it. Needs Linux's /proc.
+Claim: memory does not grow with the corpus, and neither does the cost of a file. For each size a folder of MIDI files
+is generated (four tracks and about 470 notes each, all different; one in fifty is damaged in one of four ways), read,
+split, encoded in all keys into shards, and trained on for a few steps, in a fresh process. Memory is that of this
+process and all that it starts, sampled ten times a second; a page shared by several counts once. Needs Linux's /proc.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from _bench import Table, count, fail, parser, report, say
+from _bench import Table, count, fail, parser, print_report, show_progress
 
 DAMAGED = 50
-"""One file in so many."""
+"""One file in this many is damaged."""
 CRASHING = bytes.fromhex("4d546864 00000006 0000 0001 01e0 4d54726b 00000004 6e9fb140")
 """A pitch above 127, on which symusic 0.5.9 crashes."""
 STAGES = ("reading", "fitting", "encoding", "training")
@@ -57,7 +57,7 @@ def piece(seed: int, bars: int = 24) -> bytes:
 
 
 def folder(into: Path, files: int, bars: int = 24) -> Path:
-    """So many files, a hundred to a folder."""
+    """Write this many files, a hundred to a folder."""
     for i in range(files):
         data, kind = piece(i, bars), i // DAMAGED % 4
         if i % DAMAGED == DAMAGED - 1:
@@ -69,21 +69,21 @@ def folder(into: Path, files: int, bars: int = 24) -> Path:
 
 
 def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
-    """Everything that is measured, in this process: seconds of each stage, and what came of it."""
+    """Run all stages in this process; return their seconds and results."""
     from playbach.data.batches import TrainingSet
     from playbach.data.corpora import load_folder
     from playbach.training import loop
 
-    class Few(loop.Hooks):
+    class StopEarly(loop.Callbacks):
         done = 0
 
-        def advance(self, loss: float) -> None:
+        def on_step(self, loss: float) -> None:
             self.done += 1
 
-        def stop(self) -> bool:
+        def should_stop(self) -> bool:
             return self.done >= steps
 
-    loop.MOST_COUNTED = 0  # no n-gram: only small corpora are given one, which would be all that is seen
+    loop.NGRAM_MAX_STEPS = 0  # no n-gram: only small corpora get one, which would distort the comparison
     times = [perf_counter()]
     corpus, encoding = load_folder(music, encoding="notes")
     times.append(perf_counter())
@@ -91,9 +91,9 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     fitted = loop.fit_encoding(corpus, options)
     times.append(perf_counter())
     shards = into / "shards"
-    sequences = TrainingSet(corpus.train, fitted, shards).sequences
+    sequences = TrainingSet(corpus.train, fitted, shards).encoded_count
     times.append(perf_counter())
-    trained = loop.train(corpus, options, Few(), folder=shards)
+    trained = loop.train(corpus, options, StopEarly(), folder=shards)
     times.append(perf_counter())
     return {
         "times": times,
@@ -107,22 +107,22 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
 
 
 class Memory(threading.Thread):
-    """Looks, ten times a second, at how much memory a process and its descendants take together: (when, MB of all,
-    MB of that which are pages of files, which the system can take back)."""
+    """Samples the memory of a process and its descendants ten times a second."""
 
     def __init__(self, process: int) -> None:
         super().__init__(daemon=True)
         self._process, self._ended = process, threading.Event()
-        self.found: list[tuple[float, float, float]] = []
+        self.samples: list[tuple[float, float, float]] = []
+        """Time, MB in all, and MB of that in pages of files, which the system can reclaim."""
 
     def run(self) -> None:
         while not self._ended.wait(0.1):
             pss = [sizes(process) for process in family(self._process)]
-            self.found.append((perf_counter(), *(sum(p.get(k, 0) for p in pss) / 1e3 for k in ("Pss", "Pss_File"))))
+            self.samples.append((perf_counter(), *(sum(p.get(k, 0) for p in pss) / 1e3 for k in ("Pss", "Pss_File"))))
 
     def peaks(self, begin: float, end: float) -> dict[str, float]:
-        """The most between two moments, of all and of what is no file's page."""
-        then = [(whole, mapped) for when, whole, mapped in self.found if begin <= when <= end] or [(0.0, 0.0)]
+        """The peaks between two moments, of all memory and of memory without pages of files."""
+        then = [(whole, mapped) for when, whole, mapped in self.samples if begin <= when <= end] or [(0.0, 0.0)]
         return {"all_mb": max(whole for whole, _ in then), "own_mb": max(whole - mapped for whole, mapped in then)}
 
     def end(self) -> None:
@@ -131,7 +131,7 @@ class Memory(threading.Thread):
 
 
 def family(process: int) -> list[int]:
-    """A process and all that it has started, and they."""
+    """A process and all its descendants."""
     found = [process]
     for parent in found:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -151,15 +151,15 @@ def sizes(process: int) -> dict[str, int]:
     return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
 
 
-def measured(files: int, steps: int, bars: int) -> dict[str, Any]:
-    """One size, in a process of its own."""
+def measure_size(files: int, steps: int, bars: int) -> dict[str, Any]:
+    """Measure one size in a process of its own."""
     import subprocess
 
     with tempfile.TemporaryDirectory() as place:
         into = Path(place)
-        say(f"{files} files: generating")
+        show_progress(f"{files} files: generating")
         music = folder(into / "music", files, bars)
-        say(f"{files} files: at work")
+        show_progress(f"{files} files: measuring")
         command = [sys.executable, __file__, "--work", str(music), "--steps", str(steps)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             memory = Memory(process.pid)
@@ -178,33 +178,33 @@ def measured(files: int, steps: int, bars: int) -> dict[str, Any]:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--files", type=count, nargs="+", default=[100, 1000, 10_000], metavar="N",
-                         help="the sizes (default: 100 1000 10000)")  # fmt: skip
-    options.add_argument("--bars", type=count, default=24, help="of each piece (default: %(default)s)")
-    options.add_argument("--steps", type=count, default=30, help="of training (default: %(default)s)")
-    options.add_argument("--work", type=Path, help="measure a folder in this process; used by the script")
-    given = options.parse_args()
-    if given.work:
-        print(json.dumps(work(given.work, given.work.parent, given.steps)))
+                         help="numbers of files (default: 100 1000 10000)")  # fmt: skip
+    options.add_argument("--bars", type=count, default=24, help="bars in each piece (default: %(default)s)")
+    options.add_argument("--steps", type=count, default=30, help="training steps (default: %(default)s)")
+    options.add_argument("--work", type=Path, help="measure a folder in this process; for the script itself")
+    args = options.parse_args()
+    if args.work:
+        print(json.dumps(work(args.work, args.work.parent, args.steps)))
         return
     if not Path("/proc/self/smaps_rollup").exists():
         fail("this benchmark needs Linux's /proc, to see the memory of several processes")
-    found = [measured(files, given.steps, given.bars) for files in given.files]
+    found = [measure_size(files, args.steps, args.bars) for files in args.files]
     rows = [
         (f"{f['files']:,}", f"{f['left_out']:,}", *(f"{f['seconds'][stage]:,.1f}" for stage in STAGES),
          f"{f['files_a_second']:,.1f}", f"{f['ms_a_file']:.1f}", f"{f['preparing']['all_mb']:,.0f}",
          f"{f['preparing']['own_mb']:,.0f}", f"{f['learning']['own_mb']:,.0f}", f"{f['shards_mb']:,.0f}")
         for f in found
     ]  # fmt: skip
-    columns = ("files", "left out", *(f"{stage} s" for stage in STAGES), "files/s", "ms/file", "MB", "MB of its own",
-               "MB learning", "MB on disk")  # fmt: skip
+    columns = ("files", "left out", *(f"{stage} s" for stage in STAGES), "files/s", "ms/file", "MB", "own MB",
+               "MB training", "MB on disk")  # fmt: skip
     notes = (
-        "files/s and ms/file are from the folder to shards that are ready, training not counted",
-        "MB: the peak of all processes until then; MB of its own: the peak of what is no page of a file",
-        "MB learning: the same while training, which needs more for a larger vocabulary",
-        f"{given.steps} training steps, then the held-out music is measured; seeds are the files' numbers",
+        "files/s and ms/file are from the folder to finished shards, without training",
+        "MB: the peak of all processes until then; own MB: the peak without pages of files",
+        "MB training: own MB while training, which grows with the vocabulary",
+        f"{args.steps} training steps, then evaluation on held-out music; seeds are the files' numbers",
     )
-    report("Folders of music, small and large", Table(columns, tuple(rows), notes), {"sizes": found},
-           ("symusic", "numpy", "torch"), given.json)  # fmt: skip
+    print_report("Folders of music, small and large", Table(columns, tuple(rows), notes), {"sizes": found},
+           ("symusic", "numpy", "torch"), args.json)  # fmt: skip
 
 
 if __name__ == "__main__":

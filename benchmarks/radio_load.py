@@ -1,14 +1,15 @@
-"""What the radio bears: listeners of one station, streams of one's own, guests who behave badly, and a long evening.
+"""How much load the radio carries: listeners of one station, own streams, misbehaving guests, and a long evening.
 
-Who never reads answers no ping, and is gone after 40 seconds: give the guests that long to see it.
+Clients that never read answer no ping, and are disconnected after 40 seconds: give the part `guests` that long to
+see it.
 
-Claim: 1,000 listeners of one station take less than 15 % of one core, and 99 of 100 messages are with them within 100
-ms; streams of one's own as many as real time allows; who never reads, sends garbage or floods is dropped or refused,
-while memory stays flat and the others hear nothing of it; no note comes late. A `playbach serve` in a process of its
-own and clients in this one, over loopback. A message tells when the server sent it, by the stream's clock; the
-quickest delivery of a client's stream sets the two clocks beside each other, so that delays are those beyond it. CPU
-and memory are the server's own, as Linux counts them. The four parts together take `--seconds` four times and some
-more.
+Claim: 1,000 listeners of one station take less than 15 % of one core, and 99 of 100 messages arrive within 100 ms;
+own streams run in real time, as many as the processor allows; clients that never read, send garbage or flood are
+dropped or refused, while memory stays flat and other listeners are not affected; no note comes late. `playbach serve`
+runs in a process of its own and the clients in this one, over loopback. A message has the time at which the server
+sent it, by the stream's clock; the fastest delivery of a client's stream aligns the two clocks, so delays are
+relative to it. CPU and memory are the server's own, from Linux. The four parts together take four times `--seconds`,
+plus some.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _bench import Table, count, fail, parser, percentile, report, say
+from _bench import Table, count, fail, parser, percentile, print_report, show_progress
 
 JOIN, NEVER = b'{"type":"join"}', 10.0**9
 PARTS = ("station", "streams", "guests", "evening")
 
 
 class Server:
-    """`playbach serve` on a free port, and what Linux knows of it."""
+    """`playbach serve` on a free port, with its CPU time and memory."""
 
     def __init__(self, model: str | None, streams: int, listeners: int) -> None:
         limits = ["--streams", str(streams), "--listeners", str(listeners), "--seed", "0"]
@@ -48,7 +49,7 @@ class Server:
         self.port = int(self.address.rstrip("/").rpartition(":")[2])
 
     def cpu(self) -> float:
-        """Seconds of CPU so far."""
+        """CPU seconds so far."""
         parts = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -77,12 +78,15 @@ def serving(model: str | None, streams: int, listeners: int) -> Iterator[Server]
 
 @dataclass
 class Client(asyncio.Protocol):
-    """Says one thing, and notes when messages came, and by how much bars came before they were due."""
+    """A listener: sends one message and records when bars arrive."""
 
     first: bytes = JOIN
+    """The message."""
     reads: bool = True
     arrivals: list[tuple[float, float]] = field(default_factory=list)
+    """When each bar arrived, and when the server sent it."""
     spare: float = NEVER
+    """The shortest time by which a bar was sent before it was due, in seconds."""
     closed: bool = False
     _data: bytearray = field(default_factory=bytearray)
     _open: bool = False
@@ -140,8 +144,8 @@ def frame(kind: int, text: bytes) -> bytes:
     return bytes([0x80 | kind]) + size + bytes(4) + text
 
 
-def delays(clients: list[Client], shared: bool) -> list[float]:
-    """Seconds by which each bar came later than the quickest one; a station's clients share a clock."""
+def delivery_delays(clients: list[Client], shared: bool) -> list[float]:
+    """Seconds by which each bar arrived later than the fastest one; a station's clients share a clock."""
     offsets = [[came - now for came, now in c.arrivals] for c in clients if c.arrivals]
     everything = [o for own in offsets for o in own]
     best = min(everything, default=0.0)
@@ -149,9 +153,9 @@ def delays(clients: list[Client], shared: bool) -> list[float]:
 
 
 @contextlib.asynccontextmanager
-async def clients(server: Server, words: list[bytes], reads: bool = True) -> AsyncIterator[list[Client]]:
-    """So many connections, opened fifty at a time, and closed afterwards."""
-    loop, made = asyncio.get_running_loop(), [Client(word, reads) for word in words]
+async def clients(server: Server, messages: list[bytes], reads: bool = True) -> AsyncIterator[list[Client]]:
+    """Open a connection for each message, fifty at a time; close them afterwards."""
+    loop, made = asyncio.get_running_loop(), [Client(message, reads) for message in messages]
     try:
         for begin in range(0, len(made), 50):
             some = made[begin : begin + 50]
@@ -168,15 +172,15 @@ def start(seed: int) -> bytes:
     return b'{"type":"start","seed":%d}' % seed
 
 
-async def watched(server: Server, made: list[Client], seconds: float, shared: bool) -> dict[str, Any]:
-    """What so many clients cost in so many seconds, counted from when all have come."""
+async def measure_clients(server: Server, made: list[Client], seconds: float, shared: bool) -> dict[str, Any]:
+    """Measure for some seconds what the clients cost, once all are connected."""
     for client in made:
         client.arrivals.clear()
     late, cpu, began = server.metrics()["playbach_late_bars_total"], server.cpu(), time.perf_counter()
     await asyncio.sleep(seconds)
     passed = time.perf_counter() - began
     share = (server.cpu() - cpu) / passed
-    found = delays(made, shared)
+    found = delivery_delays(made, shared)
     figures = await asyncio.to_thread(server.metrics)
     return {
         "clients": len(made),
@@ -193,59 +197,59 @@ async def watched(server: Server, made: list[Client], seconds: float, shared: bo
     }
 
 
-async def station(server: Server, seconds: float, listeners: int) -> dict[str, Any]:
+async def measure_station(server: Server, seconds: float, listeners: int) -> dict[str, Any]:
     async with clients(server, [JOIN] * listeners) as made:
         await asyncio.sleep(4)
-        return await watched(server, made, seconds, shared=True)
+        return await measure_clients(server, made, seconds, shared=True)
 
 
-async def streams(server: Server, seconds: float, most: int) -> list[dict[str, Any]]:
-    """Twice as many each time, until bars come late or the server takes all that it gets."""
+async def measure_streams(server: Server, seconds: float, most: int) -> list[dict[str, Any]]:
+    """Half as many again each time, until bars are late."""
     rows = []
     number = 10
     while number <= most:
-        say(f"{number} streams")
+        show_progress(f"{number} streams")
         async with clients(server, [start(n) for n in range(number)]) as made:
             await asyncio.sleep(min(6.0, seconds))
-            rows.append(await watched(server, made, seconds, shared=False))
+            rows.append(await measure_clients(server, made, seconds, shared=False))
         if rows[-1]["late_bars"]:
             break
         number = number * 3 // 2
     return rows
 
 
-async def guests(server: Server, seconds: float, honest: int) -> dict[str, Any]:
-    """Honest listeners, while others never read, send garbage, and connect in floods."""
-    async with clients(server, [JOIN] * honest + [start(n) for n in range(5)]) as made:
+async def measure_guests(server: Server, seconds: float, normal: int) -> dict[str, Any]:
+    """Measure normal listeners while other clients never read, send garbage, and connect in floods."""
+    async with clients(server, [JOIN] * normal + [start(n) for n in range(5)]) as made:
         await asyncio.sleep(4)
         before = server.metrics()
         flooding = asyncio.create_task(_flood(server))
         async with clients(server, [JOIN, start(1)] * 10, reads=False):
             megabytes = server.megabytes()
-            row = await watched(server, made[:honest], seconds, shared=True)
+            row = await measure_clients(server, made[:normal], seconds, shared=True)
         flooding.cancel()
         after = await asyncio.to_thread(server.metrics)
         row["megabytes_before"] = round(megabytes, 1)
         row["refused"] = int(after["playbach_refused_total"] - before["playbach_refused_total"])
         row["dropped"] = int(after["playbach_dropped_total"] - before["playbach_dropped_total"])
         row["guests_left"] = int(after["playbach_listeners"]) - len(made)
-        row["own_streams_lost"] = sum(c.closed for c in made[honest:])
+        row["own_streams_lost"] = sum(c.closed for c in made[normal:])
         return row
 
 
 async def _flood(server: Server) -> None:
-    """Connections that say what they may not, forty at a time."""
+    """Open connections that send invalid messages, forty at a time."""
     wrong = [b"nonsense", b'{"type":"start","seed":-1}', b'{"type":"start","model":"../x"}', b"[" * 100]
     while True:
         async with clients(server, wrong * 10):
             await asyncio.sleep(0.5)
 
 
-async def evening(server: Server, seconds: float, listeners: int) -> dict[str, Any]:
-    """A full house for a long time."""
+async def measure_evening(server: Server, seconds: float, listeners: int) -> dict[str, Any]:
+    """Measure many listeners for a long time."""
     async with clients(server, [JOIN] * listeners + [start(n) for n in range(10)]) as made:
         await asyncio.sleep(4)
-        row = await watched(server, made, seconds, shared=False)
+        row = await measure_clients(server, made, seconds, shared=False)
         row["own_least_spare_s"] = round(min(c.spare for c in made[listeners:]), 2)
         return row
 
@@ -253,39 +257,53 @@ async def evening(server: Server, seconds: float, listeners: int) -> dict[str, A
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--model", help="a .playbach file (default: bach-chorales)")
-    options.add_argument("--seconds", type=count, default=30, help="of each part (default %(default)s)")
-    options.add_argument("--listeners", type=count, default=1000, help="of the station (default %(default)s)")
-    options.add_argument("--most-streams", type=count, default=200, help="where to stop (default %(default)s)")
-    options.add_argument("--part", choices=PARTS, action="append", help="only this; may be repeated")
-    given = options.parse_args()
+    options.add_argument("--seconds", type=count, default=30, help="length of each part (default: %(default)s)")
+    options.add_argument(
+        "--listeners", type=count, default=1000, help="listeners of the station (default: %(default)s)"
+    )
+    options.add_argument(
+        "--most-streams", type=count, default=200, help="limit for own streams (default: %(default)s)"
+    )
+    options.add_argument("--part", choices=PARTS, action="append", help="run only this part; may be repeated")
+    args = options.parse_args()
     if not Path("/proc/self/stat").exists():
-        fail("this needs Linux, whose /proc it reads")
+        fail("this benchmark needs Linux's /proc")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
     found: dict[str, Any] = {}
-    for part in given.part or PARTS:
-        say(part)
-        with serving(given.model, given.most_streams + 20, given.listeners + 500) as server:
-            numbers = {"streams": given.most_streams, "guests": 50, "evening": 100, "station": given.listeners}
-            work = {"station": station, "streams": streams, "guests": guests, "evening": evening}[part]
-            found[part] = asyncio.run(work(server, given.seconds, numbers[part]))
+    for part in args.part or PARTS:
+        show_progress(part)
+        with serving(args.model, args.most_streams + 20, args.listeners + 500) as server:
+            numbers = {
+                "streams": args.most_streams,
+                "guests": 50,
+                "evening": 100,
+                "station": args.listeners,
+            }
+            measure = {
+                "station": measure_station,
+                "streams": measure_streams,
+                "guests": measure_guests,
+                "evening": measure_evening,
+            }[part]
+            found[part] = asyncio.run(measure(server, args.seconds, numbers[part]))
     rows = [(part, row) for part, all_ in found.items() for row in (all_ if isinstance(all_, list) else [all_])]
     cells = tuple(
         (part, str(r["clients"]), str(r["seconds"]), f"{r['cpu_percent_of_a_core']} %", str(r["delivery_p50_ms"]),
          str(r["delivery_p99_ms"]), str(r["late_bars"]), str(r["lost"]), str(r["megabytes"]))
         for part, r in rows
     )  # fmt: skip
-    columns = ("part", "clients", "seconds", "of a core", "p50 ms", "p99 ms", "late bars", "lost", "MB")
+    columns = ("part", "clients", "seconds", "one core", "p50 ms", "p99 ms", "late bars", "lost", "MB")
     notes: list[str] = []
     if "guests" in found:
         g = found["guests"]
         notes = [
             f"guests: {g['refused']} refused, {g['dropped']} dropped, {g['guests_left']} still connected at the end; "
-            f"{g['own_streams_lost']} honest streams lost; "
+            f"{g['own_streams_lost']} normal streams lost; "
             f"memory {g['megabytes_before']} MB before, {g['megabytes']} MB after"
         ]
     packages = ["onnxruntime", "starlette", "uvicorn", "websockets"]
-    report("What the radio bears", Table(columns, cells, tuple(notes)), found, packages, given.json)
+    print_report("How much load the radio carries", Table(columns, cells, tuple(notes)), found, packages, args.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""How fast networks learn on this machine: float32 beside bfloat16 autocast, in samples and in tokens a second.
+"""How fast networks train on this machine: float32 compared with bfloat16 autocast, in samples and in tokens a
+second.
 
-Claim: bfloat16 trains faster where the processor computes in it natively, and just as well. What is timed is a whole
-step of `playbach.training.loop`: forward, loss, backward, clipping, AdamW. All variants take their turns.
+Claim: bfloat16 trains faster on a processor that computes it natively, and just as well. A whole step of
+`playbach.training.loop` is timed: forward, loss, backward, clipping, AdamW. All variants run in turn.
 
-- The article's network (embedding 50, 2 x 300 LSTM) on its windows of 40 steps, 64 a batch. A sample is one window.
-  With the loss on the last step only, as the article trains it, and at every step, as playbach does: the time is
-  about the same, but every window then teaches 40 times as many predictions.
-- playbach's default network and its windows of 256 steps in the chorale encoding. A token is one step.
+- The article's network (embedding 50, 2 x 300 LSTM) on its windows of 40 steps, 64 in a batch. A sample is one
+  window. Once with the loss on the last step only, as in the article, and once at every step, as in playbach: this
+  takes about the same time, but then every window has 40 times as many targets.
+- playbach's default network with its windows of 256 steps in the chorale encoding. A token is one step.
 
 `--convergence` trains a small network on generated music in both types, from the same weights, on the same batches
 and with the same dropout, and prints both losses as they fall.
 
-The music is random and made here (seed 0). Needs the extra `train`.
+The music is random and generated here (seed 0). Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from _bench import Table, alternating, count, parser, report, spread, summary
-from _music import chorale_data
+from _bench import Table, count, parser, print_report, run_alternating, spread_cells, summarise
+from _music import generated_chorales
 
 BATCH, WINDOW, SYMBOLS = 64, 40, 128
-"""The article's batch and window, and as many symbols as give its network 1.19 M parameters."""
+"""The article's batch and window, and the number of symbols that gives its network 1.19 M parameters."""
 DTYPES = ("float32", "bfloat16")
 WARMUP = 2
 
@@ -53,20 +54,20 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
 
 
 def default_variant(pieces: int = 32) -> tuple[Any, Any]:
-    """What `playbach train` builds for chorales, and one of its batches."""
+    """The network of `playbach train` for chorales, and one of its batches."""
     from playbach.models import Shape, build
     from playbach.training.loop import BATCH_LIMITS
     from playbach.training.options import TrainOptions
 
     options = TrainOptions()
-    encoding, data = chorale_data(pieces)
+    encoding, data = generated_chorales(pieces)
     shape = Shape.of(encoding)
     batch = next(data.epoch(0, options.seed, options.window, BATCH_LIMITS[1]))
     return build(options.model, shape, options.network), batch
 
 
 class Trainer:
-    """A network in training in one type, step by step."""
+    """Trains a network in one type, step by step."""
 
     def __init__(self, model: Any, dtype: str, device: str, rate: float = 1e-3) -> None:
         import torch
@@ -110,24 +111,24 @@ def speed(symbols: int, steps: int, runs: int, device: str) -> tuple[list[tuple[
         for dtype in DTYPES:
             trainer = Trainer(copy.deepcopy(model), dtype, device)
             measures[name, dtype] = lambda t=trainer, b=batch, n=items: n * steps / t.seconds(b, steps)
-    found = {key: summary(rates) for key, rates in alternating(measures, runs).items()}
+    found = {key: summarise(rates) for key, rates in run_alternating(measures, runs).items()}
     rows, data = [], {}
     for (name, dtype), rate in found.items():
         model, _, unit, _ = variants[name]
         times = rate.median / found[name, DTYPES[0]].median
-        rows.append((name, f"{model.parameter_count():,}", dtype, unit, *spread(rate, 0), f"{times:.2f}"))
+        rows.append((name, f"{model.parameter_count():,}", dtype, unit, *spread_cells(rate, 0), f"{times:.2f}"))
         data[f"{name}, {dtype}"] = {"unit": unit, "parameters": model.parameter_count(), "rate": rate}
     return rows, data
 
 
 def convergence(steps: int, device: str) -> dict[str, list[float]]:
-    """Each type's losses in nats a step of music, from the same start."""
+    """Each type's losses in nats per step of music, from the same weights."""
     import torch
 
     from playbach.models import Shape, build
     from playbach.training.options import TrainOptions
 
-    encoding, data = chorale_data(24)
+    encoding, data = generated_chorales(24)
     shape = Shape.of(encoding)
     options = replace(TrainOptions(), window=64, batch=8)
     batches: list[Any] = []
@@ -143,7 +144,7 @@ def convergence(steps: int, device: str) -> dict[str, list[float]]:
 
 
 def points(losses: list[float], number: int = 10, over: int = 10) -> list[tuple[int, float]]:
-    """Steps spread evenly over the curve, each with the mean loss of the last few steps up to it."""
+    """Steps evenly spread over the curve, each with the mean loss of the last few steps."""
     steps = sorted({max(1, round(i * len(losses) / number)) for i in range(number + 1)})
     return [(step, statistics.mean(losses[max(0, step - over) : step])) for step in steps]
 
@@ -151,37 +152,39 @@ def points(losses: list[float], number: int = 10, over: int = 10) -> list[tuple[
 def main() -> None:
     options = parser(__doc__)
     options.add_argument(
-        "--symbols", type=count, default=SYMBOLS, help="of the article's network (default: %(default)s)"
+        "--symbols", type=count, default=SYMBOLS, help="symbols of the article's network (default: %(default)s)"
     )
-    options.add_argument("--steps", type=count, default=20, help="timed in each run (default: %(default)s)")
-    options.add_argument("--runs", type=count, default=7, help="of each variant (default: %(default)s)")
+    options.add_argument(
+        "--steps", type=count, default=20, help="training steps timed in each run (default: %(default)s)"
+    )
+    options.add_argument("--runs", type=count, default=7, help="runs of each variant (default: %(default)s)")
     options.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: %(default)s)")
     options.add_argument("--convergence", action="store_true", help="compare the losses instead of the speed")
     options.add_argument(
-        "--training-steps", type=count, default=300, help="with --convergence (default: %(default)s)"
+        "--training-steps", type=count, default=300, help="training steps with --convergence (default: %(default)s)"
     )
-    given = options.parse_args()
+    args = options.parse_args()
 
     import torch
 
     from playbach.training.optim import _native_bfloat16, pick_device
 
     native = (
-        "native" if _native_bfloat16(pick_device(given.device)) else "emulated, and not chosen by `playbach train`"
+        "native" if _native_bfloat16(pick_device(args.device)) else "emulated, so `playbach train` does not use it"
     )
-    notes = f"{given.device}, {torch.get_num_threads()} threads; bfloat16 is {native} here; seed 0"
-    if given.convergence:
-        losses = convergence(given.training_steps, given.device)
+    notes = f"{args.device}, {torch.get_num_threads()} threads; bfloat16 is {native} here; seed 0"
+    if args.convergence:
+        losses = convergence(args.training_steps, args.device)
         curves = {dtype: points(curve) for dtype, curve in losses.items()}
         lines = zip(*curves.values())
         rows = [(str(a[0]), f"{a[1]:.4f}", f"{b[1]:.4f}", f"{b[1] - a[1]:+.4f}") for a, b in lines]
-        table = Table(("step", *DTYPES, "difference"), tuple(rows), ("Nats a step, means of 10 steps", notes))
-        report("Learning in two types", table, {"curves": curves}, ("torch", "numpy"), given.json)
+        table = Table(("step", *DTYPES, "difference"), tuple(rows), ("Nats per step, means of 10 steps", notes))
+        print_report("Learning in two types", table, {"curves": curves}, ("torch", "numpy"), args.json)
         return
-    rows, data = speed(given.symbols, given.steps, given.runs, given.device)
+    rows, data = speed(args.symbols, args.steps, args.runs, args.device)
     columns = ("network", "parameters", "type", "unit", "median", "lowest–highest", "times float32")
-    table = Table(columns, tuple(rows), (f"{given.steps} training steps a run; {notes}",))
-    report("Speed of training", table, {"rates": data}, ("torch", "numpy"), given.json)
+    table = Table(columns, tuple(rows), (f"{args.steps} training steps a run; {notes}",))
+    print_report("Speed of training", table, {"rates": data}, ("torch", "numpy"), args.json)
 
 
 if __name__ == "__main__":

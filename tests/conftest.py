@@ -1,12 +1,17 @@
-"""What several tests share: music in folders, and two small bundles trained on it once a session."""
+"""What several tests share: hypothesis's profile, sample music, and small bundles trained on it once a session."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from helpers import sample_music
+
+# How long an example takes says nothing about the code: the suite runs on busy machines.
+settings.register_profile("playbach", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("playbach")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +27,8 @@ def chorales_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(folder: Path, into: Path, **options: object) -> Path:
-    """A bundle of a small network, trained for a few epochs."""
+    """A bundle of a small network, trained for a few epochs. Without torch the tests that need one are skipped."""
+    pytest.importorskip("torch")
     import playbach
 
     network = {"width": 48, "layers": 1, "heads": 2, "dropout": 0.1}

@@ -4,7 +4,7 @@
 
     playbach.load().compose(bars=16, seed=7).write("piece.mid")
 
-Everything heavy is imported when it is first called.
+Each function imports what it needs when it is called.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ __all__ = ["PlaybachError", "__version__", "evaluate", "load", "read", "train", 
 
 
 def load(name_or_path: str | Path | None = None, *, runtime: str | None = None) -> Composer:
-    """The composer of a bundle or an exported network: a path, the name of a model that the package ships, or by
-    default its chorale model. `runtime` is `onnx` or `litert`, by default what suits the file.
+    """Load a model and return its composer.
+
+    Args:
+        name_or_path: a bundle, an exported file or the name of a shipped model; by default the chorale model.
+        runtime: `onnx` or `litert`; by default the one that fits the file.
 
     Raises:
-        BundleError: there is none, it is damaged, or the runtime cannot play it.
-        UsageError: there is no such runtime.
+        BundleError: the model does not exist or is damaged, or the runtime does not support it.
+        UsageError: the runtime is unknown.
         MissingExtra: the runtime is not installed.
     """
     from playbach.inference.composing import load
@@ -51,22 +54,23 @@ def train(
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write NAME.playbach,
-    NAME.png, NAME.log and NAME.jsonl.
+    """Train a network and write NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
 
     Args:
+        folder: a folder of MIDI and MusicXML files, or the name of a built-in corpus; by default `bach-chorales`.
+        name: the name of the files; by default corpus, model and encoding.
         into: the folder for the files, which must exist.
-        resume: go on with a training that was cut short: the path of its NAME.run, or True for the only one there is.
-        base: a model, named as for `load`, to go on training; what its network and encoding are stays.
-        tensorboard: write NAME.tensorboard/, too (extra `tensorboard`).
-        report: told each line of talk.
-        options: the fields of `playbach.training.options.TrainOptions`: encoding, model, epochs, seed, device …
+        resume: continue an interrupted run: the path of its NAME.run, or True for the only run in `into`.
+        base: continue training this model, named as for `load`; its network and encoding are kept.
+        tensorboard: also write NAME.tensorboard/ (extra `tensorboard`).
+        report: called with each progress line.
+        options: fields of `playbach.training.options.TrainOptions`, such as encoding, model, epochs, seed, device.
 
     Raises:
         CorpusError: there is too little music.
-        UsageError: an option that makes no sense, or one that a run to be resumed was not begun with.
+        UsageError: an option is invalid, or differs from those of the run to resume.
         MissingExtra: the extra `train` is not installed.
-        PlaybachError: the files cannot be written, or training diverged.
+        PlaybachError: the files cannot be written, or the training diverged.
     """
     from playbach.system.errors import MissingExtra, UsageError
 
@@ -81,17 +85,17 @@ def train(
     if unknown:
         raise UsageError(
             f"training has no option {unknown[0]!r}; it has: name, into, resume, base, tensorboard, report, "
-            f"{', '.join(known)} (options of the network go into the dict `network`)"
+            f"{', '.join(known)} (the network's own options belong in the dict `network`)"
         )
     if resume:
         if base is not None:
-            raise UsageError("base and resume contradict each other: a run goes on with what it began with")
+            raise UsageError("base cannot be combined with resume: a resumed run keeps its own network")
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
-    begun = network.read_base(base) if base is not None else None
-    chosen = finetuning.options_of(begun, options) if begun else options
+    base_model = network.read_base_model(base) if base is not None else None
+    chosen = finetuning.finetune_options(base_model, options) if base_model else options
     files: dict[str, Any] = {"name": name, "into": into, "tensorboard": tensorboard}
-    return runs.run(folder, TrainOptions(**chosen), base=begun, report=report, **files)
+    return runs.run(folder, TrainOptions(**chosen), base=base_model, report=report, **files)
 
 
 def evaluate(
@@ -101,16 +105,19 @@ def evaluate(
     report: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> Evaluation:
-    """Measure a model, named as for `load`, on the music in a folder, or on its own corpus if that is a built-in one.
+    """Measure a model on held-out music.
 
     Args:
-        report: told each line of talk.
-        options: the fields of `playbach.evaluation.reports.EvaluationOptions`: side, samples, bars, no_rules …
+        model: named as for `load`.
+        folder: a folder of music; by default the built-in corpus that the model was trained on.
+        report: called with each progress line.
+        options: fields of `playbach.evaluation.reports.EvaluationOptions`: side, samples, bars, no_rules,
+            continuations.
 
     Raises:
-        BundleError: there is no such model, or it is damaged.
+        BundleError: the model does not exist or is damaged.
         CorpusError: there is no music to measure it on.
-        UsageError: an option that makes no sense.
+        UsageError: an option is invalid.
     """
     from playbach.evaluation import reports
     from playbach.system.errors import UsageError
@@ -118,20 +125,22 @@ def evaluate(
     known = reports.EvaluationOptions.__dataclass_fields__
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise UsageError(f"evaluating has no option {unknown[0]!r}; it has: report, {', '.join(known)}")
+        raise UsageError(f"evaluation has no option {unknown[0]!r}; it has: report, {', '.join(known)}")
     return reports.evaluate(load(model), folder, reports.EvaluationOptions(**options), report)
 
 
 def read(path: str | Path) -> ScoreTick:
-    """The score in a MIDI or MusicXML file, parsed safely: a damaged file raises ScoreError and nothing worse."""
+    """Read a MIDI or MusicXML file. A damaged file raises ScoreError, and cannot crash the process."""
     from playbach.music import reading
 
     return reading.read(path)
 
 
 def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
-    """Write a score in the format of the path's suffix (.mid, .wav, .flac, .mp3, .ogg, .png) and give the path it
-    really has: nothing is ever overwritten."""
+    """Write a score in the format of the path's suffix: .mid, .wav, .flac, .mp3, .ogg or .png.
+
+    Returns the path of the file, which has another name if `path` exists: nothing is overwritten.
+    """
     from playbach import rendering
 
     return rendering.write(score, path, soundfont=soundfont)

@@ -1,4 +1,4 @@
-"""`python -m playbach` is the command `playbach`."""
+"""Run the command line with `python -m playbach`."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""What `benchmarks/arm64.py` computes and says, without an emulator: the steps that it keeps can be drawn again, a
-difference is found where it was made and explained, faults are one line, and the guide names what is installed.
+"""`benchmarks/arm64.py` without an emulator: its recorded steps can be drawn again, it finds and explains
+differences, errors are one line, and the guide installs the same packages.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ GUIDE = (ROOT / "docs" / "raspberry-pi.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def trace() -> _steps.Trace:
-    return _steps.composed(playbach.load(TINY), 3, 2)[1]
+    return _steps.compose_traced(playbach.load(TINY), 3, 2)[1]
 
 
-def copied(trace: _steps.Trace) -> _steps.Trace:
+def copy_trace(trace: _steps.Trace) -> _steps.Trace:
     return {name: values.copy() for name, values in trace.items()}
 
 
-class Given:
-    """A generator that gives one number."""
+class OneNumber:
+    """A generator that returns one number."""
 
     def __init__(self, number: float) -> None:
         self.random = lambda: number
@@ -45,59 +45,59 @@ class Given:
 # ---------------------------------------------------------------------------------------------------------- the steps
 
 
-def test_keeping_the_steps_changes_no_piece_and_leaves_nothing_behind() -> None:
+def test_recording_changes_neither_the_piece_nor_the_composer() -> None:
     composer = playbach.load(TINY)
-    told, _ = _steps.composed(composer, 3, 2)
+    traced, _ = _steps.compose_traced(composer, 3, 2)
     plain = composer.compose(seed=3, bars=2)
-    assert (told.score, told.comment) == (plain.score, plain.comment)
+    assert (traced.score, traced.comment) == (plain.score, plain.comment)
     assert type(composer.runtime).__name__ == "OnnxRuntime"
 
 
-def test_each_symbol_follows_from_what_is_kept(trace: _steps.Trace) -> None:
+def test_each_symbol_follows_from_the_trace(trace: _steps.Trace) -> None:
     steps, fields = trace["symbol"].shape
     assert steps > 8
     for i in range(steps):
         for f in range(fields):
-            again = draw(trace[f"drawn_{f}"][i], Given(trace["uniform"][i, f]))  # type: ignore[arg-type]
+            again = draw(trace[f"drawn_{f}"][i], OneNumber(trace["uniform"][i, f]))  # type: ignore[arg-type]
             assert again == trace["symbol"][i, f]
     assert (np.diff(trace["tick"]) < 0).sum() <= steps / 8  # only where an ending is tried again
     assert all(trace[f"logits_{f}"].shape == (steps, len(trace[f"names_{f}"])) for f in range(fields))
 
 
-def test_as_a_script_it_writes_what_it_gives_as_a_function(trace: _steps.Trace, tmp_path: Path) -> None:
+def test_the_script_writes_the_same_trace_as_the_function(trace: _steps.Trace, tmp_path: Path) -> None:
     command = [sys.executable, _steps.__file__, str(tmp_path), str(TINY), "2", "3", "4"]
     subprocess.run(command, check=True, timeout=120)
-    kept = _steps.load(tmp_path / "3.npz")
-    assert kept.keys() == trace.keys()
+    stored = _steps.load(tmp_path / "3.npz")
+    assert stored.keys() == trace.keys()
     for name, values in trace.items():
-        np.testing.assert_array_equal(kept[name], values)
-    judged = arm64.judged(4, tmp_path, tmp_path)
-    assert (judged["same"], judged["first"], judged["logits_apart"]) == (True, None, 0.0)
-    assert "the same bytes" in arm64.line_of(judged)
+        np.testing.assert_array_equal(stored[name], values)
+    piece = arm64.compare_piece(4, tmp_path, tmp_path)
+    assert (piece["same"], piece["first"], piece["logits_apart"]) == (True, None, 0.0)
+    assert "the same bytes" in arm64.describe_piece(piece)
 
 
 # ---------------------------------------------------------------------------------------------------- the differences
 
 
-def test_rounding_alone_is_measured_and_is_no_difference(trace: _steps.Trace) -> None:
-    other = copied(trace)
+def test_rounding_alone_is_not_a_difference(trace: _steps.Trace) -> None:
+    other = copy_trace(trace)
     other["logits_0"][5, 1] += np.float32(2e-6)
-    largest, first = _steps.compared(trace, other)
+    largest, first = _steps.compare_traces(trace, other)
     assert 1e-6 < largest < 4e-6
     assert first is None
 
 
-def changed(trace: _steps.Trace, i: int) -> _steps.Trace:
-    """The same up to step i, where another symbol is drawn, and noise behind it."""
-    other = copied(trace)
+def change_step(trace: _steps.Trace, i: int) -> _steps.Trace:
+    """The same up to step i, where another symbol is drawn, and noise after it."""
+    other = copy_trace(trace)
     other["symbol"][i, 0] = (trace["symbol"][i, 0] + 1) % len(trace["names_0"])
     other["logits_0"][i + 1 :] += 100
     other["symbol"][i + 1 :] = 0
     return other
 
 
-def test_the_first_difference_is_found_and_what_follows_it_does_not_count(trace: _steps.Trace) -> None:
-    largest, first = _steps.compared(trace, changed(trace, 6))
+def test_only_the_first_difference_counts(trace: _steps.Trace) -> None:
+    largest, first = _steps.compare_traces(trace, change_step(trace, 6))
     assert largest == 0
     assert first is not None
     assert (first.step, first.bar, first.tick) == (6, trace["bar"][6], trace["tick"][6])
@@ -105,35 +105,39 @@ def test_the_first_difference_is_found_and_what_follows_it_does_not_count(trace:
     lower = min(trace["symbol"][6, 0], (trace["symbol"][6, 0] + 1) % len(trace["names_0"]))
     border = trace["drawn_0"][6][: lower + 1].sum()
     assert first.distance == pytest.approx(abs(trace["uniform"][6, 0] - border), abs=1e-12)
-    assert "rounding decided" in first.told() and "\n" not in first.told()
+    assert "rounding decided" in first.describe() and "\n" not in first.describe()
 
 
-def test_another_network_is_not_called_rounding(trace: _steps.Trace) -> None:
-    other = changed(trace, 6)
+def test_a_different_network_is_not_explained_by_rounding(trace: _steps.Trace) -> None:
+    other = change_step(trace, 6)
     other["logits_0"][6] += np.float32(0.5)
-    _, first = _steps.compared(trace, other)
+    _, first = _steps.compare_traces(trace, other)
     assert first is not None
     assert first.logits == pytest.approx(0.5, rel=1e-3)
-    assert "something else" in first.why
+    assert "something different" in first.why
 
 
-def test_the_edge_of_top_p_is_told_apart(trace: _steps.Trace) -> None:
-    other = changed(trace, 6)
+def test_a_difference_at_the_limit_of_top_p_is_recognised(trace: _steps.Trace) -> None:
+    other = change_step(trace, 6)
     other["drawn_0"][6] = np.roll(other["drawn_0"][6], 1)
-    _, first = _steps.compared(trace, other)
+    _, first = _steps.compare_traces(trace, other)
     assert first is not None
-    assert "edge of top-p" in first.why
+    assert "limit of top-p" in first.why
 
 
 @pytest.mark.parametrize(
-    ("same", "different", "said"),
-    [(True, True, "was not kept"), (False, True, "another piece: step 6"), (False, False, "but another file")],
+    ("same", "different", "words"),
+    [
+        (True, True, "rejected ending"),
+        (False, True, "a different piece: step 6"),
+        (False, False, "but a different file"),
+    ],
 )
-def test_a_piece_is_told_in_one_line(trace: _steps.Trace, same: bool, different: bool, said: str) -> None:
-    first = _steps.compared(trace, changed(trace, 6))[1] if different else None
+def test_a_piece_is_described_in_one_line(trace: _steps.Trace, same: bool, different: bool, words: str) -> None:
+    first = _steps.compare_traces(trace, change_step(trace, 6))[1] if different else None
     piece = {"seed": 3, "steps": 40, "bytes": 900, "same": same, "logits_apart": 0.0, "first": first}
-    assert said in arm64.line_of(piece)
-    assert "\n" not in arm64.line_of(piece)
+    assert words in arm64.describe_piece(piece)
+    assert "\n" not in arm64.describe_piece(piece)
 
 
 # ---------------------------------------------------------------------------------------------------- what is missing
@@ -156,22 +160,22 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def refused(folder: Path) -> str:
     with pytest.raises(SystemExit) as error:
-        _user_space.demand(folder)
+        _user_space.check_requirements(folder)
     assert isinstance(error.value.code, str) and "\n" not in error.value.code
     return error.value.code
 
 
-def test_a_machine_that_has_everything_may_begin(ready: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _user_space.demand(tmp_path)
-    _user_space.demand(tmp_path / "new")
+def test_a_machine_that_has_everything_passes(ready: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _user_space.check_requirements(tmp_path)
+    _user_space.check_requirements(tmp_path / "new")
     (tmp_path / "wheels").mkdir()
-    _user_space.demand(tmp_path)
+    _user_space.check_requirements(tmp_path)
 
 
 def test_what_is_missing_is_one_line(ready: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
-    assert "something else" in refused(tmp_path)
-    assert "something else" in refused(tmp_path / "letter.txt")
+    assert "other files" in refused(tmp_path)
+    assert "other files" in refused(tmp_path / "letter.txt")
     ready.setattr("shutil.which", lambda tool: None if tool == "debootstrap" else tool)
     assert "apt install debootstrap" in refused(tmp_path)
     ready.setattr("os.geteuid", lambda: 1000)
@@ -182,18 +186,18 @@ def test_what_is_missing_is_one_line(ready: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_a_command_that_fails_is_one_line() -> None:
     with pytest.raises(SystemExit) as error:
-        _user_space.quietly([sys.executable, "-c", "raise ValueError('too warm')"], "cooling")
+        _user_space.run_quietly([sys.executable, "-c", "raise ValueError('too warm')"], "cooling")
     assert str(error.value.code).endswith("cooling: ended with 1: ValueError: too warm")
-    with pytest.raises(SystemExit, match=r"cooling: ended by signal 9: it said nothing"):
-        _user_space.quietly(["sh", "-c", "kill -9 $$"], "cooling")
+    with pytest.raises(SystemExit, match=r"cooling: ended by signal 9: it printed nothing"):
+        _user_space.run_quietly(["sh", "-c", "kill -9 $$"], "cooling")
 
 
 @pytest.mark.parametrize("pi", _user_space.PROCESSORS)
-def test_the_user_space_is_shown_a_pis_processor(pi: int, tmp_path: Path) -> None:
+def test_the_user_space_shows_a_pis_processor(pi: int, tmp_path: Path) -> None:
     (tmp_path / "opt").mkdir()
-    _user_space.describe(tmp_path, pi)
+    _user_space.write_processor_files(tmp_path, pi)
     name, part, _ = _user_space.PROCESSORS[pi]
-    command = _user_space.inside(tmp_path, "python3")
+    command = _user_space.in_user_space(tmp_path, "python3")
     assert command[-2:] == [f"QEMU_CPU={name}", "python3"]
     cores = (tmp_path / _user_space.CPUINFO).read_text("ascii").split("\n\n")[:-1]
     assert [core.split("\n")[0] for core in cores] == [f"processor\t: {i}" for i in range(4)]
@@ -206,29 +210,29 @@ def test_the_user_space_is_shown_a_pis_processor(pi: int, tmp_path: Path) -> Non
         assert midr >> 24 == int(fields["CPU implementer"], 16) == 0x41
         assert (midr >> 4) & 0xFFF == int(fields["CPU part"], 16) == part
         assert midr & 0xF == int(fields["CPU revision"])
-    _user_space.describe(tmp_path, pi)  # once more does no harm
+    _user_space.write_processor_files(tmp_path, pi)  # a second call does no harm
 
 
-def test_the_kernel_is_asked_for_the_right_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_kernels_emulators_are_recognised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_user_space, "BINFMT", tmp_path)
     (tmp_path / "register").touch()
-    assert not _user_space.knows_arm64()
+    assert not _user_space.kernel_runs_arm64()
     entry = "enabled\ninterpreter /usr/bin/emulator\nflags: {}\noffset 0\nmagic {}\nmask ffff\n"
     (tmp_path / "arm").write_text(entry.format("F", "7f454c4601010100000000000000000002002800"), "ascii")
     (tmp_path / "not-everywhere").write_text(entry.format("P", "7f454c460201010000000000000000000200b700"), "ascii")
-    assert not _user_space.knows_arm64()
+    assert not _user_space.kernel_runs_arm64()
     (tmp_path / "arm64").write_text(entry.format("PF", "7f454c460201010000000000000000000200b700"), "ascii")
-    assert _user_space.knows_arm64()
+    assert _user_space.kernel_runs_arm64()
     (tmp_path / "arm64").write_text(
         entry.format("PF", "7f454c460201010000000000000000000200b700").replace("enabled", "disabled"), "ascii"
     )
-    assert not _user_space.knows_arm64()
+    assert not _user_space.kernel_runs_arm64()
 
 
 # ---------------------------------------------------------------------------------------------------------- the guide
 
 
-def test_the_guide_installs_what_was_tried() -> None:
+def test_the_guide_installs_the_tested_packages() -> None:
     lines = re.sub(r"\\\n\s*", "", GUIDE).splitlines()
     alone = [set(line.split()) for line in lines if "install --no-deps" in line]
     for packages in (arm64.LIGHT, arm64.SOUND, arm64.RADIO):
@@ -236,19 +240,19 @@ def test_the_guide_installs_what_was_tried() -> None:
     assert all(any(runtime in line for line in alone) for runtime in ("onnxruntime", "ai-edge-litert"))
 
 
-def test_the_guide_names_commands_and_options_that_are_there() -> None:
-    from playbach.cli.main import _parser
+def test_the_guides_commands_and_options_exist() -> None:
+    from playbach.cli.main import build_parser
 
     lines = [line.removeprefix("~/bach/bin/") for line in GUIDE.splitlines()]
     commands = [line.split() for line in lines if line.startswith("playbach ")]
     assert {words[1] for words in commands} >= {"compose", "serve", "play", "export"}
     for words in commands:
-        helped = next(a for a in _parser()._actions if a.choices).choices[words[1]].format_help()  # type: ignore[index,union-attr,call-overload]
+        help_text = next(a for a in build_parser()._actions if a.choices).choices[words[1]].format_help()  # type: ignore[index,union-attr,call-overload]
         for option in (word for word in words if word.startswith("-")):
-            assert option in helped, " ".join(words)
+            assert option in help_text, " ".join(words)
 
 
-def test_a_light_install_says_what_it_lacks(
+def test_a_light_install_names_the_missing_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from playbach.cli.main import main
@@ -260,6 +264,6 @@ def test_a_light_install_says_what_it_lacks(
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, module, None)
         assert main(["compose", str(TINY), "--bars", "1", "-o", str(tmp_path / file)]) == 1
-        said = capsys.readouterr().err.splitlines()[-1]
-        assert said.startswith("playbach: ") and f"pip install {package}" in said
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("playbach: ") and f"pip install {package}" in error
         assert not list(tmp_path.iterdir())

@@ -1,5 +1,5 @@
-"""benchmarks/article.py: its samples, its clock and its table are right on music small enough to count by hand.
-Keras is not needed: a script of a few lines answers in its place."""
+"""benchmarks/article.py: its samples, times and table are right on music small enough to count by hand. A short
+script replaces Keras."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import _article_honest
 import _article_leaky
 import _article_playbach
 import _article_process
-from _article_data import WINDOW, Leaky
+from _article_data import WINDOW, LeakySplit
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_windows_are_shuffled_and_then_split() -> None:
     pieces = [np.arange(60) % 7 * 2, np.arange(80) % 5 * 2 + 1]
-    data = _article_data.leaky(pieces, seed=0)
+    data = _article_data.leaky_split(pieces, seed=0)
     assert data.alphabet == 12
     assert [len(data.train), len(data.valid), len(data.test)] == [70, 20, 10]
     places = np.concatenate([data.train, data.valid, data.test])
@@ -45,34 +45,34 @@ def test_windows_are_shuffled_and_then_split() -> None:
     assert not np.array_equal(data.train, np.sort(data.train))
     for place, window in zip(data.test, data.windows(data.test), strict=True):
         assert np.array_equal(window, data.symbols[place - WINDOW : place])
-    again, other = (_article_data.leaky(pieces, seed) for seed in (0, 1))
+    again, other = (_article_data.leaky_split(pieces, seed) for seed in (0, 1))
     assert np.array_equal(again.test, data.test) and not np.array_equal(other.test, data.test)
 
 
 def test_few_samples_are_the_first_of_the_shuffled_ones() -> None:
     pieces = [np.arange(140) % 9]
-    some, every = _article_data.leaky(pieces, 3, 50), _article_data.leaky(pieces, 3)
+    some, every = _article_data.leaky_split(pieces, 3, 50), _article_data.leaky_split(pieces, 3)
     assert [len(some.train), len(some.valid), len(some.test)] == [35, 10, 5]
     assert np.array_equal(some.train, every.train[:35])
 
 
-def test_masks_are_places_piece_by_piece() -> None:
-    first, second = _article_data.masks([[0] * 3, [0] * 4], np.array([6, 2, 3]))
+def test_masks_mark_places_in_each_piece() -> None:
+    first, second = _article_data.step_masks([[0] * 3, [0] * 4], np.array([6, 2, 3]))
     assert first.tolist() == [False, False, True]
     assert second.tolist() == [True, False, False, True]
 
 
-def string(text: str, train: list[int], test: list[int]) -> Leaky:
+def string(text: str, train: list[int], test: list[int]) -> LeakySplit:
     symbols = np.array([ord(c) - ord("a") for c in "z" * WINDOW + text])
-    return Leaky(symbols, *(np.array(places) + WINDOW for places in (train, [], test)))  # type: ignore[arg-type]
+    return LeakySplit(symbols, *(np.array(places) + WINDOW for places in (train, [], test)))  # type: ignore[arg-type]
 
 
 def test_the_longest_known_run_is_looked_up() -> None:
     # After "b" comes "c" twice and "d" once, but after "ab" comes "d".
     data = string("abdxbcxbcxabd", train=[2, 5, 8], test=[12])
-    assert _article_data.looked_up(data, data.train) == 1.0
+    assert _article_data.lookup_accuracy(data, data.train) == 1.0
     # Without that sample, what follows "b" most often is all that is known, and wrong.
-    assert _article_data.looked_up(data, data.train[1:]) == 0.0
+    assert _article_data.lookup_accuracy(data, data.train[1:]) == 0.0
 
 
 def test_overlap_counts_equal_ends() -> None:
@@ -101,9 +101,9 @@ def test_each_training_target_is_learnt_once_an_epoch(lines: tuple[list[str], li
     pytest.importorskip("torch")
     from playbach.data.batches import IGNORED
 
-    encoding, sequences = _article_data.encoded(lines[1])
-    data = _article_data.leaky([s.steps[:, 0] for s in sequences], 0)
-    learnt = _article_data.masks(sequences, data.train)
+    encoding, sequences = _article_data.encode_pieces(lines[1])
+    data = _article_data.leaky_split([s.steps[:, 0] for s in sequences], 0)
+    learnt = _article_data.step_masks(sequences, data.train)
     for seed in range(3):
         targets = [
             batch.target[batch.target != IGNORED]
@@ -117,10 +117,10 @@ def test_the_ngram_knows_the_training_targets_and_the_piece_so_far_alone() -> No
     """A symbol that has not been learnt and not been heard is as likely as any other such."""
     from helpers import sample_music
 
-    encoding, sequences = _article_data.encoded([sample_music.line(seed) for seed in range(2)])
+    encoding, sequences = _article_data.encode_pieces([sample_music.line(seed) for seed in range(2)])
     symbols = np.concatenate([s.steps[:, 0] for s in sequences])
     begin = len(sequences[0])
-    none_heard = _article_playbach.counted(encoding, sequences, np.arange(5), np.array([begin]))[0]
+    none_heard = _article_playbach.ngram_chances(encoding, sequences, np.arange(5), np.array([begin]))[0]
     assert none_heard.sum() == pytest.approx(1)
     rest = np.setdiff1d(np.arange(len(none_heard)), symbols[:5])
     assert np.ptp(none_heard[rest]) == pytest.approx(0)
@@ -129,16 +129,16 @@ def test_the_ngram_knows_the_training_targets_and_the_piece_so_far_alone() -> No
 
 def test_chances_at_places_are_those_of_the_piece_alone() -> None:
     torch = pytest.importorskip("torch")
-    from _ensemble import chances
+    from _ensemble import log_chances
     from helpers import sample_music
     from playbach.models import Shape, build
 
-    encoding, sequences = _article_data.encoded([sample_music.line(seed, bars=6 - seed) for seed in range(3)])
+    encoding, sequences = _article_data.encode_pieces([sample_music.line(seed, bars=6 - seed) for seed in range(3)])
     torch.manual_seed(0)
     model = build("transformer", Shape.of(encoding), {"width": 16, "layers": 1, "heads": 2, "memory": 8})
     places = np.array([3, len(sequences[0]) + 5, 0])
     found = _article_playbach.chances_at(model, encoding, sequences, places)
-    expected = [chances(model, encoding, sequences[piece])[step] for piece, step in ((0, 3), (1, 5), (0, 0))]
+    expected = [log_chances(model, encoding, sequences[piece])[step] for piece, step in ((0, 3), (1, 5), (0, 0))]
     assert np.allclose(np.log(found), expected, atol=1e-4)
 
 
@@ -151,19 +151,19 @@ def curve(*tests: float) -> list[dict[str, float]]:
 
 def test_an_accuracy_is_reached_at_the_first_epoch_that_has_it() -> None:
     side = _article_leaky.Side("a", [curve(0.1, 0.5, 0.4, 0.6), curve(0.5, 0.7), curve(0.2, 0.3, 0.9)])
-    assert side.reached(0.5) == {"epoch": 2, "wall": 20, "cpu": 40}
-    assert side.best() == 0.9 and side.kept() == 0.7
-    assert math.isinf(side.reached(0.95)["wall"])
+    assert side.time_to_reach(0.5) == {"epoch": 2, "wall": 20, "cpu": 40}
+    assert side.best() == 0.9 and side.selected_accuracy() == 0.7
+    assert math.isinf(side.time_to_reach(0.95)["wall"])
 
 
 def test_what_comes_before_the_first_epoch_counts() -> None:
     side = _article_leaky.Side("a", [curve(0.5)], more=(1.5, 2.5))
-    assert side.reached(0.5) == {"epoch": 1, "wall": 11.5, "cpu": 22.5}
+    assert side.time_to_reach(0.5) == {"epoch": 1, "wall": 11.5, "cpu": 22.5}
 
 
 def test_the_kept_accuracy_is_chosen_by_the_samples_to_stop_on() -> None:
     lines = [{**line, "valid": 1 - line["test"]} for line in curve(0.3, 0.8)]
-    assert _article_leaky.Side("a", [lines]).kept() == 0.3
+    assert _article_leaky.Side("a", [lines]).selected_accuracy() == 0.3
 
 
 # ------------------------------------------------------------------------------------------------- Keras's process
@@ -179,27 +179,27 @@ def fake_python(folder: Path, *commands: str) -> str:
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
 def test_lines_come_from_the_process(tmp_path: Path) -> None:
     python = fake_python(tmp_path, """echo '{"epoch": 1}'""", "echo talk >&2", """echo '{"kept": 1}'""")
-    assert list(_article_process.lines(python, "train")) == [{"epoch": 1}, {"kept": 1}]
+    assert list(_article_process.output_lines(python, "train")) == [{"epoch": 1}, {"kept": 1}]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
 def test_its_failure_is_its_last_line(tmp_path: Path) -> None:
     python = fake_python(tmp_path, "echo first >&2", "echo the reason >&2", "exit 3")
     with pytest.raises(SystemExit, match="the reason"):
-        list(_article_process.lines(python))
+        list(_article_process.output_lines(python))
     with pytest.raises(SystemExit, match="ended with 4"):
-        list(_article_process.lines(fake_python(tmp_path, "exit 4")))
+        list(_article_process.output_lines(fake_python(tmp_path, "exit 4")))
 
 
-def test_a_python_that_is_not_there_is_told() -> None:
+def test_a_missing_python_is_an_error() -> None:
     with pytest.raises(SystemExit, match="--keras-python"):
-        list(_article_process.lines("no-such-python"))
+        list(_article_process.output_lines("no-such-python"))
 
 
 @pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed")
-def test_without_tensorflow_it_says_what_to_install() -> None:
+def test_without_tensorflow_the_error_says_what_to_install() -> None:
     with pytest.raises(SystemExit, match=r"requirements-article\.txt"):
-        list(_article_process.lines(sys.executable, "predict", "10", "1", "0"))
+        list(_article_process.output_lines(sys.executable, "predict", "10", "1", "0"))
 
 
 # ------------------------------------------------------------------------------------------------------ the whole

@@ -1,5 +1,5 @@
-"""The benchmarks: each script can be asked for help, and what computes a figure is right on music small enough to
-count by hand. Nothing is timed here."""
+"""The benchmarks: each script has help, and the code behind its figures is right on music small enough to count by
+hand. Nothing is timed here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_script_is_known() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_it_helps(script: str, tmp_path: Path) -> None:
+def test_help(script: str, tmp_path: Path) -> None:
     py_compile.compile(str(FOLDER / f"{script}.py"), cfile=str(tmp_path / "compiled.pyc"), doraise=True)
     done = run(script, "--help")
     assert done.returncode == 0, done.stderr
@@ -53,7 +53,7 @@ def test_it_helps(script: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
-def test_it_stays_short_and_names_no_place(script: Path) -> None:
+def test_scripts_are_short_and_name_no_local_paths(script: Path) -> None:
     text = script.read_text("utf-8")
     assert len(text.splitlines()) <= 400
     assert not any(place in text for place in ("/home/", "/tmp/"))
@@ -70,10 +70,10 @@ def test_an_unknown_model_is_one_line() -> None:
 
 
 def test_summaries() -> None:
-    assert _bench.summary([3, 1, 2]) == _bench.Summary(2, 1, 3, 3)
-    assert _bench.summary([4, 1]).median == 2.5
-    assert _bench.spread(_bench.summary([1.0, 2.0, 3.0]), 1) == ("2.0", "1.0–3.0, 3 runs")
-    assert _bench.spread(_bench.summary([1234.5]), 0) == ("1,234", "1 run")
+    assert _bench.summarise([3, 1, 2]) == _bench.Summary(2, 1, 3, 3)
+    assert _bench.summarise([4, 1]).median == 2.5
+    assert _bench.spread_cells(_bench.summarise([1.0, 2.0, 3.0]), 1) == ("2.0", "1.0–3.0, 3 runs")
+    assert _bench.spread_cells(_bench.summarise([1234.5]), 0) == ("1,234", "1 run")
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.0, 1)])
@@ -81,16 +81,16 @@ def test_percentiles(share: float, expected: int) -> None:
     assert _bench.percentile(range(100, 0, -1), share) == expected
 
 
-def test_measures_take_turns() -> None:
+def test_measures_run_in_turn() -> None:
     order: list[str] = []
-    found = _bench.alternating({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 3)
+    found = _bench.run_alternating({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 3)
     assert order == ["a", "b"] * 3
     assert found == {"a": [1, 1, 1], "b": [2, 2, 2]}
 
 
 def test_columns_are_aligned() -> None:
     table = _bench.Table(("what", "s"), (("a long name", "1"), ("b", "10.25")))
-    assert _bench.aligned(table).splitlines() == [
+    assert _bench.align(table).splitlines() == [
         "what             s",
         "------------------",
         "a long name      1",
@@ -100,13 +100,13 @@ def test_columns_are_aligned() -> None:
 
 def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
     table = _bench.Table(("what", "s"), (("reading", "2.0"),), ("a note",))
-    _bench.report("A title", table, {"seconds": _bench.summary([2.0])}, ("numpy", "no-such-package"), True)
+    _bench.print_report("A title", table, {"seconds": _bench.summarise([2.0])}, ("numpy", "no-such-package"), True)
     data = json.loads(capsys.readouterr().out)
     assert data["title"] == "A title" and data["notes"] == ["a note"]
     assert data["seconds"] == {"median": 2.0, "low": 2.0, "high": 2.0, "runs": 1}
     assert data["machine"]["cpu"] and data["machine"]["cores"] >= 1
     assert data["machine"]["versions"]["no-such-package"] == "not installed"
-    _bench.report("A title", table, {}, ("numpy",), False)
+    _bench.print_report("A title", table, {}, ("numpy",), False)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "A title" and "a note" in printed
     assert f"numpy {np.__version__}" in printed[-1]
@@ -123,14 +123,14 @@ def test_counts_begin_at_one(text: str) -> None:
 
 def test_samples_are_spread_over_the_files() -> None:
     paths = [Path(str(i)) for i in range(10)]
-    assert [p.name for p in reading.sampled(paths, 5)] == ["0", "2", "4", "6", "8"]
-    assert reading.sampled(paths, 99) == paths
+    assert [p.name for p in reading.spread_evenly(paths, 5)] == ["0", "2", "4", "6", "8"]
+    assert reading.spread_evenly(paths, 99) == paths
 
 
 def test_both_sides_read_the_same_file(lines_folder: Path) -> None:
-    paths, damaged = reading.readable(lines_folder, 3)
+    paths, damaged = reading.readable_files(lines_folder, 3)
     assert len(paths) == 3 and damaged == 0
-    found = reading.ours(list(map(str, paths)))
+    found = reading.read_with_playbach(list(map(str, paths)))
     assert found["all"] == pytest.approx(sum(found[part] for part in reading.PARTS[:2]))
     assert found["steps"] == sum(sample_music.line(seed, 8, tonic=seed % 3).note_num() for seed in range(3))
 
@@ -147,8 +147,8 @@ def test_weights_count_each_file_once(tmp_path: Path) -> None:
     os.link(tmp_path / "inside" / "a", tmp_path / "again")
     (tmp_path / "link").symlink_to(tmp_path / "inside" / "a")
     (tmp_path / "b").write_bytes(b"123")
-    assert weight.weight(tmp_path) == 8
-    assert weight.weight_of([tmp_path / "b", tmp_path / "missing"]) == 3
+    assert weight.folder_bytes(tmp_path) == 8
+    assert weight.file_bytes([tmp_path / "b", tmp_path / "missing"]) == 3
 
 
 def test_curves_are_read_at_some_points() -> None:
@@ -187,7 +187,7 @@ def test_generated_pieces_are_all_different_and_one_in_fifty_is_damaged(tmp_path
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
-def test_a_small_folder_is_prepared_and_learnt_from() -> None:
+def test_a_small_folder_is_prepared_and_trained_on() -> None:
     pytest.importorskip("torch")
     done = run("long_corpus", "--files", "60", "--bars", "4", "--steps", "2", "--json")
     assert done.returncode == 0, done.stderr
@@ -202,10 +202,10 @@ def test_a_small_folder_is_prepared_and_learnt_from() -> None:
 # -------------------------------------------------------------------------------------------------------- fitting
 
 
-def test_tunes_are_taken_evenly() -> None:
+def test_tunes_are_spread_evenly() -> None:
     paths = [Path(str(i)) for i in range(10)]
-    assert [p.name for p in fitting.evenly(paths, 4)] == ["0", "2", "5", "7"]
-    assert fitting.evenly(paths, 99) == paths
+    assert [p.name for p in fitting.spread_evenly(paths, 4)] == ["0", "2", "5", "7"]
+    assert fitting.spread_evenly(paths, 99) == paths
 
 
 def test_every_case_can_be_trained_and_has_a_picture_in_the_documentation() -> None:

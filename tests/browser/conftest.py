@@ -58,8 +58,8 @@ def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
     from playbach.server import page
 
-    if not page.files():
-        pytest.skip(f"the page has not been built ({page.BUILD})")
+    if not page.page_files():
+        pytest.skip(f"the page has not been built ({page.BUILD_COMMAND})")
     log = tmp_path_factory.mktemp("server") / "log"
     with serving(log) as port:
         yield port
@@ -80,7 +80,9 @@ def serving(log: Path, port: int = 0) -> Iterator[int]:
         server.communicate(timeout=20)
 
 
-@pytest.fixture(scope="session")
+# The scope is the module: Playwright keeps an event loop running in this thread until it is closed, and tests of
+# other modules call `asyncio.run`.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     path = shutil.which("chromium")
@@ -96,8 +98,8 @@ def chromium() -> Iterator[Any]:
 class Listener:
     """The page in a browser, with the WebSocket messages that it received (`frames`) and sent (`sent`)."""
 
-    def __init__(self, browser: Any, address: str, fragment: str, given: dict[str, Any]) -> None:
-        self.context = browser.new_context(**given)
+    def __init__(self, browser: Any, address: str, fragment: str, context_options: dict[str, Any]) -> None:
+        self.context = browser.new_context(**context_options)
         self.page = self.context.new_page()
         self.address = address
         self.frames: list[dict[str, Any]] = []

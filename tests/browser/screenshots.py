@@ -27,12 +27,12 @@ def main(folder: Path) -> None:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         for (device, (width, height, scale)), scheme in product(SIZES.items(), ("light", "dark")):
             size = {"width": width, "height": height}
-            given = {"viewport": size, "color_scheme": scheme, "device_scale_factor": scale}
+            options = {"viewport": size, "color_scheme": scheme, "device_scale_factor": scale}
             address, path = f"http://{HOST}:{port}/", folder / f"{device}-{scheme}"
-            stopped = Listener(browser, address, "", given)
+            stopped = Listener(browser, address, "", options)
             stopped.page.screenshot(path=f"{path}-stopped.png")
             stopped.context.close()
-            shoot(Listener(browser, address, PIECE, given), path)
+            shoot(Listener(browser, address, PIECE, options), path)
         browser.close()
 
 

@@ -76,7 +76,7 @@ def test_the_download_holds_what_was_heard(listener: Open) -> None:
     file = mido.MidiFile(file=io.BytesIO(data))
     assert (file.type, file.ticks_per_beat, len(file.tracks)) == (1, 480, 1 + len(voices))
     for track in file.tracks[1:]:
-        assert [m.program for m in track if m.type == "program_change"] == [instruments.program("Harpsichord")]
+        assert [m.program for m in track if m.type == "program_change"] == [instruments.parse_program("Harpsichord")]
     (marker,) = [m.text for m in file.tracks[0] if m.type == "marker"]
     assert json.loads(marker.removeprefix("playbach "))["seed"] == 11
 
@@ -105,7 +105,7 @@ def test_a_share_link_plays_the_same_notes_with_the_same_changes(listener: Open)
     bars = [key for key in sorted(original) if key <= (changed[0], changed[1] + 1)]
     second.until(lambda: set(bars) <= set(music(second)) and wanted in tempos(music(second)), "the same bars")
     assert {key: music(second)[key] for key in bars} == {key: original[key] for key in bars}
-    second.until(lambda: second.page.input_value("#instrument") == str(instruments.program("oboe")), "the oboe")
+    second.until(lambda: second.page.input_value("#instrument") == str(instruments.parse_program("oboe")), "the oboe")
 
 
 def requested_tempos(page: Any) -> list[float | None]:

@@ -15,8 +15,9 @@ from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import CARD, ONNX, WEIGHTS
 from playbach.cli.main import main
 from playbach.encodings import ENCODINGS
-from playbach.inspection import BundleInfo, Damaged, describe, listed
+from playbach.inspection import BundleInfo, DamagedModel, describe_model, list_models
 from playbach.system.errors import BundleError, PlaybachError
+from playbach.system.version import __version__
 
 MEMBERS = {ONNX: b"a graph", WEIGHTS: bytes(256), CARD: b"# a card\x1b[2J\n\nof two lines\n"}
 LINES = ENCODINGS["notes"].fit([sample_music.line(seed, 4) for seed in range(3)])
@@ -41,9 +42,9 @@ def made(folder: Path, name: str = "mine", **changes: Any) -> Path:
 
 def test_all_that_it_says_of_itself(tmp_path: Path) -> None:
     path = made(tmp_path)
-    found = describe(path)
+    found = describe_model(path)
     assert (found.name, found.path, found.bytes, found.shipped) == ("mine", str(path), path.stat().st_size, False)
-    assert (found.problem, found.playbach, found.format) == (None, "9.9", 1)
+    assert (found.problem, found.playbach, found.format) == (None, "9.9", bundles.BUNDLE_FORMAT)
     assert (found.architecture, found.parameters, found.config) == ("lstm", 1234, {"hidden": 8})
     assert found.encoding == "notes"
     assert found.encoding_options["options"]["durations"] == "separate"
@@ -62,7 +63,7 @@ def test_all_that_it_says_of_itself(tmp_path: Path) -> None:
 
 
 def test_a_real_one(chorales_bundle: Path) -> None:
-    found = describe(chorales_bundle)
+    found = describe_model(chorales_bundle)
     parameters = json.loads(json.dumps(dict(bundles.read(chorales_bundle).manifest)))["architecture"]["parameters"]
     assert (found.problem, found.parameters) == (None, parameters)
     assert "C4" in found.fields[0].symbols
@@ -72,7 +73,7 @@ def test_a_real_one(chorales_bundle: Path) -> None:
 
 
 def test_the_shipped_one_has_no_problem() -> None:
-    found = describe("bach-chorales")
+    found = describe_model("bach-chorales")
     assert (found.shipped, found.problem, found.corpus) == (True, None, "bach-chorales")
 
 
@@ -88,7 +89,7 @@ def test_the_shipped_one_has_no_problem() -> None:
 )
 def test_strange_manifests(changes: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = made(tmp_path, **changes)
-    found = describe(path)
+    found = describe_model(path)
     assert found.name == "mine"
     assert (found.problem is None) == (not {"encoding", "architecture"} & set(changes))
     for arguments in (["inspect", str(path)], ["inspect", str(path), "--json"], ["models", str(tmp_path)]):
@@ -99,16 +100,29 @@ def test_strange_manifests(changes: dict[str, Any], tmp_path: Path, capsys: pyte
         assert "\x1b" not in told.out
 
 
-def test_a_network_of_another_encoding_is_a_problem(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [
+        (None, "damaged: its network does not fit its encoding; get or train it again"),
+        (__version__, "damaged: its network does not fit its encoding; get or train it again"),
+        ("0.1.0", f"made by playbach 0.1.0, whose notes encoding this version ({__version__}) does not read; "
+                  "train it again, or install playbach 0.1"),
+        ("99.1", f"made by playbach 99.1, whose notes encoding this version ({__version__}) does not read; "
+                 "update playbach"),
+    ],
+)  # fmt: skip
+def test_a_network_that_does_not_fit_its_encoding_is_a_problem(
+    tmp_path: Path, version: str | None, problem: str
+) -> None:
     strange = manifest()["architecture"] | {"context": [1, 2]}
-    assert "does not fit its encoding" in (describe(made(tmp_path, architecture=strange)).problem or "")
+    assert describe_model(made(tmp_path, architecture=strange, playbach=version)).problem == problem
 
 
 def test_a_manifest_that_is_too_deep_or_no_number(tmp_path: Path) -> None:
     deep: Any = "bottom"
     for _ in range(200):
         deep = [deep]
-    assert "bottom" not in json.dumps(describe(made(tmp_path, provenance={"deep": deep})).provenance)
+    assert "bottom" not in json.dumps(describe_model(made(tmp_path, provenance={"deep": deep})).provenance)
     path = tmp_path / "nan.playbach"
     with pytest.MonkeyPatch.context() as patch:
         dumps = json.dumps
@@ -116,7 +130,7 @@ def test_a_manifest_that_is_too_deep_or_no_number(tmp_path: Path) -> None:
         bundles.write(
             path, manifest(metrics={"test": {"bits": float("nan"), "nats": float("inf"), "notes": 1}}), MEMBERS
         )
-    assert describe(path).metrics == {"test": {"notes": 1}}
+    assert describe_model(path).metrics == {"test": {"notes": 1}}
 
 
 def test_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,20 +148,20 @@ def test_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (there / "song.mid").write_bytes(b"MThd")
     shutil.copy(good, there / "empty.playbach")
     (there / "empty.playbach").write_bytes(b"")
-    found = list(listed([".", there, there]))
+    found = list(list_models([".", there, there]))
     shipped = [m.name for m in found if isinstance(m, BundleInfo) and m.shipped]
-    assert shipped == sorted(bundles.shipped())
+    assert shipped == sorted(bundles.shipped_models())
     assert [m.name for m in found[len(shipped) :]] == ["good", "cut", "empty", "no-zip", "other"]
-    damaged = [m for m in found if isinstance(m, Damaged)]
+    damaged = [m for m in found if isinstance(m, DamagedModel)]
     assert [m.name for m in damaged] == ["cut", "empty", "no-zip"]
     for model in damaged:
         assert "not a playbach bundle, or damaged" in model.problem
         assert str(there) not in model.problem
-    assert [m.name for m in listed([good])][len(shipped) :] == ["good"]
+    assert [m.name for m in list_models([good])][len(shipped) :] == ["good"]
 
 
 def test_faults(tmp_path: Path) -> None:
     with pytest.raises(PlaybachError, match="no such folder"):
-        list(listed([tmp_path / "missing"]))
+        list(list_models([tmp_path / "missing"]))
     with pytest.raises(BundleError, match="no such model"):
-        describe("missing")
+        describe_model("missing")

@@ -19,7 +19,7 @@ EXPORTED = GOLDEN / "tiny-int8.tflite"
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    shutil.copy(exported.beside(EXPORTED), tmp_path)
+    shutil.copy(exported.manifest_path(EXPORTED), tmp_path)
     return Path(shutil.copy(EXPORTED, tmp_path))
 
 
@@ -43,7 +43,7 @@ def test_it_says_all_symbols_in_words(copied: Path) -> None:
 
 def test_it_can_neither_be_trained_on_nor_exported(copied: Path) -> None:
     with pytest.raises(BundleError, match=r"tiny-int8\.tflite: this is an exported network, which has no weights"):
-        network.read_base(copied)
+        network.read_base_model(copied)
     with pytest.raises(BundleError, match=r"give the \.playbach file that it was exported from"):
         bundles.read(copied).onnx  # noqa: B018
 
@@ -53,19 +53,19 @@ def cut(path: Path) -> None:
 
 
 def without_manifest(path: Path) -> None:
-    exported.beside(path).unlink()
+    exported.manifest_path(path).unlink()
 
 
 def foreign_manifest(path: Path) -> None:
-    exported.beside(path).write_text("[1, 2]")
+    exported.manifest_path(path).write_text("[1, 2]")
 
 
 def no_text(path: Path) -> None:
-    exported.beside(path).write_bytes(b"\xff\xfe{")
+    exported.manifest_path(path).write_bytes(b"\xff\xfe{")
 
 
 def deep(path: Path) -> None:
-    exported.beside(path).write_text("[" * 100_000)
+    exported.manifest_path(path).write_text("[" * 100_000)
 
 
 def without_file(path: Path) -> None:
@@ -73,20 +73,20 @@ def without_file(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    beside = exported.beside(path)
+    beside = exported.manifest_path(path)
     beside.write_text(json.dumps({**json.loads(beside.read_text("utf-8")), "format": 99}))
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (cut, "damaged, or not the file that its manifest belongs to"),
-        (without_manifest, r"its manifest tiny-int8\.tflite\.json is not beside it"),
+        (cut, "damaged, or not the file of its manifest"),
+        (without_manifest, r"its manifest tiny-int8\.tflite\.json is missing"),
         (foreign_manifest, "not the manifest of an exported model, or damaged"),
         (no_text, "not the manifest of an exported model, or damaged"),
         (deep, "not the manifest of an exported model, or damaged"),
         (without_file, r"cannot be read \(No such file"),
-        (newer, "it has format 99, this version of playbach reads format 1"),
+        (newer, "it has format 99, and this version of playbach reads formats 1 and 2"),
     ],
 )
 def test_what_is_damaged_is_refused_in_one_line(copied: Path, spoil: Callable[[Path], None], words: str) -> None:
@@ -97,7 +97,7 @@ def test_what_is_damaged_is_refused_in_one_line(copied: Path, spoil: Callable[[P
 
 
 def test_nothing_is_larger_than_a_model(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exported, "MOST_MANIFEST_BYTES", 100)
+    monkeypatch.setattr(exported, "MAX_MANIFEST_BYTES", 100)
     with pytest.raises(BundleError, match="larger than the 0 MB that a model may have; not opened"):
         bundles.read(copied)
 
@@ -106,13 +106,13 @@ def test_both_files_find_free_names_together(tmp_path: Path) -> None:
     manifest = {"format": 1}
     first = exported.write(tmp_path / "a.tflite", b"one", manifest, {"format": "tflite"})
     second = exported.write(tmp_path / "a.tflite", b"two", manifest, {"format": "tflite"})
-    exported.beside(tmp_path / "b.tflite").write_text("somebody's")
+    exported.manifest_path(tmp_path / "b.tflite").write_text("somebody's")
     third = exported.write(tmp_path / "b.tflite", b"three", manifest, {"format": "tflite"})
     assert [p.name for p in (first, second, third)] == ["a.tflite", "a-2.tflite", "b-2.tflite"]
     for path, data in ((first, b"one"), (second, b"two"), (third, b"three")):
         assert exported.read(path).data == data
         assert exported.read(path).manifest["export"]["file"] == path.name
-    assert exported.beside(tmp_path / "b.tflite").read_text() == "somebody's"
+    assert exported.manifest_path(tmp_path / "b.tflite").read_text() == "somebody's"
 
 
 def test_half_an_export_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

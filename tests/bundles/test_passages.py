@@ -13,7 +13,7 @@ from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.encodings import ENCODINGS, NotesOptions
-from playbach.encodings.onsets import GRID
+from playbach.encodings.onsets import NOTES_GRID
 from playbach.inference import composing
 from playbach.inference.composing import Composer
 from playbach.music.bars import Bars
@@ -31,24 +31,24 @@ def test_they_are_the_first_bars_and_survive_json(make: object) -> None:
     scores = [(f"piece {seed}", make(seed, bars=7)) for seed in range(3)]  # type: ignore[operator]
     name = "chorale" if make is sample_music.chorale else "notes"
     encoding = ENCODINGS[name].fit([score for _, score in scores])
-    taken = list(passages.take(scores, encoding))
+    taken = list(passages.first_passages(scores, encoding))
     assert [p.name for p in taken] == ["piece 0", "piece 1", "piece 2"]
     for passage, (_, score) in zip(taken, scores, strict=True):
         whole = encoding.encode(score)
-        part = passage.sequence
+        part = passage.piece
         assert np.array_equal(part.steps, whole.steps[: len(part.steps)])
-        assert part.ticks >= Bars(part.header.meters).end(passages.BARS)
+        assert part.ticks >= Bars(part.header.meters).end(passages.PASSAGE_BARS)
         assert len(part.steps) < len(whole.steps)
     manifest = json.loads(json.dumps({"passages": [p.manifest() for p in taken]}))
-    kept = passages.kept(manifest, "x", encoding)
+    kept = passages.read_passages(manifest, "x", encoding)
     for before, after in zip(taken, kept, strict=True):
-        assert np.array_equal(before.sequence.steps, after.sequence.steps)
-        assert (before.name, before.sequence.header) == (after.name, after.sequence.header)
+        assert np.array_equal(before.piece.steps, after.piece.steps)
+        assert (before.name, before.piece.header) == (after.name, after.piece.header)
 
 
 def test_a_seed_goes_on_from_its_passage(composer: Composer) -> None:
-    there = passages.kept(composer.bundle.manifest, "x", composer.encoding)
-    assert len(there) == passages.MOST
+    there = passages.read_passages(composer.bundle.manifest, "x", composer.encoding)
+    assert len(there) == passages.MAX_PASSAGES
     pieces = {}
     for seed in range(4):
         pieces[seed] = composer.compose(seed=seed, prime="corpus", bars=1, plain=True)
@@ -58,7 +58,7 @@ def test_a_seed_goes_on_from_its_passage(composer: Composer) -> None:
         [passage] = [p for p in there if p.name == name]
         steps = composer.encoding.encode(pieces[seed].score).steps
         # The last wait of the passage was cut by its end.
-        known = passage.sequence.steps[:-1]
+        known = passage.piece.steps[:-1]
         assert np.array_equal(steps[: len(known)], known)
     assert len({json.loads(piece.comment)["prime"] for piece in pieces.values()}) > 1
 
@@ -66,11 +66,17 @@ def test_a_seed_goes_on_from_its_passage(composer: Composer) -> None:
 @pytest.mark.parametrize(
     ("listed", "said"),
     [
-        (None, "carries no passages"),
+        (None, "has no passages"),
         ([{"name": "x"}], "its passages are damaged"),
-        ([{"name": "x", "steps": [[99999]], "header": {}, "ticks": 0}], "steps that its encoding does not have"),
-        ([{"name": "x", "steps": [[1, 2]], "header": {}, "ticks": 0}], "not steps of its encoding"),
-        ([{"name": "x", "steps": [], "header": {}, "ticks": 0}], "not steps of its encoding"),
+        (
+            [{"name": "x", "steps": [[99999]], "header": {}, "ticks": 0}],
+            "the steps have symbols that its encoding does not have",
+        ),
+        (
+            [{"name": "x", "steps": [[1, 2]], "header": {}, "ticks": 0}],
+            "the steps do not have the fields of its encoding",
+        ),
+        ([{"name": "x", "steps": [], "header": {}, "ticks": 0}], "the steps do not have the fields of its encoding"),
     ],
 )
 def test_a_bundle_without_or_with_nonsense(composer: Composer, listed: object, said: str) -> None:
@@ -84,7 +90,7 @@ def test_times_can_be_fixed(durations: str) -> None:
     encoding = ENCODINGS["notes"].fit([sample_music.line(s) for s in range(4)], NotesOptions(durations=durations))  # type: ignore[arg-type]
     sequence = encoding.encode(sample_music.line(7))
     for offset, duration in ((0.5, None), (0.5, 0.25), (0.25, 1.0), (None, 0.25)):
-        decoder = encoding.paced(offset, duration).decoder(sequence.header)
+        decoder = encoding.with_fixed_times(offset, duration).decoder(sequence.header)
         before = 0
         for step in sequence.steps[:20]:
             [*notes] = decoder.feed(step)
@@ -96,13 +102,13 @@ def test_times_can_be_fixed(durations: str) -> None:
                 assert note.duration <= apart, "no note lasts into the next"
                 assert duration is None or note.duration == min(duration * 480, apart)
             before = decoder.tick
-            assert before % GRID == 0
+            assert before % NOTES_GRID == 0
 
 
-def test_chorales_have_times_of_their_own(composer: Composer, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="offset and duration go with models of one line, not with the 'chorale'"):
+def test_a_chorale_model_refuses_fixed_times(composer: Composer, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"offset and duration work only with the 'notes' encoding; .* is 'chorale'"):
         composer.compose(offset=0.5)
-    with pytest.raises(UsageError, match="duration must lie between"):
+    with pytest.raises(UsageError, match="duration must be between"):
         composer.compose(duration=0)
 
 

@@ -1,4 +1,4 @@
-"""`playbach benchmark` as people use it: a table or JSON on stdout, talk on stderr, one line for every fault."""
+"""The command `playbach benchmark`: a table or JSON on stdout, messages on stderr, one line per error."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pathlib import Path
 import pytest
 
 from helpers.paths import GOLDEN
-from playbach.cli.benchmark import HEAD
+from playbach.cli.benchmark import MODEL_COLUMNS
 from playbach.cli.main import main
 
 TINY = GOLDEN / "tiny.playbach"
 
 
-def test_a_folder_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_gives_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(TINY, tmp_path / "good.playbach")
     (tmp_path / "bad.playbach").write_bytes(b"nothing")
     assert main(["benchmark", str(tmp_path), "--steps", "20", "--threads", "2"]) == 0
-    said = capsys.readouterr()
-    lines = said.out.splitlines()
-    assert lines[0].split() == [word for name in HEAD for word in name.split()]
-    assert len(lines[1].split()) == len(HEAD)
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[0].split() == [word for name in MODEL_COLUMNS for word in name.split()]
+    assert len(lines[1].split()) == len(MODEL_COLUMNS)
     assert lines[1].split()[:3] == ["good", "playbach", f"{TINY.stat().st_size / 1000:,.0f}"]
     assert lines[2] == ""
-    assert "20 steps of the network alone on 2 threads" in said.out
-    left, measuring = said.err.splitlines()
-    assert left.startswith("left out: ") and "bad.playbach: not a playbach bundle" in left
+    assert "20 steps of the network on 2 threads" in printed.out
+    skipped, measuring = printed.err.splitlines()
+    assert skipped.startswith("left out: ") and "bad.playbach: not a playbach bundle" in skipped
     assert measuring == "Measuring good with onnx"
 
 
-def test_json_and_nothing_heavy() -> None:
+def test_json_output_imports_neither_torch_nor_other_training_packages() -> None:
     code = (
         "import sys; from playbach.cli.main import main; "
         f"assert main(['benchmark', {str(TINY)!r}, '--steps', '10', '--json']) == 0; "
@@ -52,20 +52,20 @@ def test_json_and_nothing_heavy() -> None:
     ("arguments", "status", "words"),
     [
         (["missing"], 1, "missing: no such model"),
-        (["."], 1, "there is no .playbach file and no exported model in this folder"),
+        (["."], 1, "no .playbach file and no exported model in this folder"),
         (["bach-chorales", "--steps", "0"], 2, "steps must be a whole number between 1 and 10,000,000, not 0"),
         (["bach-chorales", "--threads", "-1"], 2, "threads must be a whole number between 1 and 1,024, not -1"),
-        (["bach-chorales", "--steps", "many"], 2, "invalid int value: 'many'"),
+        (["bach-chorales", "--steps", "many"], 2, "--steps: must be a whole number, not 'many'"),
         ([], 2, "MODEL"),
     ],
 )
-def test_a_fault_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     assert main(["benchmark", *arguments]) == status
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("playbach: ") and said.err.count("\n") == 1
-    assert words in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("playbach: ") and printed.err.count("\n") == 1
+    assert words in printed.err

@@ -1,4 +1,4 @@
-"""`playbach corpora` as people and scripts use it."""
+"""The command `playbach corpora`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playbach.data.pieces import SIDES
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with three chorales, one a side."""
+    """A cache with three chorales, one per side of the split."""
     monkeypatch.setenv("PLAYBACH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(chorales, "sides", lambda: {side: [f"bwv{i}.mxl"] for i, side in enumerate(SIDES)})
@@ -24,11 +24,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = chorales.cache_folder() / side
         folder.mkdir(parents=True)
         (folder / f"bwv{i}.mid").write_bytes(bytes(sample_music.chorale(i).dumps_midi()))
-    monkeypatch.setattr("playbach.data.builtin.counted", lambda name: 3)
+    monkeypatch.setattr("playbach.data.builtin.piece_count", lambda name: 3)
     return chorales.cache_folder()
 
 
-def test_the_list_for_people(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_as_text(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora"]) == 0
     text = capsys.readouterr().out
     for name, corpus in CORPORA.items():
@@ -40,7 +40,7 @@ def test_the_list_for_people(cache: Path, capsys: pytest.CaptureFixture[str]) ->
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_list_for_scripts_and_one_corpus_of_it(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_as_json_and_a_single_corpus(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["corpora"]
     assert [corpus["name"] for corpus in found] == list(CORPORA)
@@ -51,7 +51,7 @@ def test_the_list_for_scripts_and_one_corpus_of_it(cache: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize("arguments", [["--export", "out"], ["--export", "out", "bach-chorales"]])
-def test_writing_out_gives_the_path(arguments: list[str], cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_prints_the_path(arguments: list[str], cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora", *arguments]) == 0
     written = Path(capsys.readouterr().out.rstrip("\n"))
     assert written == Path("out/bach-chorales")
@@ -64,12 +64,12 @@ def test_writing_out_gives_the_path(arguments: list[str], cache: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["mozart"], 2, "no built-in corpus called 'mozart'; there are: bach-chorales, "),
-        (["--export", "file"], 1, "file: cannot be written: there is something of this name"),
+        (["mozart"], 2, "no built-in corpus called 'mozart'; choose one of: bach-chorales, "),
+        (["--export", "file"], 1, "file: cannot be written: a file or folder has this name"),
         (["--export", "a/b"], 1, "a/b: cannot be written: its folder does not exist"),
     ],
 )
-def test_a_fault_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], status: int, words: str, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").touch()

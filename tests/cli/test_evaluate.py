@@ -1,4 +1,4 @@
-"""`playbach evaluate` as people use it: a table or JSON on stdout, talk on stderr, one line for every fault."""
+"""The command `playbach evaluate`: a table or JSON on stdout, messages on stderr, one line per error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from helpers import sample_music
 from playbach.cli.main import main
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+def evaluate(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
     status = main(["evaluate", *map(str, arguments)])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
-def test_a_table(chorales_bundle: Path, chorales_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = told(capsys, chorales_bundle, chorales_folder, "--samples", "1", "--bars", "2")
+def test_the_table(chorales_bundle: Path, chorales_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = evaluate(capsys, chorales_bundle, chorales_folder, "--samples", "1", "--bars", "2")
     assert status == 0
     lines = out.splitlines()
     assert lines[0] == f"{chorales_bundle.stem} on {chorales_folder}"
@@ -32,11 +32,11 @@ def test_a_table(chorales_bundle: Path, chorales_folder: Path, capsys: pytest.Ca
     assert any(line.split()[:1] == ["n-gram"] for line in lines)
     assert any(line.startswith("TRAINED ON") for line in lines)
     assert any(line.startswith("bars copied from training") for line in lines)
-    assert "Measuring" in err and "Measuring" not in out
+    assert "Predicting" in err and "Predicting" not in out
 
 
 def test_json(lines_bundle: Path, lines_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = told(capsys, lines_bundle, lines_folder, "--json", "--side", "test")
+    status, out, _ = evaluate(capsys, lines_bundle, lines_folder, "--json", "--side", "test")
     found = json.loads(out)
     assert status == 0
     assert found["encoding"] == "notes" and found["composed"] == {}
@@ -45,10 +45,10 @@ def test_json(lines_bundle: Path, lines_folder: Path, capsys: pytest.CaptureFixt
     assert found == json.loads(json.dumps(again.manifest()))
 
 
-def test_no_columns_for_what_makes_no_sense(
+def test_columns_that_do_not_apply_are_omitted(
     lines_bundle: Path, lines_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out, _ = told(capsys, lines_bundle, lines_folder, "--side", "valid", "--samples", "1", "--bars", "2")
+    _, out, _ = evaluate(capsys, lines_bundle, lines_folder, "--side", "valid", "--samples", "1", "--bars", "2")
     for words in ("nats/sixteenth", "changes", "parallel", "soprano"):
         assert words not in out
     assert "durations, distance from training" in out
@@ -57,58 +57,60 @@ def test_no_columns_for_what_makes_no_sense(
 @pytest.mark.parametrize(
     ("extra", "status", "words"),
     [
-        (["--samples", "0"], 2, "samples must be at least 1, not 0"),
-        (["--samples", "-2"], 2, "samples must be at least 1, not -2"),
-        (["--bars", "4"], 2, "--bars and --no-rules go with --samples N"),
-        (["--no-rules"], 2, "--bars and --no-rules go with --samples N"),
+        (["--samples", "0"], 2, "samples must be a whole number of at least 1, not 0"),
+        (["--samples", "-2"], 2, "samples must be a whole number of at least 1, not -2"),
+        (["--bars", "4"], 2, "--bars and --no-rules need --samples N"),
+        (["--no-rules"], 2, "--bars and --no-rules need --samples N"),
         (["--samples", "1", "--bars", "0"], 2, "bars must be"),
         (["--side", "both"], 2, "no side called 'both'"),
         (["--side", "unseen"], 1, "no piece of the side 'unseen'"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(
+def test_an_invalid_option_is_reported_in_one_line(
     chorales_bundle: Path, chorales_folder: Path, extra: list[str], status: int, words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    assert told(capsys, chorales_bundle, chorales_folder, *extra)[0] == status
+    assert evaluate(capsys, chorales_bundle, chorales_folder, *extra)[0] == status
     main(["evaluate", str(chorales_bundle), str(chorales_folder), *extra])
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert words in said.err and said.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert words in printed.err and printed.err.count("\n") == 1
 
 
-def test_music_that_cannot_be_used(chorales_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_music_is_reported(
+    chorales_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for make in ("empty", "melody", "nothing"):
         folder = tmp_path / make
         if make != "nothing":
             folder.mkdir()
         if make == "melody":
             (folder / "a.mid").write_bytes(bytes(sample_music.line(1).dumps_midi()))
-        status, out, err = told(capsys, chorales_bundle, folder)
+        status, out, err = evaluate(capsys, chorales_bundle, folder)
         assert (status, out) == (1, "")
         assert err.splitlines()[-1].startswith(f"playbach: {folder}: ")
 
 
-def test_what_is_no_model(chorales_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_model_is_reported(chorales_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     piece = next(chorales_folder.glob("*.mid"))
-    status, out, err = told(capsys, piece, chorales_folder)
+    status, out, err = evaluate(capsys, piece, chorales_folder)
     assert (status, out) == (1, "")
     assert "not a playbach bundle" in err and err.count("\n") == 1
 
 
-def test_an_interruption_is_one_line(
+def test_an_interruption_is_reported_in_one_line(
     chorales_bundle: Path, chorales_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("playbach.evaluation.reports.heard", interrupted)
-    status, out, err = told(capsys, chorales_bundle, chorales_folder)
+    monkeypatch.setattr("playbach.evaluation.reports.predict_pieces", interrupted)
+    status, out, err = evaluate(capsys, chorales_bundle, chorales_folder)
     assert (status, out) == (130, "")
     assert err.splitlines()[-1] == "playbach: interrupted"
 
 
-def test_it_imports_nothing_heavy(lines_bundle: Path, lines_folder: Path) -> None:
+def test_it_imports_neither_torch_nor_other_training_packages(lines_bundle: Path, lines_folder: Path) -> None:
     code = (
         "import sys; from playbach.cli.main import main; "
         f"assert main(['evaluate', {str(lines_bundle)!r}, {str(lines_folder)!r}, '--samples', '1']) == 0; "

@@ -1,5 +1,4 @@
-"""`playbach export` as people use it, and its files where models are played: results on stdout, talk on stderr, one
-line for every fault."""
+"""The command `playbach export`, and its files in the commands that play models."""
 
 from __future__ import annotations
 
@@ -12,32 +11,31 @@ from pathlib import Path
 import pytest
 
 from helpers.paths import GOLDEN
-from playbach.bundles.exported import beside
-from playbach.cli.common import RUNTIMES as RUNTIME_NAMES
-from playbach.cli.export import FORMATS as FORMAT_NAMES
-from playbach.cli.export import HEAD
+from playbach.bundles.exported import manifest_path
+from playbach.cli.common import RUNTIME_NAMES
+from playbach.cli.export import EXPORT_COLUMNS, FORMAT_NAMES
 from playbach.cli.main import main
 from playbach.inference.runtimes import RUNTIMES
 
 TINY, EXPORTED = GOLDEN / "tiny.playbach", GOLDEN / "tiny-int8.tflite"
 
 
-def test_help_knows_what_there_is() -> None:
+def test_help_lists_all_formats_and_runtimes() -> None:
     formats = pytest.importorskip("playbach.export.formats")
     assert (*formats.FORMATS, formats.ALL) == FORMAT_NAMES
     assert tuple(RUNTIMES) == RUNTIME_NAMES
 
 
-def test_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["export", str(TINY), "--format", "c", "--format", "onnx", "--steps", "200", "-o", str(tmp_path / "out")]
     assert main(asked) == 0
-    said = capsys.readouterr()
-    head, onnx, c, empty, steps, remark = said.out.splitlines()
-    assert head.split() == " ".join(HEAD).split()
+    printed = capsys.readouterr()
+    head, onnx, c, empty, steps, remark = printed.out.splitlines()
+    assert head.split() == " ".join(EXPORT_COLUMNS).split()
     assert onnx.split()[:2] == ["onnx", str(tmp_path / "out" / "tiny.onnx")]
     assert c.split()[:2] == ["c", str(tmp_path / "out" / "tiny-c")]
     assert empty == "" and steps.endswith("composed pieces") and "not of held-out music" in remark
-    assert "NO FIGURE IS OF HELD-OUT MUSIC" in said.err
+    assert "the figures are NOT of held-out music" in printed.err
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"tiny.onnx", "tiny.onnx.json", "tiny-c"}
 
 
@@ -53,28 +51,28 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["missing", "-o", "out"], 1, "missing: no such model"),
         ([str(TINY)], 2, "-o/--output"),
-        ([str(TINY), "-o", "out", "--format", "gif"], 2, "no format called 'gif'; there are: onnx, onnx-int8"),
+        ([str(TINY), "-o", "out", "--format", "gif"], 2, "no format called 'gif'; the formats are: onnx, onnx-int8"),
         ([str(TINY), "-o", "out", "--format", "c", "--profile", "abacus"], 2, "no profile called 'abacus'"),
         ([str(TINY), "-o", "out", "--steps", "1"], 2, "steps must be a whole number between 200 and"),
         ([str(TINY), "nowhere", "-o", "out"], 1, "nowhere"),
         ([str(TINY), "-o", "no/such/folder", "--format", "onnx"], 1, "its folder does not exist"),
-        ([str(EXPORTED), "-o", "out"], 2, "a .tflite file can only be wrapped as a C array: --format c"),
-        ([str(EXPORTED), "-o", "out", "--format", "c", "--steps", "0"], 2, "go with a model, not with a .tflite"),
+        ([str(EXPORTED), "-o", "out"], 2, "a .tflite file can only be written as a C array: --format c"),
+        ([str(EXPORTED), "-o", "out", "--format", "c", "--steps", "0"], 2, "do not apply to a .tflite file"),
         (["nothing.tflite", "-o", "out", "--format", "c"], 1, "nothing.tflite: cannot be read"),
-        (["false.tflite", "-o", "out", "--format", "c"], 2, "false.tflite: this is no TFLite file"),
+        (["false.tflite", "-o", "out", "--format", "c"], 2, "false.tflite: not a TFLite file"),
     ],
 )
-def test_a_fault_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("false.tflite").write_text("not a graph")
     assert main(["export", *arguments]) == status
-    said = capsys.readouterr()
-    lines = [line for line in said.err.splitlines() if line.startswith("playbach: ")]
-    assert len(lines) == 1 and words in lines[0], said.err
-    assert said.out == "" and not Path("out").exists()
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if line.startswith("playbach: ")]
+    assert len(lines) == 1 and words in lines[0], printed.err
+    assert printed.out == "" and not Path("out").exists()
 
 
 def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
@@ -100,7 +98,7 @@ def test_without_litert_the_error_names_it(tmp_path: Path) -> None:
     assert "pip install 'playbach[litert]'" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_piece_of_an_exported_file_says_how_to_make_it_again(tmp_path: Path) -> None:
+def test_an_exported_file_composes_the_same_piece_again_and_is_named_in_it(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     for name in ("a", "b"):
         arguments = ["compose", str(EXPORTED), "--seed", "5", "--bars", "4", "-o", str(tmp_path / f"{name}.mid")]
@@ -115,36 +113,40 @@ def test_the_piece_of_an_exported_file_says_how_to_make_it_again(tmp_path: Path)
         (
             TINY,
             "litert",
-            "tiny: the runtime litert cannot play this; export it first (playbach export MODEL",
+            "tiny: the runtime litert cannot play this file; export the model (playbach export MODEL",
         ),
-        (EXPORTED, "onnx", "tiny-int8.tflite: the runtime onnx cannot play this; give a .playbach or .onnx file"),
+        (
+            EXPORTED,
+            "onnx",
+            "tiny-int8.tflite: the runtime onnx cannot play this file; give a .playbach or .onnx file",
+        ),
         (TINY, "abacus", "invalid choice: 'abacus'"),
     ],
 )
-def test_a_runtime_that_is_asked_to_play_anothers_file(
+def test_a_runtime_that_does_not_support_the_file_is_reported(
     model: Path, runtime: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compose", str(model), "--runtime", runtime, "-o", str(tmp_path / "a.mid")]) in (1, 2)
-    said = capsys.readouterr().err
-    assert words in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed and printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_inspect_says_how_it_was_checked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_shows_the_check_of_an_exported_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(EXPORTED)]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "exported format tflite-int8" in said and "top 1 0.9" in said and "Card" not in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "exported format tflite-int8" in printed and "top 1 0.9" in printed and "Card" not in printed
     assert main(["inspect", str(EXPORTED), "--graph"]) == 1
     assert "this is an exported network, which has no" in capsys.readouterr().err
 
 
 def test_exported_files_are_listed_with_the_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (EXPORTED, beside(EXPORTED)):
+    for path in (EXPORTED, manifest_path(EXPORTED)):
         shutil.copy(path, tmp_path)
     (tmp_path / "alone.onnx").write_bytes(b"somebody else's")
     assert main(["models", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "tiny-int8.tflite" in said and "alone" not in said
+    printed = capsys.readouterr().out
+    assert "tiny-int8.tflite" in printed and "alone" not in printed
 
 
 def test_a_tflite_file_as_a_c_array(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The command line as people use it: results on stdout, talk on stderr, one line for every fault."""
+"""The command line: results on stdout, messages on stderr, one line per error."""
 
 from __future__ import annotations
 
@@ -33,13 +33,11 @@ def test_compose_prints_its_path_and_its_seed(tmp_path: Path) -> None:
     assert (tmp_path / "piece.mid").read_bytes() == (tmp_path / "piece-2.mid").read_bytes()
 
 
-def test_count_writes_as_many_pieces_with_seeds_that_follow(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_count_writes_pieces_with_consecutive_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compose", "--bars", "2", "--count", "3", "--seed", "5", "-o", str(tmp_path / "x.mid")]) == 0
-    told = capsys.readouterr()
-    assert told.err.split() == ["seed", "5", "seed", "6", "seed", "7"]
-    paths = [Path(line) for line in told.out.splitlines()]
+    printed = capsys.readouterr()
+    assert printed.err.split() == ["seed", "5", "seed", "6", "seed", "7"]
+    paths = [Path(line) for line in printed.out.splitlines()]
     assert [p.name for p in paths] == ["x.mid", "x-2.mid", "x-3.mid"]
     assert len({p.read_bytes() for p in paths}) == 3
 
@@ -55,7 +53,7 @@ def test_count_writes_as_many_pieces_with_seeds_that_follow(
         (".mp3", b""),
     ],
 )
-def test_compose_writes_every_format_twice_the_same(tmp_path: Path, suffix: str, start: bytes) -> None:
+def test_compose_writes_each_format_reproducibly(tmp_path: Path, suffix: str, start: bytes) -> None:
     for name in ("a", "b"):
         assert main(["compose", "--bars", "2", "--seed", "1", "-o", str(tmp_path / (name + suffix))]) == 0
     first, second = ((tmp_path / (name + suffix)).read_bytes() for name in ("a", "b"))
@@ -64,7 +62,7 @@ def test_compose_writes_every_format_twice_the_same(tmp_path: Path, suffix: str,
     assert len(first) > 200
 
 
-def test_instruments_by_voice(tmp_path: Path) -> None:
+def test_instruments_can_be_chosen_by_voice(tmp_path: Path) -> None:
     out = tmp_path / "a.mid"
     chosen = ["--instrument", "church organ", "--instrument", "soprano=oboe"]
     assert main(["compose", "--bars", "1", "-o", str(out), *chosen]) == 0
@@ -73,7 +71,7 @@ def test_instruments_by_voice(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_prime_from_a_file(tmp_path: Path) -> None:
+def test_a_piece_continues_a_prime_from_a_file(tmp_path: Path) -> None:
     prime = tmp_path / "prime.mid"
     prime.write_bytes(bytes(sample_music.chorale(4, bars=6).dumps_midi()))
     for extra in ([], ["--no-prime"]):
@@ -83,12 +81,12 @@ def test_a_prime_from_a_file(tmp_path: Path) -> None:
     assert whole.end() > rest.end() > 0
 
 
-def test_confidence_is_a_table_after_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_confidence_prints_a_table_after_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compose", "--bars", "2", "--seed", "1", "--confidence", "-o", str(tmp_path / "x.mid")]
     assert main(arguments) == 0
     path, empty, head, *rows, _, _, _ = capsys.readouterr().out.splitlines()
     assert (Path(path).exists(), empty) == (True, "")
-    assert head.split() == ["bar", "beat", "voice", "note", "chosen", "instead", "of"]
+    assert head.split() == ["bar", "beat", "voice", "note", "chosen", "alternatives"]
     assert len(rows) == playbach.read(path).note_num()
     assert max(map(len, rows)) <= 80
     for row in rows:
@@ -100,15 +98,15 @@ def test_confidence_is_a_table_after_the_path(tmp_path: Path, capsys: pytest.Cap
         assert sorted(map(float, others[1::2]), reverse=True) == list(map(float, others[1::2]))
 
 
-def test_confidence_says_what_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_confidence_marks_the_notes_of_the_prime(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prime = tmp_path / "prime.mid"
     prime.write_bytes(bytes(sample_music.chorale(4, bars=2).dumps_midi()))
     arguments = ["compose", "--bars", "1", "--seed", "1", "--confidence", "--prime", str(prime)]
     assert main([*arguments, "-o", str(tmp_path / "x.mid")]) == 0
-    told = capsys.readouterr().out
-    given = sum(line.endswith("  given") for line in told.splitlines())
+    printed = capsys.readouterr().out
+    given = sum(line.endswith("  given") for line in printed.splitlines())
     assert given > 4
-    assert f"{given} were given." in " ".join(told.split())
+    assert f"{given} onsets are the prime" in " ".join(printed.split())
 
 
 FAULTS = [
@@ -116,7 +114,7 @@ FAULTS = [
     (["compose", "-o", "piece.xyz"], 2, "'.xyz'"),
     (["compose", "-o", "no/such/folder/piece.mid"], 1, "piece.mid: cannot be written"),
     (["compose", "--bars", "0"], 2, "bars must be a whole number between 1 and"),
-    (["compose", "--bars", "many"], 2, "invalid int value: 'many'"),
+    (["compose", "--bars", "many"], 2, "--bars: must be a whole number, not 'many'"),
     (["compose", "--temperature", "-1"], 2, "temperature"),
     (["compose", "--count", "0"], 2, "--count"),
     (["compose", "--seed", "-4"], 2, "seed"),
@@ -126,11 +124,12 @@ FAULTS = [
     (["compose", "--prime", "missing.mid"], 1, "missing.mid"),
     (["compose", "--soundfont", "missing.sf2", "-o", "a.wav"], 1, "missing.sf2"),
     (["compose", "broken.playbach"], 1, "broken.playbach: not a playbach bundle"),
-    (["train", "missing"], 1, "missing: no such folder"),
-    (["train", "empty"], 1, "there is no music in this folder (.mid, .midi, .musicxml, .xml, .mxl)"),
+    (["train", "missing"], 1, "missing: no such file or folder"),
+    (["train", "empty"], 1, "no music in this folder; supported files are .mid, .midi, .musicxml, .xml, .mxl"),
     (["train", "empty", "--encoding", "midi"], 2, "no encoding called 'midi'"),
     (["train", "empty", "--encoding", "chorale", "--octaves", "folded"], 2, "--octaves"),
     (["dance"], 2, "dance"),
+    (["compose", "--loudness", "5"], 2, "unknown argument: --loudness (see playbach compose --help)"),
     ([], 2, "COMMAND"),
 ]
 
@@ -138,7 +137,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("arguments", "status", "words"), FAULTS, ids=lambda x: " ".join(x) if isinstance(x, list) else ""
 )
-def test_a_fault_is_one_line_and_leaves_nothing(
+def test_an_error_is_one_line_and_leaves_no_file(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -146,11 +145,11 @@ def test_a_fault_is_one_line_and_leaves_nothing(
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.playbach").write_bytes(b"not a zip at all")
     assert main(arguments) == status
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("playbach: ")
-    assert told.err.count("\n") == 1
-    assert words in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("playbach: ")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.playbach", "empty"]
 
 
@@ -166,9 +165,9 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "pip install 'playbach[train]'" in done.stderr
     code = "import playbach\ntry: playbach.train('.')\nexcept playbach.PlaybachError as error: print(error)"
-    told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+    printed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
-    assert "pip install 'playbach[train]'" in told.stdout
+    assert "pip install 'playbach[train]'" in printed.stdout
 
 
 def test_instruments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +175,7 @@ def test_instruments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 128
 
 
-def test_a_closed_pipe_is_no_fault(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     done = subprocess.run(
         f"{sys.executable} -m playbach compose --instruments | head -1", shell=True, cwd=tmp_path,
         capture_output=True, text=True, timeout=60,
@@ -193,7 +192,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file size limit")
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
@@ -215,9 +214,12 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
     from playbach.models import MODELS
     from playbach.training.options import TrainOptions
 
-    told = " ".join(capsys.readouterr().out.split())
-    assert f"at most so many times through the music (default: {TrainOptions().epochs})" in told
-    assert f"how many layers (default: {MODELS[TrainOptions().model].Config().layers})" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"maximum number of epochs (default: {TrainOptions().epochs})" in printed
+    layers = [f"{name} {MODELS[name].Config().layers}" for name in ("lstm", "transformer", "attention")]
+    assert f"number of layers (default: {', '.join(layers)})" in printed
+    assert "attention heads per layer (transformer only; default: 4)" in printed
+    assert "learn and compose dynamics (default: notes no, events yes)" in printed
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
         ("--model transformer --symbol-dropout 0.5 --layers 2", None, {}, {"layers": 2, "symbol_dropout": 0.5}),
     ],
 )
-def test_what_is_chosen_of_an_encoding_and_a_network_reaches_them(
+def test_options_reach_the_encoding_and_the_network(
     flags: str,
     encoding: str | None,
     changed: dict[str, Any],
@@ -242,11 +244,11 @@ def test_what_is_chosen_of_an_encoding_and_a_network_reaches_them(
     from playbach.encodings import OPTIONS
     from playbach.training import runs
 
-    begun: list[Any] = []
-    done = SimpleNamespace(picture="x.png", log="x.log", path="x.playbach")
-    monkeypatch.setattr(runs, "run", lambda folder, options, **_: begun.append(options) or done)
+    runs_started: list[Any] = []
+    finished = SimpleNamespace(picture="x.png", log="x.log", path="x.playbach")
+    monkeypatch.setattr(runs, "run", lambda folder, options, **_: runs_started.append(options) or finished)
     assert main(["train", *flags.split()]) == 0
-    [options] = begun
+    [options] = runs_started
     assert (options.encoding, options.network) == (encoding, network)
     assert list(options.network) == list(network)
     for name, kind in OPTIONS.items():

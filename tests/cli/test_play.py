@@ -1,4 +1,4 @@
-"""`playbach play` on real devices, where they can be had: a PulseAudio null sink, and a port of a dummy JACK."""
+"""The command `playbach play`, on a PulseAudio null sink and a dummy JACK port if they are available."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def play(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def until_told(process: subprocess.Popen[str], word: str) -> None:
+def wait_for(process: subprocess.Popen[str], word: str) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         if word in line:
             return
-    raise AssertionError(f"{word} was not told")
+    raise AssertionError(f"{word!r} was not printed")
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def until_told(process: subprocess.Popen[str], word: str) -> None:
         (["--bars", "1000"], 2, "bars"),
     ],
 )
-def test_what_cannot_be_played_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], status: int, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["play", *arguments]) == status
-    told = capsys.readouterr().err.strip().splitlines()
-    assert word in told[-1]
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert word in printed[-1]
 
 
 SILENT = """
@@ -61,8 +61,8 @@ sys.modules["soundfile"] = None
 from playbach.cli.main import main
 from playbach.streaming import port
 
-class Ear:
-    name = "ear"
+class Output:
+    name = "output"
     def on(self, *_): os.kill(os.getpid(), signal.SIGTERM)
     def off(self, *_): pass
     def program(self, *_): pass
@@ -70,28 +70,28 @@ class Ear:
     def __enter__(self): return self
     def __exit__(self, *_): pass
 
-port.find = lambda name: Ear()
-sys.exit(main(["play", sys.argv[1], "--port", "ear", "--bars", "4"]))
+port.open_named = lambda name: Output()
+sys.exit(main(["play", sys.argv[1], "--port", "output", "--bars", "4"]))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are not for Windows")
-def test_a_port_needs_nothing_that_makes_sound() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_port_needs_no_audio_package() -> None:
     done = subprocess.run([sys.executable, "-c", SILENT, str(TINY)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 130, done.stderr
-    assert "notes go to the MIDI port ear" in done.stderr
+    assert "sending notes to the MIDI port output" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_port_of_that_name_it_says_which_there_are(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_port_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rtmidi", reason="python-rtmidi (extra midi) is not installed")
     assert main(["play", str(TINY), "--port", "no such port at all"]) == 1
     assert "no MIDI port called 'no such port at all'" in capfd.readouterr().err
 
 
 @pytest.fixture
-def ear(tmp_path: Path) -> Iterator[tuple[str, list[list[int]]]]:
-    """A MIDI input on a dummy JACK: its name, and the messages that come there."""
+def midi_input(tmp_path: Path) -> Iterator[tuple[str, list[list[int]]]]:
+    """A MIDI input on a dummy JACK: its name, and the messages that it receives."""
     rtmidi: Any = pytest.importorskip("rtmidi", reason="python-rtmidi (extra midi) is not installed")
     if shutil.which("jackd") is None or rtmidi.API_UNIX_JACK not in rtmidi.get_compiled_api():
         pytest.skip("jackd is not installed")
@@ -136,16 +136,18 @@ def sounding(messages: list[list[int]]) -> set[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("signals", "status"), [([signal.SIGINT], 0), ([signal.SIGINT] * 2, 130), ([signal.SIGTERM], 130)]
 )
-def test_a_port_is_left_silent(ear: tuple[str, list[list[int]]], signals: list[signal.Signals], status: int) -> None:
-    name, messages = ear
+def test_no_note_keeps_sounding_on_a_port(
+    midi_input: tuple[str, list[list[int]]], signals: list[signal.Signals], status: int
+) -> None:
+    name, messages = midi_input
     process = play("--port", name, "--bars", "4")
-    until_told(process, "   2  ")
+    wait_for(process, "   2  ")
     for number in signals:
         process.send_signal(number)
         time.sleep(0.2)
     process.communicate(timeout=40)
     assert process.returncode == status
-    for _ in range(50):  # what was sent is on its way
+    for _ in range(50):  # messages may still be on their way
         time.sleep(0.1)
         if not sounding(messages):
             break
@@ -155,7 +157,7 @@ def test_a_port_is_left_silent(ear: tuple[str, list[list[int]]], signals: list[s
 
 @pytest.fixture
 def null_sink(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment in which a PulseAudio of our own, which plays to nowhere, is the sound output."""
+    """The environment in which a PulseAudio null sink is the sound output."""
     try:
         import sounddevice  # noqa: F401
     except (ImportError, OSError):
@@ -186,7 +188,7 @@ def null_sink(tmp_path: Path) -> Iterator[dict[str, str]]:
         pulse.wait(10)
 
 
-def test_the_speakers_sound_without_a_gap_and_end_on_a_cadence(null_sink: dict[str, str], tmp_path: Path) -> None:
+def test_the_speakers_play_without_a_gap_and_end_on_a_cadence(null_sink: dict[str, str], tmp_path: Path) -> None:
     recorded = tmp_path / "heard.raw"
     with recorded.open("wb") as file:
         recorder = subprocess.Popen(
@@ -194,7 +196,7 @@ def test_the_speakers_sound_without_a_gap_and_end_on_a_cadence(null_sink: dict[s
             env={**os.environ, **null_sink}, stdout=file,
         )  # fmt: skip
         process = play("--bars", "16", **null_sink)
-        until_told(process, "   2  ")
+        wait_for(process, "   2  ")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         recorder.terminate()

@@ -8,7 +8,7 @@ import pytest
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.encodings import Encoding
-from playbach.inference.runtimes import RUNTIMES, Runtime, opened, suited
+from playbach.inference.runtimes import RUNTIMES, Runtime, open_runtime, suitable_runtimes
 from playbach.system.errors import BundleError, UsageError
 
 FILES = {"onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
@@ -20,7 +20,7 @@ PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}
 def played(request: pytest.FixtureRequest) -> tuple[Runtime, Encoding]:
     pytest.importorskip(PACKAGES[request.param])
     bundle = bundles.read(GOLDEN / FILES[request.param])
-    return opened(bundle, request.param), bundle.encoding()
+    return open_runtime(bundle, request.param), bundle.encoding()
 
 
 def walk(runtime: Runtime, encoding: Encoding, steps: int) -> list[np.ndarray]:
@@ -88,9 +88,9 @@ def test_every_runtime_has_a_file_and_no_other_runtimes_one(played: tuple[Runtim
     assert set(FILES) == set(PACKAGES) == set(RUNTIMES)
     for name, file in FILES.items():
         bundle = bundles.read(GOLDEN / file)
-        assert suited(bundle) == [name]
+        assert suitable_runtimes(bundle) == [name]
         for other in set(RUNTIMES) - {name}:
-            with pytest.raises(BundleError, match=f"{bundle.name}: the runtime {other} cannot play this; "):
-                opened(bundle, other)
-    with pytest.raises(UsageError, match="no runtime called 'abacus'; there are: onnx, litert"):
-        opened(bundle, "abacus")
+            with pytest.raises(BundleError, match=f"{bundle.name}: the runtime {other} cannot play this file; "):
+                open_runtime(bundle, other)
+    with pytest.raises(UsageError, match="no runtime called 'abacus'; the runtimes are: onnx, litert"):
+        open_runtime(bundle, "abacus")

@@ -1,4 +1,4 @@
-"""The built-in corpora beside the chorales: what becomes of music21's files, once, and written out whole or not."""
+"""The other built-in corpora: converted from music21's files once, and exported completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import symusic
 
 from helpers import sample_music
 from playbach.data import builtin, chorales, conversions, corpora
-from playbach.data.builtin import CORPORA, Builtin, Made, export, plain, quartet, tunes
-from playbach.data.corpora import builtin_name, folder_of, load_builtin, open_corpus
+from playbach.data.builtin import CORPORA, Builtin, ConvertedFile, export_corpus, plain, quartet, tunes
+from playbach.data.corpora import builtin_name, corpus_folder, load_builtin, open_corpus
 from playbach.data.pieces import SIDES
 from playbach.system.errors import CorpusError, MissingExtra, PlaybachError, ScoreError
 
@@ -50,7 +50,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def lines_of(path: Path) -> Made:
+def lines_of(path: Path) -> ConvertedFile:
     """Two melodies of each file, one of them under a name that another file has too."""
     if path.stem == "bad":
         raise ValueError("not\nmusic")
@@ -80,9 +80,9 @@ def small(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built
 # -------------------------------------------------------------------------------------------------- what there is
 
 
-def test_every_corpus_says_what_it_is_and_its_terms() -> None:
+def test_every_corpus_gives_its_contents_and_terms() -> None:
     assert len(CORPORA) >= 5
-    assert next(iter(CORPORA)) == corpora.DEFAULT
+    assert next(iter(CORPORA)) == corpora.DEFAULT_CORPUS
     for name, corpus in CORPORA.items():
         assert name == corpus.name == plain(name)
         assert corpus.music
@@ -91,7 +91,7 @@ def test_every_corpus_says_what_it_is_and_its_terms() -> None:
     assert CORPORA["bach-chorales"].pieces == sum(map(len, chorales.sides().values()))
 
 
-def test_what_is_not_free_is_no_corpus() -> None:
+def test_restricted_music_is_not_offered() -> None:
     """Folders whose own files or notes reserve rights or call their status unclear."""
     pytest.importorskip("music21")
     for corpus in CORPORA.values():
@@ -117,13 +117,13 @@ def test_the_tunes_of_a_file(tmp_path: Path) -> None:
     made, problems = tunes(path)
     assert [name for name, _ in made] == ["1 The First Tune", "3 The Last Tune"]
     [problem] = problems
-    assert "2 Two Voices: not one voice" in problem
+    assert "2 Two Voices: it does not have exactly one voice" in problem
     first, last = (symusic.Score.from_midi(data) for _, data in made)
     assert [(m.time, m.numerator, m.denominator) for m in first.time_signatures][:2] == [(0, 1, 8), (240, 6, 8)]
     assert len(first.tracks[0].notes) == 2 * 15  # the repeat is played
     assert [(k.key, k.tonality) for k in first.key_signatures] == [(1, 0)]
     assert (first.tracks[0].name, first.tracks[0].program) == ("Melody", builtin.VIOLIN)
-    assert round(first.tempos[0].qpm) == builtin.TEMPO
+    assert round(first.tempos[0].qpm) == builtin.TUNE_TEMPO
     assert round(last.tempos[0].qpm) == 90
     assert [n.pitch for n in last.tracks[0].notes][:4] == [69, 71, 72, 74]
 
@@ -147,11 +147,11 @@ def test_a_quartet() -> None:
     assert len(score.tempos) > 0
 
 
-def test_what_is_not_in_four_parts_is_no_quartet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(builtin.musicxml, "load", lambda: None)
+def test_a_quartet_must_have_four_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(builtin.musicxml, "load_music21", lambda: None)
     monkeypatch.setattr(builtin.musicxml, "parse", lambda data, most: sample_music.line(1))
     (tmp_path / "a.mxl").touch()
-    with pytest.raises(ScoreError, match="1 parts, not four"):
+    with pytest.raises(ScoreError, match="1 parts instead of four"):
         quartet(tmp_path / "a.mxl")
 
 
@@ -173,7 +173,11 @@ def test_a_title_becomes_a_plain_file_name(title: str, name: str) -> None:
 
 
 def test_a_corpus_is_converted_once(small: Builtin, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (builtin.converted("small"), builtin.counted("small"), builtin.unread("small")) == (False, 6, [])
+    assert (builtin.is_converted("small"), builtin.piece_count("small"), builtin.unreadable_files("small")) == (
+        False,
+        6,
+        [],
+    )
     totals: list[int] = []
     root = small.folder(lambda work, total: (totals.append(total), work)[1])
     assert root == cache / "small-1"
@@ -182,17 +186,17 @@ def test_a_corpus_is_converted_once(small: Builtin, cache: Path, monkeypatch: py
     assert sorted(p.name for p in root.iterdir()) == names
     assert [p.name for p in cache.iterdir()] == ["small-1"]
     assert (root / "again-2.mid").read_bytes() == bytes(sample_music.line(52).dumps_midi())  # by the files' order
-    assert (builtin.converted("small"), builtin.counted("small")) == (True, 6)
-    [line] = builtin.unread("small")
+    assert (builtin.is_converted("small"), builtin.piece_count("small")) == (True, 6)
+    [line] = builtin.unreadable_files("small")
     assert line == "small/bad.abc: not music"
     monkeypatch.setattr(conversions, "find_spec", lambda name: None)
     assert small.folder(lambda work, total: pytest.fail("converted again")) == root
 
 
-def test_a_collection_that_is_not_there(small: Builtin, cache: Path, tmp_path: Path) -> None:
+def test_a_missing_collection_is_an_error(small: Builtin, cache: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "music21" / "corpus" / "small").iterdir():
         path.unlink()
-    with pytest.raises(CorpusError, match="music21 has nothing of it"):
+    with pytest.raises(CorpusError, match="music21 is installed without this music"):
         small.folder()
     assert list(cache.iterdir()) == []
 
@@ -203,39 +207,39 @@ def test_without_music21_the_extra_is_named(small: Builtin, monkeypatch: pytest.
         small.folder()
 
 
-def test_an_index_that_is_damaged_is_none(small: Builtin) -> None:
+def test_a_damaged_index_is_ignored(small: Builtin) -> None:
     root = small.folder()
     for text in ("[]", "{", '{"pieces": "many"}'):
         (root / builtin.INDEX).write_text(text)
-        assert builtin.counted("small") == small.pieces
-        assert builtin.unread("small") == []
+        assert builtin.piece_count("small") == small.pieces
+        assert builtin.unreadable_files("small") == []
 
 
 # ------------------------------------------------------------------------------------------- a corpus by its name
 
 
-def test_a_name_selects_a_built_in_corpus_where_no_folder_is_called_so(
+def test_a_folder_takes_precedence_over_a_built_in_corpus_of_its_name(
     small: Builtin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert builtin_name(None) == "bach-chorales"
     assert builtin_name("small") == builtin_name(Path("small")) == "small"
     assert builtin_name("other") is None
-    assert folder_of("small") == small.cache_folder()
-    assert folder_of("other") == Path("other")
+    assert corpus_folder("small") == small.cache_folder()
+    assert corpus_folder("other") == Path("other")
     sample_music.folder(tmp_path / "small", sample_music.line, count=4)
     assert builtin_name("small") is None
-    assert folder_of("small") == Path("small")
+    assert corpus_folder("small") == Path("small")
     assert len(list(open_corpus("small")[0].pieces())) == 4
 
 
-def test_a_built_in_corpus_is_split_as_a_folder_is(
+def test_a_built_in_corpus_is_split_like_a_folder(
     small: Builtin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told: list[object] = []
-    corpus, encoding = open_corpus("small", seed=3, converting=lambda work, total: (told.append(total), work)[1])
-    assert (corpus.name, encoding, told) == ("small", "notes", [4])
+    totals: list[object] = []
+    corpus, encoding = open_corpus("small", seed=3, converting=lambda work, total: (totals.append(total), work)[1])
+    assert (corpus.name, encoding, totals) == ("small", "notes", [4])
     assert sorted(p.name for _, p in corpus.pieces()) == sorted(p.name for p in small.cache_folder().glob("*.mid"))
     assert all(getattr(corpus, side) for side in SIDES)
     as_folder, _ = corpora.load_folder(small.cache_folder(), seed=3)
@@ -243,12 +247,12 @@ def test_a_built_in_corpus_is_split_as_a_folder_is(
     assert [p.digest for p in load_builtin("small").test] == [p.digest for p in open_corpus("small")[0].test]
 
 
-def test_neither_a_folder_nor_a_corpus() -> None:
-    with pytest.raises(CorpusError, match=r"mozart: no such folder or file, nor a built-in corpus \(bach-chorales, "):
+def test_a_name_of_neither_a_folder_nor_a_corpus_is_an_error() -> None:
+    with pytest.raises(CorpusError, match=r"mozart: no such file or folder, .*: bach-chorales, "):
         open_corpus("mozart")
 
 
-def test_the_chorales_keep_their_sides_whatever_the_seed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chorales_have_one_split_whatever_the_seed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = {side: [f"bwv{i}.mxl"] for i, side in enumerate(SIDES)}
     monkeypatch.setattr(chorales, "sides", lambda: listed)
     for i, side in enumerate(SIDES):
@@ -262,11 +266,11 @@ def test_the_chorales_keep_their_sides_whatever_the_seed(cache: Path, monkeypatc
     assert open_corpus(None, 0, "notes")[1] == "notes"
 
 
-# ------------------------------------------------------------------------------------------------------ written out
+# --------------------------------------------------------------------------------------------------------- export
 
 
-def test_a_corpus_written_out(small: Builtin, tmp_path: Path) -> None:
-    written = export("small", tmp_path / "out")
+def test_an_exported_corpus_has_its_files_and_terms(small: Builtin, tmp_path: Path) -> None:
+    written = export_corpus("small", tmp_path / "out")
     assert written == tmp_path / "out" / "small"
     source = {p.name: p.read_bytes() for p in small.cache_folder().glob("*.mid")}
     assert {p.name: p.read_bytes() for p in written.glob("*.mid")} == source
@@ -275,17 +279,17 @@ def test_a_corpus_written_out(small: Builtin, tmp_path: Path) -> None:
     assert sorted(p.name for p in written.iterdir()) == sorted([*source, "ABOUT.txt"])
 
 
-def test_writing_out_never_overwrites(small: Builtin, tmp_path: Path) -> None:
+def test_an_export_never_overwrites(small: Builtin, tmp_path: Path) -> None:
     (tmp_path / "small").write_text("mine")
-    assert export("small", tmp_path).name == "small-2"
+    assert export_corpus("small", tmp_path).name == "small-2"
     (tmp_path / "small-2" / "mine.txt").write_text("mine")
-    assert export("small", tmp_path).name == "small-3"
+    assert export_corpus("small", tmp_path).name == "small-3"
     assert (tmp_path / "small").read_text() == "mine"
     assert (tmp_path / "small-2" / "mine.txt").exists()
 
 
 @pytest.mark.parametrize("failure", [OSError(28, os.strerror(28)), KeyboardInterrupt()])
-def test_what_cannot_be_written_out_leaves_nothing(
+def test_a_failed_export_leaves_nothing(
     small: Builtin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
     small.folder()
@@ -299,24 +303,24 @@ def test_what_cannot_be_written_out_leaves_nothing(
 
     monkeypatch.setattr(builtin.shutil, "copyfile", copy)
     with pytest.raises((PlaybachError, KeyboardInterrupt)) as caught:
-        export("small", tmp_path / "out")
+        export_corpus("small", tmp_path / "out")
     if isinstance(caught.value, PlaybachError):
-        assert str(caught.value).startswith(f"{tmp_path / 'out'}: cannot be written: no space left")
+        assert str(caught.value).startswith(f"{tmp_path / 'out'}: cannot be written: no space is left")
     assert len(copied) == 3
     assert not (tmp_path / "out").exists()
 
 
-def test_where_nothing_can_be_written(small: Builtin, tmp_path: Path) -> None:
+def test_an_export_into_an_impossible_folder_is_an_error(small: Builtin, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PlaybachError, match="there is something of this name"):
-        export("small", tmp_path / "file")
+    with pytest.raises(PlaybachError, match="a file or folder has this name"):
+        export_corpus("small", tmp_path / "file")
     with pytest.raises(PlaybachError, match="folder does not exist"):
-        export("small", tmp_path / "a" / "b")
+        export_corpus("small", tmp_path / "a" / "b")
 
 
-def test_a_damaged_corpus_is_not_written_out(small: Builtin, tmp_path: Path) -> None:
+def test_a_damaged_corpus_is_not_exported(small: Builtin, tmp_path: Path) -> None:
     (small.folder() / "tune 1.mid").unlink()
     with pytest.raises(CorpusError, match="delete this folder"):
-        export("small", tmp_path)
+        export_corpus("small", tmp_path)
     assert not (tmp_path / "small").exists()
     assert json.loads((small.cache_folder() / builtin.INDEX).read_text())["pieces"] == 6

@@ -1,4 +1,4 @@
-"""The built-in chorales: listed once, converted once, and whole or not there."""
+"""The built-in chorales: listed once, converted once, completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import symusic
 
 from playbach.data import chorales, conversions
-from playbach.data.chorales import cache_folder, folder, score_of, sides
+from playbach.data.chorales import cache_folder, chorale_score, folder, sides
 from playbach.data.corpora import load_builtin
 from playbach.data.pieces import SIDES
 from playbach.encodings import ENCODINGS
@@ -41,7 +41,7 @@ def instead_of_converting(monkeypatch: pytest.MonkeyPatch, convert: Any) -> None
 def parsed(name: str) -> Any:
     corpus = pytest.importorskip("music21").corpus
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # music21's own
+        warnings.simplefilter("ignore")  # those of music21
         return corpus.parse(f"bach/{name}")
 
 
@@ -77,7 +77,7 @@ def test_every_listed_chorale_is_in_music21() -> None:
     ],
 )
 def test_a_chorale_becomes_four_voices_on_the_grid(name: str, meters: list[tuple[int, int, int]]) -> None:
-    score = score_of(parsed(name))
+    score = chorale_score(parsed(name))
     assert [track.name for track in score.tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
     assert score.ticks_per_quarter == 480
     assert [(m.time, m.numerator, m.denominator) for m in score.time_signatures] == meters
@@ -86,7 +86,7 @@ def test_a_chorale_becomes_four_voices_on_the_grid(name: str, meters: list[tuple
 
     means = []
     for track in score.tracks:
-        assert track.program == chorales.CHOIR
+        assert track.program == chorales.CHOIR_PROGRAM
         assert len(track.notes) > 20
         notes = sorted((n.time, n.duration, n.pitch) for n in track.notes)
         assert all(t % 120 == 0 and d % 120 == 0 and d > 0 for t, d, _ in notes)  # sixteenths
@@ -105,10 +105,10 @@ def test_ties_are_one_note() -> None:
     stream = parsed("bwv269.mxl")
     written = sum(len(part.flatten().notes) for part in stream.parts)
     tied = sum(n.tie is not None and n.tie.type != "start" for part in stream.parts for n in part.flatten().notes)
-    assert score_of(stream).note_num() == written - tied
+    assert chorale_score(stream).note_num() == written - tied
 
 
-def test_of_more_than_four_parts_the_singers_are_taken() -> None:
+def test_the_singers_are_chosen_from_more_than_four_parts() -> None:
     """Instruments stand above the choir and double it."""
     music21 = pytest.importorskip("music21")
     names = ["Horn 1", "Horn 2", "Soprano", "Alto", "Tenor", "Bass", "Continuo"]
@@ -120,10 +120,10 @@ def test_of_more_than_four_parts_the_singers_are_taken() -> None:
         measure.append(music21.note.Note(60 + i, quarterLength=4))
         part.append(measure)
         stream.insert(0, part)
-    assert [t.notes[0].pitch for t in score_of(stream).tracks] == [62, 63, 64, 65]
+    assert [t.notes[0].pitch for t in chorale_score(stream).tracks] == [62, 63, 64, 65]
 
 
-def test_a_pickup_that_is_no_whole_beat_gets_a_meter_of_smaller_notes() -> None:
+def test_a_pickup_shorter_than_a_beat_gets_a_meter_of_smaller_notes() -> None:
     music21 = pytest.importorskip("music21")
     part = music21.stream.Part()
     short = music21.stream.Measure(number=0)
@@ -132,7 +132,7 @@ def test_a_pickup_that_is_no_whole_beat_gets_a_meter_of_smaller_notes() -> None:
     full = music21.stream.Measure(number=1)
     full.append(music21.note.Note(62, quarterLength=4))
     part.append([short, full])
-    score = score_of(music21.stream.Score([part]))
+    score = chorale_score(music21.stream.Score([part]))
     first, second = score.time_signatures
     assert 480 * 4 * first.numerator // first.denominator == 240
     assert (second.time, second.numerator, second.denominator) == (240, 4, 4)
@@ -153,20 +153,20 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 def test_the_chorales_are_converted_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("music21")
-    told: list[Any] = []
+    seen: list[Any] = []
 
     def progress(names: Iterator[str], count: int) -> Iterator[str]:
-        told.append(count)
+        seen.append(count)
         for name in names:
-            told.append(name)
+            seen.append(name)
             yield name
 
     root = folder(progress)
     assert root == cache_folder()
-    assert told == [4, *FEW["train"], *FEW["valid"], *FEW["test"]]
+    assert seen == [4, *FEW["train"], *FEW["valid"], *FEW["test"]]
     expected = ["test/bwv111.6.mid", "train/bwv10.7.mid", "train/bwv269.mid", "valid/bwv103.6.mid"]
     assert files(cache) == [f"{root.name}/{name}" for name in expected]
-    assert symusic.Score(root / "train" / "bwv269.mid").note_num() == score_of(parsed("bwv269.mxl")).note_num()
+    assert symusic.Score(root / "train" / "bwv269.mid").note_num() == chorale_score(parsed("bwv269.mxl")).note_num()
 
     instead_of_converting(monkeypatch, lambda *_: pytest.fail("converted again"))
     monkeypatch.setattr(conversions, "find_spec", lambda _: None)  # nor is music21 needed any more
@@ -212,7 +212,7 @@ def test_a_chorale_that_music21_lacks_leaves_nothing_behind(cache: Path, monkeyp
     assert list(cache.iterdir()) == []
 
 
-def test_a_conversion_in_another_process_may_be_faster(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_may_finish_the_conversion_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(into: Path, progress: Any) -> None:
         (into / "ours").touch()
         cache_folder().mkdir()
@@ -224,7 +224,9 @@ def test_a_conversion_in_another_process_may_be_faster(cache: Path, monkeypatch:
     assert files(cache) == [f"{cache_folder().name}/theirs"]
 
 
-def test_a_cache_that_cannot_be_written_is_told(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_an_error_of_one_line(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(conversions, "find_spec", lambda _: True)
     (tmp_path / "file").touch()
     monkeypatch.setenv("PLAYBACH_CACHE", str(tmp_path / "file" / "cache"))
@@ -236,7 +238,7 @@ def test_a_cache_that_cannot_be_written_is_told(cache: Path, tmp_path: Path, mon
     assert "PLAYBACH_CACHE" in line
 
 
-def test_a_disk_that_runs_full_is_told_and_left_clean(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_leaves_nothing_behind(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def convert(into: Path, progress: Any) -> None:
         (into / "half.mid").touch()
         raise OSError(28, os.strerror(28))

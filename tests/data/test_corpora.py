@@ -1,4 +1,4 @@
-"""Folders of music as a corpus: what is one tune stays on one side, and what cannot be used is told and left out."""
+"""Folders of music as a corpus: pieces that share a tune are on one side, unusable files are left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playbach.bundles import bundle
 from playbach.data import chorales, corpora, split
 from playbach.data.corpora import choose_encoding, load_builtin, load_folder
 from playbach.data.pieces import SIDES, Corpus
-from playbach.music.scores import digest, transposed
+from playbach.music.scores import content_hash, transpose
 from playbach.music.tunes import tune_groups
 from playbach.system.errors import CorpusError
 
@@ -40,7 +40,7 @@ def names_of(corpus: Corpus) -> dict[str, list[str]]:
 # ------------------------------------------------------------------------------------------------------ digests
 
 
-def test_a_digest_is_that_of_what_sounds() -> None:
+def test_a_digest_depends_on_the_notes_only() -> None:
     score = sample_music.chorale(1)
     other = sample_music.chorale(1)
     other.tempos[0].qpm = 200.0
@@ -49,33 +49,33 @@ def test_a_digest_is_that_of_what_sounds() -> None:
         for note in track.notes:
             note.velocity = 1 + note.time % 100
     other.tracks.append(symusic.Track("empty", 0, False))
-    assert digest(other) == digest(score) == digest(sample_music.chorale(1))
+    assert content_hash(other) == content_hash(score) == content_hash(sample_music.chorale(1))
 
 
 @pytest.mark.parametrize("field", ["pitch", "time", "duration"])
-def test_a_digest_tells_one_changed_note(field: str) -> None:
+def test_one_changed_note_changes_the_digest(field: str) -> None:
     other = sample_music.chorale(1)
     setattr(other.tracks[2].notes[3], field, getattr(other.tracks[2].notes[3], field) + 1)
-    assert digest(other) != digest(sample_music.chorale(1))
+    assert content_hash(other) != content_hash(sample_music.chorale(1))
 
 
-def test_a_digest_does_not_depend_on_the_order_in_a_track_but_on_the_tracks() -> None:
+def test_a_digest_depends_on_the_tracks_but_not_on_the_order_in_a_track() -> None:
     melody = sample_music.melody(1)
-    assert digest(sample_music.score([melody[::-1]])) == digest(sample_music.score([melody]))
-    assert digest(sample_music.score([melody[:9], melody[9:]])) != digest(sample_music.score([melody]))
+    assert content_hash(sample_music.score([melody[::-1]])) == content_hash(sample_music.score([melody]))
+    assert content_hash(sample_music.score([melody[:9], melody[9:]])) != content_hash(sample_music.score([melody]))
     drums = sample_music.score([melody])
     drums.tracks[0].is_drum = True
-    assert digest(drums) != digest(sample_music.score([melody]))
+    assert content_hash(drums) != content_hash(sample_music.score([melody]))
 
 
-def test_of_a_manifests_pieces_only_those_with_a_side_are_met() -> None:
+def test_only_a_manifests_pieces_with_a_side_are_known() -> None:
     good = {"a": ["train", "a.mid"], "b": ["test"], "c": ["valid", 7, "more"]}
     bad = {"d": [], "e": "train", "f": ["elsewhere", "f.mid"], "g": [["train"]], "h": None, "i": 5, "j": {0: "x"}}
     assert bundle.known_pieces({"pieces": {**bad, **good}}) == good
 
 
 @pytest.mark.parametrize("manifest", [{}, *({"pieces": wrong} for wrong in (None, 7, "text", ["train"], [[]]))])
-def test_a_manifest_without_pieces_has_met_none(manifest: dict[str, Any]) -> None:
+def test_a_manifest_without_pieces_knows_none(manifest: dict[str, Any]) -> None:
     assert bundle.known_pieces(manifest) == {}
 
 
@@ -94,7 +94,7 @@ def test_thirty_pieces_are_split_ten_percent_each(tmp_path: Path) -> None:
     assert sorted(found) == sorted(lines(30))  # each once
     assert [side for side, _ in corpus.pieces()] == sorted((s for s, _ in corpus.pieces()), key=SIDES.index)
     for _, piece in corpus.pieces():
-        assert piece.digest == digest(piece.score) == digest(lines(30)[piece.name])
+        assert piece.digest == content_hash(piece.score) == content_hash(lines(30)[piece.name])
 
 
 def test_the_split_follows_the_seed_and_nothing_else(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_the_split_follows_the_seed_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_shares_a_tune_is_on_one_side(tmp_path: Path, seed: int) -> None:
-    """… whatever the files are called, and wherever they lie."""
+def test_pieces_that_share_a_tune_are_on_one_side(tmp_path: Path, seed: int) -> None:
+    """… whatever the files' names and folders."""
     music = {}
     for tune in range(8):
         own = sample_music.line(tune)
         music[f"{tune}.mid"] = own
         if tune % 2:
-            music[f"more/{97 * tune % 11}-again.mid"] = transposed(own, tune)
+            music[f"more/{97 * tune % 11}-again.mid"] = transpose(own, tune)
             music[f"{tune}.MIDI"] = own
     corpus, _ = load_folder(save(tmp_path / "music", music), seed=seed)
     assert corpus.tunes == 8
@@ -133,22 +133,22 @@ def test_several_processes_read_the_same_corpus(tmp_path: Path, monkeypatch: pyt
     (folder / "piece05.mid").write_bytes(b"MThd")
     alone = load_folder(folder)[0]
     monkeypatch.setattr(corpora, "FILES_A_PROCESS", 4)
-    monkeypatch.setattr(corpora, "processors", lambda: 3)
+    monkeypatch.setattr(corpora, "processor_count", lambda: 3)
     seen: list[object] = []
-    told: list[str] = []
+    reported: list[str] = []
     several = load_folder(
-        folder, report=told.append, progress=lambda work, total: (seen.append((p, total)) or p for p in work)
+        folder, report=reported.append, progress=lambda work, total: (seen.append((p, total)) or p for p in work)
     )[0]
     assert names_of(several) == names_of(alone)
-    assert several.skipped == alone.skipped == tuple(told)
+    assert several.skipped == alone.skipped == tuple(reported)
     assert [p.digest for _, p in several.pieces()] == [p.digest for _, p in alone.pieces()]
     assert [total for _, total in seen] == [12] * 12  # type: ignore[misc]
 
 
-def test_no_more_is_held_out_than_tells_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_held_out_notes_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save(tmp_path / "music", lines(40))
     before = load_folder(folder)[0]
-    monkeypatch.setattr(split, "MOST_HELD_OUT", 40)
+    monkeypatch.setattr(split, "MAX_HELD_OUT_NOTES", 40)
     after = load_folder(folder)[0]
     assert len(before.test) >= 3
     for side in ("valid", "test"):
@@ -162,7 +162,7 @@ def test_three_pieces_suffice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_of_very_unequal_pieces_the_longest_is_trained_on(tmp_path: Path, seed: int) -> None:
+def test_the_longest_of_very_unequal_pieces_is_trained_on(tmp_path: Path, seed: int) -> None:
     music = {
         "a.mid": sample_music.line(1, 4),
         "b.mid": sample_music.line(2, 4),
@@ -177,23 +177,23 @@ def test_of_very_unequal_pieces_the_longest_is_trained_on(tmp_path: Path, seed: 
 
 
 @pytest.mark.parametrize(
-    ("music", "said"),
+    ("music", "problem"),
     [
-        (lines(1), "1 usable piece with 1 different tune are too few"),
-        (lines(2), "2 usable pieces with 2 different tunes are too few"),
+        (lines(1), "1 usable piece with 1 different tune"),
+        (lines(2), "2 usable pieces with 2 different tunes"),
         (
-            {f"{k}.mid": transposed(sample_music.line(1), k) for k in range(5)},
-            "5 usable pieces with 1 different tune are",
+            {f"{k}.mid": transpose(sample_music.line(1), k) for k in range(5)},
+            "5 usable pieces with 1 different tune",
         ),
     ],
 )
-def test_too_few_tunes_to_hold_any_out(tmp_path: Path, music: dict[str, symusic.Score], said: str) -> None:
+def test_fewer_than_three_tunes_are_an_error(tmp_path: Path, music: dict[str, symusic.Score], problem: str) -> None:
     with pytest.raises(CorpusError) as caught:
         load_folder(save(tmp_path / "music", music))
     line = str(caught.value)
     assert line.startswith("music: ")
-    assert said in line
-    assert "at least three" in line
+    assert problem in line
+    assert line.endswith("add more pieces")
     assert line.isprintable()
 
 
@@ -207,7 +207,7 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path, monkeypatch: pytest.Monke
 # ------------------------------------------------------------------------------------- files that cannot be used
 
 
-def test_files_that_cannot_be_used_are_told_and_the_rest_is_used(tmp_path: Path) -> None:
+def test_unusable_files_are_reported_and_the_rest_is_used(tmp_path: Path) -> None:
     folder = save(tmp_path / "music", lines(4))
     whole = (folder / "piece00.mid").read_bytes()
     bad = {
@@ -225,16 +225,16 @@ def test_files_that_cannot_be_used_are_told_and_the_rest_is_used(tmp_path: Path)
     drums.tracks[0].is_drum = True
     save(folder, {"drums.mid": drums})
 
-    told: list[str] = []
-    corpus, _ = load_folder(folder, report=told.append)
+    reported: list[str] = []
+    corpus, _ = load_folder(folder, report=reported.append)
     assert sorted(p.name for _, p in corpus.pieces()) == sorted(lines(4))
-    assert corpus.skipped == tuple(told)
-    assert len(told) == len(bad) + 1
+    assert corpus.skipped == tuple(reported)
+    assert len(reported) == len(bad) + 1
     for name in [*bad, "drums.mid"]:
-        [line] = [line for line in told if name in line]
+        [line] = [line for line in reported if name in line]
         assert line.isprintable()
         assert len(line) > len(name) + 10  # says why
-    assert "no notes but drums" in next(line for line in told if "drums.mid" in line)
+    assert "no notes other than drums" in next(line for line in reported if "drums.mid" in line)
 
 
 def test_pieces_that_an_encoding_cannot_hold_are_left_out(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_pieces_that_an_encoding_cannot_hold_are_left_out(tmp_path: Path) -> Non
     assert (encoding, len(list(corpus.pieces())), corpus.skipped) == ("notes", 5, ())
 
 
-def the_line(folder: Path, **options: object) -> str:
+def error_line(folder: Path, **options: object) -> str:
     with pytest.raises(CorpusError) as caught:
         load_folder(folder, **options)  # type: ignore[arg-type]
     line = str(caught.value)
@@ -261,20 +261,20 @@ def the_line(folder: Path, **options: object) -> str:
 def test_a_folder_without_a_usable_file(tmp_path: Path) -> None:
     (tmp_path / "a.mid").write_bytes(b"")
     (tmp_path / "b.mid").write_bytes(b"RIFF")
-    assert "none of its 2 files can be used" in the_line(tmp_path)
+    assert "none of its 2 files can be used" in error_line(tmp_path)
     save(tmp_path, {"a.mid": sample_music.line(1), "b.mid": sample_music.line(2)})
-    assert "none of its 2 files can be used" in the_line(tmp_path, encoding="chorale")
+    assert "none of its 2 files can be used" in error_line(tmp_path, encoding="chorale")
 
 
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("C D E")
-    assert "there is no music in this folder (.mid, .midi, .musicxml, .xml, .mxl)" in the_line(tmp_path)
-    assert "no such folder" in the_line(tmp_path / "missing")
+    assert "no music in this folder; supported files are .mid, .midi, .musicxml, .xml, .mxl" in error_line(tmp_path)
+    assert "no such folder" in error_line(tmp_path / "missing")
 
 
-def test_one_file_is_too_little_but_is_no_crash(tmp_path: Path) -> None:
+def test_one_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     save(tmp_path, {"one.mid": sample_music.line(1)})
-    with pytest.raises(CorpusError, match=r"^one: 1 usable piece "):
+    with pytest.raises(CorpusError, match=r"^one: too little music: 1 usable piece "):
         load_folder(tmp_path / "one.mid")
 
 
@@ -293,9 +293,9 @@ def test_the_encoding_is_chosen_from_the_music() -> None:
     assert choose_encoding([]) == "events"
 
 
-def test_four_parts_beyond_a_choirs_compass_are_events() -> None:
-    assert choose_encoding([transposed(sample_music.chorale(i), 24) for i in range(3)]) == "events"
-    assert choose_encoding([transposed(sample_music.chorale(i), -12) for i in range(3)]) == "events"
+def test_four_parts_beyond_a_choirs_range_are_events() -> None:
+    assert choose_encoding([transpose(sample_music.chorale(i), 24) for i in range(3)]) == "events"
+    assert choose_encoding([transpose(sample_music.chorale(i), -12) for i in range(3)]) == "events"
 
 
 def as_line(*tracks: list[tuple[int, int, int]], **more: object) -> bool:
@@ -310,7 +310,7 @@ def test_a_line_may_have_chords_and_several_tracks() -> None:
     assert as_line([*tune, *((t, d, p - 4) for t, d, p in tune[::3])]), "double stops now and then"
 
 
-def test_what_is_more_than_a_line_is_events() -> None:
+def test_more_than_one_line_is_events() -> None:
     tune, low = sample_music.melody(1), sample_music.melody(2, low=36)
     assert not as_line(tune, low), "two parts"
     assert not as_line(tune, [(t, 1920, 36) for t in range(0, 8 * 1920, 1920)]), "a drone"
@@ -342,12 +342,12 @@ def test_the_built_in_corpus_keeps_its_sides(converted: Path) -> None:
     assert corpus.name == "bach-chorales"
     assert names_of(corpus) == {side: [f"bwv{i}.{k}.mid" for k in range(2)] for i, side in enumerate(SIDES)}
     assert corpus.tunes == 6
-    assert digest(sample_music.chorale(10)) == corpus.valid[0].digest
+    assert content_hash(sample_music.chorale(10)) == corpus.valid[0].digest
 
 
 @pytest.mark.parametrize("damage", ["empty", "missing", "no side", "no folder"])
-def test_a_built_in_corpus_that_is_not_whole_is_not_used(converted: Path, damage: str) -> None:
-    """Figures of a part could not be compared."""
+def test_a_damaged_built_in_corpus_is_not_used(converted: Path, damage: str) -> None:
+    """Figures for an incomplete corpus could not be compared."""
     file = converted / "valid" / "bwv1.1.mid"
     if damage == "empty":
         file.write_bytes(b"")
@@ -362,7 +362,7 @@ def test_a_built_in_corpus_that_is_not_whole_is_not_used(converted: Path, damage
     assert str(caught.value).startswith(str(converted))
 
 
-def test_an_unknown_built_in_corpus_names_those_there_are() -> None:
-    with pytest.raises(CorpusError, match="no built-in corpus called 'mozart'; there are: bach-chorales"):
+def test_the_error_for_an_unknown_built_in_corpus_lists_the_known_ones() -> None:
+    with pytest.raises(CorpusError, match="no built-in corpus called 'mozart'; choose one of: bach-chorales"):
         load_builtin("mozart")
-    assert corpora.BUILTIN[0] == corpora.DEFAULT == "bach-chorales"
+    assert corpora.BUILTIN[0] == corpora.DEFAULT_CORPUS == "bach-chorales"

@@ -16,7 +16,7 @@ from playbach.inference.composing import Composer
 from playbach.music import instruments, reading
 from playbach.music.bars import Bars
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo
-from playbach.streaming.programme import bars as live_bars
+from playbach.streaming.programme import split_into_bars
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_events_come_in_order_and_bars_are_full(composer: Composer) -> None:
 
 def test_the_radio_can_cut_it_into_bars(composer: Composer) -> None:
     events = piece(composer, seed=2, bars=6, plain=True)
-    cut = list(live_bars(0, iter(events)))
+    cut = list(split_into_bars(0, iter(events)))
     assert [b.number for b in cut] == list(range(cut[0].number, 7))
     assert sum(len(b.notes) for b in cut) == sum(isinstance(e, Note) for e in events)
 
@@ -83,7 +83,7 @@ def test_drums_come_out_as_drums(composer: Composer, tmp_path: Path) -> None:
 
 
 def test_one_instrument_for_all_leaves_the_drums(composer: Composer) -> None:
-    programs = instruments.parse(["harp", "Flute=oboe"], composer.tracks)
+    programs = instruments.parse_instruments(["harp", "Flute=oboe"], composer.tracks)
     score = composer.compose(seed=1, bars=2, programs=programs).score
     assert [(t.name, t.program, t.is_drum) for t in score.tracks] == [
         ("Electric Bass (finger)", 46, False),
@@ -124,7 +124,7 @@ def test_what_a_prime_has_changed_holds_where_it_is_left_out(composer: Composer)
 
 
 def test_performing_gives_drums_the_beat_and_keeps_what_was_composed(composer: Composer) -> None:
-    assert composer.encoding.velocities
+    assert composer.encoding.has_velocities
     played, plain = (piece(composer, seed=4, bars=4, plain=p) for p in (False, True))
     notes = [[(e.tick, e.pitch, e.velocity) for e in events if isinstance(e, Note)] for events in (played, plain)]
     assert notes[0] == notes[1]

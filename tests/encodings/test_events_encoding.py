@@ -1,9 +1,12 @@
-"""What the `events` encoding makes of music: what is said in which order, what a score is bent to, how it ends. Past
-400 lines because all of it is asked of the same made-up music."""
+"""The symbols, contexts and relations of the `events` encoding, how it fits scores to the grid, and its endings.
+
+Past 400 lines because all of it uses the same made-up music.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,16 +18,16 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach import encodings
 from playbach.encodings import ENCODINGS, Encoding, EventsOptions
-from playbach.encodings.events.grid import DURATIONS, GRID, MAX_BAR
+from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_GRID, MAX_BAR
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Meter, Note, Tempo, Track
-from playbach.music.scores import bare_score, transposed
+from playbach.music.scores import score_from_header, transpose
 from playbach.system.errors import ScoreError, UsageError
 
 EVENTS = ENCODINGS["events"]
 
 
-def said(encoding: Encoding, score: symusic.Score) -> list[str]:
+def symbols(encoding: Encoding, score: symusic.Score) -> list[str]:
     return [encoding.fields[0].symbols[s] for s in encoding.encode(score).steps[:, 0]]
 
 
@@ -40,12 +43,12 @@ def tempos(score: symusic.Score) -> list[tuple[int, float]]:
     return [(t.time, round(float(t.qpm), 1)) for t in sorted(score.tempos, key=lambda t: t.time)]
 
 
-# ------------------------------------------------------------------------------------------------ what is said
+# ------------------------------------------------------------------------------------------------ symbols
 
 
-def test_a_piece_is_said_from_left_to_right_and_from_high_to_low() -> None:
+def test_symbols_go_from_left_to_right_and_from_high_to_low() -> None:
     piece = sample_music.score([[(0, 480, 72), (960, 320, 74)], [(0, 1920, 48), (1920, 1920, 43)]])
-    assert said(fitted(piece), piece) == [
+    assert symbols(fitted(piece), piece) == [
         *("72", "for 1", "48", "for 4", "at 2", "74", "for 2/3", "bar"),
         *("43", "for 4", "bar"),
     ]
@@ -54,7 +57,7 @@ def test_a_piece_is_said_from_left_to_right_and_from_high_to_low() -> None:
 def test_an_instrument_is_named_once_for_all_its_notes_at_a_place() -> None:
     violins = [(0, 960, 72), (0, 960, 67), (960, 960, 71)]
     piece = sample_music.score([violins, [(0, 1920, 48)]], programs=(40, 42))
-    assert said(fitted(piece), piece) == [
+    assert symbols(fitted(piece), piece) == [
         *("Violin", "72", "for 2", "67", "for 2", "Cello", "48", "for 4", "at 2", "Violin", "71", "for 2", "bar"),
     ]
 
@@ -62,20 +65,20 @@ def test_an_instrument_is_named_once_for_all_its_notes_at_a_place() -> None:
 def test_drums_are_struck_without_duration_and_never_transposed() -> None:
     piece = sample_music.score([[(0, 1920, 60)], [(0, 60, 42), (0, 60, 36), (480, 60, 38)]], programs=(33, 5))
     piece.tracks[1].is_drum = True
-    encoding = fitted(piece, transposed(piece, 3))
+    encoding = fitted(piece, transpose(piece, 3))
     drums = ["Drums", "drum 42", "drum 36", "at 1", "Drums", "drum 38", "bar"]
-    assert said(encoding, piece) == ["Electric Bass (finger)", "60", "for 4", *drums]
-    assert said(encoding, transposed(piece, 3)) == ["Electric Bass (finger)", "63", "for 4", *drums]
+    assert symbols(encoding, piece) == ["Electric Bass (finger)", "60", "for 4", *drums]
+    assert symbols(encoding, transpose(piece, 3)) == ["Electric Bass (finger)", "63", "for 4", *drums]
     assert encoding.encode(piece).header.tracks[1] == Track("Drums", 0, True)
 
 
-def test_meters_and_tempos_are_said_where_they_change() -> None:
+def test_meters_and_tempos_have_symbols_where_they_change() -> None:
     melody = [(t, 480, 60 + t // 480) for t in range(0, 1920 + 1440 + 1920, 480)]
     piece = sample_music.score([melody], meters=((0, 4, 4), (1920, 3, 4), (3360, 4, 4)), tempo=100)
     piece.tempos.append(symusic.Tempo(1920, qpm=50))
     piece.tempos.append(symusic.Tempo(3360 + 480, qpm=100))
     encoding = fitted(piece)
-    row = " ".join(said(encoding, piece))
+    row = " ".join(symbols(encoding, piece))
     assert "63 for 1 bar meter 3/4 tempo x0.500 64 for 1 at 1" in row
     assert "66 for 1 bar meter 4/4 67 for 1 at 1 tempo x1.000 68 for 1" in row
     projected = encoding.project(piece)
@@ -83,20 +86,20 @@ def test_meters_and_tempos_are_said_where_they_change() -> None:
     assert [(m.time, m.numerator) for m in projected.time_signatures] == [(0, 4), (1920, 3), (3360, 4)]
 
 
-def test_velocities_are_said_only_where_training_pieces_have_dynamics() -> None:
+def test_velocities_have_symbols_only_if_training_pieces_have_dynamics() -> None:
     flat, lively = sample_music.piano(1), sample_music.piano(2)
     for i, note in enumerate(lively.tracks[0].notes):
         note.velocity = 40 + i % 60
-    assert not any("velocity" in s for s in said(fitted(flat), flat))
-    assert not fitted(flat).velocities
-    assert fitted(flat, lively).velocities
-    assert not fitted(flat, lively, velocities=False).velocities
+    assert not any("velocity" in s for s in symbols(fitted(flat), flat))
+    assert not fitted(flat).has_velocities
+    assert fitted(flat, lively).has_velocities
+    assert not fitted(flat, lively, velocities=False).has_velocities
     projected = fitted(flat, lively).project(lively)
     given_velocities = {(n.time, n.pitch): n.velocity for t in lively.tracks for n in t.notes}
     assert all(abs(given_velocities[n.time, n.pitch] - n.velocity) <= 4 for t in projected.tracks for n in t.notes)
 
 
-def test_families_join_their_instruments_under_the_commonest() -> None:
+def test_a_family_plays_on_its_most_common_instrument() -> None:
     piece = sample_music.score(
         [sample_music.melody(1), sample_music.melody(2), sample_music.melody(1)[:4]], programs=(40, 42, 41)
     )
@@ -111,11 +114,14 @@ def test_an_instrument_that_training_never_saw_is_played_by_one_of_its_family() 
     assert [t.name for t in encoding.encode(viola).header.tracks] == ["Violin"]
     assert {t.name for t in encoding.project(viola).tracks if len(t.notes)} == {"Violin"}
     flute = sample_music.score([sample_music.melody(3)], programs=(73,))
-    assert set(said(encoding, flute)) - {"bar"} == {"?", *(s for s in said(encoding, flute) if s.startswith("at "))}
+    assert set(symbols(encoding, flute)) - {"bar"} == {
+        "?",
+        *(s for s in symbols(encoding, flute) if s.startswith("at ")),
+    }
     assert encoding.project(flute).note_num() == 0
 
 
-# ------------------------------------------------------------------------------------- what a score is bent to
+# ------------------------------------------------------------------------------------- fitting scores to the grid
 
 
 def test_triplets_and_thirty_seconds_keep_their_places() -> None:
@@ -132,7 +138,7 @@ def test_a_pitch_struck_while_it_sounds_ends_the_one_before() -> None:
 def test_long_notes_and_long_bars_have_bounds() -> None:
     piece = sample_music.score([[(0, 20 * 1920, 60), (20 * 1920, 480, 62)]], meters=((0, 12, 4),))
     projected = fitted(piece).project(piece)
-    assert notes(projected)[0][2] == DURATIONS[-1] * GRID == 16 * 480
+    assert notes(projected)[0][2] == EVENTS_DURATIONS[-1] * EVENTS_GRID == 16 * 480
     assert [(m.numerator, m.denominator) for m in projected.time_signatures] == [(6, 4)]
 
 
@@ -142,17 +148,17 @@ def test_a_bar_that_is_cut_short_gets_a_meter_of_its_own() -> None:
     assert meters == [(0, 4, 4), (1920, 3, 8), (2640, 3, 4)]
 
 
-def test_a_meter_that_training_never_saw_is_paid_for_and_not_heard() -> None:
+def test_an_unknown_meter_is_encoded_as_unknown_and_not_played() -> None:
     known = sample_music.piano(1)
-    strange = sample_music.score([sample_music.melody(1)], meters=((0, 4, 4), (3840, 5, 8), (3840 + 6000, 4, 4)))
+    unknown = sample_music.score([sample_music.melody(1)], meters=((0, 4, 4), (3840, 5, 8), (3840 + 6000, 4, 4)))
     encoding = fitted(known)
-    assert said(encoding, strange).count("?") == 1
-    assert said(encoding, strange)[said(encoding, strange).index("?") - 1] == "bar"
-    assert [(m.time, m.numerator) for m in encoding.project(strange).time_signatures] == [(0, 4)]
+    assert symbols(encoding, unknown).count("?") == 1
+    assert symbols(encoding, unknown)[symbols(encoding, unknown).index("?") - 1] == "bar"
+    assert [(m.time, m.numerator) for m in encoding.project(unknown).time_signatures] == [(0, 4)]
 
 
 def test_a_tempo_takes_the_same_time_beat_by_beat() -> None:
-    """A ritardando in steps of a sixteenth is told once a beat; the piece is as long as before within 2 %."""
+    """A ritardando in steps of a sixteenth changes once a beat; the piece is as long as before within 2 %."""
     piece = sample_music.score([[(t, 480, 60 + t // 480 % 12) for t in range(0, 7680, 480)]], tempo=120)
     for i in range(32):
         piece.tempos.append(symusic.Tempo(3840 + i * 120, qpm=120 - 2 * i))
@@ -170,7 +176,7 @@ def test_a_tempo_before_the_first_note_is_not_that_of_the_piece() -> None:
 
 def test_fixed_tempos_leave_changes_out() -> None:
     piece = sample_music.band(1)
-    assert any(s.startswith("tempo") for s in said(fitted(piece), piece))
+    assert any(s.startswith("tempo") for s in symbols(fitted(piece), piece))
     encoding = fitted(piece, tempos="fixed")
     assert not any(s.startswith("tempo") for s in encoding.fields[0].symbols)
     assert len(encoding.project(piece).tempos) == 1
@@ -216,33 +222,33 @@ def trained() -> list[Encoding]:
 @given(score=WILD)
 def test_any_music_survives_as_projected(trained: list[Encoding], score: symusic.Score) -> None:
     for encoding in (*trained, fitted(score)):
-        sequence = encoding.encode(score)
-        decoder = encoding.decoder(sequence.header)
+        encoded = encoding.encode(score)
+        decoder = encoding.decoder(encoded.header)
         events: list[Event] = []
-        for step, context in zip(sequence.steps, sequence.context, strict=True):
-            told = decoder.context()
-            told[encoding.left_column] = context[encoding.left_column]
-            assert told.tolist() == context.tolist()
+        for step, context in zip(encoded.steps, encoded.context, strict=True):
+            actual = decoder.context()
+            actual[encoding.bars_left_column] = context[encoding.bars_left_column]
+            assert actual.tolist() == context.tolist()
             events += decoder.feed(step)
         projected = encoding.project(score)
-        assert heard(sequence.header, events) == as_lists(projected)
+        assert decoded(encoded.header, events) == as_lists(projected)
         if projected.note_num():
             assert as_lists(encoding.project(projected)) == as_lists(projected)
 
 
 @settings(max_examples=30, deadline=None)
 @given(score=WILD)
-def test_whatever_it_was_fitted_to_is_allowed(score: symusic.Score) -> None:
+def test_all_steps_of_training_pieces_are_valid(score: symusic.Score) -> None:
     encoding = fitted(score)
-    sequence = encoding.encode(score)
-    decoder = encoding.decoder(sequence.header)
-    for step in sequence.steps:
+    encoded = encoding.encode(score)
+    decoder = encoding.decoder(encoded.header)
+    for step in encoded.steps:
         assert decoder.valid_mask()[0][step[0]]
         decoder.feed(step)
 
 
-def heard(header: Header, events: list[Event]) -> Any:
-    score = bare_score(header)
+def decoded(header: Header, events: list[Event]) -> Any:
+    score = score_from_header(header)
     for event in events:
         if isinstance(event, Note):
             note = symusic.Note(event.tick, event.duration, event.pitch, event.velocity)
@@ -265,11 +271,188 @@ def as_lists(score: symusic.Score) -> Any:
     )
 
 
+# ---------------------------------------------------------------------------------------- contexts and relations
+
+
+def steps_and_contexts(encoding: Encoding, score: symusic.Score) -> list[tuple[str, dict[str, str]]]:
+    """The symbol of each step, and the context before it as names of fields and of their symbols.
+
+    Checks that the decoder gives the same contexts, but for the bars left.
+    """
+    piece, found = encoding.encode(score), []
+    decoder = encoding.decoder(piece.header)
+    for step, context in zip(piece.steps, piece.context, strict=True):
+        actual = decoder.context()
+        actual[encoding.bars_left_column] = context[encoding.bars_left_column]
+        assert actual.tolist() == context.tolist()
+        names = {f.name: f.symbols[v] for f, v in zip(encoding.context, context.tolist(), strict=True)}
+        found.append((encoding.fields[0].symbols[step[0]], names))
+        decoder.feed(step)
+    return found
+
+
+def contexts_of_notes(encoding: Encoding, score: symusic.Score) -> dict[str, dict[str, str]]:
+    """The context before each pitch; if a pitch occurs several times, before the last."""
+    return {symbol: context for symbol, context in steps_and_contexts(encoding, score) if symbol.isdecimal()}
+
+
+VIOLIN = [(0, 960, 72), (0, 960, 67), (960, 480, 71), (1440, 480, 72), (1920, 960, 74), (2880, 960, 76)]
+CELLO = [(0, 1920, 48), (1920, 1920, 43)]
+
+
+def test_the_context_of_a_note_has_what_sounds_and_what_the_instrument_played() -> None:
+    piece = sample_music.score([VIOLIN, CELLO], programs=(40, 42))
+    before = contexts_of_notes(fitted(piece), piece)
+
+    b = before["71"]  # the third quarter
+    assert (b["next"], b["after"], b["instrument"], b["place"]) == ("pitch", "instrument", "Violin", "2")
+    assert b["lowest that sounds"] == "48", "the cello's"
+    assert (b["note 1 ago"], b["note 2 ago"], b["note above"]) == ("72", "nothing", "nothing")
+    assert (b["second of the onset before"], b["third of the onset before"]) == ("67", "nothing")
+    assert (b["lowest of the onset before"], b["length before"], b["waited"]) == ("67", "2", "2")
+
+    d = before["74"]  # on the second bar line, where all earlier notes have ended
+    assert (d["place"], d["lowest that sounds"]) == ("0", "nothing")
+    assert [d[f"note {k} ago"] for k in (1, 2, 3, 4)] == ["72", "71", "72", "nothing"]
+    assert [d[f"step {k} ago"] for k in (1, 2, 3)] == ["1", "-1", "none"]
+    assert (d["note 1 bars before"], d["length a bar before"], d["length before"]) == ("72", "2", "1")
+    assert (d["place 1 bars before"], d["instrument 1 bars before"]) == ("2", "Cello"), "the next ones a bar before"
+
+    bass = before["43"]
+    assert (bass["instrument"], bass["note above"], bass["lowest that sounds"]) == ("Cello", "nothing", "74")
+    assert (bass["note 1 ago"], bass["note 1 bars before"], bass["length before"]) == ("48", "48", "4")
+
+    lower = before["67"]  # the lower note of the violin's chord
+    assert (lower["note above"], lower["lowest that sounds"], lower["length before"]) == ("72", "72", "2")
+
+
+def test_no_bars_are_left_in_the_context_of_the_last_bar_line() -> None:
+    piece = sample_music.score([VIOLIN, CELLO], programs=(40, 42))
+    symbol, context = steps_and_contexts(fitted(piece), piece)[-1]
+    assert (symbol, context["left"]) == ("bar", "0")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_lowest_sounding_note_may_be_any_instruments(count: int) -> None:
+    """Also in music without drums."""
+    programs, names = (73, 40, 42), ("Flute", "Violin", "Cello")
+    for lowest in range(count):
+        held = [[(0, 1920, 40 if part == lowest else 60 + part)] for part in range(count)]
+        held[0 if lowest else 1].append((1920, 480, 70))
+        held[lowest][0] = (0, 3840, 40)
+        piece = sample_music.score(held, programs=programs[:count], names=names[:count])
+        assert contexts_of_notes(fitted(piece), piece)["70"]["lowest that sounds"] == "40"
+
+
+def test_the_context_has_the_last_four_notes_of_the_line_and_three_echoes() -> None:
+    names = [f.name for f in fitted(sample_music.piano(0)).context]
+    expected = [*(f"note {k} ago" for k in (1, 2, 3, 4)), *(f"step {k} ago" for k in (1, 2, 3))]
+    expected += [f"{what} of {k}" for what in ("echo", "step to echo") for k in (2, 4, 8)]
+    assert names[-len(expected) :] == expected
+
+
+def test_the_context_has_what_came_one_two_and_four_bars_before() -> None:
+    piece = sample_music.score([[(bar * 1920, 480, 60 + bar) for bar in range(6)]])
+    before = contexts_of_notes(fitted(piece), piece)
+    assert [before["64"][f"note {k} bars before"] for k in (1, 2, 4)] == ["63", "62", "60"]
+    assert [before["65"][f"note {k} bars before"] for k in (1, 2, 4)] == ["64", "63", "61"]
+    assert [before["63"][f"note {k} bars before"] for k in (1, 2, 4)] == ["62", "61", "nothing"]
+    assert [before["62"][f"place {k} bars before"] for k in (1, 2, 4)] == ["bar", "bar", "none"]
+
+
+Related = Callable[[str, str, str], int]
+
+
+@pytest.fixture(scope="module")
+def bands() -> Encoding:
+    return fitted(*(sample_music.band(seed) for seed in range(4)))
+
+
+@pytest.fixture(scope="module")
+def related(bands: Encoding) -> Related:
+    """A function: the class of a context symbol and a step's symbol, by their names, in the relation of a name."""
+
+    def class_of(name: str, context_symbol: str, symbol: str) -> int:
+        [relation] = [r for r in bands.relations if r.name == name]
+        row = bands.context[relation.column].symbols.index(context_symbol)
+        return int(relation.classes[row, relation.aspects[bands.fields[0].symbols.index(symbol)]])
+
+    return class_of
+
+
+def test_notes_are_related_by_interval_to_the_line_and_to_the_lowest_sounding_note(related: Related) -> None:
+    for column in ("note 1 ago", "note 2 ago", "note 3 ago", "note 4 ago", "echo of 2", "echo of 4", "echo of 8"):
+        third = related(f"from {column}", "60", "64")
+        assert third == related(f"from {column}", "48", "52") > 0
+        assert third != related(f"from {column}", "64", "60") > 0
+        assert third != related(f"from {column}", "48", "64") > 0, "not modulo the octave"
+    assert related("above the lowest", "36", "64") == related("above the lowest", "60", "64") > 0
+    assert related("above the lowest", "36", "64") != related("above the lowest", "36", "65")
+
+
+def test_places_are_related_by_the_wait_and_durations_by_equality(related: Related) -> None:
+    assert related("wait", "0", "at 1") == related("wait", "2", "at 3") > related("wait", "1/2", "at 1") > 0
+    assert related("wait", "0", "bar") == related("wait", "2", "at 1") == related("wait", "0", "60") == 0
+    for name in ("length as before", "length as a bar before"):
+        assert related(name, "1", "for 1") == related(name, "4", "for 4") == 1
+        assert related(name, "1", "for 1/2") == related(name, "none", "for 1") == related(name, "1", "60") == 0
+
+
+@pytest.mark.parametrize("bars", [1, 2, 4])
+def test_symbols_are_related_by_equality_to_what_came_bars_before(related: Related, bars: int) -> None:
+    place, note, instrument = (f"{what} of {bars} bars before" for what in ("place", "note", "instrument"))
+    assert related(place, "2", "at 2") == related(place, "bar", "bar") == 1
+    assert related(place, "2", "at 3") == related(place, "none", "bar") == 0
+    assert related(note, "60", "60") == related(note, "36", "drum 36") == 1
+    assert related(note, "60", "62") == related(note, "42", "drum 36") == 0
+    assert related(instrument, "Flute", "Flute") == 1
+    assert related(instrument, "Flute", "Violin") == related(instrument, "none", "Flute") == 0
+
+
+def test_velocities_and_tempos_are_related_by_difference(bands: Encoding, related: Related) -> None:
+    louder = related("louder", "44", "velocity 60")
+    assert louder == related("louder", "60", "velocity 76") > 0
+    assert louder != related("louder", "60", "velocity 44") > 0
+    assert related("louder", "none", "velocity 44") == related("louder", "44", "60") == 0
+    [slow, medium, *_, fast] = next(f.symbols for f in bands.context if f.name == "tempo")
+    assert related("faster", slow, medium) != related("faster", medium, slow) > 0
+    assert related("faster", slow, slow) == related("faster", fast, fast) > 0
+    assert related("faster", slow, "60") == 0
+
+
+def test_an_encoding_without_velocities_and_tempos_has_no_relations_for_them() -> None:
+    pieces = [sample_music.band(seed) for seed in range(2)]
+    lively = {r.name for r in fitted(*pieces).relations}
+    plain = {r.name for r in fitted(*pieces, velocities=False, tempos="fixed").relations}
+    assert lively - plain == {"louder", "faster"}
+    assert not plain - lively
+
+
+def test_each_relation_reads_the_column_that_it_names(bands: Encoding) -> None:
+    columns = {r.name: bands.context[r.column].name for r in bands.relations}
+    expected = {
+        **{f"from {c}": c for c in (*(f"note {k} ago" for k in (1, 2, 3, 4)), *(f"echo of {k}" for k in (2, 4, 8)))},
+        "above the lowest": "lowest that sounds",
+        "degree": "home",
+        "wait": "place",
+        "length as before": "length before",
+        "length as a bar before": "length a bar before",
+        **{f"{what} of {k} bars before": f"{what} {k} bars before" for what in ("place", "note", "instrument")
+           for k in (1, 2, 4)},
+        "louder": "velocity before",
+        "faster": "tempo",
+    }  # fmt: skip
+    assert {name: column for name, column in columns.items() if not name.startswith("from column")} == expected
+    onset = {f"{which} of the onset before" for which in ("second", "third", "lowest")}
+    found = {column for name, column in columns.items() if name.startswith("from column")}
+    assert found == {"lowest that sounds", "note above", *onset}
+
+
 # ------------------------------------------------------------------------------------------------ how it composes
 
 
 def at_random(encoding: Encoding, seed: int, bars: int, header: Header | None = None) -> tuple[Any, list[Event]]:
-    """A piece drawn from what a careful writer would take."""
+    """A random piece that keeps the style mask."""
     rng = np.random.default_rng(seed)
     decoder = encoding.decoder(header or encoding.headers[0][0], bars)
     events: list[Event] = []
@@ -280,7 +463,7 @@ def at_random(encoding: Encoding, seed: int, bars: int, header: Header | None = 
 
 
 @pytest.mark.parametrize("make", [sample_music.piano, sample_music.band])
-def test_a_careful_piece_ends_with_notes_that_are_held_to_its_end(make: Any) -> None:
+def test_with_the_style_mask_the_last_notes_are_held_to_the_end(make: Any) -> None:
     encoding = fitted(*(make(seed) for seed in range(4)))
     for seed in range(6):
         decoder, events = at_random(encoding, seed, 4)
@@ -340,7 +523,7 @@ def test_a_change_of_meter_moves_the_end() -> None:
     for name in ("Flute", "72", "for 1", "velocity 60", "bar", "meter 3/4"):
         decoder.feed(np.array([names.index(name)]))
     decoder.feed(np.array([names.index("bar")]))
-    assert decoder.left() == 0
+    assert decoder.bars_left() == 0
     decoder.feed(np.array([names.index("bar")]))
     assert decoder.finished
     assert decoder.tick == 1920 + 2 * 1440
@@ -349,7 +532,7 @@ def test_a_change_of_meter_moves_the_end() -> None:
 # ------------------------------------------------------------------------------------------------ vocabularies
 
 
-def test_symbols_that_are_known_keep_their_numbers() -> None:
+def test_the_symbols_of_a_base_keep_their_numbers() -> None:
     base = fitted(*(sample_music.piano(seed) for seed in range(4)))
     more = EVENTS.fit([sample_music.band(seed) for seed in range(4)], EventsOptions(), base)
     assert more.fields[0].symbols[: len(base.fields[0])] == base.fields[0].symbols
@@ -358,11 +541,11 @@ def test_symbols_that_are_known_keep_their_numbers() -> None:
         assert new.symbols[: len(old)] == old.symbols
     assert len(more.relations) == len(base.relations)
     piece = sample_music.piano(1)
-    assert "Acoustic Grand Piano" in said(more, piece)
-    assert "?" not in said(more, piece)
+    assert "Acoustic Grand Piano" in symbols(more, piece)
+    assert "?" not in symbols(more, piece)
     again = encodings.from_manifest(more.manifest())
-    assert said(again, sample_music.band(2)) == said(more, sample_music.band(2))
-    assert {"Violin", "drum 36", "meter 3/4"} <= set(said(more, sample_music.band(2)))
+    assert symbols(again, sample_music.band(2)) == symbols(more, sample_music.band(2))
+    assert {"Violin", "drum 36", "meter 3/4"} <= set(symbols(more, sample_music.band(2)))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +571,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(place: tuple[str, ...], value
         encodings.from_manifest(data)
 
 
-def test_nothing_but_drums_is_music_too() -> None:
+def test_drums_alone_can_be_encoded() -> None:
     beat = sample_music.score([[(t, 60, 36 if t % 960 == 0 else 38) for t in range(0, 7680, 240)]])
     beat.tracks[0].is_drum = True
     encoding = fitted(beat)
@@ -398,7 +581,7 @@ def test_nothing_but_drums_is_music_too() -> None:
     assert {e.pitch for e in events if isinstance(e, Note)} <= {36, 38}
 
 
-def test_what_has_no_notes_is_refused() -> None:
+def test_a_score_without_notes_is_refused() -> None:
     empty = symusic.Score(480)
     assert EVENTS.rejection_reason(empty) == "it has no notes"
     with pytest.raises(ScoreError, match="no notes"):
@@ -413,9 +596,9 @@ def test_impossible_options_are_named(options: dict[str, Any]) -> None:
         EventsOptions(**options)
 
 
-def test_bars_are_never_longer_than_there_are_places() -> None:
+def test_no_bar_is_longer_than_the_places() -> None:
     piece = sample_music.score([sample_music.melody(1)], meters=((0, 17, 1), (1920, 64, 4), (1920 * 3, 11, 4)))
     projected = fitted(piece).project(piece)
     bars = Bars(tuple((m.time, m.numerator, m.denominator) for m in projected.time_signatures))
-    _, places = bars.columns(np.arange(0, 1920 * 8, GRID, dtype=np.int32))
-    assert places.max() < MAX_BAR * GRID
+    _, places = bars.numbers_and_places(np.arange(0, 1920 * 8, EVENTS_GRID, dtype=np.int32))
+    assert places.max() < MAX_BAR * EVENTS_GRID

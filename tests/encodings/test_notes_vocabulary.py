@@ -1,5 +1,4 @@
-"""The vocabulary of the notes encoding where there is more music than can be counted exactly, and its
-longest duration."""
+"""The vocabulary of the notes encoding: with more music than can be counted exactly, and with a longest duration."""
 
 from __future__ import annotations
 
@@ -9,21 +8,21 @@ import pytest
 from helpers import sample_music
 from playbach.encodings import NotesOptions, notes
 from playbach.encodings.notes import NotesEncoding
-from playbach.encodings.onsets import UNITS
+from playbach.encodings.onsets import NOTES_UNITS
 from playbach.system.errors import UsageError
 
 
 @pytest.mark.parametrize("durations", ["none", "joined", "separate"])
 @pytest.mark.parametrize("octaves", ["kept", "folded"])
-def test_what_is_common_is_found_without_counting_everything(
+def test_common_symbols_are_found_without_counting_everything(
     monkeypatch: pytest.MonkeyPatch, durations: str, octaves: str
 ) -> None:
     scores = [(sample_music.line if i % 3 else sample_music.chorale)(i, 6) for i in range(60)]
     options = NotesOptions(octaves, durations)  # type: ignore[arg-type]
     whole = NotesEncoding.fit(iter(scores), options)
-    monkeypatch.setattr(notes, "MOST_SYMBOLS", 12)
+    monkeypatch.setattr(notes, "MAX_SYMBOLS", 12)
     few = NotesEncoding.fit(iter(scores), options)
-    monkeypatch.setattr(notes, "MOST_COUNTED", 120)
+    monkeypatch.setattr(notes, "MAX_COUNTED_SYMBOLS", 120)
     counted = NotesEncoding.fit(iter(scores), options)
     assert len(few.symbols) < len(whole.symbols)
     assert len(set(counted.symbols) & set(few.symbols)) >= 0.6 * len(few.symbols), "by chance it would be a tenth"
@@ -46,9 +45,9 @@ def test_the_longest_duration_leaves_room_for_a_last_quarter(quarters: float) ->
 
 
 @pytest.mark.parametrize("durations", ["joined", "separate"])
-def test_with_the_shortest_longest_duration_a_piece_can_end_well(durations: str) -> None:
+def test_a_piece_can_end_well_with_the_shortest_longest_duration(durations: str) -> None:
     encoding = NotesEncoding.fit([sample_music.line(3)], NotesOptions(durations=durations, max_duration=1))  # type: ignore[arg-type]
-    assert encoding.options.longest == UNITS
+    assert encoding.options.longest == NOTES_UNITS
     decoder = encoding.decoder(encoding.headers[0][0], bars=2)
     while not decoder.finished:
         decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.style_mask()], np.int32))

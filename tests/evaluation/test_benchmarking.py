@@ -14,7 +14,7 @@ from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
 from playbach.evaluation import benchmarking
-from playbach.evaluation.benchmarking import BenchmarkOptions, Cost, Measured, benchmark, peak_bytes, step_seconds
+from playbach.evaluation.benchmarking import BenchmarkOptions, Cost, Measurement, benchmark, peak_bytes, step_seconds
 from playbach.inference import composing
 from playbach.inference.runtimes import RUNTIMES
 from playbach.system.errors import BundleError, PlaybachError, UsageError
@@ -22,7 +22,7 @@ from playbach.system.errors import BundleError, PlaybachError, UsageError
 TINY = GOLDEN / "tiny.playbach"
 EXPORTED = TINY.with_name("tiny-int8.tflite")
 FEW = BenchmarkOptions(steps=20)
-MADE_UP = Measured(0.5, 0.1, 0.2, 9000.0, 100.0, 50.0, 1 << 20)
+MADE_UP = Measurement(0.5, 0.1, 0.2, 9000.0, 100.0, 50.0, 1 << 20)
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """No process is started; what would be measured."""
     asked: list[tuple[str, str]] = []
 
-    def pretend(path: Path, runtime: str, options: BenchmarkOptions) -> Measured:
+    def pretend(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
         asked.append((path.name, runtime))
         return MADE_UP
 
-    monkeypatch.setattr(benchmarking, "_in_a_process", pretend)
+    monkeypatch.setattr(benchmarking, "_measure_in_process", pretend)
     return asked
 
 
@@ -68,7 +68,7 @@ def test_every_runtime_is_measured(unmeasured: list[tuple[str, str]], monkeypatc
 def test_exported_files_and_folders_of_c_are_in_the_same_table(
     tmp_path: Path, unmeasured: list[tuple[str, str]]
 ) -> None:
-    for path in (TINY, EXPORTED, exported.beside(EXPORTED)):
+    for path in (TINY, EXPORTED, exported.manifest_path(EXPORTED)):
         shutil.copy(path, tmp_path)
     (tmp_path / "stray.tflite").write_bytes(b"nothing")
     board = tmp_path / "tiny-c"
@@ -84,13 +84,13 @@ def test_exported_files_and_folders_of_c_are_in_the_same_table(
         ("tiny-int8.tflite", "tflite-int8", "litert"),
         ("tiny", "playbach", "onnx"),
     ]
-    said = json.loads(exported.beside(EXPORTED).read_text("utf-8"))["export"]["check"]
+    said = json.loads(exported.manifest_path(EXPORTED).read_text("utf-8"))["export"]["check"]
     assert found.costs[0].top_1 == said["top_1"] and found.costs[1].top_1 is None
     assert found.costs[0].bits_per_note is None and not said["held_out"]  # what was composed is no held-out music
     [c] = found.boards
     assert (c.flash_bytes, c.ram_bytes, c.multiply_adds_per_step) == (30_594, 8098, 7500)
     assert (c.bits_per_note, c.top_1, c.largest_probability_difference) == (2.5, 0.99, None)
-    assert "stray.tflite.json is not beside it" in found.left_out[0]
+    assert "stray.tflite.json is missing" in found.left_out[0]
 
 
 def test_a_folder_gives_its_bundles_and_names_the_damaged(tmp_path: Path, unmeasured: list[tuple[str, str]]) -> None:
@@ -111,7 +111,7 @@ def test_a_folder_gives_its_bundles_and_names_the_damaged(tmp_path: Path, unmeas
 
 
 def test_folders_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"there is no \.playbach file and no exported model in this folder"):
+    with pytest.raises(BundleError, match=r"no \.playbach file and no exported model in this folder"):
         benchmark(tmp_path)
     (tmp_path / "a.playbach").write_bytes(b"nothing")
     with pytest.raises(BundleError, match=r"none of the 1 models in this folder can be measured"):
@@ -136,13 +136,13 @@ def test_what_fails_in_the_process_is_one_line(tmp_path: Path, monkeypatch: pyte
     members = {name: data for name, data in found.members.items() if name != bundles.MANIFEST}
     members[bundles.ONNX] = b"no network"
     path = bundles.write(tmp_path / "a.playbach", found.manifest, members)
-    with pytest.raises(BundleError, match=r"a: the network cannot be loaded by onnxruntime"):
+    with pytest.raises(BundleError, match=r"a: onnxruntime cannot load the network"):
         benchmark(path, FEW)
     monkeypatch.setattr(benchmarking, "_CODE", "import os; os.abort()")
-    with pytest.raises(BundleError, match=r"tiny\.playbach: measuring it with onnx crashed \(status -?\d+\)"):
+    with pytest.raises(BundleError, match=r"tiny\.playbach: measuring it with onnx failed \(status -?\d+\)"):
         benchmark(TINY, FEW)
     monkeypatch.setattr(benchmarking.sys, "executable", str(tmp_path / "no-python"))
-    with pytest.raises(PlaybachError, match="no process can be started"):
+    with pytest.raises(PlaybachError, match="cannot start a process"):
         benchmark(TINY, FEW)
 
 
@@ -159,7 +159,7 @@ def test_steps_are_the_networks_and_the_warm_ones_only() -> None:
     composer.runtime.step = counting  # type: ignore[assignment,method-assign]
     times = step_seconds(composer, 7)
     assert times.shape == (7,) and (times > 0).all()
-    assert len(stepped) == 7 + benchmarking.WARMUP
+    assert len(stepped) == 7 + benchmarking.WARMUP_STEPS
 
 
 @pytest.mark.parametrize("options", [{"steps": 0}, {"steps": 1.5}, {"threads": 0}, {"threads": "2"}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,18 @@ from helpers.paths import GOLDEN
 from playbach.cli.main import main
 from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
 from playbach.evaluation import continuations
-from playbach.evaluation.continuations import CHOICES, DRAWN, FURTHEST, HEARD, MOST_PROBABLE, STEPS, Place, agreement
+from playbach.evaluation.continuations import (
+    CHOICES,
+    COMPARED_STEPS,
+    DRAWN,
+    MAX_STEPS_BEFORE,
+    MIN_STEPS_BEFORE,
+    MOST_PROBABLE,
+    ContinuationPlace,
+    measure_agreement,
+)
 from playbach.evaluation.ngram import NGram
-from playbach.evaluation.reports import NETWORK, NGRAM, Continued, EvaluationOptions, evaluate
+from playbach.evaluation.reports import NETWORK, NGRAM, ContinuationAgreement, EvaluationOptions, evaluate
 from playbach.inference import composing
 from playbach.inference.composing import Composer
 from playbach.system.errors import UsageError
@@ -79,10 +89,10 @@ class Knowing:
 @given(st.lists(st.integers(1, 3000), max_size=12), st.integers(1, 60), st.integers(0, 99))
 def test_places_are_different_and_have_music_on_both_sides(lengths: list[int], most: int, seed: int) -> None:
     found = continuations.choose_places(lengths, most, np.random.default_rng(seed))
-    room = [max(0, min(length - STEPS, FURTHEST) - HEARD + 1) for length in lengths]
+    room = [max(0, min(length - COMPARED_STEPS, MAX_STEPS_BEFORE) - MIN_STEPS_BEFORE + 1) for length in lengths]
     assert len(set(found)) == len(found) == min(most, sum(room))
     for place in found:
-        assert HEARD <= place.at <= min(FURTHEST, lengths[place.piece] - STEPS)
+        assert MIN_STEPS_BEFORE <= place.at <= min(MAX_STEPS_BEFORE, lengths[place.piece] - COMPARED_STEPS)
     counts = np.bincount([p.piece for p in found], minlength=len(lengths)) if found else np.zeros(len(lengths))
     full = [i for i, free in enumerate(room) if counts[i] == free]
     others = [counts[i] for i in range(len(lengths)) if i not in full]
@@ -95,10 +105,10 @@ def test_places_are_different_and_have_music_on_both_sides(lengths: list[int], m
 
 def test_who_knows_the_piece_goes_on_as_it_does(music: tuple[Encoding, list[EncodedPiece]]) -> None:
     encoding, pieces = music
-    places = [Place(0, 40), Place(0, 57)]
-    said = continuations.by_network(Knowing(encoding, pieces[0].steps), encoding, pieces, places)
+    places = [ContinuationPlace(0, 40), ContinuationPlace(0, 57)]
+    said = continuations.continue_with_network(Knowing(encoding, pieces[0].steps), encoding, pieces, places)
     for choice in CHOICES:
-        found = agreement(said[choice], encoding, pieces, places)
+        found = measure_agreement(said[choice], encoding, pieces, places)
         assert set(found.shares.values()) == {1.0}
         assert (found.places, found.pieces, found.elsewhere) == (2, 1, None)
 
@@ -109,34 +119,36 @@ def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[Encoded
     other = pieces[0].steps.copy(), pieces[0].context.copy()
     other[0][at:], other[1][at:] = 1, 1
     changed = replace(pieces[0], steps=other[0], context=other[1])
-    for guess in (lambda s: continuations.by_network(composer.runtime, composer.encoding, s, [Place(0, at)])[DRAWN],
-                  lambda s: continuations.by_ngram(baseline, s, [Place(0, at)])):  # fmt: skip
-        assert np.array_equal(guess([pieces[0]]), guess([changed]))
+    place = ContinuationPlace(0, at)
+    network = partial(continuations.continue_with_network, composer.runtime, composer.encoding)
+    for predict in (lambda s: network(s, [place])[DRAWN],
+                    lambda s: continuations.continue_with_ngram(baseline, s, [place])):  # fmt: skip
+        assert np.array_equal(predict([pieces[0]]), predict([changed]))
 
 
 def test_it_hears_the_piece_and_then_itself(music: tuple[Encoding, list[EncodedPiece]]) -> None:
     """The runtime knows another piece by heart: up to the place it is told this one, from there on what it said."""
     at, (encoding, pieces) = 45, music
     runtime = Knowing(encoding, pieces[1].steps)
-    [said] = continuations.by_network(runtime, encoding, pieces, [Place(0, at)])[MOST_PROBABLE]
-    told = np.stack(runtime.told[: at + STEPS])
+    [said] = continuations.continue_with_network(runtime, encoding, pieces, [ContinuationPlace(0, at)])[MOST_PROBABLE]
+    told = np.stack(runtime.told[: at + COMPARED_STEPS])
     assert told[0].tolist() == [len(f) for f in encoding.fields]
     assert np.array_equal(told[1 : at + 1], pieces[0].steps[:at])
     assert np.array_equal(told[at + 1 :, 0], said[:-1])
     contexts = np.stack(runtime.contexts[: at + 1])
     true = pieces[0].context[: at + 1].copy()
-    assert set(contexts[:, encoding.left_column].tolist()) == {continuations.LEFT_UNKNOWN}
-    true[:, encoding.left_column] = continuations.LEFT_UNKNOWN
+    assert set(contexts[:, encoding.bars_left_column].tolist()) == {continuations.UNKNOWN_BARS_LEFT}
+    true[:, encoding.bars_left_column] = continuations.UNKNOWN_BARS_LEFT
     assert np.array_equal(contexts, true)
 
 
 def test_places_side_by_side_are_those_one_by_one(
     composer: Composer, pieces: list[EncodedPiece], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = [Place(1, 60), Place(0, 40), Place(2, 41), Place(0, 70)]
-    together = continuations.by_network(composer.runtime, composer.encoding, pieces, places)
-    monkeypatch.setattr(continuations, "SIDE_BY_SIDE", 1)
-    alone = continuations.by_network(composer.runtime, composer.encoding, pieces, places)
+    places = [ContinuationPlace(1, 60), ContinuationPlace(0, 40), ContinuationPlace(2, 41), ContinuationPlace(0, 70)]
+    together = continuations.continue_with_network(composer.runtime, composer.encoding, pieces, places)
+    monkeypatch.setattr(continuations, "PLACES_AT_ONCE", 1)
+    alone = continuations.continue_with_network(composer.runtime, composer.encoding, pieces, places)
     for choice in CHOICES:
         assert np.array_equal(together[choice], alone[choice])
     assert not np.array_equal(together[DRAWN], together[MOST_PROBABLE])
@@ -146,7 +158,7 @@ def test_only_what_makes_sense_is_said(music: tuple[Encoding, list[EncodedPiece]
     """UNKNOWN never is, however much a network would like to."""
     encoding, pieces = music
     runtime = Knowing(encoding, np.zeros_like(pieces[0].steps))
-    said = continuations.by_network(runtime, encoding, pieces, [Place(0, 40)])
+    said = continuations.continue_with_network(runtime, encoding, pieces, [ContinuationPlace(0, 40)])
     assert all((symbols > 0).all() for symbols in said.values())
 
 
@@ -154,14 +166,14 @@ def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
     composer: Composer, pieces: list[EncodedPiece], baseline: NGram
 ) -> None:
     at, model = 48, baseline
-    heard = model.listener(pieces[0].steps[:at], pieces[0].context[:at])
-    listened = model.listener()
+    heard = model.step_predictor(pieces[0].steps[:at], pieces[0].context[:at])
+    listened = model.step_predictor()
     for step, context in zip(pieces[0].steps[:at], pieces[0].context[:at], strict=True):
         listened.predict(context)
         listened.feed(step)
     for one, other in zip(heard.predict(pieces[0].context[at]), listened.predict(pieces[0].context[at]), strict=True):
-        assert np.array_equal(one, other)
-    [said] = continuations.by_ngram(model, pieces, [Place(0, at)])
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    [said] = continuations.continue_with_ngram(model, pieces, [ContinuationPlace(0, at)])
     decoder = composer.encoding.decoder(pieces[0].header)
     for step in pieces[0].steps[:at]:
         decoder.feed(step)
@@ -176,12 +188,12 @@ def test_an_ngram_that_has_heard_goes_on_as_one_that_listened(
 
 
 def test_shares_by_hand(composer: Composer, pieces: list[EncodedPiece]) -> None:
-    places = [Place(0, 40), Place(1, 50)]
-    true = np.stack([pieces[p.piece].steps[p.at : p.at + STEPS, 0] for p in places])
+    places = [ContinuationPlace(0, 40), ContinuationPlace(1, 50)]
+    true = np.stack([pieces[p.piece].steps[p.at : p.at + COMPARED_STEPS, 0] for p in places])
     said = np.zeros_like(true)
     said[:, 0] = true[:, 0]
     said[0, 1:4] = true[0, 1:4]
-    found = agreement(said, composer.encoding, pieces, places)
+    found = measure_agreement(said, composer.encoding, pieces, places)
     assert found.shares == {"1": 1.0, "2-4": 0.5, "5-8": 0.0, "9-16": 0.0, "17-40": 0.0, "1-40": 5 / 80}
     assert list(found.shares) == [f"{a}-{b}" if a < b else str(a) for a, b in continuations.DISTANCES]
     first, second = said[0] == true[1], said[1] == true[0]
@@ -198,9 +210,9 @@ def test_voices_are_compared_with_the_same_voice(composer: Composer, pieces: lis
     same = next(t for t in range(50, 60) if turns[1][t] == turns[0][50])
     other = next(t for t in range(50, 60) if turns[1][t] != turns[0][50])
     for at, found in ((same, True), (other, False)):
-        places = [Place(0, 50), Place(1, at)]
-        said = np.stack([pieces[p.piece].steps[p.at : p.at + STEPS, 0] for p in places])
-        assert (agreement(said, encoding, pieces, places).elsewhere is not None) == found
+        places = [ContinuationPlace(0, 50), ContinuationPlace(1, at)]
+        said = np.stack([pieces[p.piece].steps[p.at : p.at + COMPARED_STEPS, 0] for p in places])
+        assert (measure_agreement(said, encoding, pieces, places).elsewhere is not None) == found
 
 
 # ------------------------------------------------------------------------------------------------------- evaluate
@@ -221,14 +233,14 @@ def test_the_ngram_stands_beside_what_was_held_out(composer: Composer, folder: P
     network = [("unseen", NETWORK, choice) for choice in CHOICES]
     assert who == [*network, ("unseen", NGRAM, MOST_PROBABLE)]
     assert {(row.agreement.places, row.agreement.pieces) for row in found.continued} == {(5, 3)}
-    assert "1 of the 4 pieces (never met) are too short to go on with (80 steps)" in found.remarks
+    assert "1 of the 4 pieces (unseen) have fewer than 80 steps, too few for a continuation" in found.remarks
     told = json.loads(json.dumps(found.manifest()))["continued"][0]
     assert told["agreement"]["shares"] == found.continued[0].agreement.shares
 
 
 def test_groups_are_kept_apart(composer: Composer, folder: Path, tmp_path: Path) -> None:
     """What one group comes to does not depend on what else there is."""
-    alone: dict[str, list[Continued]] = {}
+    alone: dict[str, list[ContinuationAgreement]] = {}
     for name in ("piece02.mid", "piece03.mid", "new71.mid", "new72.mid"):
         group = "train" if name.startswith("piece") else "unseen"
         (tmp_path / group).mkdir(exist_ok=True)
@@ -245,14 +257,14 @@ def test_groups_are_kept_apart(composer: Composer, folder: Path, tmp_path: Path)
 def test_a_table(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(continuations, "PLACES", 7)  # what is meant where no number is given
+    monkeypatch.setattr(continuations, "DEFAULT_PLACES", 7)
     for name in ("new71.mid", "new72.mid"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     assert main(["evaluate", str(TINY), str(tmp_path), "--continuations"]) == 0
     lines = capsys.readouterr().out.splitlines()
     [first] = [i for i, line in enumerate(lines) if line.startswith("Left alone")]
     assert lines[first + 1].split() == ["places", "1", "2–4", "5–8", "9–16", "17–40", "1–40"]
-    assert lines[first + 2].split()[:6] == ["never", "met", "network,", "most", "probable", "7"]
+    assert lines[first + 2].split()[:5] == ["unseen", "network,", "most", "probable", "7"]
     assert lines[first + 3].split()[:4] == ["…", "beside", "other", "pieces"]
     assert lines[first + 4].split()[:2] == ["network,", "drawn"]
 
@@ -264,10 +276,10 @@ def test_nothing_is_said_where_every_piece_is_short(
     assert main(["evaluate", str(TINY), str(tmp_path), "--continuations", "3"]) == 0
     out = capsys.readouterr().out
     assert "Left alone" not in out
-    assert "1 of the 1 pieces (never met) are too short to go on with (80 steps)" in out
+    assert "1 of the 1 pieces (unseen) have fewer than 80 steps, too few for a continuation" in out
 
 
 @pytest.mark.parametrize("number", [0, -1, "many", 1.5])
 def test_numbers_that_make_no_sense(number: object) -> None:
-    with pytest.raises(UsageError, match="continuations must be at least 1"):
+    with pytest.raises(UsageError, match="continuations must be a whole number of at least 1"):
         EvaluationOptions(continuations=number)  # type: ignore[arg-type]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from helpers import sample_music
 from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
-from playbach.encodings.base import LEFT
-from playbach.evaluation.metrics import Figures, commonest, figures
-from playbach.evaluation.ngram import VIEWS, NGram
-from playbach.evaluation.ppm import Counts, Music, Source, View
-from playbach.music.scores import transposed
+from playbach.encodings.base import BARS_LEFT
+from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
+from playbach.evaluation.ngram import VIEWPOINTS, NGram, _chains, _known_columns
+from playbach.evaluation.ppm import ContextCounts, KnownColumn, StepTable, Viewpoint
+from playbach.music.scores import transpose
 
 Fitted = tuple[NGram, Encoding, list[EncodedPiece]]
 
 
 def keys(scores: list, encoding: Encoding) -> list[list[EncodedPiece]]:
-    return [[encoding.encode(transposed(s, k)) for k in encoding.transpositions(s)] for s in scores]
+    return [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in scores]
 
 
 def fitted(name: str, options: object = None) -> Fitted:
@@ -48,8 +49,8 @@ def each(request: pytest.FixtureRequest) -> Fitted:
 
 
 def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Figures:
-    found = [model.guesses(s) for s in sequences]
-    return figures(found, sequences, encoding)
+    found = [model.predictions(s) for s in sequences]
+    return compute_figures(found, sequences, encoding)
 
 
 # ------------------------------------------------------------------------------------------------------- counting
@@ -57,7 +58,7 @@ def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Fig
 
 def test_ppm_c_by_hand() -> None:
     """After `a` came b, b and c; the alphabet is a, b, c, d. Method C leaves 2 of 5 to the order below."""
-    counts = Counts(np.array([7, 7, 7], np.uint64), np.array([1, 1, 2], np.int32), 4)
+    counts = ContextCounts(np.array([7, 7, 7], np.uint64), np.array([1, 1, 2], np.int32), 4)
     chances = np.full((2, 4), 0.25)
     counts.refine(np.array([7, 8], np.uint64), chances)
     assert chances[0] == pytest.approx([0.1, 0.5, 0.3, 0.1])
@@ -69,8 +70,8 @@ def test_ppm_c_by_hand() -> None:
 def test_the_short_term_side_by_hand() -> None:
     """A piece a, b, a, b of an alphabet of four, whose view looks at the step before."""
     sequence = EncodedPiece(np.array([[0], [1], [0], [1]], np.int32), np.zeros((4, 0), np.int32), None, 4, 480)  # type: ignore[arg-type]
-    music, rows = Music.of([sequence]), np.arange(4)
-    view = View((Source(1, 0),), music, rows, 0, 4)
+    music, rows = StepTable.from_pieces([sequence]), np.arange(4)
+    view = Viewpoint((KnownColumn(1, 0),), music, rows, 0, 4)
     found = view.short_term(music, rows, 0)
     assert found[0] == pytest.approx([0.25] * 4)
     assert found[1] == pytest.approx([0.625, 0.125, 0.125, 0.125])  # only a yet, and never after a
@@ -93,15 +94,18 @@ def test_it_gives_distributions(each: Fitted) -> None:
 
 def test_it_beats_the_commonest_symbol_by_far(each: Fitted) -> None:
     model, encoding, held_out = each
-    make = sample_music.chorale if encoding.voices == 4 else sample_music.line
+    make = sample_music.chorale if encoding.track_count == 4 else sample_music.line
     train = [encoding.encode(make(seed, tonic=seed % 3)) for seed in range(6)]
-    assert cost(model, encoding, held_out).bits_per_note < 0.8 * commonest(encoding, train, held_out).bits_per_note
+    assert (
+        cost(model, encoding, held_out).bits_per_note
+        < 0.8 * frequency_baseline(encoding, train, held_out).bits_per_note
+    )
 
 
 def test_a_listener_hears_the_same(each: Fitted) -> None:
     model, _, held_out = each
     sequence, whole = held_out[1], model.probabilities(held_out[1])
-    listener = model.listener()
+    listener = model.step_predictor()
     for t in range(35):
         for now, all_ in zip(listener.predict(sequence.context[t]), whole, strict=True):
             assert now == pytest.approx(all_[t], abs=1e-9)
@@ -122,7 +126,7 @@ def test_it_never_looks_ahead(each: Fitted) -> None:
 def test_it_is_not_told_how_much_is_left(each: Fitted) -> None:
     model, encoding, held_out = each
     context = held_out[0].context.copy()
-    context[:, [f.name for f in encoding.context].index(LEFT)] = 0
+    context[:, [f.name for f in encoding.context].index(BARS_LEFT)] = 0
     for told, not_told in zip(
         model.probabilities(replace(held_out[0], context=context)), model.probabilities(held_out[0])
     ):
@@ -140,7 +144,7 @@ def test_the_piece_itself_is_learnt_from(lines: Fitted) -> None:
     model, encoding, _ = lines
     odd = [(480 * i, 480, (52, 63, 55)[i % 3]) for i in range(60)]  # a turn that no training piece has
     piece = encoding.encode(sample_music.score([odd]))
-    nats = model.guesses(piece).nats
+    nats = model.predictions(piece).nats
     assert nats[-12:].mean() < 0.5 * nats[:12].mean()
 
 
@@ -150,7 +154,36 @@ def test_every_kind_of_step_and_field_has_views_of_its_own(chorales: Fitted, lin
         names = [f.name for f in encoding.context]
         assert len(kinds) == (len(encoding.context[names.index(encoding.step_kind)]) if encoding.step_kind else 1)
         assert len(model._experts) == len(kinds) * len(encoding.fields)
-        assert all(len(e.views) == VIEWS and e.powers.shape == (2 * VIEWS,) for e in model._experts.values())
+        assert all(
+            len(e.viewpoints) == VIEWPOINTS and e.powers.shape == (2 * VIEWPOINTS,) for e in model._experts.values()
+        )
+
+
+class Halves:
+    """Stands in for a random generator: `choice` gives the first half, then the last half, and so on."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, bool]] = []
+
+    def choice(self, count: int, size: int, replace: bool) -> np.ndarray:
+        self.calls.append((count, size, replace))
+        return np.arange(count)[:size] if len(self.calls) % 2 else np.arange(count)[-size:]
+
+
+def test_every_other_viewpoint_chooses_from_a_random_half_of_the_columns() -> None:
+    """The others choose from all columns."""
+    scores = [sample_music.line(seed, tonic=seed % 3) for seed in range(6)]
+    encoding = ENCODINGS["notes"].fit(scores)
+    table = StepTable.from_pieces([encoding.encode(score) for score in scores])
+    rows, halves = np.arange(len(table.steps)), Halves()
+    rng: Any = halves
+    chains = _chains(table, rows[:-80], rows[-80:], 0, encoding, rng)
+    columns = _known_columns(encoding, 0)
+    size = -(-len(columns) // 2)
+    assert halves.calls == [(len(columns), size, False)] * VIEWPOINTS
+    assert all(chains)
+    assert all(set(chain) <= set(columns[-size:]) for chain in chains[1::2])
+    assert any(set(chain) - set(columns[:size]) for chain in chains[0::2])
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -163,5 +196,5 @@ def test_few_pieces_are_enough(count: int) -> None:
 
 
 def test_no_pieces_are_not() -> None:
-    with pytest.raises(ValueError, match="no pieces"):
+    with pytest.raises(ValueError, match="no pieces to fit"):
         NGram.fit([], ENCODINGS["notes"].fit([sample_music.line(0)]))

@@ -7,7 +7,7 @@ import symusic
 
 from helpers import sample_music
 from playbach.evaluation import statistics
-from playbach.evaluation.statistics import Reference, bars_of, distance, measured
+from playbach.evaluation.statistics import Reference, bars_of, distance, measures_of
 from playbach.system.errors import ScoreError
 
 
@@ -60,7 +60,7 @@ def test_crossings_are_counted_in_sixteenths() -> None:
 
 def test_holds_are_what_does_not_begin() -> None:
     assert (
-        statistics.held(statistics.grid_of([[(0, 4, 60), (6, 8, 60)]])) == 5
+        statistics.held_sixteenths(statistics.grid_of([[(0, 4, 60), (6, 8, 60)]])) == 5
     )  # 3 of a note, 1 of the rest, 1 of a note
 
 
@@ -105,9 +105,9 @@ def test_a_rest_is_not_a_pitch() -> None:
 
 def test_copies_are_counted() -> None:
     mine, same, other = choir(*MOVING), choir(*([p + 2 for p in part] for part in MOVING)), sample_music.chorale(3)
-    assert measured([same], True, Reference.of([mine], True)).copied_bars == 1
-    assert measured([other], True, Reference.of([mine], True)).copied_bars == 0
-    assert measured([other], True).copied_bars is None
+    assert measures_of([same], True, Reference.of([mine], True)).copied_bars == 1
+    assert measures_of([other], True, Reference.of([mine], True)).copied_bars == 0
+    assert measures_of([other], True).copied_bars is None
 
 
 # --------------------------------------------------------------------------------------------------- in any score
@@ -115,17 +115,17 @@ def test_copies_are_counted() -> None:
 
 def test_repetitions_and_silences() -> None:
     piece = choir([72, 72, 72, 74, 72], [67, 67, 69, 69, 67], [64, -1, -1, 64, 65], [48, 50, 48, 50, 48])
-    found = measured([piece], True)
+    found = measures_of([piece], True)
     assert found.longest_repetition == found.usual_repetition == 3
     assert found.longest_silence == found.usual_silence == 2
     line = sample_music.score([[(960, 480, 60), (1440, 480, 60), (3360, 480, 60)]])
-    found = measured([line], False)
+    found = measures_of([line], False)
     assert (found.longest_repetition, found.longest_silence) == (3, 3)
 
 
 def test_a_silence_is_one_of_all_notes_that_sound() -> None:
     covered = sample_music.score([[(0, 1920, 60), (0, 480, 64), (1920, 480, 60)]])
-    assert measured([covered], False).longest_silence == 0
+    assert measures_of([covered], False).longest_silence == 0
 
 
 @pytest.mark.parametrize(("last", "tonic"), [(48, True), (55, False)])
@@ -178,7 +178,7 @@ def test_a_score_becomes_a_grid() -> None:
 
 def test_measures_of_a_known_piece() -> None:
     piece = choir([72, 74, 76, 72], [67, 67, 67, 67], [64, 62, 60, 64], [48, 50, 52, 48])
-    found = measured([piece, piece], True)
+    found = measures_of([piece, piece], True)
     assert (found.pieces, found.notes) == (2, 32)
     assert found.notes_a_bar == (4, 4, 4, 4)
     assert found.highest == (76, 67, 64, 52) and found.lowest == (72, 67, 60, 48)
@@ -193,7 +193,7 @@ def test_measures_of_a_known_piece() -> None:
 def test_a_piece_is_nearest_to_itself() -> None:
     mine, other = [sample_music.line(1)], [sample_music.line(2, bars=30)]
     reference = Reference.of(mine, False)
-    same, far = measured(mine, False, reference), measured(other, False, reference)
+    same, far = measures_of(mine, False, reference), measures_of(other, False, reference)
     assert (same.degree_distance, same.duration_distance) == (0, 0)
     assert far.degree_distance and far.duration_distance
     assert same.notes_a_bar is None and same.copied_bars is None
@@ -201,9 +201,9 @@ def test_a_piece_is_nearest_to_itself() -> None:
 
 def test_what_is_not_four_voices_is_refused() -> None:
     with pytest.raises(ScoreError, match="four voices"):
-        measured([sample_music.line(1)], True)
+        measures_of([sample_music.line(1)], True)
 
 
 def test_every_measure_has_words() -> None:
-    assert list(statistics.WORDS) == list(statistics.Measures.__dataclass_fields__)
-    assert set(statistics.SHARES) < set(statistics.WORDS)
+    assert list(statistics.MEASURE_LABELS) == list(statistics.Measures.__dataclass_fields__)
+    assert set(statistics.PERCENTAGES) < set(statistics.MEASURE_LABELS)

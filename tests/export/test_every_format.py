@@ -1,5 +1,5 @@
-"""Every architecture in every format: the file is the same network, in LiteRT and where it can be in TensorFlow Lite
-Micro; what a network cannot have is said. Real training, real converters: minutes, so `.ci/run` runs it."""
+"""Every architecture in every format: the file is the same network in LiteRT and, where possible, in TensorFlow Lite
+Micro; formats that a network cannot have are reported. Trains and converts for minutes, so `.ci/run` runs it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from playbach.bundles import bundle as bundles
 from playbach.encodings import Encoding
 from playbach.encodings.notes import NotesOptions
 from playbach.export import cnn_core, tflite
-from playbach.export.exporting import ExportOptions, Exports, Written, export
+from playbach.export.exporting import ExportOptions, ExportResult, FormatResult, export
 from playbach.export.formats import FORMATS
-from playbach.export.onnx import TOLERANCE
-from playbach.inference.runtimes import Runtime, opened
+from playbach.export.onnx import LOGIT_TOLERANCE
+from playbach.inference.runtimes import Runtime, open_runtime
 from playbach.models import MODELS
 
 pytestmark = pytest.mark.slow
@@ -32,18 +32,21 @@ NETWORKS = {
     "transformer": {"width": 32, "layers": 2, "heads": 2, "memory": 32},
 }
 CANNOT = {
-    "lstm": {"core": "the format core is for cnn"},
+    "lstm": {"core": "the format core needs a cnn"},
     "attention": {
-        "core": "the format core is for cnn",
+        "core": "the format core needs a cnn",
         "c": "attention networks cannot be computed in integers",
     },
     "cnn": {},
-    "transformer": {"core": "the format core is for cnn", "c": "transformer networks cannot be computed in integers"},
+    "transformer": {
+        "core": "the format core needs a cnn",
+        "c": "transformer networks cannot be computed in integers",
+    },
 }
 MICRO = ("tflite", "tflite-int8", "tflite-int16x8")
-"""What TensorFlow Lite Micro plays of the architectures in MICRO_NETWORKS."""
+"""The formats that TensorFlow Lite Micro plays, of the architectures in MICRO_NETWORKS."""
 MICRO_NETWORKS = ("lstm", "attention", "cnn")
-KINDS = {
+NOTES_OPTIONS = {
     "separate": NotesOptions(durations="separate", velocities=True),
     "joined": NotesOptions(durations="joined"),
 }
@@ -51,48 +54,48 @@ CASES = [(m, "separate") for m in NETWORKS] + [("lstm", "joined"), ("lstm", "one
 
 
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
-def exports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Exports]:
-    """Three fields with relations, or one; trained for a moment, so that no two symbols are equally likely."""
+def exports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ExportResult]:
+    """Networks of three fields with relations, or of one; trained briefly, so that no symbols are equally likely."""
     name, kind = request.param
     place = tmp_path_factory.mktemp("formats")
     music = sample_music.folder(place / "lines", sample_music.line)
     network = dict(NETWORKS[name])
     if kind == "onehot":
         network = {k: v for k, v in network.items() if k != "embedding"} | {"onehot": True}
-    notes = KINDS.get(kind, KINDS["separate"])
+    notes = NOTES_OPTIONS.get(kind, NOTES_OPTIONS["separate"])
     options = {"encoding": "notes", "notes": notes, "model": name, "network": network, "epochs": 15}
     path = playbach.train(music, into=place, **options).path  # type: ignore[arg-type]
     return name, export(path, place / "out", ExportOptions(steps=200), music)
 
 
-def test_every_format_is_there_or_said_to_be_impossible(exports: tuple[str, Exports]) -> None:
-    name, found = exports
+def test_every_format_is_written_or_reported_as_impossible(exports: tuple[str, ExportResult]) -> None:
+    name, result = exports
     assert set(NETWORKS) == set(MODELS) == set(CANNOT)
-    assert {w.format for w in found.written} == set(FORMATS) - set(CANNOT[name])
-    assert len(found.left_out) == len(CANNOT[name])
-    for line, (form, words) in zip(sorted(found.left_out), sorted(CANNOT[name].items()), strict=True):
+    assert {w.format for w in result.written} == set(FORMATS) - set(CANNOT[name])
+    assert len(result.left_out) == len(CANNOT[name])
+    for line, (form, words) in zip(sorted(result.left_out), sorted(CANNOT[name].items()), strict=True):
         assert line.startswith(f"{form}: ") and words in line and "\n" not in line
 
 
-def test_every_format_is_the_same_network(exports: tuple[str, Exports]) -> None:
+def test_every_format_is_the_same_network(exports: tuple[str, ExportResult]) -> None:
     for written in exports[1].written:
         check = written.check
         assert check.held_out and check.compared >= 200 > check.steps
-        if FORMATS[written.format].exact:
-            assert check.largest_logit_difference < TOLERANCE and check.top_1 == 1.0
+        if FORMATS[written.format].is_exact:
+            assert check.largest_logit_difference < LOGIT_TOLERANCE and check.top_1 == 1.0
         else:
-            assert abs(check.lost) < 0.05 * check.torch_bits_per_note and check.top_1 > 0.8, written.format
+            assert abs(check.bits_lost) < 0.05 * check.torch_bits_per_note and check.top_1 > 0.8, written.format
             assert check.largest_logit_difference > 0
 
 
-def test_every_file_composes(exports: tuple[str, Exports], tmp_path: Path) -> None:
+def test_every_file_composes(exports: tuple[str, ExportResult], tmp_path: Path) -> None:
     for written in exports[1].written:
         if written.path.is_file():
             piece = playbach.load(written.path).compose(seed=1, bars=2)
             assert piece.score.note_num() > 0, written.format
 
 
-def test_exact_files_go_on_as_the_bundle_does(exports: tuple[str, Exports]) -> None:
+def test_exact_formats_compose_the_same_pieces(exports: tuple[str, ExportResult]) -> None:
     by_format = {w.format: w for w in exports[1].written}
     first, second = (playbach.load(by_format[f].path) for f in ("onnx", "tflite"))
     for seed in range(3):
@@ -101,74 +104,78 @@ def test_exact_files_go_on_as_the_bundle_does(exports: tuple[str, Exports]) -> N
         assert notes[0] == notes[1]
 
 
-def test_tensorflow_lite_micro_plays_them_too(exports: tuple[str, Exports]) -> None:
-    name, found = exports
+def test_tensorflow_lite_micro_plays_the_same_network(exports: tuple[str, ExportResult]) -> None:
+    name, result = exports
     if name not in MICRO_NETWORKS:
-        pytest.skip(f"TensorFlow Lite Micro has not all operators of {name}")
+        pytest.skip(f"TensorFlow Lite Micro does not have all operators of {name}")
     pytest.importorskip("tflite_micro")
     from helpers import tflite_micro
 
-    by_format = {w.format: w for w in found.written}
+    by_format = {w.format: w for w in result.written}
     for form in MICRO:
         bundle = bundles.read(by_format[form].path)
         graph = bundle.members[bundles.TFLITE]
         small = tflite_micro.MicroRuntime(graph, *tflite_micro.signature(graph))
-        worst, agreed = beside(opened(bundle), small, bundle.encoding(), 200)
+        worst, agreed = compare(open_runtime(bundle), small, bundle.encoding(), 200)
         assert agreed >= 0.97, form
-        # XNNPACK and Micro round at different places: by a step of 8 bits now and then.
-        assert worst < {"tflite": TOLERANCE, "tflite-int8": 1.0, "tflite-int16x8": 0.05}[form]
+        # XNNPACK and Micro round at different places, so they sometimes differ by a step of 8 bits.
+        assert worst < {"tflite": LOGIT_TOLERANCE, "tflite-int8": 1.0, "tflite-int16x8": 0.05}[form]
 
 
-def beside(one: Runtime, other: Runtime, encoding: Encoding, steps: int) -> tuple[float, float]:
+def compare(one: Runtime, other: Runtime, encoding: Encoding, steps: int) -> tuple[float, float]:
     """The largest difference of a logit, and how often the most probable symbols are the same, on a random walk."""
     rng, decoder = np.random.default_rng(0), encoding.decoder(encoding.headers[0][0])
     states = [one.start(), other.start()]
     previous, worst, agreed = np.array([len(f) for f in encoding.fields]), 0.0, 0
     for _ in range(steps):
         context = decoder.context()
-        found = []
+        both = []
         for i, runtime in enumerate((one, other)):
             logits, states[i] = runtime.step(previous, context, states[i])
-            found.append(logits)
-        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(*found, strict=True)))
-        agreed += all(a.argmax() == b.argmax() for a, b in zip(*found))
+            both.append(logits)
+        worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(*both, strict=True)))
+        agreed += all(a.argmax() == b.argmax() for a, b in zip(*both))
         previous = np.array([rng.choice(np.flatnonzero(mask)) for mask in decoder.valid_mask()])
         decoder.feed(previous)
     return worst, agreed / steps
 
 
-def the_core(exports: tuple[str, Exports]) -> Written:
+def core_of(exports: tuple[str, ExportResult]) -> FormatResult:
     if exports[0] != "cnn":
         pytest.skip("only a cnn has a core")
     return next(w for w in exports[1].written if w.format == "core")
 
 
-def test_the_core_is_for_an_edge_tpu(exports: tuple[str, Exports]) -> None:
-    """Only operators that its compiler maps, and nothing but 8-bit integers and 32-bit biases, in and out, too."""
+def test_the_core_runs_on_an_edge_tpu(exports: tuple[str, ExportResult]) -> None:
+    """It has only operators that the compiler maps, and only 8-bit integers (also in and out) and 32-bit biases."""
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = the_core(exports).path.read_bytes()
-    used = tflite.operators(graph)
-    assert used <= cnn_core.EDGE_TPU and {"CONV_2D", "FULLY_CONNECTED"} <= used
+    graph = core_of(exports).path.read_bytes()
+    used = tflite.operator_names(graph)
+    assert used <= cnn_core.EDGE_TPU_OPERATORS and {"CONV_2D", "FULLY_CONNECTED"} <= used
     [subgraph] = schema.ModelT.InitFromPackedBuf(graph, 0).subgraphs
     integers = {schema.TensorType.INT8, schema.TensorType.INT32}
     assert {tensor.type for tensor in subgraph.tensors} <= integers
     ends = {subgraph.tensors[i].type for i in (*subgraph.inputs, *subgraph.outputs)}
     assert ends == {schema.TensorType.INT8}
-    # What an Edge TPU demands besides: sizes that are known beforehand.
+    # An Edge TPU also requires static sizes.
     assert all(tensor.shapeSignature is None or (tensor.shapeSignature > 0).all() for tensor in subgraph.tensors)
 
 
-def test_the_cores_shell_must_fit(exports: tuple[str, Exports]) -> None:
+def test_the_cores_shell_must_fit(exports: tuple[str, ExportResult]) -> None:
     from playbach.system.errors import BundleError
 
-    bundle = bundles.read(the_core(exports).path)
-    said = bundle.manifest["export"]
-    for shell, words in (
-        ({**said["shell"], "table": "no base64!"}, "its manifest has a damaged table"),
-        ({**said["shell"], "table": said["shell"]["table"][: 4 * 16 * 16]}, "its table does not fit its encoding"),
+    bundle = bundles.read(core_of(exports).path)
+    export_facts = bundle.manifest["export"]
+    shell = export_facts["shell"]
+    for damaged_shell, words in (
+        ({**shell, "table": "no base64!"}, "its manifest has a damaged table"),
+        (
+            {**export_facts["shell"], "table": shell["table"][: 4 * 16 * 16]},
+            "its table does not fit its encoding",
+        ),
         ({}, "its manifest has a damaged table"),
     ):
-        spoilt = {**bundle.manifest, "export": {**said, "shell": shell}}
+        damaged = {**bundle.manifest, "export": {**export_facts, "shell": damaged_shell}}
         with pytest.raises(BundleError, match=words):
-            opened(bundles.Bundle(bundle.name, spoilt, bundle.members, bundle.sha256))
+            open_runtime(bundles.Bundle(bundle.name, damaged, bundle.members, bundle.sha256))

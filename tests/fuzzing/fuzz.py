@@ -1,11 +1,11 @@
-"""Damaged music, damaged bundles and senseless options, by the thousand: whatever comes, it is done or refused in one
-line, soon.
+"""Fuzzing: thousands of damaged music files, damaged bundles and random options. Each case must succeed, or fail soon
+with a one-line error.
 
     python tests/fuzzing/fuzz.py --cases 10000 --seed 0
 
-prints what came of how many cases of each kind, and the slowest. Anything but success or a PlaybachError of one line
-is a crash, anything over HANG seconds a hang; each such case is kept as a file, and told with the seed that makes it
-again. `tests/fuzzing/test_fuzz.py` runs a few hundred cases. Needs the extra `train`, to make two bundles to damage.
+prints a table of the outcomes by kind, and the slowest cases. A crash is anything but success or a PlaybachError of
+one line, a hang is a case that takes longer than HANG_SECONDS; each such case is saved to a file named after the seed
+that makes it again. `tests/fuzzing/test_fuzz.py` runs a few hundred cases. It trains two bundles (extra `train`).
 """
 
 from __future__ import annotations
@@ -33,62 +33,62 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzzing.fuzz_cases import KINDS, Ground, make_bundles
+from fuzzing.fuzz_cases import KINDS, Workspace, make_bundles
 from playbach.system.errors import PlaybachError
 
-HANG = 10.0
+HANG_SECONDS = 10.0
 CHUNK = 250
-"""So many cases share a process of their own: if one takes it down, the rest come in another."""
+"""The number of cases that share a process: a case that crashes it does not affect the next chunk."""
 
 
 class Hang(BaseException):
-    """A case takes too long; no `except Exception` on the way may swallow it."""
+    """A case takes too long. It is a BaseException, so that no `except Exception` catches it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case: done, refused, crash or hang."""
+    """The result of one case: done, refused, crash or hang."""
 
     kind: str
     seed: int
     number: int
     result: str
     seconds: float
-    said: str = ""
+    message: str = ""
     case: str = ""
 
 
-def attempt(ground: Ground, kind: str, seed: int, number: int, case: Any) -> Outcome:
-    """Play one case and see what comes of it."""
+def attempt(workspace: Workspace, kind: str, seed: int, number: int, case: Any) -> Outcome:
+    """Run one case."""
 
     def late(*_: object) -> None:
         raise Hang
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, HANG)
-    began, result, said = time.perf_counter(), "done", ""
+    signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+    began, result, message = time.perf_counter(), "done", ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a warning would be a line on somebody's terminal
-            KINDS[kind][1](ground, case)
+            warnings.simplefilter("error")  # a warning would be printed on the terminal
+            KINDS[kind][1](workspace, case)
     except PlaybachError as error:
-        result, said = "refused", str(error)
-        if not said.strip() or not said.isprintable():
+        result, message = "refused", str(error)
+        if not message.strip() or not message.isprintable():
             result = "crash"
     except Hang:
-        result, said = "hang", traceback.format_exc()
+        result, message = "hang", traceback.format_exc()
     except Exception:
-        result, said = "crash", traceback.format_exc()
+        result, message = "crash", traceback.format_exc()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    return Outcome(kind, seed, number, result, time.perf_counter() - began, said, ascii(case))
+    return Outcome(kind, seed, number, result, time.perf_counter() - began, message, ascii(case))
 
 
 def run(
-    ground: Ground, kind: str, cases: int, seed: int, begin: Callable[[int, Any], None] | None = None
+    workspace: Workspace, kind: str, cases: int, seed: int, on_start: Callable[[int, Any], None] | None = None
 ) -> list[Outcome]:
-    """So many cases of one kind, the same for the same seed."""
+    """Run `cases` cases of one kind, which depend only on the seed."""
     found: list[Outcome] = []
 
     @hypothesis.seed(seed)
@@ -98,11 +98,11 @@ def run(
     )  # fmt: skip
     @given(KINDS[kind][0]())
     def each(case: Any) -> None:
-        if begin:
-            begin(len(found), case)
-        outcome = attempt(ground, kind, seed, len(found), case)
-        if outcome.result == "hang":  # a busy machine may be to blame; only what hangs twice does hang
-            outcome = attempt(ground, kind, seed, len(found), case)
+        if on_start:
+            on_start(len(found), case)
+        outcome = attempt(workspace, kind, seed, len(found), case)
+        if outcome.result == "hang":  # the machine may be busy; only a second time counts
+            outcome = attempt(workspace, kind, seed, len(found), case)
         found.append(outcome)
 
     each()
@@ -110,15 +110,15 @@ def run(
 
 
 def _chunk(folder: Path, bundles: tuple[Path, ...], kind: str, cases: int, seed: int, out: Path) -> None:
-    """In a process of its own: outcomes as lines of JSON, and the case under way beside them."""
-    ground = Ground(folder, bundles)
+    """In a child process: write the outcomes as lines of JSON, and the current case to another file."""
+    workspace = Workspace(folder, bundles)
     place = folder / "case"
 
-    def begin(number: int, case: Any) -> None:
+    def record(number: int, case: Any) -> None:
         out.with_suffix(".now").write_text(f"{number} {case!a}", "utf-8")
 
-    with ground.reader:
-        found = run(ground, kind, cases, seed, begin)
+    with workspace.reader:
+        found = run(workspace, kind, cases, seed, record)
     with out.open("w", encoding="utf-8") as lines:
         for outcome in found:
             short = {} if outcome.result in ("crash", "hang") else {"case": ""}
@@ -127,7 +127,7 @@ def _chunk(folder: Path, bundles: tuple[Path, ...], kind: str, cases: int, seed:
 
 
 def fuzz(kinds: list[str], cases: int, seed: int, folder: Path) -> Iterator[Outcome]:
-    """Chunk after chunk, each in its process; one that dies is a crash of the case under way."""
+    """Run the chunks, each in a process. If it dies, that is a crash of the current case."""
     bundles = make_bundles(folder)
     context = multiprocessing.get_context("fork")
     share = sum(KINDS[kind][2] for kind in kinds)
@@ -144,23 +144,23 @@ def fuzz(kinds: list[str], cases: int, seed: int, folder: Path) -> Iterator[Outc
                 where, _, case = out.with_suffix(".now").read_text("utf-8").partition(" ")
                 yield Outcome(kind, number, int(where), "crash", 0.0, f"the process died ({child.exitcode})", case)
             left, number = left - size, number + 1
-            print(f"{kind}: {left} to come", file=sys.stderr)
+            print(f"{kind}: {left} left", file=sys.stderr)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this; may be repeated")
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this kind; may be repeated")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for cases that fail")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = list(fuzz(chosen.kind or list(KINDS), chosen.cases, chosen.seed, Path(scratch)))
+        found = list(fuzz(arguments.kind or list(KINDS), arguments.cases, arguments.seed, Path(scratch)))
     bad = [o for o in found if o.result in ("crash", "hang")]
     for outcome in bad:
-        chosen.failures.mkdir(exist_ok=True)
+        arguments.failures.mkdir(exist_ok=True)
         name = f"{outcome.kind.replace(' ', '-')}-{outcome.seed}-{outcome.number}.txt"
-        (chosen.failures / name).write_text(f"{outcome.said}\n{outcome.case}\n", "utf-8")
+        (arguments.failures / name).write_text(f"{outcome.message}\n{outcome.case}\n", "utf-8")
     print(f"{'kind':14}{'cases':>8}{'done':>8}{'refused':>9}{'crashes':>9}{'hangs':>7}{'slowest':>10}")
     for kind in dict.fromkeys(o.kind for o in found):
         own = [o for o in found if o.kind == kind]
@@ -168,8 +168,10 @@ def main() -> int:
         numbers = f"{count['done']:8}{count['refused']:9}{count['crash']:9}{count['hang']:7}"
         print(f"{kind:14}{len(own):8}{numbers}{max(o.seconds for o in own):8.2f} s")
     for o in sorted(found, key=lambda o: -o.seconds)[:5]:
-        print(f"slow: {o.kind}, seed {o.seed}, case {o.number}: {o.seconds:.2f} s {o.said[:80]}")
-    for why, many in Counter((o.kind, o.result, o.said.strip().rpartition("\n")[2][:150]) for o in bad).most_common():
+        print(f"slow: {o.kind}, seed {o.seed}, case {o.number}: {o.seconds:.2f} s {o.message[:80]}")
+    for why, many in Counter(
+        (o.kind, o.result, o.message.strip().rpartition("\n")[2][:150]) for o in bad
+    ).most_common():
         print(f"{many} x {' '.join(why)}")
     return 1 if bad else 0
 

@@ -1,7 +1,7 @@
-"""The cases of `fuzz.py`: what is made of hypothesis's plans, and what is done with it.
+"""The cases of `fuzz.py`: hypothesis strategies, and functions that run a case.
 
 Music is read, encoded, used as a prime and inspected; bundles are opened and composed with; options are given to the
-command line and to the dataclasses behind it. Every play of a case ends well, or raises PlaybachError of one line.
+command line and to the dataclasses behind it. A case must succeed or raise a PlaybachError of one line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from helpers import sample_music, sample_musicxml
-from helpers.damage import bytes_after, json_after, json_plans, midi_after, odd_values, plans, xml_after, xml_plans
+from helpers.damage import (
+    damage_bytes,
+    damage_json,
+    damage_midi,
+    damage_xml,
+    json_plans,
+    odd_values,
+    plans,
+    xml_plans,
+)
 from playbach.bundles import bundle
 from playbach.cli.main import main
 from playbach.data import corpora
@@ -36,13 +45,13 @@ TINY = {"hidden": 8, "layers": 1, "embedding": 4, "dropout": 0.0}
 
 
 @dataclass
-class Ground:
-    """What the cases are made from and where they may write."""
+class Workspace:
+    """The bundles to damage, and a folder for files."""
 
     folder: Path
     bundles: tuple[Path, ...]
     reader: reading.Reader = field(
-        default_factory=lambda: reading.Reader(reading.Limits(seconds=5, musicxml_seconds=5))
+        default_factory=lambda: reading.Reader(reading.ReadingLimits(seconds=5, musicxml_seconds=5))
     )
 
     @cached_property
@@ -56,8 +65,8 @@ class Ground:
             for archive in map(zipfile.ZipFile, self.bundles)
         ]
 
-    def fresh(self, name: str) -> Path:
-        """A file that is not there yet, the only one in its folder."""
+    def new_path(self, name: str) -> Path:
+        """The path of a file in a new folder that contains only the folder `empty`."""
         place = self.folder / "case"
         shutil.rmtree(place, ignore_errors=True)
         (place / "empty").mkdir(parents=True)
@@ -65,7 +74,7 @@ class Ground:
 
 
 def make_bundles(folder: Path) -> tuple[Path, ...]:
-    """One of each encoding, of networks that have learnt next to nothing."""
+    """Train two bundles for one epoch, with the encodings `chorale` and `notes`."""
     import playbach
 
     made = []
@@ -76,7 +85,7 @@ def make_bundles(folder: Path) -> tuple[Path, ...]:
     return tuple(made)
 
 
-# ---------------------------------------------------------------------------------------------------------- music
+# ----------------------------------------------------------------------------------------------------------- music
 
 
 def _polyphonic() -> bytes:
@@ -103,10 +112,10 @@ MIDI = (_polyphonic(), *(bytes(make(1, 3).dumps_midi()) for make in (sample_musi
 def _all_of_musicxml() -> bytes:
     """Repeats, endings, transposition, ties, chords, grace notes, drums, keys, tempos and a second staff."""
     m = sample_musicxml
-    told = m.FOUR_FOUR.replace("<time>", "<key><fifths>2</fifths></key><time>").replace(
+    attributes = m.FOUR_FOUR.replace("<time>", "<key><fifths>2</fifths></key><time>").replace(
         "</attributes>", "<staves>2</staves><transpose><chromatic>-2</chromatic></transpose></attributes>"
     )
-    first = told + '<direction><sound tempo="90"/></direction>' + m.note(60, 4, '<tie type="start"/>')
+    first = attributes + '<direction><sound tempo="90"/></direction>' + m.note(60, 4, '<tie type="start"/>')
     second = '<barline location="left"><repeat direction="forward"/></barline>' + m.note(60, 16, '<tie type="stop"/>')
     last = '<barline location="right"><repeat direction="backward" times="2"/></barline>'
     grace = m.note(61, 0, before="<grace/>") + m.note(62, 8) + m.note(65, 8, before="<chord/>") + m.note(None, 8)
@@ -127,45 +136,45 @@ midi_cases = st.tuples(st.integers(0, 2), st.integers(0, 2), plans, st.sampled_f
 xml_cases = st.tuples(st.integers(0, 1), st.sampled_from(("tree", "tree", "bytes", "packed")), xml_plans, plans)
 
 
-def _play_midi(ground: Ground, case: Any) -> None:
-    base, other, steps, mend = case
-    path = ground.fresh("case.mid")
-    path.write_bytes(midi_after(MIDI[base], steps, MIDI[other], mend))
-    _use(ground, path)
+def _run_midi(workspace: Workspace, case: Any) -> None:
+    base, other, steps, repair = case
+    path = workspace.new_path("case.mid")
+    path.write_bytes(damage_midi(MIDI[base], steps, MIDI[other], repair))
+    _use(workspace, path)
 
 
-def _play_xml(ground: Ground, case: Any) -> None:
+def _run_xml(workspace: Workspace, case: Any) -> None:
     base, how, tree_steps, steps = case
     data = XML[base]
-    path = ground.fresh("case.musicxml")
+    path = workspace.new_path("case.musicxml")
     if how == "tree":
-        data = xml_after(data, tree_steps)
+        data = damage_xml(data, tree_steps)
     elif how == "bytes":
-        data = bytes_after(data, steps, XML[1 - base])
+        data = damage_bytes(data, steps, XML[1 - base])
     else:
-        data = bytes_after(sample_musicxml.mxl(data), steps, sample_musicxml.mxl(XML[1 - base]))
+        data = damage_bytes(sample_musicxml.mxl(data), steps, sample_musicxml.mxl(XML[1 - base]))
     path.write_bytes(data)
-    _use(ground, path)
+    _use(workspace, path)
 
 
-def _use(ground: Ground, path: Path) -> None:
-    """All that is done with music, after it was read."""
-    score = ground.reader.read(path)
-    _demand_sound(score)
-    scores.digest(score), tunes.tune_groups([score]), corpora.choose_encoding([score])
+def _use(workspace: Workspace, path: Path) -> None:
+    """Read music, and do with it all that playbach does."""
+    score = workspace.reader.read(path)
+    _check_score(score)
+    scores.content_hash(score), tunes.tune_groups([score]), corpora.choose_encoding([score])
     for encoding in ENCODINGS.values():
         if encoding.rejection_reason(score) is None:
             with contextlib.suppress(PlaybachError):
                 fitted = encoding.fit([score])
                 fitted.encode(score), fitted.project(score)
-    for composer in ground.composers:
+    for composer in workspace.composers:
         with _one_line():
             composer.compose(prime=score, bars=1, seed=1)
     if score.note_num() % 4 == 0:
         _call(["inspect", str(path)], path.parent)
 
 
-def _demand_sound(score: reading.Score) -> None:
+def _check_score(score: reading.Score) -> None:
     assert score.ticks_per_quarter == 480 and score.note_num() > 0
     for track in score.tracks:
         assert 0 <= track.program <= 127
@@ -176,14 +185,14 @@ def _demand_sound(score: reading.Score) -> None:
 
 @contextlib.contextmanager
 def _one_line() -> Iterator[None]:
-    """A refusal is as good as success, if it is one line."""
+    """Accept an error of one line."""
     try:
         yield
     except PlaybachError as error:
         assert str(error).strip() and str(error).isprintable(), f"not one line: {error!a}"
 
 
-# -------------------------------------------------------------------------------------------------------- bundles
+# --------------------------------------------------------------------------------------------------------- bundles
 
 manifest_cases = st.tuples(st.integers(0, 1), json_plans)
 bundle_cases = st.tuples(
@@ -193,29 +202,32 @@ bundle_cases = st.tuples(
 )
 
 
-def _play_manifest(ground: Ground, case: Any) -> None:
-    """Past the hashes: what stands in a well-formed manifest is nonsense."""
+def _run_manifest(workspace: Workspace, case: Any) -> None:
+    """Change the manifest of a bundle that is otherwise intact."""
     which, steps = case
-    members = dict(ground.archives[which])
+    members = dict(workspace.archives[which])
     manifest = json.loads(members[bundle.MANIFEST])
-    changed = json_after(manifest, steps, lambda path: path[0] in ("sha256", "pieces"))
-    # Surrogates cannot be written as UTF-8, and need not be: JSON has its own way to say them.
+    changed = damage_json(manifest, steps, lambda path: path[0] in ("sha256", "pieces"))
+    # JSON escapes surrogates, which cannot be written as UTF-8.
     members[bundle.MANIFEST] = json.dumps(changed).encode()
-    _open(ground, _zipped(members))
+    _open(workspace, _zipped(members))
 
 
-def _play_bundle(ground: Ground, case: Any) -> None:
+def _run_bundle(workspace: Workspace, case: Any) -> None:
     which, what, steps = case
-    members = dict(ground.archives[which])
+    members = dict(workspace.archives[which])
     if what == "file":
-        _open(ground, bytes_after(ground.bundles[which].read_bytes(), steps, ground.bundles[1 - which].read_bytes()))
+        _open(
+            workspace,
+            damage_bytes(workspace.bundles[which].read_bytes(), steps, workspace.bundles[1 - which].read_bytes()),
+        )
         return
-    members[what] = bytes_after(members[what], steps, ground.archives[1 - which][what])
+    members[what] = damage_bytes(members[what], steps, workspace.archives[1 - which][what])
     if what != bundle.MANIFEST:
         manifest = json.loads(members[bundle.MANIFEST])
         manifest["sha256"][what] = hashlib.sha256(members[what]).hexdigest()
         members[bundle.MANIFEST] = json.dumps(manifest).encode()
-    _open(ground, _zipped(members))
+    _open(workspace, _zipped(members))
 
 
 def _zipped(members: dict[str, bytes]) -> bytes:
@@ -226,8 +238,8 @@ def _zipped(members: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def _open(ground: Ground, data: bytes) -> None:
-    path = ground.fresh("case.playbach")
+def _open(workspace: Workspace, data: bytes) -> None:
+    path = workspace.new_path("case.playbach")
     path.write_bytes(data)
     read = bundle.read(path)
     with _one_line():
@@ -236,7 +248,7 @@ def _open(ground: Ground, data: bytes) -> None:
         _call(["inspect", str(path)], path.parent)
 
 
-# -------------------------------------------------------------------------------------------------------- options
+# --------------------------------------------------------------------------------------------------------- options
 
 NUMBERS = ("0", "-1", "1", "2", "0.5", "1e9", "1e-300", "1e400", "nan", "inf", "-inf", "", " 1 ", "１", "0x10", "x",
            "99999999999999999999999", "-99999999999999999999999", "--", "1\n")  # fmt: skip
@@ -269,37 +281,37 @@ line_cases = st.one_of(
 )
 
 
-def _play_line(ground: Ground, case: Any) -> None:
+def _run_line(workspace: Workspace, case: Any) -> None:
     command, subject, options = case
-    place = ground.fresh("case.mid")
+    place = workspace.new_path("case.mid")
     place.write_bytes(MIDI[1])
     line = [command]
     if subject is not None:
-        line.append(str(ground.bundles[subject]) if isinstance(subject, int) else subject)
+        line.append(str(workspace.bundles[subject]) if isinstance(subject, int) else subject)
     if command == "compose":
-        line += ["--bars", "1"]  # a later one counts
+        line += ["--bars", "1"]  # the last one counts
     for flag, word in options:
         line += [flag] if flag in BARE else [flag, "case.mid" if flag == "--prime" and len(word) == 1 else word]
     _call(line, place.parent)
 
 
 def _call(line: list[str], folder: Path) -> None:
-    """The command line in this process; its last line, if it fails, is one of ours."""
+    """Run the command line in this process. If it fails, its last line must be an error message of playbach."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             status: Any = main(line)
         except SystemExit as end:
             status = end.code or 0
-    said = err.getvalue().splitlines()
+    lines = err.getvalue().splitlines()
     assert status in (0, 1, 2), f"exit status {status} of {line!a}"
-    assert status == 0 or (said and said[-1].startswith("playbach: ")), f"status {status}, but it said {said!a}"
+    assert status == 0 or (lines and lines[-1].startswith("playbach: ")), f"status {status}, but it printed {lines!a}"
     assert "Traceback" not in err.getvalue()
     if status:
-        raise PlaybachError(said[-1])
+        raise PlaybachError(lines[-1])
 
 
-def _some(kind: type, *more: str) -> SearchStrategy[tuple[str, dict[str, Any]]]:
+def _options(kind: type, *more: str) -> SearchStrategy[tuple[str, dict[str, Any]]]:
     names = [*kind.__dataclass_fields__, *more]  # type: ignore[attr-defined]
     return st.tuples(st.just(kind.__name__), st.dictionaries(st.sampled_from(names), odd_values, max_size=3))
 
@@ -311,11 +323,11 @@ def _option_cases() -> SearchStrategy[Any]:
         st.sampled_from(("hidden", "layers", "embedding", "dropout", "x")), odd_values, max_size=2
     )
     return st.one_of(
-        _some(composing.ComposeOptions, "seed"),
-        _some(composing.ComposeOptions, "seed"),
-        _some(Sampling),
-        _some(NotesOptions),
-        _some(TrainOptions),
+        _options(composing.ComposeOptions, "seed"),
+        _options(composing.ComposeOptions, "seed"),
+        _options(Sampling),
+        _options(NotesOptions),
+        _options(TrainOptions),
         st.tuples(st.just("network"), network),
         st.tuples(
             st.sampled_from(("load", "read", "find_music")),
@@ -324,42 +336,42 @@ def _option_cases() -> SearchStrategy[Any]:
     )
 
 
-def _play_options(ground: Ground, case: Any) -> None:
+def _run_options(workspace: Workspace, case: Any) -> None:
     import playbach
     from playbach.training.options import TrainOptions
 
-    what, given_ = case
-    ground.fresh("x")
+    what, arguments = case
+    workspace.new_path("x")
     match what:
         case "ComposeOptions":
-            bars = given_.get("bars", 1)
-            options = {**given_, "bars": bars}
+            bars = arguments.get("bars", 1)
+            options = {**arguments, "bars": bars}
             if isinstance(bars, int) and 2 < bars <= composing.MOST_BARS:  # sensible, and long
                 options["bars"] = 1
-            ground.composers[len(given_) % 2].compose(**options)
+            workspace.composers[len(arguments) % 2].compose(**options)
         case "Sampling":
-            Sampling(**given_)
+            Sampling(**arguments)
         case "NotesOptions":
-            NotesOptions(**given_)
+            NotesOptions(**arguments)
         case "TrainOptions":
-            TrainOptions(**given_)
+            TrainOptions(**arguments)
         case "network":
-            TrainOptions(network=given_)
+            TrainOptions(network=arguments)
         case "load":
-            playbach.load(given_["path"])
+            playbach.load(arguments["path"])
         case "read":
-            ground.reader.read(given_["path"])
+            workspace.reader.read(arguments["path"])
         case "find_music":
-            with contextlib.chdir(ground.folder / "case"):
-                reading.find_music("empty/" + given_["path"].lstrip("/."))
+            with contextlib.chdir(workspace.folder / "case"):
+                reading.find_music("empty/" + arguments["path"].lstrip("/."))
 
 
-KINDS: dict[str, tuple[Callable[[], SearchStrategy[Any]], Callable[[Ground, Any], None], float]] = {
-    "midi": (lambda: midi_cases, _play_midi, 0.35),
-    "musicxml": (lambda: xml_cases, _play_xml, 0.15),
-    "bundle": (lambda: bundle_cases, _play_bundle, 0.12),
-    "manifest": (lambda: manifest_cases, _play_manifest, 0.13),
-    "command line": (lambda: line_cases, _play_line, 0.15),
-    "options": (_option_cases, _play_options, 0.10),
+KINDS: dict[str, tuple[Callable[[], SearchStrategy[Any]], Callable[[Workspace, Any], None], float]] = {
+    "midi": (lambda: midi_cases, _run_midi, 0.35),
+    "musicxml": (lambda: xml_cases, _run_xml, 0.15),
+    "bundle": (lambda: bundle_cases, _run_bundle, 0.12),
+    "manifest": (lambda: manifest_cases, _run_manifest, 0.13),
+    "command line": (lambda: line_cases, _run_line, 0.15),
+    "options": (_option_cases, _run_options, 0.10),
 }
-"""Each kind's cases, what is done with one, and its share of all."""
+"""For each kind: its strategy, the function that runs a case, and its share of all cases."""

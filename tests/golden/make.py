@@ -41,7 +41,7 @@ def tokens() -> str:
     bundle = bundles.read(BUNDLE)
     encoding = bundle.encoding()
     nothing = np.zeros((1, 1), int), np.zeros((1, len(encoding.context)), int)  # an LSTM is not calibrated
-    network = integer.quantised("lstm", load(bundle.members[bundles.WEIGHTS]), encoding, nothing)
+    network = integer.quantise("lstm", load(bundle.members[bundles.WEIGHTS]), encoding, nothing)
     sampling = integer.IntegerSampling.of(Sampling(**bundle.manifest["sampling"]))
     walk = integer.compose(network, encoding.decoder(encoding.headers[0][0]), sampling, integer.Pcg32(SEED))
     return "".join(f"{step[0]}\n" for step, _ in islice(walk, 1000))

@@ -1,10 +1,10 @@
-/* For tests/export/test_c_engine.py: steps a network without music, and writes to stdout what came of it: sizeof(pb_network),
- * and then each step's logits and symbols, 32 bits each, as the machine has them.
+/* For tests/export/test_c_engine.py: steps a network without music and writes to stdout, in 32 bits of the machine's
+ * byte order: sizeof(pb_network), then each step's logits and symbols.
  *
  *   walk STEPS TEMPERATURE TOP_P CONTEXT…
  *
- * Context, masks and symbols are drawn from one generator, in this order; CONTEXT are the symbols of each context
- * field. At every 400th step the piece begins anew.
+ * Context, masks and symbols are drawn from one generator, in this order; CONTEXT are the numbers of symbols of the
+ * context fields. A new piece begins every 400 steps.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "playbach.h"
 
 static pb_network network;
-static uint8_t mask[PB_MOST_SYMBOLS];
+static uint8_t mask[PB_MAX_SYMBOLS];
 
 static void put(int32_t value) { fwrite(&value, sizeof value, 1, stdout); }
 

@@ -1,7 +1,7 @@
-"""What may have happened to a file: hypothesis strategies for damage to bytes, to MIDI, to XML and to JSON.
+"""Hypothesis strategies for damage to bytes, MIDI, XML and JSON.
 
-Each gives a plan, a plain value that can be printed; `bytes_after` and its like carry it out. Knows nothing of
-playbach.
+Each strategy draws a plan, which is a plain value that can be printed; `damage_bytes` and its like apply it. Knows
+nothing of playbach.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from hypothesis import strategies as st
 
 Plan = tuple[str, int, int, bytes]
-"""What to do, where (modulo what there is), how much, and with which bytes."""
+"""A kind of damage, where (modulo the size), how much, and with which bytes."""
 
 _PLACE = st.integers(0, 1 << 20)
 _KINDS = ("flip", "set", "insert", "delete", "repeat", "cut", "splice", "long", "strip")
@@ -26,7 +26,7 @@ _LONG = (
     b"\x80\x80\x80\x00",
     b"\x00\xff\x2f\x00",
 )
-"""The longest time that MIDI can say, longer ones than it can, nothing said at length, and an early end."""
+"""MIDI's longest time, longer times than MIDI allows, a long encoding of 0, and an early end of track."""
 
 plans = st.lists(
     st.tuples(st.sampled_from(_KINDS), _PLACE, st.integers(0, 64), st.binary(min_size=1, max_size=6)),
@@ -35,37 +35,37 @@ plans = st.lists(
 )
 
 
-def bytes_after(data: bytes, steps: list[Plan], other: bytes = b"") -> bytes:
-    """The bytes after all of that; `other` is another file, to splice into this one."""
-    spoilt = bytearray(data)
+def damage_bytes(data: bytes, steps: list[Plan], other: bytes = b"") -> bytes:
+    """Apply damage to bytes; `other` is another file that can be spliced into this one."""
+    damaged = bytearray(data)
     for kind, place, size, content in steps:
-        at = place % (len(spoilt) + 1)
+        at = place % (len(damaged) + 1)
         match kind:
-            case "flip" if at < len(spoilt):
-                spoilt[at] ^= 1 << size % 8
+            case "flip" if at < len(damaged):
+                damaged[at] ^= 1 << size % 8
             case "set":
-                spoilt[at : at + len(content)] = content
+                damaged[at : at + len(content)] = content
             case "insert":
-                spoilt[at:at] = content * (size + 1)
+                damaged[at:at] = content * (size + 1)
             case "delete":
-                del spoilt[at : at + size + 1]
+                del damaged[at : at + size + 1]
             case "repeat":
-                spoilt[at:at] = spoilt[at : at + size * 4 + 1] * (size % 5 + 1)
+                damaged[at:at] = damaged[at : at + size * 4 + 1] * (size % 5 + 1)
             case "cut":
-                del spoilt[max(at, 1) :]
+                del damaged[max(at, 1) :]
             case "splice" if other:
-                spoilt[at:] = other[place % len(other) :]
+                damaged[at:] = other[place % len(other) :]
             case "long":
-                spoilt[at:at] = _LONG[size % len(_LONG)]
-            case "strip":  # of status bytes: what follows runs on with the last one
-                spoilt[at:] = bytes(b for b in spoilt[at : at + size] if b < 0x80) + spoilt[at + size :]
-    return bytes(spoilt)
+                damaged[at:at] = _LONG[size % len(_LONG)]
+            case "strip":  # status bytes, so that running status continues with the last one
+                damaged[at:] = bytes(b for b in damaged[at : at + size] if b < 0x80) + damaged[at + size :]
+    return bytes(damaged)
 
 
-def midi_after(data: bytes, steps: list[Plan], other: bytes, mend: bool) -> bytes:
-    """Damage to a MIDI file; `mend` makes its chunks whole again, so that it gets past the first look."""
-    if not mend:
-        return bytes_after(data, steps, other)
+def damage_midi(data: bytes, steps: list[Plan], other: bytes, repair: bool) -> bytes:
+    """Apply damage to a MIDI file; `repair` makes its chunks intact again, so that it passes the first checks."""
+    if not repair:
+        return damage_bytes(data, steps, other)
     tracks, place = [], 14
     while place + 8 <= len(data):
         size = struct.unpack_from(">I", data, place + 4)[0]
@@ -73,12 +73,12 @@ def midi_after(data: bytes, steps: list[Plan], other: bytes, mend: bool) -> byte
         place += 8 + size
     for step in steps:
         which = step[1] % len(tracks)
-        tracks[which] = bytes_after(tracks[which], [step], other)
+        tracks[which] = damage_bytes(tracks[which], [step], other)
     chunks = b"".join(b"MTrk" + struct.pack(">I", len(t)) + t for t in tracks)
     return data[:10] + struct.pack(">H", len(tracks)) + data[12:14] + chunks
 
 
-# ---------------------------------------------------------------------------------------------------------- XML
+# ------------------------------------------------------------------------------------------------------------- XML
 
 _WORDS = ("0", "-1", "1e308", "99999999999999999999", "nan", "", " ", "start", "stop", "1.5", "-0", "x" * 300, "１")
 
@@ -92,8 +92,8 @@ xml_plans = st.lists(
 )  # fmt: skip
 
 
-def xml_after(data: bytes, steps: list[tuple[str, int, int, str]]) -> bytes:
-    """A well-formed file after all of that."""
+def damage_xml(data: bytes, steps: list[tuple[str, int, int, str]]) -> bytes:
+    """Apply damage to the elements of an XML file, which stays well-formed."""
     root = ElementTree.fromstring(data)
     for kind, place, second, word in steps:
         parents = {child: parent for parent in root.iter() for child in parent}
@@ -125,7 +125,7 @@ def _printable(word: str) -> str:
     return "".join(c for c in word if c.isprintable())
 
 
-# --------------------------------------------------------------------------------------------------------- JSON
+# ------------------------------------------------------------------------------------------------------------ JSON
 
 odd_values = st.one_of(
     st.sampled_from(
@@ -139,7 +139,7 @@ odd_values = st.one_of(
     st.lists(st.integers(-3, 300), max_size=4),
     st.integers(1, 2000).map(lambda depth: _nested(min(depth, 900))),
 )
-"""What a number, a word or a list in a file or a call might be instead."""
+"""Unusual values in place of a number, a text or a list."""
 
 json_plans = st.lists(
     st.tuples(
@@ -160,17 +160,17 @@ def _nested(depth: int) -> Any:
     return value
 
 
-def json_after(data: Any, steps: list[tuple[list[int], str, Any, int]], keep: Callable[[list[Any]], bool]) -> Any:
-    """A copy of the data after all of that; only where `keep` does not hold of the path of keys."""
+def damage_json(data: Any, steps: list[tuple[list[int], str, Any, int]], keep: Callable[[list[Any]], bool]) -> Any:
+    """A copy of the data with damage, except where `keep` is true for the path of keys."""
     data = copy.deepcopy(data)
-    for turns, kind, value, second in steps:
+    for places, kind, value, second in steps:
         owner, key, path = None, None, []
         here = data
-        for turn in turns:
+        for place in places:
             keys = list(here) if isinstance(here, dict) else list(range(len(here))) if isinstance(here, list) else []
             if not keys:
                 break
-            owner, key = here, keys[turn % len(keys)]
+            owner, key = here, keys[place % len(keys)]
             path.append(key)
             here = here[key]
         if owner is None or keep(path):

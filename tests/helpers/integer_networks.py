@@ -1,4 +1,4 @@
-"""Small networks for the tests of integers and C: every kind of input, with weights that make it speak."""
+"""Small networks for the tests of integer networks and of C: every kind of input, with weights that matter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
-from playbach.export.integer import IntegerNetwork, quantised
+from playbach.export.integer import IntegerNetwork, quantise
 from playbach.models import Model, Shape, build
 
 
 @dataclass(frozen=True)
 class Alphabets:
-    """As much of an encoding as a network knows; the symbols are numbers."""
+    """The parts of an encoding that a network needs; the symbols are numbers."""
 
     symbols: tuple[int, ...]
     contexts: tuple[int, ...]
@@ -30,8 +30,8 @@ class Alphabets:
         return tuple(map(range, self.contexts))
 
 
-def related() -> Alphabets:
-    """Two fields; three relations to the first, of which two share a table and one has pairs of its own kinds."""
+def with_relations() -> Alphabets:
+    """Two fields, and three relations to the first: two share a table, the third has aspects in another order."""
     known = [None, *range(12)]
     kinds = np.array([0, 0, *range(1, 13)])
     wide, narrow = interval_classes(known, known), chord_classes(known[:5], known)
@@ -43,7 +43,7 @@ def related() -> Alphabets:
     return Alphabets((14, 9), (5, 13, 13), relations)
 
 
-TWO, THREE, BARE = related(), Alphabets((40, 7, 6), (11, 3)), Alphabets((23, 5), ())
+TWO, THREE, BARE = with_relations(), Alphabets((40, 7, 6), (11, 3)), Alphabets((23, 5), ())
 LSTM = {"embedding": 7, "context_embedding": 3, "hidden": 20, "layers": 1, "dropout": 0.0}
 ONEHOT = {"context_embedding": 3, "hidden": 17, "layers": 1, "dropout": 0.0, "onehot": True}
 CNN = {"image": 12, "channels": 3, "hidden": 20, "dropout": 0.0, "symbol_dropout": 0.0}
@@ -61,7 +61,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Alphabets]] = {
 
 
 def model(case: str) -> Model:
-    """A network of torch's that was never trained, but is sure of itself and remembers."""
+    """An untrained torch network whose outputs are far from uniform and depend on earlier steps."""
     name, config, alphabets = CASES[case]
     torch.manual_seed(5)
     made = build(name, Shape(alphabets.symbols, alphabets.contexts, alphabets.relations), config).eval()
@@ -74,13 +74,13 @@ def model(case: str) -> Model:
             else:
                 weight.mul_(1.5)
             if "heads.symbols" in key:
-                # Symbols that are always equally probable, so that it counts which of them is the first.
+                # Pairs of symbols that are always equally probable: the test sees which one is taken first.
                 weight[len(weight) // 2 :] = weight[: len(weight) - len(weight) // 2].clone()
     return made
 
 
 def steps(case: str, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Previous symbols (T, F), the start first, and context (T, C), at random."""
+    """Random previous symbols (T, F), beginning with the start symbols, and random context (T, C)."""
     alphabets = CASES[case][2]
     rng = np.random.default_rng(seed)
     previous = np.stack([rng.integers(v, size=count) for v in alphabets.symbols], 1)
@@ -92,4 +92,4 @@ def steps(case: str, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]
 def network(case: str) -> IntegerNetwork:
     name, _, alphabets = CASES[case]
     weights = {key: value.numpy() for key, value in model(case).state_dict().items()}
-    return quantised(name, weights, alphabets, steps(case, 600))
+    return quantise(name, weights, alphabets, steps(case, 600))

@@ -14,17 +14,17 @@ import websockets
 
 from helpers.paths import GOLDEN
 from playbach.server import app, running, security
-from playbach.server.state import Limits, ServerState, models
+from playbach.server.state import ServerLimits, ServerState, load_models
 from playbach.server.station import Station
-from playbach.streaming import Pacing, Settings
+from playbach.streaming import Pacing, ProgrammeSettings
 
 TINY = GOLDEN / "tiny.playbach"
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     port: int
-    house: ServerState
+    state: ServerState
     station: Station | None
 
     @property
@@ -34,22 +34,25 @@ class Running:
 
 @contextlib.contextmanager
 def serving(
-    limits: Limits | None = None, station: bool = True, hosts: Any = security.LOOPBACK, pacing: Pacing | None = None
-) -> Iterator[Running]:
-    house = ServerState(models([TINY]), limits or Limits(), pacing or Pacing())
+    limits: ServerLimits | None = None,
+    station: bool = True,
+    hosts: Any = security.LOOPBACK_HOSTS,
+    pacing: Pacing | None = None,
+) -> Iterator[RunningServer]:
+    state = ServerState(load_models([TINY]), limits or ServerLimits(), pacing or Pacing())
     shared = None
     if station:
-        model, runtime, composer = house.composer(None, None)
-        shared = Station(house, model, runtime, composer, Settings(11, 4))
+        model, runtime, composer = state.find_composer(None, None)
+        shared = Station(state, model, runtime, composer, ProgrammeSettings(11, 4))
     ready = threading.Event()
-    with running.listening("127.0.0.1", 0) as opened:
+    with running.open_socket("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
-        server = running.server(app.build(house, shared, hosts=hosts), 500, lambda _: ready.set())
+        server = running.create_server(app.create_app(state, shared, hosts=hosts), 500, lambda _: ready.set())
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[opened])))
         thread.start()
         assert ready.wait(30)
         try:
-            yield Running(port, house, shared)
+            yield RunningServer(port, state, shared)
         finally:
             server.should_exit = True
             thread.join(30)
@@ -60,22 +63,22 @@ def serving(
 async def client(port: int, first: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Any]:
     async with websockets.connect(f"ws://127.0.0.1:{port}/ws", compression=None, **options) as socket:
         if first is not None:
-            with contextlib.suppress(websockets.ConnectionClosed):  # told to go already; what it is told can be read
+            with contextlib.suppress(websockets.ConnectionClosed):  # closed already; its messages can still be read
                 await socket.send(json.dumps(first))
         yield socket
 
 
 async def until(socket: Any, kind: str, count: int = 1) -> list[dict[str, Any]]:
-    """All messages until so many of this kind have come."""
-    got: list[dict[str, Any]] = []
+    """All messages until `count` of this kind have arrived."""
+    messages: list[dict[str, Any]] = []
     async with asyncio.timeout(30):
-        while sum(m["type"] == kind for m in got) < count:
-            got.append(json.loads(await socket.recv()))
-    return got
+        while sum(m["type"] == kind for m in messages) < count:
+            messages.append(json.loads(await socket.recv()))
+    return messages
 
 
 async def closed(socket: Any) -> tuple[int, str]:
-    """The code that the server closes with, and the last error that it told."""
+    """The server's close code, and the reason of its last error message."""
     reason = ""
     async with asyncio.timeout(30):
         try:

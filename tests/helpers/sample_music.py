@@ -1,4 +1,4 @@
-"""Small music of our own for the tests: melodies and four-part settings, different for every seed."""
+"""Short pieces for the tests: melodies, four-part settings and more, different for each seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def score(
     names: tuple[str, ...] | None = None,
     velocity: int = 90,
 ) -> symusic.Score:
-    """A score of tracks of (onset, duration, pitch), in ticks of 480 to a quarter."""
+    """A score from tracks of (onset, duration, pitch), with 480 ticks to a quarter note."""
     made = symusic.Score(480)
     made.tempos.append(symusic.Tempo(0, qpm=tempo))
     for tick, numerator, denominator in meters:
@@ -33,7 +33,7 @@ def score(
 
 
 def melody(seed: int, bars: int = 8, low: int = 48, tonic: int = 0) -> list[tuple[int, int, int]]:
-    """A walk along the major scale in quarters and eighths that ends on the tonic."""
+    """A random walk on the major scale, in quarters and eighths, that ends on the tonic."""
     rng = np.random.default_rng(seed)
     degree, tick, notes = 7, 0, []
     while tick < (bars - 1) * 1920:
@@ -52,7 +52,7 @@ def line(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
 
 
 def chorale(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
-    """Four voices with a pickup: a soprano that walks in quarters over plain triads, and a final chord."""
+    """Four voices with a pickup: a soprano in quarters over triads, and a final chord."""
     rng = np.random.default_rng(seed)
     voices: list[list[tuple[int, int, int]]] = [[], [], [], []]
     degree = 7
@@ -76,7 +76,7 @@ def chorale(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
 
 
 def folder(path: Path, make: object, count: int = 10, bars: int = 8) -> Path:
-    """`count` pieces, made by `line` or `chorale`, as MIDI files in a folder."""
+    """Write `count` pieces as MIDI files; `make` is a function such as `line` or `chorale`."""
     path.mkdir(parents=True, exist_ok=True)
     for seed in range(count):
         piece = make(seed, bars, tonic=seed % 3)  # type: ignore[operator]
@@ -85,7 +85,7 @@ def folder(path: Path, make: object, count: int = 10, bars: int = 8) -> Path:
 
 
 def piano(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
-    """A tune over broken chords on one piano, in two tracks; here and there triplets, and a chord to end on."""
+    """A tune over broken chords on a piano, in two tracks, with a few triplets and a final chord."""
     rng = np.random.default_rng(seed)
     left: list[tuple[int, int, int]] = []
     for bar in range(bars - 1):
@@ -100,8 +100,8 @@ def piano(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
 
 
 def band(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
-    """Flute, two violins on two tracks, bass and drums; after a pickup, with dynamics, a bar in another meter, and a
-    slower half."""
+    """Flute, two violins on two tracks, bass and drums, with a pickup, dynamics, a bar in another meter and a slower
+    second half."""
     rng = np.random.default_rng(seed)
     change = 480 + 1920 * (bars // 2)
     meters = ((0, 1, 4), (480, 4, 4), (change, 3, 4), (change + 1440, 4, 4))

@@ -1,4 +1,4 @@
-"""Small MusicXML files of our own for the tests, written as text: what a file says stands in the test."""
+"""Builds small MusicXML files for the tests from text."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SHARPS = (0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0)
 
 
 def note(pitch: int | None, duration: int, extra: str = "", before: str = "", voice: int = 1, staff: int = 1) -> str:
-    """A note or (pitch None) a rest of so many sixteenths. `before` stands where <chord/> and <grace/> do, `extra`
-    after the duration."""
-    what = "<rest/>"
+    """A note, or a rest if `pitch` is None; `duration` is in sixteenths. `before` goes before the pitch, as <chord/>
+    does, and `extra` after the duration."""
+    kind = "<rest/>"
     if pitch is not None:
         alter = f"<alter>{SHARPS[pitch % 12]}</alter>" if SHARPS[pitch % 12] else ""
-        what = f"<pitch><step>{STEPS[pitch % 12]}</step>{alter}<octave>{pitch // 12 - 1}</octave></pitch>"
+        kind = f"<pitch><step>{STEPS[pitch % 12]}</step>{alter}<octave>{pitch // 12 - 1}</octave></pitch>"
     long = f"<duration>{duration}</duration>" if duration else ""
-    return f"<note>{before}{what}{long}{extra}<voice>{voice}</voice><staff>{staff}</staff></note>"
+    return f"<note>{before}{kind}{long}{extra}<voice>{voice}</voice><staff>{staff}</staff></note>"
 
 
 def part(measures: Sequence[str], identity: str = "P1", name: str = "Piano", instrument: str = "") -> tuple[str, str]:
-    """A part's entry in the list and its measures, the first of which is told divisions and meter if it has none."""
+    """A part's entry in the part list, and its measures; the first one gets divisions and a meter if it has none."""
     first, *rest = measures
     first = first if "<attributes>" in first else FOUR_FOUR + first
     music = "".join(f'<measure number="{i}">{m}</measure>' for i, m in enumerate([first, *rest], 1))
@@ -60,7 +60,7 @@ def mxl(data: bytes, name: str = "score.xml", container: bool = True, **others: 
 
 
 def four_voices(bars: int = 4, shift: int = 0) -> bytes:
-    """A small chorale in plain triads."""
+    """A short chorale in triads."""
     voices = []
     for identity, name, root in (("P1", "Soprano", 72), ("P2", "Alto", 67), ("P3", "Tenor", 64), ("P4", "Bass", 48)):
         walk = (0, 2, 4, 5, 7, 5, 4, 2)

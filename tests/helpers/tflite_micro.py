@@ -1,4 +1,4 @@
-"""Steps a `.tflite` file in TensorFlow Lite Micro's own interpreter, as a microcontroller would."""
+"""Steps a `.tflite` file in TensorFlow Lite Micro's interpreter, as a microcontroller does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARENA = 8 << 20
 
 
 class MicroRuntime:
-    """As `LiteRtRuntime`; inputs and outputs have no names here, but stand in the order of the signature."""
+    """As `LiteRtRuntime`; inputs and outputs have no names here, only the signature's order."""
 
     def __init__(self, graph: bytes, inputs: list[str], outputs: list[str]) -> None:
         from tflite_micro.python.tflite_micro import runtime
@@ -26,7 +26,7 @@ class MicroRuntime:
         return [np.zeros(d["shape"], np.float32) for d in details]
 
     def step(self, previous: Any, context: Any, state: Any) -> tuple[list[Any], list[Any]]:
-        # Computing overwrites the inputs, so that all are given anew.
+        # Computing overwrites the inputs, so all are set again.
         feed = {"previous": previous, "context": context, **{f"state_{i}": s for i, s in enumerate(state)}}
         for name, index in self._inputs.items():
             detail = self._interpreter.get_input_details(index)
@@ -39,16 +39,16 @@ class MicroRuntime:
 
 
 def signature(graph: bytes) -> tuple[list[str], list[str]]:
-    """The names of a graph's inputs and outputs in the order in which the interpreter counts them."""
+    """The names of a graph's inputs and outputs, in the interpreter's order."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
-    [said], [subgraph] = model.signatureDefs, model.subgraphs
+    [signature_def], [subgraph] = model.signatureDefs, model.subgraphs
     return (
-        [_named(said.inputs, index) for index in subgraph.inputs],
-        [_named(said.outputs, index) for index in subgraph.outputs],
+        [_name_of(signature_def.inputs, index) for index in subgraph.inputs],
+        [_name_of(signature_def.outputs, index) for index in subgraph.outputs],
     )
 
 
-def _named(maps: Any, index: int) -> str:
+def _name_of(maps: Any, index: int) -> str:
     return next(re.sub(r"\0", "", m.name.decode()) for m in maps if m.tensorIndex == index)

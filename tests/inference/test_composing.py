@@ -69,7 +69,7 @@ def test_a_melody_ends_on_a_note_that_is_held(lines_bundle: Path) -> None:
 
 def test_the_file_says_how_to_make_it_again(composer: Composer, tmp_path: Path) -> None:
     piece = composer.compose(bars=3, seed=5, temperature=0.8)
-    how = json.loads(midi.comment_of(playbach.read(piece.write(tmp_path / "a.mid"))) or "")
+    how = json.loads(midi.find_comment(playbach.read(piece.write(tmp_path / "a.mid"))) or "")
     assert (how["seed"], how["bundle"]) == (5, composer.bundle.sha256)
     again = composer.compose(seed=how["seed"], **how["options"])
     assert notes(again.score) == notes(piece.score)

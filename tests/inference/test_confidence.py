@@ -13,7 +13,7 @@ import playbach
 from helpers import sample_music
 from playbach.encodings import ENCODINGS
 from playbach.inference.composing import Composer
-from playbach.inference.confidence import Chosen, Confidence, closing, confidences
+from playbach.inference.confidence import ChosenSymbol, Confidence, confidences, summary_sentence
 from playbach.music.events import End, Meter, Note, Start, Track
 
 
@@ -83,7 +83,7 @@ def test_a_network_that_knows_nothing_has_no_clue(lines_bundle: Path) -> None:
         assert pitch.probability == pytest.approx(1 / allowed, rel=0.2)  # a long run forbids one symbol
         assert {p for _, p in pitch.others} == {pitch.probability}
         assert (onset.sure, onset.no_clue) == (False, True)
-    assert f"had no clue about {len(piece.confidence)} " in closing(piece.confidence)
+    assert f"had no clue about {len(piece.confidence)} " in summary_sentence(piece.confidence)
 
 
 def test_a_network_that_knows_only_one_thing_is_sure(lines_bundle: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_prime_is_given(composer: Composer) -> None:
     assert marks == sorted(marks, reverse=True)
     assert {onset.bar for onset in whole.confidence if onset.given} <= {0, 1, 2}
     assert {onset.bar for onset in whole.confidence if not onset.given} == {3, 4}
-    assert closing(whole.confidence).endswith(f"; {marks.count(True)} were given.")
+    assert summary_sentence(whole.confidence).endswith(f"; {marks.count(True)} were given.")
     rest = composer.compose(bars=2, seed=3, prime=prime, prime_bars=2, keep_prime=False)
     own = [o.chosen for o in whole.confidence if not o.given]
     assert [o.chosen for o in rest.confidence if not o.given] == own
@@ -131,14 +131,14 @@ def test_a_chord_is_one_onset() -> None:
 
 
 def onset(*probabilities: float) -> Confidence:
-    chosen = Chosen("symbol", "C4", probabilities[0], tuple((str(p), p) for p in probabilities[1:]))
+    chosen = ChosenSymbol("symbol", "C4", probabilities[0], tuple((str(p), p) for p in probabilities[1:]))
     return Confidence(1, 1.0, "", (60,), (chosen,))
 
 
 def test_the_closing_sentence_counts() -> None:
     table = [onset(0.9), onset(0.1, 0.5), onset(0.3, 0.4), onset(0.24, 0.2), Confidence(1, 1.0, "", (60,), ())]
-    said = closing(table)
-    assert said.startswith("Of 4 onsets the network was sure of 2 ")
+    said = summary_sentence(table)
+    assert said.startswith("Of 4 onsets, the network was sure of 2 ")
     assert "weighed several for 1, and had no clue about 1 " in said
     assert said.endswith("; 1 were given.")
-    assert closing(table[-1:]) == "All onsets were given; the network chose none."
+    assert summary_sentence(table[-1:]) == "All onsets are the prime's; the network chose none."

@@ -1,4 +1,4 @@
-"""A walk through a piece: knobs turned at bar lines change what follows and nothing before, and what a draft holds
+"""A walk through a piece: knobs turned at bar lines change what follows and nothing before, and what a cache holds
 need not be composed again."""
 
 from __future__ import annotations
@@ -84,32 +84,32 @@ def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
 
 
 def test_a_turn_behind_the_end_does_not_count() -> None:
-    course = Schedule(Sampling(), 8, (ParameterChange(5, bars=6), ParameterChange(7, bars=20)))
-    assert course.length == 6
-    assert course.at(4) == (Sampling(), 8)
-    assert course.at(5)[1] == 6
+    schedule = Schedule(Sampling(), 8, (ParameterChange(5, bars=6), ParameterChange(7, bars=20)))
+    assert schedule.length == 6
+    assert schedule.at(4) == (Sampling(), 8)
+    assert schedule.at(5)[1] == 6
 
 
-turn_lists = st.lists(
+change_lists = st.lists(
     st.builds(ParameterChange, st.integers(0, BARS), st.none() | st.sampled_from([0.0, 0.5, 3.0])), max_size=3
 ).map(lambda changes: tuple(sorted(changes, key=lambda t: t.bar)))
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=st.integers(0, 50), changes=turn_lists, read=st.integers(0, 40), marks=st.integers(0, 4))
+@given(seed=st.integers(0, 50), changes=change_lists, read=st.integers(0, 40), snapshots=st.integers(0, 4))
 def test_from_a_draft_it_is_as_if_all_had_been_known(
-    seed: int, changes: tuple[ParameterChange, ...], read: int, marks: int
+    seed: int, changes: tuple[ParameterChange, ...], read: int, snapshots: int
 ) -> None:
-    """However far the piece had been read when each knob was turned, and however few bars the draft can go back."""
+    """However far the piece had been read when each knob was turned, and however few bars the cache can go back."""
     composer = playbach.load(TINY)
-    draft, known = GenerationCache(most_marks=marks), ()
-    for turn in changes:
-        events: Iterator[Event] = composer.piece(seed, draft, bars=BARS, changes=known)
+    cache, known = GenerationCache(max_snapshots=snapshots), ()
+    for change in changes:
+        events: Iterator[Event] = composer.piece(seed, cache, bars=BARS, changes=known)
         list(itertools.islice(events, read))
-        draft.cut(turn.bar)
-        known = (*known, turn)
-    assert list(composer.piece(seed, draft, bars=BARS, changes=known)) == piece(composer, seed, changes=changes)
-    assert len(draft.marks) <= marks
+        cache.discard_from(change.bar)
+        known = (*known, change)
+    assert list(composer.piece(seed, cache, bars=BARS, changes=known)) == piece(composer, seed, changes=changes)
+    assert len(cache.snapshots) <= snapshots
 
 
 def test_what_a_draft_holds_is_not_composed_again() -> None:
@@ -122,14 +122,14 @@ def test_what_a_draft_holds_is_not_composed_again() -> None:
         return inner(*args)
 
     composer.runtime.step = counted  # type: ignore[method-assign]
-    draft = GenerationCache(most_marks=8)
-    first = list(composer.piece(1, draft, bars=BARS, rules=False))
+    cache = GenerationCache(max_snapshots=8)
+    first = list(composer.piece(1, cache, bars=BARS, rules=False))
     whole, steps = steps, 0
-    assert list(composer.piece(1, draft, bars=BARS, rules=False)) == first
+    assert list(composer.piece(1, cache, bars=BARS, rules=False)) == first
     assert steps < whole / 2
     steps = 0
-    draft.cut(BARS - 1)
-    assert list(composer.piece(1, draft, bars=BARS, rules=False)) == first
+    cache.discard_from(BARS - 1)
+    assert list(composer.piece(1, cache, bars=BARS, rules=False)) == first
     assert 0 < steps < whole / 2
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach.data.corpora import choose_encoding
 from playbach.inspection import corpus_picture
-from playbach.inspection.corpus import MOST_FAULTS, NOTE_VALUES, OTHER, Share, note_values, survey
+from playbach.inspection.corpus import MAX_FAULTS, NOTE_VALUES, OTHER_DURATION, Share, note_values, survey_corpus
 from playbach.music import scores
 from playbach.music.reading import read
-from playbach.music.scores import transposed
+from playbach.music.scores import transpose
 from playbach.rendering.canvas import PAPER
 from playbach.system.errors import CorpusError
 
-NAMES = [*NOTE_VALUES, OTHER]
+NAMES = [*NOTE_VALUES, OTHER_DURATION]
 
 
 def save(folder: Path, **scores: symusic.Score) -> Path:
@@ -48,7 +48,7 @@ def mixed(tmp_path: Path) -> Path:
 
 
 def test_everything_is_counted(mixed: Path) -> None:
-    found = survey(mixed)
+    found = survey_corpus(mixed)
     line, chorale = sample_music.line(1), sample_music.chorale(1)
     assert (found.name, found.path, found.pieces, found.damaged, found.repeated) == ("mixed", str(mixed), 4, 0, 1)
     assert found.notes == 3 + 2 * chorale.note_num() + 2 + line.note_num()
@@ -76,36 +76,36 @@ def test_everything_is_counted(mixed: Path) -> None:
 
 
 def test_keys_are_those_of_the_pieces(tmp_path: Path) -> None:
-    scores = {f"p{i}": transposed(sample_music.line(i, 16), 2 * (i % 2)) for i in range(6)}
-    found = counts(survey(save(tmp_path / "k", **scores)).keys)
+    scores = {f"p{i}": transpose(sample_music.line(i, 16), 2 * (i % 2)) for i in range(6)}
+    found = counts(survey_corpus(save(tmp_path / "k", **scores)).keys)
     assert sum(found.values()) == 6
     assert found.get("C major", 0) + found.get("D major", 0) >= 4
 
 
 def test_the_meter_of_a_piece_is_that_of_most_of_it(tmp_path: Path) -> None:
     score = sample_music.score([[(i * 480, 480, 60 + i % 5) for i in range(24)]], meters=((0, 4, 4), (1920, 3, 4)))
-    found = survey(save(tmp_path / "m", a=score))
+    found = survey_corpus(save(tmp_path / "m", a=score))
     assert (counts(found.meters), found.changing) == ({"3/4": 1}, 1)
 
 
 def test_damaged_files_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     folder = save(tmp_path / "bad", good=sample_music.line(1))
-    for i in range(MOST_FAULTS + 5):
+    for i in range(MAX_FAULTS + 5):
         (folder / f"x{i:03}.mid").write_bytes(b"MThd")
     told: list[str] = []
-    found = survey(folder, told.append)
-    assert (found.pieces, found.damaged, len(found.faults), len(told)) == (1, 105, MOST_FAULTS, 105)
+    found = survey_corpus(folder, told.append)
+    assert (found.pieces, found.damaged, len(found.faults), len(told)) == (1, 105, MAX_FAULTS, 105)
     assert found.faults[0].startswith(f"{folder / 'x000.mid'}: ")
 
 
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no music in this folder"):
-        survey(tmp_path)
+        survey_corpus(tmp_path)
     (tmp_path / "a.mid").touch()
     with pytest.raises(CorpusError, match=r"none of its 1 files can be read; the first: .*a\.mid: the file is empty"):
-        survey(tmp_path)
+        survey_corpus(tmp_path)
     with pytest.raises(CorpusError, match="no such folder"):
-        survey(tmp_path / "missing")
+        survey_corpus(tmp_path / "missing")
 
 
 def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,12 +138,12 @@ def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatc
             yield tmp_path, piece
 
     save(tmp_path / "few", a=sample_music.line(1))
-    monkeypatch.setattr(corpora, "readable", readable)
-    monkeypatch.setattr(module, "digest", lambda piece: scores.digest(piece.score))
-    monkeypatch.setattr(module, "seconds_at", lambda piece, ticks: np.zeros(1))
+    monkeypatch.setattr(corpora, "readable_scores", readable)
+    monkeypatch.setattr(module, "content_hash", lambda piece: scores.content_hash(piece.score))
+    monkeypatch.setattr(module, "ticks_to_seconds", lambda piece, ticks: np.zeros(1))
     monkeypatch.setattr(module, "ENCODINGS", {})
     monkeypatch.setattr(module, "choose_encoding", lambda scores: [0 for _ in scores] and "notes")
-    assert survey(tmp_path / "few").pieces == 20
+    assert survey_corpus(tmp_path / "few").pieces == 20
     assert most <= 2
 
 
@@ -153,7 +153,7 @@ def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("ticks", "name"),
     [(480, "quarter"), (456, "quarter"), (240, "eighth"), (160, "eighth triplet"), (180, "dotted sixteenth"),
-     (720, "dotted quarter"), (1920, "whole"), (1, OTHER), (432, OTHER), (100_000, OTHER), (0, OTHER)],
+     (720, "dotted quarter"), (1920, "whole"), *((ticks, OTHER_DURATION) for ticks in (1, 432, 100_000, 0))],
 )  # fmt: skip
 def test_a_duration_is_the_note_value_that_it_is_near_to(ticks: int, name: str) -> None:
     assert NAMES[note_values(np.array([ticks]))[0]] == name
@@ -175,19 +175,19 @@ def test_note_values_are_told_apart() -> None:
 
 
 def test_the_picture_shows_what_was_counted(mixed: Path) -> None:
-    found = survey(mixed)
+    found = survey_corpus(mixed)
     picture = np.asarray(corpus_picture.draw(found))
-    assert picture.shape[1] == corpus_picture.WIDTH
+    assert picture.shape[1] == corpus_picture._WIDTH
     assert (picture[2, 2] == PAPER).all()
     panel = picture[
-        corpus_picture.HEADER + 20 : corpus_picture.HEADER + corpus_picture.PITCHES - corpus_picture.KEYBOARD - 6
+        corpus_picture._HEADER + 20 : corpus_picture._HEADER + corpus_picture._PITCHES - corpus_picture._KEYBOARD - 6
     ]
     low = min(p for p, n in enumerate(found.pitches) if n) // 12 * 12
     high = max(p for p, n in enumerate(found.pitches) if n) // 12 * 12 + 11
-    width = (corpus_picture.WIDTH - 2 * corpus_picture.MARGIN) / (high - low + 1)
+    width = (corpus_picture._WIDTH - 2 * corpus_picture._MARGIN) / (high - low + 1)
 
     def tall(pitch: int) -> int:
-        column = panel[:, round(corpus_picture.MARGIN + (pitch - low + 0.5) * width)].astype(int)
+        column = panel[:, round(corpus_picture._MARGIN + (pitch - low + 0.5) * width)].astype(int)
         return int(((column[:, 2] - column[:, 0]) > 20).sum())  # blue
 
     heights = [tall(p) for p in range(low, high + 1)]
@@ -201,6 +201,6 @@ def test_a_picture_of_extremes(tmp_path: Path) -> None:
     drums.tracks[0].is_drum = True
     one = sample_music.score([[(0, 1, 127)]], names=("x" * 70,))
     for name, score in (("drums", drums), ("one", one)):
-        found = survey(save(tmp_path / name, a=score))
-        assert np.asarray(corpus_picture.draw(found)).shape[1] == corpus_picture.WIDTH
+        found = survey_corpus(save(tmp_path / name, a=score))
+        assert np.asarray(corpus_picture.draw(found)).shape[1] == corpus_picture._WIDTH
         assert "1 piece, 1 note" in corpus_picture.headline(found)

@@ -12,8 +12,8 @@ import symusic
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
-from playbach.inspection import hear
-from playbach.inspection.music import PRIME, Since, Tempos
+from playbach.inspection import describe_music
+from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo
 from playbach.rendering import midi
 from playbach.system.errors import BundleError, ScoreError
 
@@ -46,13 +46,13 @@ def piece(tmp_path: Path) -> Path:
 
 
 def test_a_piece(piece: Path) -> None:
-    music = hear(piece)
+    music = describe_music(piece)
     assert (music.path, music.bytes) == (str(piece), piece.stat().st_size)
     assert (music.bars, music.pickup, music.quarters) == (3, 1.0, 10.0)
     assert music.seconds == pytest.approx(7 * 0.5 + 3 * 1.0)
-    assert music.meters == (Since(0, "1/4"), Since(1, "3/4"), Since(4, "2/4"))
-    assert music.tempos == Tempos(120, 60, 120, 1)
-    assert music.key_signatures == (Since(0, "C major"), Since(2, "C minor"))
+    assert music.meters == (FromBar(0, "1/4"), FromBar(1, "3/4"), FromBar(4, "2/4"))
+    assert music.tempos == TempoInfo(120, 60, 120, 1)
+    assert music.key_signatures == (FromBar(0, "C major"), FromBar(2, "C minor"))
     assert music.key is not None
     assert music.key.name == "C major"
     assert music.notes == 9
@@ -62,14 +62,16 @@ def test_a_piece(piece: Path) -> None:
 
 
 def test_its_tracks(piece: Path) -> None:
-    flute, piano, kit = (t for name in ("Flute", "Piano", "Kit") for t in hear(piece).tracks if t.name == name)
+    flute, piano, kit = (
+        t for name in ("Flute", "Piano", "Kit") for t in describe_music(piece).tracks if t.name == name
+    )
     assert (flute.instrument, flute.notes, flute.lowest, flute.highest, flute.at_once) == ("Flute", 4, "G4", "C5", 1)
     assert (piano.program, piano.notes, piano.lowest, piano.highest, piano.at_once) == (0, 4, "C3", "G3", 3)
     assert (kit.drums, kit.instrument) == (True, "Drums")
 
 
 def test_how_it_encodes(piece: Path, tmp_path: Path) -> None:
-    found = {e.encoding: e for e in hear(piece).encodings}
+    found = {e.encoding: e for e in describe_music(piece).encodings}
     assert set(found) == {"notes", "chorale", "events"}
     assert found["events"].fields == ("symbol",)
     assert "four voices" in (found["chorale"].problem or "")
@@ -77,7 +79,7 @@ def test_how_it_encodes(piece: Path, tmp_path: Path) -> None:
     assert notes.fields == ("symbol", "duration")
     assert notes.first[:3] == (("G4", "1"), ("C3.E3.C5", "3/2"), ("G3", "1/2"))
     assert notes.steps_per_bar == pytest.approx(notes.steps / 3, abs=0.01)
-    voices = {e.encoding: e for e in hear(saved(sample_music.chorale(1), tmp_path / "four.mid")).encodings}
+    voices = {e.encoding: e for e in describe_music(saved(sample_music.chorale(1), tmp_path / "four.mid")).encodings}
     assert voices["chorale"].problem is None
     assert any(name[-1].isdigit() and name[0] in "ABCDEFG" for (name,) in voices["chorale"].first)
 
@@ -85,7 +87,7 @@ def test_how_it_encodes(piece: Path, tmp_path: Path) -> None:
 def test_only_drums(tmp_path: Path) -> None:
     score = sample_music.score([[(0, 480, 36)]])
     score.tracks[0].is_drum = True
-    music = hear(saved(score, tmp_path / "drums.mid"))
+    music = describe_music(saved(score, tmp_path / "drums.mid"))
     assert (music.key, music.at_once) == (None, 0)
     assert {e.encoding for e in music.encodings if e.problem} == {"notes", "chorale"}
     assert [e.first[0] for e in music.encodings if not e.problem] == [("drum 36",)]
@@ -95,27 +97,27 @@ def test_a_file_that_says_nothing_of_tempo_or_meter(tmp_path: Path) -> None:
     score = sample_music.line(1, bars=2)
     score.tempos.clear()
     score.time_signatures.clear()
-    music = hear(saved(score, tmp_path / "bare.mid"))
+    music = describe_music(saved(score, tmp_path / "bare.mid"))
     assert music.seconds == pytest.approx(4.0)
-    assert music.meters == (Since(1, "4/4"),)
+    assert music.meters == (FromBar(1, "4/4"),)
 
 
 def test_a_model_knows_its_own_piece(lines_bundle: Path, lines_folder: Path, tmp_path: Path) -> None:
     manifest = bundles.read(lines_bundle).manifest
     sides = {name: side for side, name in manifest["pieces"].values()}
     for path in sorted(lines_folder.iterdir())[:6]:
-        taken = hear(path, lines_bundle).model
+        taken = describe_music(path, lines_bundle).model
         assert taken is not None
         assert taken.side == sides[path.name]
         assert taken.unknown == 0 or taken.side != "train"
     low = sample_music.score([[(0, 480, 12), (480, 480, 14), (960, 480, 60), (1440, 480, 62)]])
-    strange = hear(saved(low, tmp_path / "low.mid"), lines_bundle).model
+    strange = describe_music(saved(low, tmp_path / "low.mid"), lines_bundle).model
     assert strange is not None
     assert (strange.side, strange.steps, strange.unknown) == (None, 4, 0.5)
 
 
 def test_a_model_that_cannot_take_it_says_why(chorales_bundle: Path, lines_folder: Path) -> None:
-    taken = hear(lines_folder / "piece00.mid", chorales_bundle).model
+    taken = describe_music(lines_folder / "piece00.mid", chorales_bundle).model
     assert taken is not None
     assert "four voices" in (taken.problem or "")
 
@@ -128,11 +130,11 @@ def test_what_we_composed_can_be_made_again(
     arguments = ["compose", chorales_bundle.stem, "--bars", "3", "--seed", "9", "--temperature", "0.9", "--plain"]
     arguments += ["--instrument", "alto=oboe", "--prime", str(prime), "--prime-bars", "2", "--no-rules", "--no-prime"]
     assert main([*arguments, "-o", str(tmp_path / "a.mid")]) == 0
-    music = hear(tmp_path / "a.mid")
+    music = describe_music(tmp_path / "a.mid")
     assert music.made_by is not None
     assert (music.made_by["seed"], music.made_by["model"]) == (9, chorales_bundle.stem)
     assert music.again is not None
-    words = [str(prime) if word == PRIME else word for word in music.again]
+    words = [str(prime) if word == PRIME_PLACEHOLDER else word for word in music.again]
     assert main([*words[1:], "-o", str(tmp_path / "b.mid")]) == 0
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
@@ -143,14 +145,14 @@ def test_what_we_composed_can_be_made_again(
 )
 def test_a_comment_that_is_not_ours_is_no_command(comment: str, tmp_path: Path) -> None:
     score = sample_music.line(1)
-    score.markers.append(symusic.TextMeta(0, midi.PREFIX + comment))
-    assert hear(saved(score, tmp_path / "a.mid")).again is None
+    score.markers.append(symusic.TextMeta(0, midi.MARKER_PREFIX + comment))
+    assert describe_music(saved(score, tmp_path / "a.mid")).again is None
 
 
 def test_a_command_out_of_a_file_is_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score = sample_music.line(1)
     how = {"model": "x; rm -rf $HOME", "seed": 1, "options": {"bars": 3, "tempo": "`id`"}}
-    score.markers.append(symusic.TextMeta(0, midi.PREFIX + json.dumps(how)))
+    score.markers.append(symusic.TextMeta(0, midi.MARKER_PREFIX + json.dumps(how)))
     path = saved(score, tmp_path / "a.mid")
     assert main(["inspect", str(path)]) == 0
     [line] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("  playbach compose")]
@@ -159,6 +161,6 @@ def test_a_command_out_of_a_file_is_quoted(tmp_path: Path, capsys: pytest.Captur
 
 def test_faults(tmp_path: Path, lines_folder: Path) -> None:
     with pytest.raises(ScoreError, match="no such file"):
-        hear(tmp_path / "missing.mid")
+        describe_music(tmp_path / "missing.mid")
     with pytest.raises(BundleError, match="no such model"):
-        hear(lines_folder / "piece00.mid", "nothing")
+        describe_music(lines_folder / "piece00.mid", "nothing")

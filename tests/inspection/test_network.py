@@ -14,9 +14,18 @@ from PIL import Image
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle
-from playbach.bundles.description import described
+from playbach.bundles.description import describe_bundle
 from playbach.inspection import network_picture
-from playbach.inspection.network import Box, Graph, Tensor, graph, graph_of, layers_of, rows, tensors_of
+from playbach.inspection.network import (
+    GraphNode,
+    NetworkGraph,
+    WeightTensor,
+    graph_of,
+    layer_rows,
+    layers_of,
+    network_graph,
+    tensors_of,
+)
 from playbach.rendering.canvas import PAPER
 from playbach.system.errors import BundleError
 
@@ -43,12 +52,12 @@ def bundle(shapes: dict[str, tuple[int, ...]], onnx: bytes = b"", **architecture
     return Bundle("made", manifest, members, "0" * 64)
 
 
-def graph_from(made: Bundle, tmp_path: Path) -> Graph:
+def graph_from(made: Bundle, tmp_path: Path) -> NetworkGraph:
     (tmp_path / "made.playbach").touch()
-    return graph_of(made, described(made, tmp_path / "made.playbach"))
+    return graph_of(made, describe_bundle(made, tmp_path / "made.playbach"))
 
 
-def built(name: str, tmp_path: Path, config: dict[str, Any]) -> Graph:
+def built(name: str, tmp_path: Path, config: dict[str, Any]) -> NetworkGraph:
     """The graph of a fresh network of two fields and three contexts."""
     torch = pytest.importorskip("torch")
     from playbach.export import onnx
@@ -60,7 +69,7 @@ def built(name: str, tmp_path: Path, config: dict[str, Any]) -> Graph:
         torch.nn.init.normal_(parameter)
     made = bundle(
         {k: tuple(v.shape) for k, v in model.state_dict().items()},
-        onnx.export(model),
+        onnx.export_step(model),
         name=name,
         config=model.config(),
         symbols=[11, 5],
@@ -79,7 +88,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def titles(found: Graph) -> list[list[str]]:
+def titles(found: NetworkGraph) -> list[list[str]]:
     return [[box.title for box in column] for column in found.columns]
 
 
@@ -90,7 +99,7 @@ def test_layers_come_in_the_order_of_their_use() -> None:
     shapes = {"zero": (9, 4), "alpha": (4, 8), "blocks.10.up": (8, 4), "blocks.2.up": (8, 4), "norm": (4,),
               "blocks.2.norm": (4,)}  # fmt: skip
     used = ("zero", "blocks.2.norm", "blocks.10.up", "norm", "blocks.2.up", "alpha")
-    tensors = [Tensor(f"{name}.weight", shape) for name, shape in shapes.items()]
+    tensors = [WeightTensor(f"{name}.weight", shape) for name, shape in shapes.items()]
     found = layers_of(tensors, step(*(f"{name}.weight" for name in used)))
     # what is in a block stays with it; `norm` is not found within `blocks.2.norm`
     assert [layer.name for layer in found] == [
@@ -117,7 +126,7 @@ def test_what_a_layer_is_is_seen_from_its_shape() -> None:
         "norm.weight": (8,),
         "scale": (),
     }  # fmt: skip
-    found = {layer.name: layer for layer in layers_of(Tensor(n, s) for n, s in shapes.items())}
+    found = {layer.name: layer for layer in layers_of(WeightTensor(n, s) for n, s in shapes.items())}
     assert {name: (layer.kind, layer.shape, layer.parameters) for name, layer in found.items()} == {
         "embed.table": ("embedding", "30 x 8", 240),
         "rnn.0": ("LSTM", "8 to 12", 48 * 22),
@@ -133,7 +142,7 @@ def test_what_a_layer_is_is_seen_from_its_shape() -> None:
 def test_layers_that_are_alike_are_one_row() -> None:
     shapes = {f"blocks.{i}.up": (8, 4) for i in range(12)} | {"blocks.12.up": (6, 4), "up": (8, 4), "x.1": (4,),
                                                               "x.7": (4,)}  # fmt: skip
-    found = rows(layers_of(Tensor(f"{n}.weight", s) for n, s in shapes.items()))
+    found = layer_rows(layers_of(WeightTensor(f"{n}.weight", s) for n, s in shapes.items()))
     assert [(r.name, r.times) for r in found] == [
         ("blocks.0-11.up", 12),
         ("blocks.12.up", 1),
@@ -188,7 +197,7 @@ def test_an_architectures_graph(name: str, tmp_path: Path) -> None:
         == {
             "transformer": ["block", "norm"],
             "lstm": ["LSTM", "LSTM"],
-            "attention": ["LSTM", "attention: what to look for", "attention: joined with what was found"],
+            "attention": ["LSTM", "attention query", "attention output"],
             "cnn": ["convolution", "convolution", "the whole image"],
         }[name]
     )
@@ -207,40 +216,41 @@ def test_an_architecture_that_nobody_knows(tmp_path: Path) -> None:
     found = graph_from(bundle(shapes, step("input.weight", "mix.bias", "mix.weight", "output")), tmp_path)
     assert (found.architecture, found.parameters) == ("new", 24 + 36 + 8)
     assert [box.title for column in found.columns for box in column if column] == ["linear", "linear", "weights"]
-    for suffix in network_picture.DRAWERS:
+    for suffix in network_picture._DRAWERS:
         network_picture.write(found, tmp_path / f"a{suffix}")
 
 
 def test_a_bundles_graph_names_fields_and_contexts(chorales_bundle: Path) -> None:
-    found = graph(chorales_bundle)
+    found = network_graph(chorales_bundle)
     manifest = bundles.read(chorales_bundle).manifest["architecture"]
     assert found.parameters == manifest["parameters"]
     assert titles(found)[0] == ["last symbol", "context"]
     context = found.columns[0][1].lines
     assert context[0] == f"voice ({manifest['context'][0]})"
     assert len(context) == len(manifest["context"])
-    assert found.columns[-1][0].lines[1] == "and 10 relations of it"
+    assert found.columns[-1][0].lines[1] == "and 10 relations"
 
 
 # --------------------------------------------------------------------------------------------------------- drawings
 
 
-def drawn(columns: tuple[tuple[Box, ...], ...], **others: Any) -> network_picture.Drawing:
+def drawn(columns: tuple[tuple[GraphNode, ...], ...], **others: Any) -> network_picture.Drawing:
     given: dict[str, Any] = {"name": "x", "architecture": "y", "parameters": 1, "config": {}, "layers": ()}
-    return network_picture.layout(Graph(**{**given, **others}, columns=columns))
+    return network_picture.layout(NetworkGraph(**{**given, **others}, columns=columns))
 
 
 def test_nothing_overlaps_and_all_is_on_the_paper() -> None:
     columns = tuple(
         tuple(
-            Box(f"box {i} {j}", tuple(f"a line of it {k}" for k in range(i * j)), times=1 + j) for j in range(1 + i)
+            GraphNode(f"box {i} {j}", tuple(f"a line of it {k}" for k in range(i * j)), times=1 + j)
+            for j in range(1 + i)
         )
         for i in range(4)
     )
     found = drawn(columns, config={f"option {i}": i for i in range(40)})
     boxes = [i for i in found.items if isinstance(i, network_picture.Rectangle)]
-    words = [i for i in found.items if isinstance(i, network_picture.Words)]
-    fronts = [b for b in boxes if any(w.text.startswith("box") and w.x == b.x0 + network_picture.PADDING
+    words = [i for i in found.items if isinstance(i, network_picture.Text)]
+    fronts = [b for b in boxes if any(w.text.startswith("box") and w.x == b.x0 + network_picture._PADDING
                                       and b.y0 < w.y < b.y1 for w in words)]  # fmt: skip
     assert all(0 < b.x0 < b.x1 < found.width and 0 < b.y0 < b.y1 < found.height for b in boxes)
     assert all(w.x > 0 and w.x + network_picture._width(w.text, w.size) < found.width for w in words)
@@ -254,13 +264,13 @@ def test_nothing_overlaps_and_all_is_on_the_paper() -> None:
 
 
 def test_columns_of_as_many_boxes_are_joined_box_by_box() -> None:
-    found = drawn(((Box("a"), Box("b")), (Box("c"), Box("d"))))
+    found = drawn(((GraphNode("a"), GraphNode("b")), (GraphNode("c"), GraphNode("d"))))
     assert sum(isinstance(i, network_picture.Arrow) for i in found.items) == 2
 
 
 def test_svg_is_xml_with_the_words_in_it_whatever_they_are() -> None:
     evil = '<script>&"\x1b'
-    found = drawn(((Box(evil),), (Box("b" * 500, (evil,) * 50),)), config={"k": evil}, name=evil)
+    found = drawn(((GraphNode(evil),), (GraphNode("b" * 500, (evil,) * 50),)), config={"k": evil}, name=evil)
     text = network_picture.svg(found).decode()
     root = ElementTree.fromstring(text)
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -271,7 +281,7 @@ def test_svg_is_xml_with_the_words_in_it_whatever_they_are() -> None:
 
 
 def test_png_and_svg_have_one_size(tmp_path: Path) -> None:
-    found = drawn(((Box("a"),), (Box("b"),)))
+    found = drawn(((GraphNode("a"),), (GraphNode("b"),)))
     path = tmp_path / "a.png"
     path.write_bytes(network_picture.png(found))
     with Image.open(path) as picture:

@@ -1,4 +1,4 @@
-"""Keys: known pieces of known keys, moved through all twelve, and their names."""
+"""Estimated keys, in all twelve transpositions, and their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_scale_with_its_triad_is_in_its_key(tonic: int, mode: str, scale: tupl
     weights = np.zeros(12)
     for degree, step in enumerate(scale):
         weights[(tonic + step) % 12] = 3 if degree in (0, 2, 4) else 1
-    key = keys.estimate(weights)
+    key = keys.estimate_key(weights)
     assert key is not None
     assert (key.tonic, key.mode) == (tonic, mode)
     assert 0.5 < key.score <= 1
@@ -25,18 +25,26 @@ def test_a_scale_with_its_triad_is_in_its_key(tonic: int, mode: str, scale: tupl
 
 
 @pytest.mark.parametrize("weights", [np.zeros(12), np.full(12, 7.0)])
-def test_where_nothing_tells_keys_apart_there_is_none(weights: np.ndarray) -> None:
-    assert keys.estimate(weights) is None
+def test_equal_weights_have_no_key(weights: np.ndarray) -> None:
+    assert keys.estimate_key(weights) is None
 
 
 @pytest.mark.parametrize("weights", [np.ones(11), np.full(12, np.nan), -np.ones(12)])
-def test_what_is_no_count_of_pitch_classes_is_refused(weights: np.ndarray) -> None:
+def test_weights_must_be_twelve_finite_numbers_of_0_or_more(weights: np.ndarray) -> None:
     with pytest.raises(ValueError, match="12 weights"):
-        keys.estimate(weights)
+        keys.estimate_key(weights)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_one_wrong_weight_is_refused(wrong: float) -> None:
+    weights = np.arange(12.0)
+    weights[5] = wrong
+    with pytest.raises(ValueError, match="12 weights"):
+        keys.estimate_key(weights)
 
 
 def test_profiles_are_shares() -> None:
-    for profile in keys.PROFILES.values():
+    for profile in keys.KEY_PROFILES.values():
         assert sum(profile) == pytest.approx(1, abs=0.005)
 
 
@@ -47,7 +55,16 @@ def test_profiles_are_shares() -> None:
      (-7, True, "Ab minor"), (-1, False, "F major"), (-2, True, "G minor")],
 )  # fmt: skip
 def test_names_of_key_signatures(fifths: int, minor: bool, name: str) -> None:
-    assert keys.of_signature(fifths, minor) == name
+    assert keys.name_from_signature(fifths, minor) == name
+
+
+@pytest.mark.parametrize(
+    ("minor", "names"),
+    [(False, "Cb Gb Db Ab Eb Bb F C G D A E B F# C#"), (True, "Ab Eb Bb F C G D A E B F# C# G# D# A#")],
+)
+def test_the_names_of_all_key_signatures_follow_the_circle_of_fifths(minor: bool, names: str) -> None:
+    found = [keys.name_from_signature(fifths, minor) for fifths in range(-7, 8)]
+    assert found == [f"{name} {'minor' if minor else 'major'}" for name in names.split()]
 
 
 def test_a_key_has_a_name() -> None:
@@ -57,8 +74,8 @@ def test_a_key_has_a_name() -> None:
 
 def test_the_likeliest_key_is_the_estimated_one() -> None:
     weights = np.random.default_rng(0).integers(0, 200, (500, 12))
-    found = [keys.NAMES[i] for i in keys.likeliest(weights)]
-    estimated = [keys.estimate(row) for row in weights]
+    found = [keys.KEY_NAMES[i] for i in keys.likeliest_keys(weights)]
+    estimated = [keys.estimate_key(row) for row in weights]
     same = [name == key.name for name, key in zip(found, estimated, strict=True) if key]
     assert sum(same) >= 0.99 * len(same)  # where two are equal but for rounding, either will do
-    assert keys.likeliest(np.zeros(12, np.int64)) == 0
+    assert keys.likeliest_keys(np.zeros(12, np.int64)) == 0

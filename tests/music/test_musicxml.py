@@ -1,4 +1,4 @@
-"""MusicXML: read as it sounds, in the worker, at the cost of one line where it is damaged or hostile."""
+"""MusicXML is read as it sounds; damaged and hostile files give a one-line error."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 from helpers.sample_musicxml import DOCTYPE, FOUR_FOUR, four_voices, musicxml, mxl, note, part
-from playbach.music.reading import Limits, Reader, Score, find_music, read
-from playbach.music.reading import musicxml as reading
+from playbach.music.reading import Reader, ReadingLimits, Score, find_music, read
+from playbach.music.reading import musicxml as musicxml_reading
 from playbach.system import processes
 from playbach.system.errors import ScoreError
 
 pytest.importorskip("music21", reason="MusicXML is read with music21, of the extra 'train'")
 
-forked = pytest.mark.skipif(processes.START != "fork", reason="patches reach a forked worker only")
+forked = pytest.mark.skipif(processes.START_METHOD != "fork", reason="patches reach a forked worker only")
 WHOLE = note(60, 16)
 
 
 @pytest.fixture(scope="module")
 def reader() -> Any:
-    with Reader() as one:  # one worker, as each has to load music21
+    with Reader() as one:  # one worker for all tests, since each imports music21
         yield one
 
 
@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def heard(file: Callable[..., Path], reader: Reader) -> Callable[..., Score]:
+def read_parts(file: Callable[..., Path], reader: Reader) -> Callable[..., Score]:
     return lambda *parts: reader.read(file(musicxml(*parts)))
 
 
@@ -68,15 +68,15 @@ def fault(reader: Reader, path: Path) -> str:
     return line.removeprefix(f"{path}: ")
 
 
-# ------------------------------------------------------------------------------------------------ what is heard
+# ----------------------------------------------------------------------------------------------------- what sounds
 
 
-def test_parts_are_tracks(heard: Callable[..., Score]) -> None:
+def test_parts_are_tracks(read_parts: Callable[..., Score]) -> None:
     oboe = (
         '<score-instrument id="I"><instrument-name>Oboe</instrument-name></score-instrument>'
         '<midi-instrument id="I"><midi-channel>1</midi-channel><midi-program>69</midi-program></midi-instrument>'
     )
-    score = heard(part([WHOLE], "P1", "Oboe d'amore", oboe), part([note(48, 8) + note(50, 8)], "P2", "Käthchen"))
+    score = read_parts(part([WHOLE], "P1", "Oboe d'amore", oboe), part([note(48, 8) + note(50, 8)], "P2", "Käthchen"))
     assert [(t.name, t.program, t.is_drum) for t in score.tracks] == [
         ("Oboe d'amore", 68, False),
         ("Käthchen", 0, False),
@@ -86,49 +86,49 @@ def test_parts_are_tracks(heard: Callable[..., Score]) -> None:
     assert {n.velocity for t in score.tracks for n in t.notes} == {80}
 
 
-def test_chords_voices_and_staves(heard: Callable[..., Score]) -> None:
+def test_chords_voices_and_staves(read_parts: Callable[..., Score]) -> None:
     chord = note(60, 8) + note(64, 8, before="<chord/>") + note(67, 8, before="<chord/>") + note(None, 8)
     second = "<backup><duration>16</duration></backup>" + note(55, 16, voice=2)
     third = "<backup><duration>16</duration></backup>" + note(48, 16, voice=3, staff=2)
     staves = FOUR_FOUR.replace("</attributes>", "<staves>2</staves></attributes>")
-    score = heard(part([staves + chord + second + third]))
+    score = read_parts(part([staves + chord + second + third]))
     assert [t.name for t in score.tracks] == ["Piano", "Piano"]
     assert notes(score) == [(0, 960, 60), (0, 960, 64), (0, 960, 67), (0, 1920, 55)]
     assert notes(score, 1) == [(0, 1920, 48)]
 
 
-def test_two_voices_in_unison_are_one_note(heard: Callable[..., Score]) -> None:
-    score = heard(part([WHOLE + "<backup><duration>16</duration></backup>" + note(60, 4, voice=2)]))
+def test_two_voices_in_unison_are_one_note(read_parts: Callable[..., Score]) -> None:
+    score = read_parts(part([WHOLE + "<backup><duration>16</duration></backup>" + note(60, 4, voice=2)]))
     assert notes(score) == [(0, 1920, 60)]
 
 
-def test_tied_notes_are_one(heard: Callable[..., Score]) -> None:
+def test_tied_notes_are_one(read_parts: Callable[..., Score]) -> None:
     start, stop = '<tie type="start"/>', '<tie type="stop"/>'
-    score = heard(
+    score = read_parts(
         part([note(None, 12) + note(60, 4, start), note(60, 16, stop + start), note(60, 4, stop) + note(60, 4)])
     )
     assert notes(score) == [(1440, 480 + 1920 + 480, 60), (4320, 480, 60)]
 
 
-def test_a_tie_in_a_chord_is_that_of_one_note(heard: Callable[..., Score]) -> None:
+def test_a_tie_in_a_chord_is_that_of_one_note(read_parts: Callable[..., Score]) -> None:
     start, stop = '<tie type="start"/>', '<tie type="stop"/>'
     held = note(60, 16, start) + note(64, 16, before="<chord/>")
-    score = heard(part([held, note(60, 8, stop) + note(64, 8, before="<chord/>")]))
+    score = read_parts(part([held, note(60, 8, stop) + note(64, 8, before="<chord/>")]))
     assert notes(score) == [(0, 1920, 64), (0, 2880, 60), (1920, 960, 64)]
 
 
-def test_tuplets_are_exact(heard: Callable[..., Score]) -> None:
+def test_tuplets_are_exact(read_parts: Callable[..., Score]) -> None:
     thirds = FOUR_FOUR.replace("<divisions>4<", "<divisions>3<")
     triplet = "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
-    score = heard(part([thirds + "".join(note(60 + i, 1, triplet) for i in range(3)) + note(None, 9)]))
+    score = read_parts(part([thirds + "".join(note(60 + i, 1, triplet) for i in range(3)) + note(None, 9)]))
     assert notes(score) == [(0, 160, 60), (160, 160, 61), (320, 160, 62)]
 
 
-def test_grace_and_cue_notes_and_chord_symbols_are_left_out(heard: Callable[..., Score]) -> None:
+def test_grace_and_cue_notes_and_chord_symbols_are_left_out(read_parts: Callable[..., Score]) -> None:
     symbol = "<harmony><root><root-step>G</root-step></root><kind>major</kind></harmony>"
     grace = note(62, 0, before="<grace/>")
     cues = note(72, 8, before="<cue/>") + note(76, 8, before="<cue/><chord/>")
-    score = heard(part([symbol + grace + note(60, 8) + cues, WHOLE]))
+    score = read_parts(part([symbol + grace + note(60, 8) + cues, WHOLE]))
     assert notes(score) == [(0, 960, 60), (1920, 1920, 60)]
 
 
@@ -140,26 +140,28 @@ def test_grace_and_cue_notes_and_chord_symbols_are_left_out(heard: Callable[...,
         ("<chromatic>3</chromatic>", 63),
     ],
 )
-def test_pitches_are_those_that_sound(heard: Callable[..., Score], transpose: str, sounds: int) -> None:
-    told = FOUR_FOUR.replace("</attributes>", f"<transpose>{transpose}</transpose></attributes>")
+def test_pitches_are_transposed_to_those_that_sound(
+    read_parts: Callable[..., Score], transpose: str, sounds: int
+) -> None:
+    attributes = FOUR_FOUR.replace("</attributes>", f"<transpose>{transpose}</transpose></attributes>")
     clarinet = (
         '<score-instrument id="I"><instrument-name>Clarinet</instrument-name></score-instrument>'
         '<midi-instrument id="I"><midi-program>72</midi-program></midi-instrument>'
     )
-    score = heard(part([told + WHOLE, WHOLE], instrument=clarinet), part([WHOLE, WHOLE], "P2", "Oboe"))
+    score = read_parts(part([attributes + WHOLE, WHOLE], instrument=clarinet), part([WHOLE, WHOLE], "P2", "Oboe"))
     assert [n.pitch for n in score.tracks[0].notes] == [sounds, sounds]
     assert [n.pitch for n in score.tracks[1].notes] == [60, 60]
 
 
-def test_a_clarinet_that_is_not_transposed_is_left_alone(heard: Callable[..., Score]) -> None:
+def test_a_clarinet_without_transposition_stays(read_parts: Callable[..., Score]) -> None:
     clarinet = (
         '<score-instrument id="I"><instrument-name>Clarinet</instrument-name></score-instrument>'
         '<midi-instrument id="I"><midi-program>72</midi-program></midi-instrument>'
     )
-    assert notes(heard(part([WHOLE], instrument=clarinet))) == [(0, 1920, 60)]
+    assert notes(read_parts(part([WHOLE], instrument=clarinet))) == [(0, 1920, 60)]
 
 
-def test_drums_have_the_pitches_of_general_midi(heard: Callable[..., Score]) -> None:
+def test_drums_have_the_pitches_of_general_midi(read_parts: Callable[..., Score]) -> None:
     kit = "".join(
         f'<midi-instrument id="{name}"><midi-channel>10</midi-channel>'
         f"<midi-unpitched>{number}</midi-unpitched></midi-instrument>"
@@ -173,17 +175,17 @@ def test_drums_have_the_pitches_of_general_midi(heard: Callable[..., Score]) -> 
             f"<duration>4</duration>{of}<voice>1</voice></note>"
         )
 
-    score = heard(
+    score = read_parts(
         part([hit("kick") + hit("hat") + hit("hat") + hit("")], "P1", "Drums", kit),
         part([hit("?") + note(None, 12)], "P2", "Tambourine"),
         part([WHOLE], "P3"),
     )
     assert [t.is_drum for t in score.tracks] == [True, True, False]
     assert [n.pitch for n in score.tracks[0].notes] == [36, 42, 42, 36]
-    assert [n.pitch for n in score.tracks[1].notes] == [reading.UNTOLD_DRUM]
+    assert [n.pitch for n in score.tracks[1].notes] == [musicxml_reading.DEFAULT_DRUM]
 
 
-def test_keys_tempos_and_meters(heard: Callable[..., Score]) -> None:
+def test_keys_tempos_and_meters(read_parts: Callable[..., Score]) -> None:
     first = (
         "<attributes><divisions>4</divisions><key><fifths>-3</fifths><mode>minor</mode></key>"
         "<time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
@@ -193,24 +195,24 @@ def test_keys_tempos_and_meters(heard: Callable[..., Score]) -> None:
         "<attributes><key><fifths>2</fifths></key><time><beats>6</beats><beat-type>8</beat-type></time></attributes>"
         '<direction><sound tempo="60.5"/></direction>'
     )
-    score = heard(part([first + note(60, 12), note(60, 12), second + note(60, 12)]))
+    score = read_parts(part([first + note(60, 12), note(60, 12), second + note(60, 12)]))
     assert meters(score) == [(0, 3, 4), (2880, 6, 8)]
     assert [(k.time, k.key, k.tonality) for k in score.key_signatures] == [(0, -3, 1), (2880, 2, 0)]
     assert [(t.time, round(t.qpm, 2)) for t in score.tempos] == [(0, 90), (2880, 60.5)]
 
 
-def test_the_key_is_that_of_a_part_that_sounds_as_written(heard: Callable[..., Score]) -> None:
+def test_the_key_is_that_of_a_part_that_sounds_as_written(read_parts: Callable[..., Score]) -> None:
     def key(fifths: int, transpose: str = "") -> str:
         return FOUR_FOUR.replace("<time>", f"<key><fifths>{fifths}</fifths></key><time>").replace(
             "</attributes>", f"{transpose}</attributes>"
         )
 
     flat = "<transpose><chromatic>-2</chromatic></transpose>"
-    score = heard(part([key(2, flat) + WHOLE], "P1", "Clarinet"), part([key(0) + WHOLE], "P2", "Piano"))
+    score = read_parts(part([key(2, flat) + WHOLE], "P1", "Clarinet"), part([key(0) + WHOLE], "P2", "Piano"))
     assert [(k.time, k.key) for k in score.key_signatures] == [(0, 0)]
 
 
-# ------------------------------------------------------------------------------------------------- bars and repeats
+# ------------------------------------------------------------------------------------------------ bars and repeats
 
 FORWARD = '<barline location="left"><repeat direction="forward"/></barline>'
 BACK = '<barline location="right"><repeat direction="backward"/></barline>'
@@ -220,100 +222,100 @@ def ending(number: str, kind: str, place: str, repeat: str = "") -> str:
     return f'<barline location="{place}"><ending number="{number}" type="{kind}"/>{repeat}</barline>'
 
 
-def test_a_pickup_is_a_short_first_meter(heard: Callable[..., Score]) -> None:
-    score = heard(part([note(67, 4), WHOLE, note(60, 12)]))
+def test_a_pickup_is_a_short_first_meter(read_parts: Callable[..., Score]) -> None:
+    score = read_parts(part([note(67, 4), WHOLE, note(60, 12)]))
     assert meters(score) == [(0, 1, 4), (480, 4, 4)]
     assert onsets(score) == [(0, 67), (4, 60), (20, 60)]
 
 
-def test_a_pickup_of_an_eighth(heard: Callable[..., Score]) -> None:
-    assert meters(heard(part([note(67, 2), WHOLE, WHOLE]))) == [(0, 1, 8), (240, 4, 4)]
+def test_a_pickup_of_an_eighth(read_parts: Callable[..., Score]) -> None:
+    assert meters(read_parts(part([note(67, 2), WHOLE, WHOLE]))) == [(0, 1, 8), (240, 4, 4)]
 
 
-def test_a_short_bar_has_its_own_meter_and_two_halves_are_one(heard: Callable[..., Score]) -> None:
-    short = heard(part([WHOLE, note(60, 8), WHOLE, WHOLE]))
+def test_a_short_bar_has_its_own_meter_and_two_halves_are_one(read_parts: Callable[..., Score]) -> None:
+    short = read_parts(part([WHOLE, note(60, 8), WHOLE, WHOLE]))
     assert meters(short) == [(0, 4, 4), (1920, 2, 4), (2880, 4, 4)]
-    halves = heard(part([WHOLE, note(60, 12), note(62, 4), WHOLE]))
+    halves = read_parts(part([WHOLE, note(60, 12), note(62, 4), WHOLE]))
     assert meters(halves) == [(0, 4, 4)]
     assert onsets(halves) == [(0, 60), (16, 60), (28, 62), (32, 60)]
 
 
-def test_parts_stay_together_where_one_leaves_out_a_rest(heard: Callable[..., Score]) -> None:
+def test_parts_stay_together_where_one_leaves_out_a_rest(read_parts: Callable[..., Score]) -> None:
     full = [WHOLE, WHOLE, WHOLE]
-    score = heard(part(full, "P1"), part([WHOLE, note(62, 12), note(64, 16)], "P2"), part(full, "P3"))
+    score = read_parts(part(full, "P1"), part([WHOLE, note(62, 12), note(64, 16)], "P2"), part(full, "P3"))
     assert onsets(score, 1) == [(0, 60), (16, 62), (32, 64)]
     assert meters(score) == [(0, 4, 4)]
 
 
-def test_the_rest_of_a_bar_may_have_any_length(heard: Callable[..., Score]) -> None:
+def test_the_rest_of_a_bar_may_have_any_length(read_parts: Callable[..., Score]) -> None:
     rests = [WHOLE, note(None, 8), WHOLE]
-    score = heard(part([WHOLE] * 3, "P1"), part(rests, "P2"), part(rests, "P3"))
+    score = read_parts(part([WHOLE] * 3, "P1"), part(rests, "P2"), part(rests, "P3"))
     assert onsets(score, 1) == [(0, 60), (32, 60)]
     assert meters(score) == [(0, 4, 4)]
 
 
-def test_repeats_are_played_out(heard: Callable[..., Score]) -> None:
+def test_repeats_are_played(read_parts: Callable[..., Score]) -> None:
     measures = [note(60, 16), FORWARD + note(62, 16), note(64, 16) + BACK, note(65, 16)]
-    score = heard(part(measures), part([note(48, 16)] * 4, "P2"))
+    score = read_parts(part(measures), part([note(48, 16)] * 4, "P2"))
     assert [p for _, p in onsets(score)] == [60, 62, 64, 62, 64, 65]
     assert onsets(score, 1) == [(16 * i, 48) for i in range(6)]  # by the other part's signs
 
 
-def test_endings_and_a_repeat_without_beginning(heard: Callable[..., Score]) -> None:
+def test_endings_and_a_repeat_without_beginning(read_parts: Callable[..., Score]) -> None:
     first = ending("1", "start", "left") + note(62, 16)
     last = ending("1", "stop", "right", '<repeat direction="backward"/>')
     second = ending("2", "start", "left") + note(64, 16) + ending("2", "stop", "right")
-    assert [p for _, p in onsets(heard(part([WHOLE, first + last, second])))] == [60, 62, 60, 64]
+    assert [p for _, p in onsets(read_parts(part([WHOLE, first + last, second])))] == [60, 62, 60, 64]
 
 
-def test_a_repeat_without_beginning_goes_back_to_the_last_one(heard: Callable[..., Score]) -> None:
+def test_a_repeat_without_beginning_goes_back_to_the_last_one(read_parts: Callable[..., Score]) -> None:
     two = [note(60, 16), note(62, 16) + BACK, note(64, 16), note(65, 16) + BACK]
-    assert [p for _, p in onsets(heard(part(two)))] == [60, 62, 60, 62, 64, 65, 64, 65]
+    assert [p for _, p in onsets(read_parts(part(two)))] == [60, 62, 60, 62, 64, 65, 64, 65]
     many = [note(60 + i, 16) + BACK for i in range(10)]
-    assert [p for _, p in onsets(heard(part(many)))] == [60 + i // 2 for i in range(20)]
+    assert [p for _, p in onsets(read_parts(part(many)))] == [60 + i // 2 for i in range(20)]
 
 
-def test_a_repeat_without_beginning_goes_back_to_the_last_endings(heard: Callable[..., Score]) -> None:
+def test_a_repeat_without_beginning_goes_back_to_the_last_endings(read_parts: Callable[..., Score]) -> None:
     first = ending("1", "start", "left") + note(62, 16)
     last = ending("1", "stop", "right", '<repeat direction="backward"/>')
     second = ending("2", "start", "left") + note(64, 16) + ending("2", "stop", "right")
-    score = heard(part([WHOLE, first + last, second, note(65, 16), note(67, 16) + BACK, note(69, 16)]))
+    score = read_parts(part([WHOLE, first + last, second, note(65, 16), note(67, 16) + BACK, note(69, 16)]))
     assert [p for _, p in onsets(score)] == [60, 62, 60, 64, 65, 67, 65, 67, 69]
 
 
-def test_da_capo_al_fine(heard: Callable[..., Score]) -> None:
+def test_da_capo_al_fine(read_parts: Callable[..., Score]) -> None:
     fine = "<direction><direction-type><words>Fine</words></direction-type></direction>"
     back = "<direction><direction-type><words>D.C. al Fine</words></direction-type></direction>"
-    score = heard(part([note(60, 16), note(62, 16) + fine, note(64, 16) + back]))
+    score = read_parts(part([note(60, 16), note(62, 16) + fine, note(64, 16) + back]))
     assert [p for _, p in onsets(score)] == [60, 62, 64, 60, 62]
 
 
-def test_what_is_in_force_comes_back_with_a_repeat(heard: Callable[..., Score]) -> None:
+def test_a_repeat_restores_meter_and_tempo(read_parts: Callable[..., Score]) -> None:
     three = "<attributes><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
     faster = '<direction><sound tempo="120"/></direction>'
     slow = '<direction><sound tempo="60"/></direction>'
-    score = heard(part([FOUR_FOUR + slow + WHOLE, three + faster + note(62, 12) + BACK, note(64, 12)]))
+    score = read_parts(part([FOUR_FOUR + slow + WHOLE, three + faster + note(62, 12) + BACK, note(64, 12)]))
     assert meters(score) == [(0, 4, 4), (1920, 3, 4), (3360, 4, 4), (5280, 3, 4)]
     assert [(t.time, round(t.qpm)) for t in score.tempos] == [(0, 60), (1920, 120), (3360, 60), (5280, 120)]
 
 
-def test_what_was_in_force_long_before_comes_back_too(heard: Callable[..., Score]) -> None:
+def test_a_repeat_restores_the_tempo_of_an_earlier_measure(read_parts: Callable[..., Score]) -> None:
     def at(qpm: int) -> str:
         return f'<direction><sound tempo="{qpm}"/></direction>'
 
-    score = heard(part([FOUR_FOUR + at(60) + WHOLE, FORWARD + WHOLE, at(120) + WHOLE + BACK]))
+    score = read_parts(part([FOUR_FOUR + at(60) + WHOLE, FORWARD + WHOLE, at(120) + WHOLE + BACK]))
     assert [(t.time // 1920, round(t.qpm)) for t in score.tempos] == [(0, 60), (2, 120), (3, 60), (4, 120)]
 
 
-def test_repeats_that_contradict_each_other_are_not_played(heard: Callable[..., Score]) -> None:
-    score = heard(part([note(60, 16), FORWARD + note(62, 16), FORWARD + note(64, 16), note(65, 16)]))
+def test_repeats_that_contradict_each_other_are_not_played(read_parts: Callable[..., Score]) -> None:
+    score = read_parts(part([note(60, 16), FORWARD + note(62, 16), FORWARD + note(64, 16), note(65, 16)]))
     assert [p for _, p in onsets(score)] == [60, 62, 64, 65]
 
 
-# ------------------------------------------------------------------------------------------------------ the file
+# -------------------------------------------------------------------------------------------------------- the file
 
 
-def test_the_same_music_in_every_wrapping(file: Callable[..., Path], reader: Reader) -> None:
+def test_the_same_music_in_every_file_format(file: Callable[..., Path], reader: Reader) -> None:
     data = four_voices()
     score = reader.read(file(data))
     assert score.note_num() == 64
@@ -339,7 +341,7 @@ def test_reading_never_loads_music21_here(file: Callable[..., Path]) -> None:
 
 @forked
 def test_without_music21_the_extra_is_named(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "find_spec", lambda _: None)
+    monkeypatch.setattr(musicxml_reading, "find_spec", lambda _: None)
     with Reader() as own:
         assert fault(own, file(four_voices())) == (
             "reading MusicXML needs the package 'music21', which is not installed: pip install 'playbach[train]'"
@@ -350,7 +352,7 @@ def test_without_music21_the_extra_is_named(file: Callable[..., Path], monkeypat
 def test_music21_and_its_loading_may_take_longer_than_symusic(
     file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = reading.load
+    load = musicxml_reading.load_music21
 
     def slowly() -> None:
         import time
@@ -358,18 +360,18 @@ def test_music21_and_its_loading_may_take_longer_than_symusic(
         time.sleep(1.5)
         load()
 
-    monkeypatch.setattr(reading, "load", slowly)
-    assert read(file(four_voices()), Limits(seconds=1, musicxml_seconds=30)).note_num() == 64
+    monkeypatch.setattr(musicxml_reading, "load_music21", slowly)
+    assert read(file(four_voices()), ReadingLimits(seconds=1, musicxml_seconds=30)).note_num() == 64
 
 
 @forked
 def test_memory_does_not_grow_from_file_to_file(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """music21's streams are circles, which only the garbage collector frees."""
+    """music21's streams contain reference cycles, which only the garbage collector frees."""
     import gc
 
     from playbach.music.reading import from_music21
 
-    convert = from_music21.score_of
+    convert = from_music21.score_from_stream
 
     def counting(stream: Any, **options: Any) -> Score:
         score = convert(stream, **options)
@@ -377,7 +379,7 @@ def test_memory_does_not_grow_from_file_to_file(file: Callable[..., Path], monke
         score.tracks[0].name = str(alive)
         return score
 
-    monkeypatch.setattr(reading, "score_of", counting)
+    monkeypatch.setattr(musicxml_reading, "score_from_stream", counting)
     path = file(four_voices(40))
     with Reader() as own:
         alive = [int(own.read(path).tracks[0].name) for _ in range(12)]
@@ -394,58 +396,70 @@ MUSIC = four_voices()
 DAMAGED = {
     "entities": (
         musicxml(part([WHOLE], name="&b;"), doctype=LAUGHS),
-        "declares the XML entity 'a', as no music does",
+        "it declares the XML entity 'a', which music does not need",
     ),
-    "an external entity": (musicxml(part([WHOLE], name="&x;"), doctype=OUTSIDE), "declares the XML entity 'x'"),
-    "a parameter entity": (musicxml(part([WHOLE]), doctype=PARAMETER), "declares the XML entity 'x'"),
-    "an entity of nobody": (musicxml(part([WHOLE], name="&y;")), "damaged: not valid XML (undefined entity"),
-    "cut": (MUSIC[: len(MUSIC) // 2], "damaged: not valid XML ("),
-    "other XML": (b"<project><part/></project>", "XML, but not MusicXML (its root is 'project'); leave it out"),
-    "by time": (b"<score-timewise/>", "MusicXML by time, not by part; export it as score-partwise"),
-    "nothing in it": (b'<score-partwise version="4.0"/>', "there is not a note in it"),
-    "rests": (musicxml(part([note(None, 16)])), "there is not a note in it"),
-    "no divisions": (MUSIC.replace(b"<divisions>4<", b"<divisions>0<"), "damaged ("),
-    "a word for a number": (MUSIC.replace(b"<duration>4<", b"<duration>long<", 1), "damaged ("),
-    "pitch 255": (MUSIC.replace(b"<octave>5<", b"<octave>20<"), "damaged (pitch "),
-    "meter 0/4": (MUSIC.replace(b"<beats>4<", b"<beats>0<"), "damaged ("),
-    "a foreign encoding": (MUSIC.replace(b"UTF-8", b"klingon"), "damaged: not valid XML (unknown encoding"),
-    "cut zip": (mxl(MUSIC)[:-60], "damaged: it cannot be unpacked"),
-    "empty zip": (mxl(b"", "a.txt", container=False), "a zip file, but there is no MusicXML in it"),
-    "another zip": (mxl(b"text", "a.txt", container=False), "a zip file, but there is no MusicXML in it"),
+    "an external entity": (musicxml(part([WHOLE], name="&x;"), doctype=OUTSIDE), "it declares the XML entity 'x'"),
+    "a parameter entity": (musicxml(part([WHOLE]), doctype=PARAMETER), "it declares the XML entity 'x'"),
+    "an undeclared entity": (
+        musicxml(part([WHOLE], name="&y;")),
+        "the file is damaged: its XML is not valid (undefined entity",
+    ),
+    "cut": (MUSIC[: len(MUSIC) // 2], "the file is damaged: its XML is not valid ("),
+    "other XML": (
+        b"<project><part/></project>",
+        "this is XML but not MusicXML (its root element is 'project'); leave it out",
+    ),
+    "by time": (
+        b"<score-timewise/>",
+        "this MusicXML is in measures, not in parts (score-timewise); export it as score-partwise",
+    ),
+    "nothing in it": (b'<score-partwise version="4.0"/>', "it contains no notes"),
+    "rests": (musicxml(part([note(None, 16)])), "it contains no notes"),
+    "no divisions": (MUSIC.replace(b"<divisions>4<", b"<divisions>0<"), "the file is damaged ("),
+    "a word for a number": (MUSIC.replace(b"<duration>4<", b"<duration>long<", 1), "the file is damaged ("),
+    "pitch 255": (MUSIC.replace(b"<octave>5<", b"<octave>20<"), "the file is damaged (pitch "),
+    "meter 0/4": (MUSIC.replace(b"<beats>4<", b"<beats>0<"), "the file is damaged ("),
+    "a foreign encoding": (
+        MUSIC.replace(b"UTF-8", b"klingon"),
+        "the file is damaged: its XML is not valid (unknown encoding",
+    ),
+    "cut zip": (mxl(MUSIC)[:-60], "the file is damaged: cannot unpack it"),
+    "empty zip": (mxl(b"", "a.txt", container=False), "this zip file contains no MusicXML"),
+    "another zip": (mxl(b"text", "a.txt", container=False), "this zip file contains no MusicXML"),
     "a zip of many": (
         mxl(MUSIC, **{str(i): b"" for i in range(1000)}),
-        "holds 1,002 files, more than 1,000; leave it out",
+        "the archive contains 1,002 files, but the limit is 1,000; leave it out",
     ),
-    "a bomb": (mxl(b"<score-partwise>" + b" " * (17 << 20)), "unpacks to more than 16,777,216 bytes"),
+    "a bomb": (mxl(b"<score-partwise>" + b" " * (17 << 20)), "it unpacks to more than 16,777,216 bytes"),
     "a container bomb": (
         mxl(MUSIC, container=False, **{"META-INF/container.xml": b" " * (17 << 20)}),
-        "unpacks to more than 16,777,216 bytes",
+        "it unpacks to more than 16,777,216 bytes",
     ),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_file_is_told_in_one_line(file: Callable[..., Path], reader: Reader, name: str) -> None:
-    data, said = DAMAGED[name]
-    assert fault(reader, file(data)).startswith(said)
+def test_a_damaged_file_gives_a_one_line_error(file: Callable[..., Path], reader: Reader, name: str) -> None:
+    data, message = DAMAGED[name]
+    assert fault(reader, file(data)).startswith(message)
 
 
-def test_a_tree_of_great_depth_costs_one_line(file: Callable[..., Path], reader: Reader) -> None:
+def test_a_very_deep_tree_gives_a_one_line_error(file: Callable[..., Path], reader: Reader) -> None:
     deep = b"<score-partwise>" + b"<a>" * 200_000 + b"</a>" * 200_000 + b"</score-partwise>"
     assert isinstance(fault(reader, file(deep)), str)
     assert reader.read(file(MUSIC)).note_num() == 64
 
 
 @forked
-def test_endless_repeats_cost_one_line(file: Callable[..., Path]) -> None:
+def test_endless_repeats_give_a_one_line_error(file: Callable[..., Path]) -> None:
     back = BACK.replace("<repeat", '<repeat times="1000000000"')
     path = file(musicxml(part([WHOLE, WHOLE + back])))
-    with Reader(Limits(musicxml_seconds=1.0, memory_bytes=1 << 28)) as own:
+    with Reader(ReadingLimits(musicxml_seconds=1.0, memory_bytes=1 << 28)) as own:
         line = fault(own, path)
-    assert line.startswith(("not read within 1 s; damaged, or far too long", "reading it takes more than 256 MiB"))
+    assert line.startswith(("it takes longer than 1 s to read", "it takes more than 256 MiB"))
 
 
-# ------------------------------------------------------------------------------------- against music21's own export
+# ------------------------------------------------------------------------------------ against music21's own export
 
 
 @pytest.mark.parametrize("name", ["bwv269.mxl", "bwv10.7.mxl", "bwv1.6.mxl"])

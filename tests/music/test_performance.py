@@ -1,4 +1,4 @@
-"""The performer: what it changes sounds right, and everything else stays as it was composed."""
+"""Performing changes velocities, the last tempos and the pauses; everything else stays as composed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
-from playbach.music.performance import Performing, perform
+from playbach.music.performance import PerformanceOptions, perform
 
 QUARTER, BAR = 480, 1920
-DEFAULT = Performing()
+DEFAULT = PerformanceOptions()
 BREATH = round(DEFAULT.breath_quarters * QUARTER)
 
 
@@ -26,11 +26,12 @@ def piece(
     meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),),
     tempo: float = 80.0,
     voices: int = 1,
+    drums: tuple[int, ...] = (),
     velocities: bool = False,
     end: int | None = None,
 ) -> list[Event]:
-    """The events of a piece in their order; ticks of notes and meters count from `at`."""
-    tracks = tuple(Track(f"voice {v}", 0) for v in range(voices))
+    """The events of a piece in their order; ticks of notes and meters count from `at`. `drums` are tracks."""
+    tracks = tuple(Track(f"voice {v}", 0, v in drums) for v in range(voices))
     last = max([0, *(n.tick + n.duration for n in notes)]) if end is None else end
     middle: list[Event] = [*(Meter(t + at, n, d) for t, n, d in meters), Tempo(at, tempo)]
     middle += [replace(n, tick=n.tick + at) for n in notes]
@@ -56,6 +57,12 @@ def chorale(bars: int) -> list[Note]:
     return [Note(t, QUARTER, 72 - 7 * v, 80, v) for t in range(0, bars * BAR, QUARTER) for v in range(4)]
 
 
+def kit(bars: int, track: int) -> list[Note]:
+    """A low and a high drum alternate in eighths. The low drum begins in even bars, the high one in odd bars."""
+    ticks = range(0, bars * BAR, QUARTER // 2)
+    return [Note(t, 60, (36, 81)[(t // 240 + t // BAR) % 2], 80, track) for t in ticks]
+
+
 def notes_of(events: Iterator[Event] | list[Event]) -> list[Note]:
     return [event for event in events if isinstance(event, Note)]
 
@@ -65,10 +72,10 @@ def tempos_of(events: list[Event]) -> list[Tempo]:
 
 
 def played(events: list[Event], **settings: float) -> list[Event]:
-    return list(perform(events, Performing(**settings) if settings else None))  # type: ignore[arg-type]
+    return list(perform(events, PerformanceOptions(**settings) if settings else None))  # type: ignore[arg-type]
 
 
-# ----------------------------------------------------------------------------------------------------- what stays
+# --------------------------------------------------------------------------------------------- what stays the same
 
 
 @st.composite
@@ -95,7 +102,7 @@ def pieces(draw: st.DrawFn) -> list[Event]:
 
 @given(st.lists(pieces(), min_size=1, max_size=3), st.integers(0, 5))
 @settings(max_examples=150, deadline=None)
-def test_nothing_is_lost_reordered_or_moved_but_by_breaths(programme: list[list[Event]], ahead: int) -> None:
+def test_events_stay_in_order_and_move_only_by_pauses(programme: list[list[Event]], ahead: int) -> None:
     composed: list[Event] = []
     for events in programme:
         begin = composed[-1].tick if composed else 0
@@ -105,7 +112,7 @@ def test_nothing_is_lost_reordered_or_moved_but_by_breaths(programme: list[list[
     ticks = [event.tick for event in result]
     assert ticks == sorted(ticks)
 
-    # Take the breaths and the tempos that were added away, and it is what was composed, but for velocities.
+    # Without the pauses and the added tempos, only the velocities differ from what was composed.
     undone: list[Event] = []
     number = -1
     own = list(composed)
@@ -127,39 +134,39 @@ def test_nothing_is_lost_reordered_or_moved_but_by_breaths(programme: list[list[
             assert not kept or after == before
 
 
-def test_the_same_notes_are_always_played_the_same_way() -> None:
+def test_the_same_notes_are_always_performed_in_the_same_way() -> None:
     events = piece(chorale(8), voices=4)
     assert played(events) == played(events)
 
 
-def test_a_pieces_place_in_the_stream_makes_no_difference() -> None:
+def test_a_piece_is_performed_the_same_at_any_tick() -> None:
     first = played(piece(phrases(3)))
     later = played(piece(phrases(3), at=12_345))
     assert [replace(e, tick=e.tick - 12_345) for e in later] == first
 
 
-def test_composed_velocities_are_left_alone() -> None:
+def test_composed_velocities_stay() -> None:
     notes = [replace(n, velocity=1 + n.tick % 127) for n in chorale(8)]
     assert notes_of(played(piece(notes, voices=4, velocities=True))) == notes
 
 
-# ------------------------------------------------------------------------------------------------------ dynamics
+# -------------------------------------------------------------------------------------------------------- dynamics
 
 
 @pytest.mark.parametrize("notes", [steady(8), steady(40, 120), phrases(4), chorale(8)])
-def test_velocities_differ_and_keep_within_bounds(notes: list[Note]) -> None:
+def test_velocities_differ_and_stay_within_bounds(notes: list[Note]) -> None:
     velocities = [n.velocity for n in notes_of(played(piece(notes, voices=4)))]
     assert max(velocities) - min(velocities) >= 8
     assert all(DEFAULT.softest <= v <= DEFAULT.loudest for v in velocities)
 
 
-def test_bounds_are_kept_whatever_the_amounts() -> None:
+def test_velocities_stay_within_bounds_for_any_amounts() -> None:
     notes = notes_of(played(piece(phrases(4)), phrase=300, softest=50, loudest=60))
     assert {n.velocity for n in notes} == {50, 60}
 
 
-def test_each_phrase_swells_and_ebbs() -> None:
-    """Also its long last note ebbs."""
+def test_each_phrase_has_a_crescendo_and_a_diminuendo() -> None:
+    """The diminuendo includes the long last note."""
     velocities = [n.velocity for n in notes_of(played(piece(phrases(4)), beat=0, contour_per_semitone=0))]
     for first in range(0, 28, 7):
         phrase = velocities[first : first + 7]
@@ -170,7 +177,7 @@ def test_each_phrase_swells_and_ebbs() -> None:
         assert max(phrase) - max(phrase[0], phrase[-1]) >= 8
 
 
-def test_all_voices_ebb_at_the_end_of_a_phrase() -> None:
+def test_all_voices_get_softer_at_the_end_of_a_phrase() -> None:
     notes = [replace(n, pitch=72 - 7 * v, track=v) for n in phrases(3) for v in range(4)]
     result = notes_of(played(piece(notes, voices=4), beat=0))
     for voice in range(4):
@@ -178,15 +185,35 @@ def test_all_voices_ebb_at_the_end_of_a_phrase() -> None:
         assert max(line[:7]) - line[6] >= 6
 
 
-def test_music_without_long_notes_goes_on_swelling_and_ebbing() -> None:
-    """A prelude in sixteenths has no phrase ends to hear; it must not fall flat after the first."""
+def test_music_without_long_notes_has_phrases_of_four_bars() -> None:
+    """A prelude in sixteenths has no long notes at which phrases could end."""
     notes = notes_of(played(piece(steady(40, 120)), beat=0))
     for bar in range(0, 36, 4):
         velocities = [n.velocity for n in notes if bar * BAR <= n.tick < (bar + 4) * BAR]
         assert max(velocities) - min(velocities) >= 12
         assert velocities.index(max(velocities)) in range(20, 50)
     steps = np.abs(np.diff([n.velocity for n in notes if n.tick < 36 * BAR]))
-    assert steps.max() <= 2  # and no jumps on the way
+    assert steps.max() <= 2  # without jumps
+
+
+def test_a_phrase_peaks_a_little_after_its_middle() -> None:
+    """Music without long notes has phrases of four bars."""
+    result = notes_of(played(piece(steady(8, 60)), beat=0, phrase=50, softest=1, loudest=127))
+    for phrase in (0, 1):
+        notes = [n for n in result if n.tick // (4 * BAR) == phrase]
+        loudest = max(n.velocity for n in notes)
+        peak = np.mean([n.tick - phrase * 4 * BAR for n in notes if n.velocity == loudest])
+        assert 2 * BAR + 60 < peak < 2.5 * BAR
+
+
+def test_a_long_first_note_does_not_end_its_phrase() -> None:
+    """A phrase that begins with a long note still begins softly."""
+    notes = [Note(0, 2 * QUARTER, 60, 80), *steady(2)[2:-2], Note(2 * BAR - 2 * QUARTER, 2 * QUARTER, 60, 80)]
+    notes += [replace(n, tick=n.tick + 2 * BAR) for n in notes]
+    velocities = [n.velocity for n in notes_of(played(piece(notes), beat=0))]
+    for phrase in (velocities[:6], velocities[6:]):
+        assert phrase[0] == min(phrase)
+        assert max(phrase) - phrase[0] >= 8
 
 
 @pytest.mark.parametrize("meter", [(4, 4), (3, 4), (2, 2), (6, 8)])
@@ -228,30 +255,57 @@ def test_a_line_gets_louder_as_it_rises() -> None:
     assert down[-1].velocity < down[0].velocity
 
 
-def test_of_four_voices_the_top_one_leads_and_the_inner_ones_stay_back() -> None:
+def test_of_four_voices_the_top_one_is_louder_and_the_inner_ones_are_softer() -> None:
     result = notes_of(played(piece(chorale(8), voices=4), phrase=0))[8:]
     top, alto, tenor, bass = (np.mean([n.velocity for n in result if n.track == v]) for v in range(4))
     assert top > bass > alto == tenor
 
 
-def test_the_top_voice_is_the_one_that_sounds_highest_whatever_its_track() -> None:
+def test_the_top_voice_is_the_one_with_the_highest_pitches_in_any_track() -> None:
     upside_down = [replace(n, track=3 - n.track) for n in chorale(8)]
     result = notes_of(played(piece(sorted(upside_down, key=lambda n: (n.tick, n.track)), voices=4), phrase=0))[8:]
     means = [float(np.mean([n.velocity for n in result if n.track == v])) for v in range(4)]
     assert means.index(max(means)) == 3
 
 
-def test_two_voices_are_equal() -> None:
+def test_two_voices_are_equally_loud() -> None:
     notes = [n for n in chorale(4) if n.track < 2]
     result = notes_of(played(piece(notes, voices=2), phrase=0))
     assert [n.velocity for n in result if n.track == 0] == [n.velocity for n in result if n.track == 1]
 
 
-# --------------------------------------------------------------------------------------------------- the ending
+def test_the_velocity_of_a_drum_depends_only_on_the_beat() -> None:
+    """Loudest on the first beat, then in the middle of the bar, on the other beats, and between beats. Neither the
+    drum nor the phrase changes it."""
+    result = notes_of(played(piece([*steady(8), *kit(8, 1)], voices=2, drums=(1,))))
+    places = [{n.velocity for n in result if n.track == 1 and n.tick % BAR == place} for place in range(0, BAR, 240)]
+    assert [len(velocities) for velocities in places] == [1] * 8
+    first, after_first, second, after_second, middle, after_middle, fourth, after_fourth = (v.pop() for v in places)
+    assert after_first == after_second == after_middle == after_fourth
+    assert first > middle > second == fourth > after_first
+
+
+def test_drums_are_softer_than_the_melody_and_stay_within_bounds() -> None:
+    result = notes_of(played(piece([*steady(8), *kit(8, 1)], voices=2, drums=(1,))))
+    melody, drums = ([n.velocity for n in result if n.track == t and n.tick % QUARTER == 0] for t in (0, 1))
+    assert np.mean(drums) < np.mean(melody)
+    narrow = notes_of(played(piece(kit(4, 0), drums=(0,)), beat=100, softest=70, loudest=90))
+    assert {n.velocity for n in narrow} == {70, 90}
+
+
+def test_drums_do_not_count_as_a_voice() -> None:
+    """The other instruments are performed in the same way with and without drums."""
+    two = [replace(n, pitch=p, track=v) for n in steady(8) for v, p in enumerate((72, 48))]
+    alone = notes_of(played(piece(two, voices=2)))
+    with_drums = notes_of(played(piece([*two, *kit(8, 2)], voices=3, drums=(2,))))
+    assert [n for n in with_drums if n.track < 2] == alone
+
+
+# ------------------------------------------------------------------------------------------------------ the ending
 
 
 @pytest.mark.parametrize(("meter", "beats"), [((4, 4), 4), ((3, 4), 3), ((6, 8), 6), ((2, 2), 2)])
-def test_the_last_bar_broadens_evenly(meter: tuple[int, int], beats: int) -> None:
+def test_the_last_bar_slows_down_evenly(meter: tuple[int, int], beats: int) -> None:
     bar = BAR * meter[0] // meter[1]
     notes = [Note(t, bar, 60, 80) for t in range(0, 4 * bar, bar)]
     result = played(piece(notes, meters=((0, *meter),), tempo=90.0))
@@ -264,7 +318,7 @@ def test_the_last_bar_broadens_evenly(meter: tuple[int, int], beats: int) -> Non
     np.testing.assert_allclose(steps, steps[0])
 
 
-def test_the_broadening_starts_from_the_tempo_that_is_then_the_pieces_own() -> None:
+def test_the_last_bar_slows_down_from_the_tempo_before_it() -> None:
     events = piece(steady(8), tempo=60.0)
     events.insert(20, Tempo(events[20].tick, 100.0))
     qpm = [t.qpm for t in tempos_of(played(events, fermata_quarters=0))]
@@ -281,25 +335,40 @@ def test_a_short_last_chord_is_held_like_a_fermata() -> None:
     assert len(tempos_of(played(piece(whole), fermata_quarters=2))) == 5, "a long one needs none"
 
 
-def test_a_piece_that_says_how_its_last_bar_goes_keeps_it() -> None:
+def test_by_default_a_last_quarter_is_held_as_long_as_a_half_note() -> None:
+    last = tempos_of(played(piece(steady(8), tempo=80.0)))[-1]
+    assert last.tick == 8 * BAR - QUARTER
+    assert 60 / last.qpm == pytest.approx(2 * 60 / 80.0)
+
+
+def test_a_tempo_composed_in_the_last_bar_stays() -> None:
     for tick in (7 * BAR, 7 * BAR + QUARTER):
         events = sorted([*piece(steady(8)), Tempo(tick, 50.0)], key=lambda e: (e.tick, isinstance(e, End)))
         assert tempos_of(played(events)) == [Tempo(0, 80.0), Tempo(tick, 50.0)]
 
 
-def test_a_piece_of_less_than_two_bars_ends_in_time() -> None:
+def test_a_piece_of_less_than_two_bars_does_not_slow_down() -> None:
     assert len(tempos_of(played(piece(steady(1))))) == 1
     assert len(tempos_of(played(piece(steady(2)[:-1])))) == 1
     assert len(tempos_of(played(piece(steady(2))))) == 5
 
 
-def test_time_never_runs_backwards_where_the_last_bar_is_much_longer() -> None:
-    """The broadening begins in what a look-ahead of short bars would have let go already."""
+def test_ticks_never_decrease_if_the_last_bar_is_much_longer() -> None:
+    """The last bar begins among events that a look-ahead of short bars would already have returned."""
     notes = [Note(t, 120, 60, 80) for t in [*range(0, 8 * BAR + 360, 120), 9 * BAR - 120]]
     result = played(piece(notes, meters=((0, 1, 8), (8 * BAR, 4, 4))), fermata_quarters=0)
     ticks = [e.tick for e in result]
     assert ticks == sorted(ticks)
     assert [t.tick for t in tempos_of(result)[1:]] == [8 * BAR + i * QUARTER for i in range(4)]
+
+
+def test_ticks_never_decrease_if_the_last_meter_is_much_longer_than_the_bars_before_it() -> None:
+    """A bar of the last meter that ended with the piece would begin among events that have already been returned."""
+    events = piece(steady(21), meters=((0, 1, 1), (20 * BAR, 7, 1)))
+    result = played(events)
+    ticks = [e.tick for e in result]
+    assert ticks == sorted(ticks)
+    assert tempos_of(result) == tempos_of(events), "the last bar does not slow down"
 
 
 @pytest.mark.parametrize("notes", [[], [Note(0, 1, 60, 80)], [Note(0, 480, 60, 80), Note(0, 480, 64, 80)]])
@@ -315,7 +384,7 @@ def test_overlapping_notes_keep_their_lengths() -> None:
     assert [(n.tick, n.duration, n.pitch) for n in result] == [(n.tick, n.duration, n.pitch) for n in notes]
 
 
-# --------------------------------------------------------------------------------------------------- the stream
+# ------------------------------------------------------------------------------------------------------ the stream
 
 
 def endless(bars: int = 8) -> Iterator[Event]:
@@ -327,7 +396,7 @@ def endless(bars: int = 8) -> Iterator[Event]:
 
 
 class Counting:
-    """A stream that knows how far it was consumed."""
+    """A stream that records how far it has been consumed."""
 
     def __init__(self, events: Iterator[Event]) -> None:
         self.events, self.latest = events, 0
@@ -338,7 +407,7 @@ class Counting:
             yield event
 
 
-def test_between_two_pieces_there_is_a_breath() -> None:
+def test_there_is_a_pause_between_two_pieces() -> None:
     result = list(itertools.islice(perform(endless()), 300))
     ends = [e.tick for e in result if isinstance(e, End)]
     starts = [e.tick for e in result if isinstance(e, Start)]
@@ -347,7 +416,7 @@ def test_between_two_pieces_there_is_a_breath() -> None:
     assert starts[0] == 0
 
 
-def test_after_a_broad_ending_the_next_piece_is_in_tempo_from_its_first_note() -> None:
+def test_the_next_piece_is_in_its_own_tempo_from_the_first_note() -> None:
     result = list(itertools.islice(perform(endless()), 300))
     for i, event in enumerate(result):
         if isinstance(event, Start):
@@ -356,7 +425,7 @@ def test_after_a_broad_ending_the_next_piece_is_in_tempo_from_its_first_note() -
             assert [type(e) for e in following] == [Meter, Tempo, Note]
 
 
-def test_an_endless_stream_is_consumed_no_further_than_is_looked_ahead() -> None:
+def test_an_endless_stream_is_consumed_only_ahead_bars_ahead() -> None:
     source = Counting(endless(bars=50))
     shift = furthest = 0
     starts = 0
@@ -368,10 +437,10 @@ def test_an_endless_stream_is_consumed_no_further_than_is_looked_ahead() -> None
     assert 4 * BAR <= furthest <= 4 * BAR + QUARTER
 
 
-def test_a_piece_without_end_is_played_too() -> None:
+def test_an_endless_piece_without_a_meter_is_performed() -> None:
     def forever() -> Iterator[Event]:
         yield Start(0, 1, (Track("voice", 0),))
-        for tick in itertools.count(0, QUARTER):  # and without a meter
+        for tick in itertools.count(0, QUARTER):
             yield Note(tick, QUARTER, 60, 80)
 
     source = Counting(forever())
@@ -380,7 +449,7 @@ def test_a_piece_without_end_is_played_too() -> None:
     assert source.latest - result[-1].tick <= 4 * BAR + QUARTER
 
 
-def test_nothing_is_consumed_before_it_is_asked_for() -> None:
+def test_nothing_is_consumed_before_it_is_requested() -> None:
     source = Counting(endless())
     stream = perform(source)
     assert source.latest == 0
@@ -388,7 +457,7 @@ def test_nothing_is_consumed_before_it_is_asked_for() -> None:
     assert source.latest == 0
 
 
-def test_how_far_is_looked_ahead_can_be_chosen() -> None:
+def test_ahead_bars_sets_how_far_ahead_is_read() -> None:
     source = Counting(endless(bars=50))
-    for event in itertools.islice(perform(source, Performing(ahead_bars=1)), 100):
+    for event in itertools.islice(perform(source, PerformanceOptions(ahead_bars=1)), 100):
         assert source.latest - event.tick <= BAR + QUARTER

@@ -1,4 +1,4 @@
-"""Reading files of music, MIDI above all: whole ones exactly, damaged ones at the cost of one line each."""
+"""Reading music files, mostly MIDI: intact files exactly, damaged files with a one-line error."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ import symusic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbach.music.reading import Limits, Reader, Score, find_music, read, read_many, worker
+from playbach.music.reading import Reader, ReadingLimits, Score, find_music, read, read_many, worker
 from playbach.music.reading import midi as midi_files
 from playbach.system import processes
 from playbach.system.errors import CorpusError, PlaybachError, ScoreError
 
 ON, OFF, END = "00 90 3C 40", "60 80 3C 00", "00 FF 2F 00"  # C4 on; 96 ticks later off; end of track
 NOTE = f"{ON} {OFF}"
-forked = pytest.mark.skipif(processes.START != "fork", reason="patches reach a forked worker only")
+forked = pytest.mark.skipif(processes.START_METHOD != "fork", reason="patches reach a forked worker only")
 
 
-def header(form: int = 1, tracks: int = 1, division: int = 480) -> bytes:
-    return struct.pack(">4sIHHH", b"MThd", 6, form, tracks, division)
+def header(midi_format: int = 1, tracks: int = 1, division: int = 480) -> bytes:
+    return struct.pack(">4sIHHH", b"MThd", 6, midi_format, tracks, division)
 
 
 def track(events: str) -> bytes:
@@ -80,13 +80,13 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(autouse=True)
-def no_worker_is_left() -> Iterator[None]:
+def no_worker_outlives_its_test() -> Iterator[None]:
     yield
     assert multiprocessing.active_children() == []
 
 
-def fault(path: Path, limits: Limits | None = None) -> str:
-    """What `read` says of a bad file, without the file's name."""
+def fault(path: Path, limits: ReadingLimits | None = None) -> str:
+    """The error of `read`, without the file's name."""
     with pytest.raises(ScoreError) as caught:
         read(path, limits)
     line = str(caught.value)
@@ -94,10 +94,10 @@ def fault(path: Path, limits: Limits | None = None) -> str:
     return line.removeprefix(f"{path}: ")
 
 
-# ------------------------------------------------------------------------------------------------ whole files
+# ---------------------------------------------------------------------------------------------------- intact files
 
 
-def test_a_file_comes_back_as_it_is(file: Callable[..., Path]) -> None:
+def test_a_file_is_read_exactly(file: Callable[..., Path]) -> None:
     path = file(polyphonic())
     score = read(path)
     assert isinstance(score, Score)
@@ -118,7 +118,7 @@ def test_a_file_of_another_program(tmp_path: Path) -> None:
     score = read(tmp_path / "cello.mid")
     assert notes_of(score) == [(0, 240, 43, 70), (240, 240, 50, 70), (480, 240, 59, 70)]
     assert score.tracks[0].program == 42
-    score.tracks[0].name.encode()  # Latin-1 in the file: whatever it becomes, it can be printed
+    score.tracks[0].name.encode()  # Latin-1 in the file: it must be printable in any case
 
 
 @pytest.mark.parametrize("division", [1, 24, 96, 384, 480, 960, 1000, 10080, 32767])
@@ -126,7 +126,7 @@ def test_time_is_480_to_a_quarter(file: Callable[..., Path], division: int) -> N
     score = read(file(midi(f"{ON} 01 80 3C 00 {ON} {OFF}", division=division)))
     assert score.ticks_per_quarter == 480
     (_, first, *_), (onset, second, *_) = notes_of(score)
-    assert first == max(1, round(480 / division))  # not even a note of a 68th of a tick is lost
+    assert first == max(1, round(480 / division))  # even a note of 1/68 of a tick is kept
     assert abs(onset - 480 / division) < 1
     assert abs(second - 96 * 480 / division) < 1
 
@@ -136,7 +136,7 @@ def test_notes_without_length_are_left_out(file: Callable[..., Path]) -> None:
     assert notes_of(score) == [(0, 192, 60, 64)]
 
 
-def test_absurd_tempos_are_bent(file: Callable[..., Path]) -> None:
+def test_extreme_tempos_are_brought_into_range(file: Callable[..., Path]) -> None:
     # 0, 1 and 16,777,215 microseconds to a quarter
     score = read(file(midi(f"00 FF 51 03 00 00 00 00 FF 51 03 00 00 01 60 FF 51 03 FF FF FF {NOTE}")))
     assert [(tempo.time, tempo.mspq) for tempo in score.tempos] == [(0, 60_000), (96, 16_777_215)]
@@ -152,7 +152,7 @@ def test_impossible_controllers_and_keys_are_left_out(file: Callable[..., Path])
     assert [(k.key, k.tonality) for k in score.key_signatures] == [(-2, 1)]
 
 
-def test_what_stands_around_the_tracks_is_skipped(file: Callable[..., Path]) -> None:
+def test_data_around_the_tracks_is_skipped(file: Callable[..., Path]) -> None:
     plain = midi(NOTE)
     foreign = struct.pack(">4sI", b"XFIH", 6) + b"\0" * 6
     riff = struct.pack("<4sI4s4sI", b"RIFF", 0, b"RMID", b"LIST", 3) + b"abc\0"
@@ -161,49 +161,53 @@ def test_what_stands_around_the_tracks_is_skipped(file: Callable[..., Path]) -> 
         assert notes_of(read(file(data))) == [(0, 96, 60, 64)]
 
 
-# ---------------------------------------------------------------------------------------------- damaged files
+# --------------------------------------------------------------------------------------------------- damaged files
 
 DAMAGED = {
     "text": (
         b"hello world, this is a diary",
-        "neither MIDI nor MusicXML (it begins with b'hell'); give .mid, .midi, .musicxml, .xml or .mxl files",
+        "this is neither MIDI nor MusicXML (it begins with b'hell'); "
+        "give a .mid, .midi, .musicxml, .xml or .mxl file",
     ),
     "nothing": (b"", "the file is empty; download or export it again"),
-    "header only": (header()[:9], "cut short in its header"),
-    "no track": (header(), "cut short: 0 of 1 tracks are there"),
-    "cut track": (midi(NOTE, NOTE)[:-5], "cut short: 5 bytes are missing in track 2 of 2"),
-    "track length cut": (midi(NOTE)[:18], "cut short: 0 of 1 tracks are there"),  # crashes symusic 0.5.9
-    "fewer tracks": (header(1, 3) + track(NOTE), "cut short: 1 of 3 tracks are there"),
-    "film frames": (header(division=0xE728) + track(NOTE), "its time is in film frames"),
-    "no ticks": (header(division=0) + track(NOTE), "no ticks per quarter note"),
-    "format 2": (header(2, 2) + track(NOTE) * 2, "holds 2 separate pieces"),
-    "odd header": (header().replace(b"\6", b"\7") + b"\0" + track(NOTE), "damaged ("),
-    "no status byte": (midi("00 3C 40"), "damaged ("),
-    "no notes": (midi("00 C0 05"), "there is not a note in it; leave it out"),
-    "never ends": (midi(ON), "there is not a note in it"),
-    "only no length": (midi("00 90 40 40 00 80 40 00"), "there is not a note in it"),
-    "program 208": (midi(f"00 C0 D0 {NOTE}"), "damaged (program 208 does not exist)"),
-    "pitch 200": (midi("00 90 C8 40 60 80 C8 00"), "damaged (pitch 200 does not exist)"),
-    "velocity 200": (midi("00 90 3C C8 60 80 3C 00"), "damaged (velocity 200 does not exist)"),
-    "meter 0/4": (midi(f"00 FF 58 04 00 02 18 08 {NOTE}"), "damaged (time signature 0/4 does not exist)"),
-    "meter 65/4": (midi(f"00 FF 58 04 41 02 18 08 {NOTE}"), "damaged (time signature 65/4 does not exist)"),
-    "meter 4/128": (midi(f"00 FF 58 04 04 07 18 08 {NOTE}"), "damaged (time signature 4/128 does not exist)"),
-    "late": (midi(f"FF FF FF 7F 90 3C 40 {OFF}"), "damaged (onset 268435455 does not exist)"),
-    "long": (midi(f"{ON} FF FF FF 7F 80 3C 00"), "damaged (duration 268435455 does not exist)"),
-    "wrapped": (midi(f"{'FF FF FF 7F 90 3C 40 FF FF FF 7F 80 3C 00' * 5}"), "damaged (onset "),
+    "header only": (header()[:9], "the file is cut short in its header"),
+    "no track": (header(), "the file is cut short: it has 0 of 1 tracks"),
+    "cut track": (midi(NOTE, NOTE)[:-5], "the file is cut short: 5 bytes are missing in track 2 of 2"),
+    "track length cut": (midi(NOTE)[:18], "the file is cut short: it has 0 of 1 tracks"),  # crashes symusic 0.5.9
+    "fewer tracks": (header(1, 3) + track(NOTE), "the file is cut short: it has 1 of 3 tracks"),
+    "film frames": (header(division=0xE728) + track(NOTE), "its times are in film frames"),
+    "no ticks": (header(division=0) + track(NOTE), "the file is damaged (0 ticks per quarter note)"),
+    "format 2": (header(2, 2) + track(NOTE) * 2, "it contains 2 separate pieces"),
+    "odd header": (header().replace(b"\6", b"\7") + b"\0" + track(NOTE), "the file is damaged ("),
+    "no status byte": (midi("00 3C 40"), "the file is damaged ("),
+    "no notes": (midi("00 C0 05"), "it contains no notes; leave it out"),
+    "never ends": (midi(ON), "it contains no notes"),
+    "only no length": (midi("00 90 40 40 00 80 40 00"), "it contains no notes"),
+    "program 208": (midi(f"00 C0 D0 {NOTE}"), "the file is damaged (program 208 is not valid)"),
+    "pitch 200": (midi("00 90 C8 40 60 80 C8 00"), "the file is damaged (pitch 200 is not valid)"),
+    "velocity 200": (midi("00 90 3C C8 60 80 3C 00"), "the file is damaged (velocity 200 is not valid)"),
+    "meter 0/4": (midi(f"00 FF 58 04 00 02 18 08 {NOTE}"), "the file is damaged (time signature 0/4 is not valid)"),
+    "meter 65/4": (midi(f"00 FF 58 04 41 02 18 08 {NOTE}"), "the file is damaged (time signature 65/4 is not valid)"),
+    "meter 4/128": (
+        midi(f"00 FF 58 04 04 07 18 08 {NOTE}"),
+        "the file is damaged (time signature 4/128 is not valid)",
+    ),
+    "late": (midi(f"FF FF FF 7F 90 3C 40 {OFF}"), "the file is damaged (onset 268435455 is not valid)"),
+    "long": (midi(f"{ON} FF FF FF 7F 80 3C 00"), "the file is damaged (duration 268435455 is not valid)"),
+    "wrapped": (midi(f"{'FF FF FF 7F 90 3C 40 FF FF FF 7F 80 3C 00' * 5}"), "the file is damaged (onset "),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_file_is_told_in_one_line(file: Callable[..., Path], name: str) -> None:
-    data, said = DAMAGED[name]
-    assert fault(file(data)).startswith(said) or said in fault(file(data))
+def test_a_damaged_file_gives_a_one_line_error(file: Callable[..., Path], name: str) -> None:
+    data, message = DAMAGED[name]
+    assert fault(file(data)).startswith(message)
 
 
-def test_what_is_no_file(tmp_path: Path, file: Callable[..., Path]) -> None:
-    assert fault(tmp_path) == "this is a folder; give a file of music"
+def test_paths_that_are_no_regular_files(tmp_path: Path, file: Callable[..., Path]) -> None:
+    assert fault(tmp_path) == "this is a folder; give a music file"
     assert fault(tmp_path / "none.mid") == "no such file; check the name"
-    assert fault(file(b"") / "a.mid").startswith("cannot be read (Not a directory)")
+    assert fault(file(b"") / "a.mid").startswith("the file cannot be read (Not a directory)")
     assert "too long" in fault(tmp_path / ("x" * 300))
 
 
@@ -214,49 +218,49 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
 
 
 @forked
-def test_a_file_that_may_not_be_read(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_read_permission(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     path = file(midi(NOTE))
     monkeypatch.setattr(Path, "open", refuse)  # a real file without permission is no obstacle to root
-    assert fault(path) == "you may not read this file; change its permissions"
+    assert fault(path) == "you do not have permission to read this file; change its permissions"
 
 
 def test_limits(file: Callable[..., Path]) -> None:
     path = file(midi(NOTE * 3))
-    assert fault(path, Limits(max_bytes=30)) == "larger than 30 bytes; leave it out or split it"
-    assert fault(path, Limits(max_notes=2)) == "has 3 notes, more than 2; leave it out or split it"
-    read(path, Limits(max_bytes=path.stat().st_size, max_notes=3))
+    assert fault(path, ReadingLimits(max_bytes=30)) == "the file is larger than 30 bytes; leave it out or split it"
+    assert fault(path, ReadingLimits(max_notes=2)) == "it has 3 notes, but the limit is 2; leave it out or split it"
+    read(path, ReadingLimits(max_bytes=path.stat().st_size, max_notes=3))
 
 
 def test_too_many_tracks(file: Callable[..., Path]) -> None:
-    assert fault(file(midi(*[NOTE] * 1025))).startswith("has 1,025 tracks, more than 1,024")
+    assert fault(file(midi(*[NOTE] * 1025))).startswith("it has 1,025 tracks, but the limit is 1,024")
 
 
-def test_a_name_of_several_lines(tmp_path: Path) -> None:
+def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
     with pytest.raises(ScoreError) as caught:
         read(tmp_path / "a\nb.mid")
     assert "\n" not in str(caught.value)
 
 
-# ----------------------------------------------------------------------------------------- a worker that dies
+# ------------------------------------------------------------------------------------------- a worker that crashes
 
 # A pitch of 177 on channel 16 lies outside symusic 0.5.9's table of sounding notes: SIGSEGV, mostly.
 DEADLY = midi("6E 9F B1 40")
 
 
 def provoke(monkeypatch: pytest.MonkeyPatch, acts: dict[bytes, Callable[[], object]]) -> None:
-    """Let the parser act up on files that hold a certain marker. Reaches forked workers."""
+    """Make the parser misbehave on files with a certain marker. It works only with forked workers."""
     parse = midi_files._from_midi
 
-    def actor(data: bytes) -> Score:
+    def misbehave(data: bytes) -> Score:
         for marker, act in acts.items():
             if marker in data:
                 act()
         return parse(data)
 
-    monkeypatch.setattr(midi_files, "_from_midi", actor)
+    monkeypatch.setattr(midi_files, "_from_midi", misbehave)
 
 
 def marked(text: str) -> bytes:
@@ -268,7 +272,7 @@ def hang() -> None:
         time.sleep(1)
 
 
-def test_a_file_that_crashes_symusic_costs_only_itself(file: Callable[..., Path]) -> None:
+def test_only_the_file_that_crashes_symusic_is_lost(file: Callable[..., Path]) -> None:
     paths = [file(DEADLY if number in (0, 3, 4, 9) else midi(NOTE)) for number in range(10)]
     results = list(read_many(paths))
     assert [path for path, _ in results] == paths
@@ -278,42 +282,44 @@ def test_a_file_that_crashes_symusic_costs_only_itself(file: Callable[..., Path]
 
 
 @forked
-def test_the_line_names_the_signal(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_signal_or_exit_status(
+    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     provoke(monkeypatch, {b"abort": os.abort})
-    assert fault(file(marked("abort"))) == ("damaged: reading it crashes (SIGABRT); leave it out or export it again")
+    assert fault(file(marked("abort"))) == (
+        "the file is damaged: reading it crashes (SIGABRT); leave it out or export it again"
+    )
     provoke(monkeypatch, {b"leave": lambda: os._exit(3)})
     assert "crashes (exit status 3)" in fault(file(marked("leave")))
 
 
 @forked
-def test_the_innocent_file_after_a_harmful_one_is_read(
+def test_a_good_file_after_one_that_corrupts_the_memory_is_read(
     file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spoilt: list[bool] = []  # the worker's memory
-    provoke(monkeypatch, {b"spoil": lambda: spoilt.append(True), b"plain": lambda: spoilt and os.abort()})
+    corrupted: list[bool] = []  # the worker's memory
+    provoke(monkeypatch, {b"spoil": lambda: corrupted.append(True), b"plain": lambda: corrupted and os.abort()})
     paths = [file(marked(text)) for text in ("plain", "spoil", "plain", "plain")]
     assert all(isinstance(result, Score) for _, result in read_many(paths))
 
 
 @forked
-def test_a_hanging_file_costs_its_time_and_nothing_else(
-    file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_file_that_hangs_is_lost(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     provoke(monkeypatch, {b"hang": hang})
     paths = [file(marked(text)) for text in ("a", "hang", "b", "c")]
     started = time.monotonic()
-    kinds = [isinstance(result, Score) for _, result in read_many(paths, Limits(seconds=0.3))]
+    kinds = [isinstance(result, Score) for _, result in read_many(paths, ReadingLimits(seconds=0.3))]
     assert kinds == [True, False, True, True]
     assert 0.25 < time.monotonic() - started < 3
-    assert fault(paths[1], Limits(seconds=0.2)).startswith("not read within 0.2 s; ")
+    assert fault(paths[1], ReadingLimits(seconds=0.2)).startswith("it takes longer than 0.2 s to read, ")
 
 
 @forked
 @pytest.mark.skipif(sys.platform != "linux", reason="no limit on memory elsewhere")
 def test_memory_is_limited(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     provoke(monkeypatch, {b"much": lambda: bytearray(1 << 30), b"some": lambda: bytearray(1 << 26)})
-    limits = Limits(memory_bytes=1 << 28)
-    assert fault(file(marked("much")), limits) == "reading it takes more than 256 MiB of memory; leave it out"
+    limits = ReadingLimits(memory_bytes=1 << 28)
+    assert fault(file(marked("much")), limits) == "it takes more than 256 MiB of memory to read; leave it out"
     read(file(marked("some")), limits)
 
 
@@ -327,7 +333,7 @@ def test_a_worker_killed_between_files_is_replaced(file: Callable[..., Path]) ->
 
 
 @forked
-def test_the_worker_keeps_nothing_of_ours(
+def test_the_worker_releases_what_it_inherits(
     file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def look() -> None:
@@ -357,7 +363,7 @@ with Reader() as reader:
 
 
 @forked
-def test_a_worker_does_not_outlive_us(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", ORPHAN], cwd=tmp_path, capture_output=True, text=True)
     state = Path(f"/proc/{int(done.stdout)}/stat")
     deadline = time.monotonic() + 5
@@ -367,10 +373,10 @@ def test_a_worker_does_not_outlive_us(tmp_path: Path) -> None:
 
 
 @forked
-def test_faults_of_starting(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_while_a_worker_starts(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(midi(NOTE))
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "_settle", lambda pipe: os._exit(5))
+        patch.setattr(worker, "_release_inherited", lambda pipe: os._exit(5))
         with pytest.raises(PlaybachError, match=r"does not start \(exit status 5\)"):
             read(path)
 
@@ -378,19 +384,19 @@ def test_faults_of_starting(file: Callable[..., Path], monkeypatch: pytest.Monke
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    with pytest.raises(PlaybachError, match="no process can be started"):
+    with pytest.raises(PlaybachError, match="cannot start a process"):
         read(path)
 
     def break_down() -> int:
         raise AssertionError("a bug")
 
     monkeypatch.setattr(os, "fork", break_down)
-    with pytest.raises(AssertionError, match="a bug"):  # not hidden behind a fault of tidying up
+    with pytest.raises(AssertionError, match="a bug"):  # not hidden by an error while cleaning up
         read(path)
 
 
 @forked
-def test_forking_beside_threads_is_not_warned_of(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_beside_threads_gives_no_warning(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     fork = os.fork
 
     def as_of_python_3_12() -> int:
@@ -401,20 +407,20 @@ def test_forking_beside_threads_is_not_warned_of(file: Callable[..., Path], monk
     read(file(midi(NOTE)))
 
 
-def test_where_nothing_can_be_forked(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "START", "spawn")
+def test_reading_works_without_forks(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "START_METHOD", "spawn")
     paths = [file(polyphonic()), file(b"hello"), file(midi(NOTE))]
-    # The time limit is shorter than the start of an interpreter, which must not count.
-    kinds = [isinstance(result, Score) for _, result in read_many(paths, Limits(seconds=0.1))]
+    # The time limit is shorter than the start of an interpreter, which does not count.
+    kinds = [isinstance(result, Score) for _, result in read_many(paths, ReadingLimits(seconds=0.1))]
     assert kinds == [True, False, True]
 
 
-# ------------------------------------------------------------------------------------------------- many files
+# ------------------------------------------------------------------------------------------------------ many files
 
 
 @pytest.fixture
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows with every worker started."""
+    """One entry for each worker started."""
     counted: list[int] = []
     start = worker.Worker._start
 
@@ -450,44 +456,44 @@ def test_a_worker_serves_many_calls(file: Callable[..., Path], starts: list[int]
     assert len(starts) == 1
 
 
-def test_files_are_read_as_they_are_asked_for(file: Callable[..., Path], starts: list[int]) -> None:
-    path, taken = file(midi(NOTE)), itertools.count()
-    endless = (path for _ in taken)
+def test_files_are_read_only_as_results_are_requested(file: Callable[..., Path], starts: list[int]) -> None:
+    path, requested = file(midi(NOTE)), itertools.count()
+    endless = (path for _ in requested)
     with Reader() as reader:
         results = reader.read_many(endless)
         assert not starts
         for _ in range(3):
             next(results)
-        assert next(taken) < 50
+        assert next(requested) < 50
         with pytest.raises(RuntimeError, match="busy"):
             reader.read(path)
-        results.close()  # leaves unclaimed answers behind, which must not be taken for …
-        with pytest.raises(ScoreError, match="no such file"):  # … this one's
+        results.close()  # results under way must not be returned …
+        with pytest.raises(ScoreError, match="no such file"):  # … for this file
             reader.read(path.with_name("none.mid"))
         reader.read(path)
 
 
-def test_long_names_and_large_scores_do_not_jam_the_pipe(file: Callable[..., Path]) -> None:
-    large = file(midi(NOTE * 20_000))  # an answer of several times the pipe's buffer
+def test_long_names_and_large_scores_do_not_block_the_pipe(file: Callable[..., Path]) -> None:
+    large = file(midi(NOTE * 20_000))  # several times the pipe's buffer
     deep = Path(*["x" * 200] * 15) / "none.mid"
     paths = [large, deep] * 20
     kinds = [isinstance(result, Score) for _, result in read_many(paths)]
     assert kinds == [True, False] * 20
 
 
-def test_relative_paths_are_of_the_moment(
+def test_relative_paths_use_the_current_folder(
     file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file(midi(NOTE), "here.mid")
     with Reader() as reader:
-        reader.read(path)  # the worker was born elsewhere
+        reader.read(path)  # the worker starts in another folder
         monkeypatch.chdir(tmp_path)
         [(name, result)] = reader.read_many(["here.mid"])
     assert name == Path("here.mid")
     assert isinstance(result, Score)
 
 
-# --------------------------------------------------------------------------------------------------- anything
+# --------------------------------------------------------------------------------------------------- random damage
 
 edits = st.lists(
     st.tuples(st.sampled_from(["set", "flip", "delete", "insert"]), st.integers(0, 1 << 16), st.integers(0, 255)),
@@ -497,21 +503,21 @@ edits = st.lists(
 
 
 def edited(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
-    spoilt = bytearray(data)
+    damaged = bytearray(data)
     for kind, place, value in changes:
-        place %= len(spoilt)
+        place %= len(damaged)
         if kind == "set":
-            spoilt[place] = value
+            damaged[place] = value
         elif kind == "flip":
-            spoilt[place] ^= 1 << value % 8
+            damaged[place] ^= 1 << value % 8
         elif kind == "delete":
-            del spoilt[place : place + value % 5 + 1]
+            del damaged[place : place + value % 5 + 1]
         else:
-            spoilt[place:place] = bytes([value]) * (value % 4 + 1)
-    return bytes(spoilt)
+            damaged[place:place] = bytes([value]) * (value % 4 + 1)
+    return bytes(damaged)
 
 
-def test_any_damage_gives_a_sound_score_or_a_line(tmp_path: Path) -> None:
+def test_random_damage_gives_a_valid_score_or_a_one_line_error(tmp_path: Path) -> None:
     bodies = [polyphonic(seed)[14:] for seed in range(3)]
     path = tmp_path / "damaged.mid"
 
@@ -523,8 +529,8 @@ def test_any_damage_gives_a_sound_score_or_a_line(tmp_path: Path) -> None:
         derandomize=True,
     )
     @given(st.sampled_from(bodies), edits, st.booleans())
-    def check(body: bytes, changes: list[tuple[str, int, int]], mend: bool) -> None:
-        if mend:  # a chunk that is whole, so that the damage gets as far as symusic
+    def check(body: bytes, changes: list[tuple[str, int, int]], repair: bool) -> None:
+        if repair:  # an intact chunk, so that the damage reaches symusic
             first = edited(body[8 : 8 + struct.unpack_from(">I", body, 4)[0]], changes)
             path.write_bytes(header() + struct.pack(">4sI", b"MTrk", len(first)) + first)
         else:
@@ -533,13 +539,13 @@ def test_any_damage_gives_a_sound_score_or_a_line(tmp_path: Path) -> None:
         if isinstance(result, ScoreError):
             assert str(result).startswith(f"{path}: ") and "\n" not in str(result)
         else:
-            sound(result)
+            check_score(result)
 
     with Reader() as reader:
         check()
 
 
-def sound(score: Score) -> None:
+def check_score(score: Score) -> None:
     assert score.ticks_per_quarter == 480
     assert score.note_num() > 0
     for line in score.tracks:
@@ -548,10 +554,10 @@ def sound(score: Score) -> None:
             assert onset >= 0 and duration >= 1 and 0 <= pitch <= 127 and 1 <= velocity <= 127
     assert all(60_000 <= tempo.mspq <= 0xFFFFFF for tempo in score.tempos)
     assert score.end() <= 2 * 24 * 3600 * 2 * 480
-    score.dumps_midi()  # whoever gets a score may write it without fear
+    score.dumps_midi()  # every score can be written
 
 
-# ------------------------------------------------------------------------------------------------- find_music
+# ------------------------------------------------------------------------------------------------------ find_music
 
 
 def test_find_music(tmp_path: Path) -> None:
@@ -574,7 +580,7 @@ def test_find_music(tmp_path: Path) -> None:
     assert find_music(tmp_path / "folder.mid") == []
 
 
-def test_find_music_follows_links_but_in_no_circles(tmp_path: Path) -> None:
+def test_find_music_follows_links_but_visits_no_folder_twice(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "a.mid").touch()
     corpus = tmp_path / "corpus"
@@ -588,13 +594,13 @@ def test_find_music_follows_links_but_in_no_circles(tmp_path: Path) -> None:
     assert find_music(corpus) == [corpus / "b.mid", corpus / "linked" / "a.mid"]
 
 
-def test_find_music_in_no_folder(tmp_path: Path) -> None:
+def test_find_music_in_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         find_music(tmp_path / "none")
     assert str(caught.value) == f"{tmp_path}/none: no such folder or file; check the name"
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\udcff", ""])
-def test_find_music_in_what_can_be_no_name(tmp_path: Path, name: str) -> None:
+def test_find_music_with_an_impossible_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(CorpusError, match="no such folder or file"):
         find_music(f"{tmp_path}/none/{name}")

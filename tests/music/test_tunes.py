@@ -1,17 +1,17 @@
-"""Which pieces share a tune: what is one and what is not, also when there are so many pieces that they are compared
-bucket by bucket."""
+"""Which pieces share a tune, and which do not, in memory and with buckets in files."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 import symusic
 
 from helpers import sample_music
 from playbach.music import tunes
-from playbach.music.scores import transposed
+from playbach.music.scores import transpose
 from playbach.music.tunes import top_line, tune_groups
 
 
@@ -23,13 +23,13 @@ def one_tune(*scores: symusic.Score) -> bool:
     return len(set(tune_groups(scores))) == 1
 
 
-def test_independent_melodies_stay_apart() -> None:
+def test_independent_melodies_are_different_tunes() -> None:
     assert tune_groups(sample_music.line(seed, 16) for seed in range(40)) == list(range(40))
 
 
 def test_a_melody_transposed_is_the_same_tune() -> None:
-    assert one_tune(sample_music.line(1), transposed(sample_music.line(1), 5), transposed(sample_music.line(1), -12))
-    assert tune_groups([sample_music.line(1), sample_music.line(2), transposed(sample_music.line(1), 3)]) == [0, 1, 0]
+    assert one_tune(sample_music.line(1), transpose(sample_music.line(1), 5), transpose(sample_music.line(1), -12))
+    assert tune_groups([sample_music.line(1), sample_music.line(2), transpose(sample_music.line(1), 3)]) == [0, 1, 0]
 
 
 def test_a_melody_in_another_rhythm_is_the_same_tune() -> None:
@@ -39,7 +39,7 @@ def test_a_melody_in_another_rhythm_is_the_same_tune() -> None:
     assert one_tune(sample_music.score([melody]), swung, even)
 
 
-def test_a_movement_split_over_other_tracks_is_the_same_tune() -> None:
+def test_a_movement_divided_into_other_tracks_is_the_same_tune() -> None:
     melody, bass = sample_music.melody(4, low=60), sample_music.melody(5, low=36)
     apart = sample_music.score([melody, bass])
     together = sample_music.score([sorted(melody + bass)])
@@ -62,7 +62,59 @@ def test_a_tune_in_another_setting_is_the_same_tune() -> None:
     assert not one_tune(sample_music.chorale(1), sample_music.chorale(2))
 
 
-def test_tunes_join_in_chains() -> None:
+# The sopranos of four chorales by Bach: two of "Jesu, meine Freude", two of "Was mein Gott will".
+BWV_81_7 = [
+    *(71, 71, 69, 67, 66, 64, 71, 73, 74, 71, 76, 75, 76, 79, 78, 78, 76, 71, 71, 69, 67, 66, 64, 71, 73, 74, 71, 76),
+    *(75, 76, 79, 78, 78, 76, 71, 71, 72, 71, 69, 69, 67, 71, 73, 74, 71, 76, 74, 73, 73, 71, 71, 71, 69, 67, 66, 64),
+]
+BWV_64_8 = [
+    *(71, 71, 69, 67, 66, 64, 71, 71, 73, 75, 76, 75, 76, 79, 78, 78, 76, 71, 71, 69, 67, 66, 64, 71, 71, 73, 75, 76),
+    *(75, 76, 79, 78, 78, 76, 71, 71, 72, 71, 69, 67, 67, 71, 73, 74, 71, 76, 74, 73, 71, 71, 71, 69, 67, 66, 64),
+]
+BWV_65_7 = [
+    *(64, 67, 69, 67, 72, 72, 71, 72, 72, 71, 69, 74, 72, 71, 72, 71, 69, 64, 67, 69, 67, 72, 72, 71, 72, 72, 71, 69),
+    *(74, 72, 71, 72, 71, 69, 69, 69, 69, 71, 69, 71, 67, 67, 66, 67, 67, 69, 71, 72, 71, 69, 71, 64, 66, 67, 69, 67),
+    *(72, 72, 71, 72, 72, 71, 69, 74, 72, 71, 72, 71, 69),
+]
+BWV_244_25 = [
+    *(66, 67, 69, 71, 69, 74, 74, 73, 74, 74, 73, 71, 76, 74, 73, 73, 71, 66, 67, 69, 71, 69, 74, 74, 73, 74, 74, 73),
+    *(71, 76, 74, 73, 73, 71, 71, 71, 71, 73, 71, 69, 69, 68, 69, 69, 71, 73, 74, 73, 71, 73, 66, 67, 69, 71, 69, 74),
+    *(74, 73, 74, 74, 73, 71, 76, 74, 73, 73, 71),
+]
+
+
+def test_a_tune_that_bach_varied_is_the_same_tune() -> None:
+    """The settings differ in key and ornaments. In each pair about a quarter of the runs are the same."""
+    assert tune_groups(map(from_pitches, (BWV_81_7, BWV_65_7, BWV_64_8, BWV_244_25))) == [0, 1, 0, 1]
+
+
+def numbered_runs(*spans: tuple[int, int]) -> tunes.Runs:
+    """Runs made up for a test: the numbers of each span. Two pieces have a run in common if both have its number."""
+    return np.concatenate([np.arange(*span) for span in spans]).astype(np.uint64)
+
+
+@pytest.mark.parametrize("length", [100, 5000])
+def test_a_quarter_of_the_shorter_pieces_runs_makes_one_tune_and_a_seventh_does_not(length: int) -> None:
+    short = numbered_runs((0, 100))
+    assert tunes.groups_from_runs([short, numbered_runs((75, 75 + length))]) == [0, 0]
+    assert tunes.groups_from_runs([numbered_runs((75, 75 + length)), short]) == [0, 0]
+    assert tunes.groups_from_runs([short, numbered_runs((86, 86 + length))]) == [0, 1]
+
+
+def test_two_pieces_share_a_tune_even_if_other_pieces_have_some_of_its_runs() -> None:
+    first, last = numbered_runs((0, 40)), numbered_runs((0, 12), (100, 128))
+    between = [numbered_runs((i, i + 4), (200 + 100 * i, 236 + 100 * i)) for i in (1, 4, 8)]
+    assert tunes.groups_from_runs([first, *between, last]) == [0, 1, 2, 3, 0]
+
+
+def test_a_piece_with_two_tunes_joins_them_in_any_order() -> None:
+    one, other, both = numbered_runs((0, 40)), numbered_runs((50, 90)), numbered_runs((20, 70))
+    assert tunes.groups_from_runs([one, other, both]) == [0, 0, 0]
+    assert tunes.groups_from_runs([other, both, one]) == [0, 0, 0]
+    assert tunes.groups_from_runs([numbered_runs((900, 940)), both, one, other]) == [0, 1, 1, 1]
+
+
+def test_two_tunes_are_joined_by_a_piece_that_has_both() -> None:
     a, b = sample_music.melody(7, 12), sample_music.melody(8, 12)
     both = from_pitches([p for _, _, p in a] + [p for _, _, p in b])
     assert tune_groups([sample_music.score([a]), sample_music.score([b]), sample_music.line(9)]) == [0, 1, 2]
@@ -89,23 +141,23 @@ def test_scales_and_repeated_notes_do_not_join_pieces(common: list[int]) -> None
     assert not one_tune(from_pitches(a + common), from_pitches(common + b))
 
 
-def test_melodies_in_repeated_notes_stay_apart() -> None:
+def test_melodies_in_repeated_notes_are_different_tunes() -> None:
     a, b = ([p for _, _, p in sample_music.melody(seed) for _ in range(9)] for seed in (14, 15))
     assert not one_tune(from_pitches(a), from_pitches(b))
     assert one_tune(from_pitches(a), from_pitches(a))
 
 
-def test_very_short_pieces_are_one_tune_only_where_they_are_the_same() -> None:
+def test_very_short_pieces_share_a_tune_only_if_their_intervals_are_equal() -> None:
     assert one_tune(from_pitches([60, 62, 64]), from_pitches([70, 72, 74]))
     assert not one_tune(from_pitches([60, 62, 64]), from_pitches([60, 62, 65]))
     assert tune_groups([]) == []
 
 
 def test_a_tune_that_very_many_pieces_share_is_found() -> None:
-    assert set(tune_groups(transposed(sample_music.line(1, 4), k % 12) for k in range(150))) == {0}
+    assert set(tune_groups(transpose(sample_music.line(1, 4), k % 12) for k in range(150))) == {0}
 
 
-def test_the_top_line_is_the_skyline_of_the_highest_track_that_matters() -> None:
+def test_the_top_line_has_the_top_notes_of_the_highest_track_with_enough_notes() -> None:
     low = [(i * 480, 480, 40 + i) for i in range(10)]
     high = [(i * 480, 480, 70 + i) for i in range(10)]
     assert top_line(sample_music.score([low, high])) == [p for _, _, p in high]
@@ -119,36 +171,34 @@ def test_the_top_line_is_the_skyline_of_the_highest_track_that_matters() -> None
     assert top_line(drums) == []
 
 
-@pytest.mark.parametrize("held", [50, 1000, 1 << 20])
-def test_buckets_in_files_find_the_same(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
-    monkeypatch.setattr(tunes, "HELD", held)
+@pytest.mark.parametrize("rows", [50, 1000, 1 << 20])
+def test_buckets_in_files_give_the_same_groups(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(tunes, "ROWS_IN_MEMORY", rows)
     kinds = [random.Random(i).randrange(40) for i in range(160)]
-    scores = [transposed(sample_music.line(kind, 6), i % 7) for i, kind in enumerate(kinds)]
+    scores = [transpose(sample_music.line(kind, 6), i % 7) for i, kind in enumerate(kinds)]
     assert tunes.tune_groups(scores) == [kinds.index(kind) for kind in kinds]
 
 
-def test_a_table_gives_back_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numpy as np
-
-    monkeypatch.setattr(tunes, "HELD", 100)
+def test_a_table_returns_all_rows_in_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunes, "ROWS_IN_MEMORY", 100)
     rng = np.random.default_rng(1)
-    given = rng.integers(0, 1 << 63, (1234, 2), np.uint64)
-    given[::3, 0] = given[0, 0]
+    data = rng.integers(0, 1 << 63, (1234, 2), np.uint64)
+    data[::3, 0] = data[0, 0]
     with tunes._Table(2) as table:
-        for part in np.array_split(given, 17):
+        for part in np.array_split(data, 17):
             table.add(part)
         found = list(table.buckets())
     assert len(found) > 30
-    assert sorted(map(tuple, np.concatenate(found).tolist())) == sorted(map(tuple, given.tolist()))
+    assert sorted(map(tuple, np.concatenate(found).tolist())) == sorted(map(tuple, data.tolist()))
     firsts = [set(rows[:, 0].tolist()) for rows in found]
-    assert sum(map(len, firsts)) == len(set().union(*firsts)), "rows of one first number come together"
+    assert sum(map(len, firsts)) == len(set().union(*firsts)), "rows with the same first number are in one bucket"
 
 
-def test_runs_are_each_once_and_tell_every_interval() -> None:
+def test_each_run_is_returned_once_and_no_interval_overflows() -> None:
     scale = [60, 62, 64, 65, 67, 69, 71, 72, 74]
     line = [*scale, *scale, 0, 127]
-    # Of twelve runs the scale's own two count for nothing, having only two intervals.
-    assert len(tunes.runs_of(line)) == 10
-    assert len(tunes.runs_of([*line, *line])) == 10 + 8
-    assert tunes.runs_of([127, 0, 127]).tolist() != tunes.runs_of([0, 127, 0]).tolist()
-    assert tunes.runs_of([]).tolist() == tunes.runs_of([5]).tolist()
+    # Two of the twelve runs are those of the scale, which has only two different intervals.
+    assert len(tunes.interval_runs(line)) == 10
+    assert len(tunes.interval_runs([*line, *line])) == 10 + 8
+    assert tunes.interval_runs([127, 0, 127]).tolist() != tunes.interval_runs([0, 127, 0]).tolist()
+    assert tunes.interval_runs([]).tolist() == tunes.interval_runs([5]).tolist()

@@ -1,4 +1,4 @@
-"""Audio by the numbers: levels, clicks, timing, silence at the end, the same bytes each time."""
+"""Audio measured: levels, clicks, timing, silence at the end, the same bytes each time."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import soundfile
 import symusic
 from numpy.typing import NDArray
 
-from playbach.music.scores import seconds_at
+from playbach.music.scores import ticks_to_seconds
 from playbach.rendering import audio
-from playbach.rendering.audio import CEILING, Limiter, Mixer, NoteBank, Reverb, Voice, write
-from playbach.rendering.soundfont import SAMPLE_RATE, Sound, SoundFont, default_path
+from playbach.rendering.audio import CEILING, Limiter, Mixer, NoteBank, Reverb, SoundingNote, write
+from playbach.rendering.soundfont import SAMPLE_RATE, Sound, SoundFont, default_soundfont
 from playbach.system.errors import PlaybachError, ScoreError
 
 FORMATS = [".wav", ".flac", ".ogg", ".mp3"]
@@ -48,7 +48,7 @@ MELODY: Rows = [(240 * i, 240, 60 + (0, 2, 4, 5, 7, 5, 4, 2)[i % 8], 80) for i i
 
 
 @pytest.mark.parametrize("program", [0, 6, 19, 42, 48])
-def test_the_loudest_sample_is_near_the_ceiling_and_none_at_full_scale(tmp_path: Path, program: int) -> None:
+def test_the_highest_peak_is_just_below_the_ceiling(tmp_path: Path, program: int) -> None:
     samples = rendered(a_score(MELODY, program), tmp_path)
     assert 0.85 < np.abs(samples).max() <= CEILING + 1e-4
     assert -26 < decibels(samples) < -9
@@ -64,33 +64,33 @@ def test_a_soft_piece_is_as_loud_as_others(tmp_path: Path) -> None:
     assert np.abs(soft).max() > 0.85 and decibels(soft) > -26
 
 
-def test_lossy_formats_keep_below_full_scale(tmp_path: Path) -> None:
+def test_lossy_formats_stay_below_full_scale(tmp_path: Path) -> None:
     for suffix in (".ogg", ".mp3"):
         assert 0.8 < np.abs(rendered(a_score(MELODY, 6), tmp_path, suffix)).max() < 1
 
 
 def test_short_hard_sounds_are_raised_and_limited(tmp_path: Path) -> None:
-    """Sparse drums have peaks far above their loudness: here the limiter has work to do."""
+    """The peaks of sparse drums are far above their loudness, so that the limiter must act."""
     score = a_score([(1920 * i, 60, 37, 127 if i % 2 else 90) for i in range(4)], drum=True)  # side stick
-    blocks = list(audio._mixed(*audio._cues(score), NoteBank(SoundFont(default_path()))))
+    blocks = list(audio._render_blocks(*audio._timed_notes(score), NoteBank(SoundFont(default_soundfont()))))
     assert audio._loudness_gain(blocks) * max(np.abs(block).max() for block in blocks) > 1.2 * CEILING
     samples = rendered(score, tmp_path)
     assert 0.8 < np.abs(samples).max() <= CEILING + 1e-4
 
 
-def test_what_would_ring_for_longer_is_faded(tmp_path: Path) -> None:
+def test_a_long_decay_is_faded_out(tmp_path: Path) -> None:
     samples = rendered(a_score([(0, 60, 49, 127)], drum=True), tmp_path)  # a crash cymbal
     assert not samples[:, -round(0.01 * SAMPLE_RATE) :].any()
-    assert decibels(samples[:, -13_230:-8_820]) > -90  # it was still to be heard shortly before
+    assert decibels(samples[:, -13_230:-8_820]) > -90  # still audible shortly before
     assert second_difference(samples[:, -26_460:]).max() < 0.02
 
 
-def test_it_ends_in_silence_after_a_tail(tmp_path: Path) -> None:
+def test_audio_ends_in_silence_after_a_tail(tmp_path: Path) -> None:
     samples = rendered(a_score(MELODY), tmp_path)
     end = round(16 * 0.25 * SAMPLE_RATE)  # the last note-off
     assert 2 * SAMPLE_RATE < samples.shape[1] - end < 3.5 * SAMPLE_RATE
     assert not samples[:, -round(0.01 * SAMPLE_RATE) :].any()
-    # It rings on, ever softer, and is never cut: no window is much softer than the one before until -70 dB.
+    # It becomes softer without a cut: until -70 dB, no window is much softer than the one before.
     windows = [decibels(samples[:, i : i + 4410]) for i in range(end, samples.shape[1] - 4410, 4410)]
     audible = [w for w in windows if w > -70]
     assert len(audible) >= 8 and max(np.diff(audible)) < 1 and min(np.diff(audible)) > -15
@@ -108,7 +108,7 @@ def test_no_click_where_notes_end(tmp_path: Path, program: int) -> None:
         off = round((0.5 * i + 0.25) * SAMPLE_RATE)
         before = second_difference(samples[:, off - 4000 : off - 100]).max()
         assert second_difference(samples[:, off - 50 : off + 2000]).max() < 1.5 * before
-        # nor does it stop at once
+        # and it does not stop at once
         assert decibels(samples[:, off + 441 : off + 1323]) > decibels(samples[:, off - 882 : off]) - 20
 
 
@@ -119,12 +119,12 @@ def test_the_end_of_a_release_is_no_click_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("program", "drum"), [(6, False), (0, False), (0, True)])
-def test_each_onset_is_heard_at_its_time_across_a_change_of_tempo(tmp_path: Path, program: int, drum: bool) -> None:
+def test_each_onset_is_at_its_time_across_changes_of_tempo(tmp_path: Path, program: int, drum: bool) -> None:
     tempos = ((0, 120.0), (960, 60.0), (1440, 200.0))
     ticks = [0, 480, 960, 1440, 1920, 2400, 3360]
     expected = [0, 0.5, 1.0, 2.0, 2.3, 2.6, 3.2]
     score = a_score([(tick, 60, 38 if drum else 60, 100) for tick in ticks], program, drum, tempos)
-    assert seconds_at(score, np.array(ticks)) == pytest.approx(expected)
+    assert ticks_to_seconds(score, np.array(ticks)) == pytest.approx(expected)
     samples = rendered(score, tmp_path)
     for at in expected[1:]:
         centre = round(at * SAMPLE_RATE)
@@ -134,12 +134,12 @@ def test_each_onset_is_heard_at_its_time_across_a_change_of_tempo(tmp_path: Path
         assert -0.002 < rise / SAMPLE_RATE < 0.012, at
 
 
-def test_a_tempo_that_comes_late_leaves_120_before_it() -> None:
+def test_the_tempo_before_the_first_one_is_120() -> None:
     score = a_score([(0, 480, 60, 90)], tempos=((960, 60.0),))
-    assert seconds_at(score, np.array([0, 960, 1440])) == pytest.approx([0, 1, 2])
+    assert ticks_to_seconds(score, np.array([0, 960, 1440])) == pytest.approx([0, 1, 2])
 
 
-def test_several_tracks_stand_apart_and_one_in_the_middle(tmp_path: Path) -> None:
+def test_several_tracks_are_panned_and_one_is_in_the_middle(tmp_path: Path) -> None:
     alone = rendered(a_score(MELODY, 42), tmp_path)[:, :40_000]
     assert abs(decibels(alone[0]) - decibels(alone[1])) < 1.2  # the room is not quite the same on both sides
     score = a_score(MELODY, 42)
@@ -181,14 +181,14 @@ def test_a_score_of_many_hours_is_an_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_another_soundfont_must_be_one(tmp_path: Path) -> None:
+def test_a_missing_or_wrong_soundfont_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "wrong.sf2").write_bytes(b"RIFF....WAVE" + bytes(100))
     for name, why in (("wrong.sf2", "not a soundfont"), ("none.sf2", "cannot read the soundfont")):
         with pytest.raises(PlaybachError, match=why):
             write(a_score(MELODY), tmp_path / "a.wav", soundfont=tmp_path / name)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     from playbach import rendering
 
     with pytest.raises(PlaybachError, match=r"a\.wav: cannot be written: its folder does not exist"):
@@ -212,7 +212,7 @@ def test_reverb_and_limiter_do_not_depend_on_the_blocks() -> None:
         assert np.abs(whole - parts).max() < 2e-5
 
 
-def test_the_reverb_is_wide_late_and_soft() -> None:
+def test_the_reverb_is_stereo_delayed_and_soft() -> None:
     click = np.zeros((2, 2 * SAMPLE_RATE), np.float32)
     click[:, 0] = 1
     room = Reverb().process(click) - click
@@ -238,44 +238,44 @@ def test_the_limiter_comes_down_on_a_ramp() -> None:
     assert np.abs(np.diff(gain[0])).max() < 0.003
 
 
-def test_mixing_in_blocks_is_the_sum_of_the_voices() -> None:
-    rng, voices = np.random.default_rng(2), []
+def test_mixing_in_blocks_gives_the_sum_of_the_notes() -> None:
+    rng, sounding = np.random.default_rng(2), []
     release = np.linspace(1, 0, 300).astype(np.float32)
     whole = np.zeros((2, 6000), np.float32)
     for start in (0, 100, 1500, 1501, 4000):
         samples = rng.standard_normal((1 if start % 2 else 2, 1300)).astype(np.float32)
         gains = np.array([0.5, 0.25], np.float32)
-        voices.append(Voice(start, start + 1000, Sound(samples, release), gains))
+        sounding.append(SoundingNote(start, start + 1000, Sound(samples, release), gains))
         shaped = samples * gains[:, None]
         shaped[:, 1000:] *= release
         whole[:, start : start + 1300] += shaped
     for size in (6000, 250, 999):
         mixer = Mixer()
-        mixer.add(Voice(-9000, -8000, voices[0].sound, voices[0].gains))  # over before it came
-        for voice in voices:
-            mixer.add(voice)
+        mixer.add(SoundingNote(-9000, -8000, sounding[0].sound, sounding[0].gains))  # it has already ended
+        for note in sounding:
+            mixer.add(note)
         mixed = np.concatenate([mixer.read(min(size, 6000 - at)) for at in range(0, 6000, size)], axis=1)
         assert np.abs(mixed - whole).max() < 1e-6
 
 
-def test_the_bank_renders_once_and_forgets_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    font = SoundFont(default_path())
-    asked: list[tuple[object, ...]] = []
+def test_the_bank_renders_each_note_once_and_bounds_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    font = SoundFont(default_soundfont())
+    rendered_notes: list[tuple[object, ...]] = []
     render = font.note
 
     def count(program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> Sound:
-        asked.append((pitch, velocity, seconds))
+        rendered_notes.append((pitch, velocity, seconds))
         return render(program, drum, pitch, velocity, seconds)
 
     monkeypatch.setattr(font, "note", count)
     bank = NoteBank(font)
     (one, soft), (two, loud) = bank.get(0, False, 60, 65, 1.0), bank.get(0, False, 60, 78, 0.5)
-    assert one is two and len(asked) == 1 and soft < loud
+    assert one is two and len(rendered_notes) == 1 and soft < loud
     bank.get(0, False, 60, 65, 2.0)  # longer
     bank.get(0, False, 60, 100, 1.0)  # louder
-    assert len(asked) == 3
-    small = NoteBank(font, most_bytes=1)
-    asked.clear()
+    assert len(rendered_notes) == 3
+    small = NoteBank(font, max_bytes=1)
+    rendered_notes.clear()
     for pitch in (60, 62, 60):
         small.get(0, False, pitch, 64, 1.0)
-    assert len(asked) == 3
+    assert len(rendered_notes) == 3

@@ -1,4 +1,4 @@
-"""MIDI files hold the music and the comment, and the dictionary of outputs finds their writer."""
+"""MIDI files contain the music and the comment, and each suffix has its writer."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 import symusic
 
 from playbach.rendering import OUTPUTS, writer_for
-from playbach.rendering.midi import comment_of, write
+from playbach.rendering.midi import find_comment, write
 from playbach.system.errors import UsageError
 
 
@@ -24,41 +24,41 @@ def a_score() -> symusic.Score:
     return score
 
 
-def test_music_and_comment_survive(tmp_path: Path) -> None:
+def test_music_and_comment_can_be_read_back(tmp_path: Path) -> None:
     comment = '{"bundle": "ab12", "seed": 7, "options": {"temperature": 0.9}}'
     write(a_score(), tmp_path / "a.mid", comment=comment)
     back = symusic.Score(tmp_path / "a.mid")
-    assert comment_of(back) == comment
+    assert find_comment(back) == comment
     assert back.tracks == a_score().tracks
     assert [round(t.qpm) for t in back.tempos] == [72]
     assert [(m.numerator, m.denominator) for m in back.time_signatures] == [(3, 4)]
 
 
-def test_the_same_bytes_each_time_and_others_for_another_comment(tmp_path: Path) -> None:
+def test_the_same_comment_gives_the_same_bytes_and_another_one_others(tmp_path: Path) -> None:
     for name, comment in (("a", "x"), ("b", "x"), ("c", "y")):
         write(a_score(), tmp_path / f"{name}.mid", comment=comment)
     a, b, c = ((tmp_path / f"{name}.mid").read_bytes() for name in "abc")
     assert a == b != c
 
 
-def test_the_score_that_is_written_does_not_change(tmp_path: Path) -> None:
+def test_writing_does_not_change_the_score(tmp_path: Path) -> None:
     score = a_score()
     write(score, tmp_path / "a.mid", comment="x")
     assert len(score.markers) == 0
 
 
-def test_no_comment_in_foreign_or_uncommented_files(tmp_path: Path) -> None:
+def test_a_file_without_our_marker_has_no_comment(tmp_path: Path) -> None:
     score = a_score()
     score.markers.append(symusic.TextMeta(0, "Verse 1"))
     write(score, tmp_path / "a.mid")
-    assert comment_of(symusic.Score(tmp_path / "a.mid")) is None
+    assert find_comment(symusic.Score(tmp_path / "a.mid")) is None
 
 
 def test_our_marker_is_found_among_others(tmp_path: Path) -> None:
     score = a_score()
     score.markers.append(symusic.TextMeta(0, "Verse 1"))
     write(score, tmp_path / "a.mid", comment="x")
-    assert comment_of(symusic.Score(tmp_path / "a.mid")) == "x"
+    assert find_comment(symusic.Score(tmp_path / "a.mid")) == "x"
 
 
 @pytest.mark.parametrize("suffix", [".mid", ".midi", ".wav", ".flac", ".mp3", ".ogg", ".png", ".MID", ".Wav"])
@@ -70,7 +70,7 @@ def test_each_suffix_writes_a_file_at_exactly_the_path(tmp_path: Path, suffix: s
 
 
 @pytest.mark.parametrize(("name", "what"), [("a.xyz", "'.xyz'"), ("a", "without an extension")])
-def test_another_suffix_is_an_error_that_names_all(name: str, what: str) -> None:
+def test_an_unknown_suffix_is_an_error_that_lists_all(name: str, what: str) -> None:
     with pytest.raises(UsageError) as caught:
         writer_for(Path(name))
     message = str(caught.value)
@@ -78,7 +78,7 @@ def test_another_suffix_is_an_error_that_names_all(name: str, what: str) -> None
     assert all(suffix in message for suffix in OUTPUTS)
 
 
-def test_asking_for_a_writer_imports_none_of_them() -> None:
+def test_finding_a_writer_imports_no_format() -> None:
     code = (
         "import sys; from pathlib import Path; from playbach.rendering import writer_for; "
         "writer_for(Path('a.png')); print(*({'PIL', 'soundfile'} & set(sys.modules)))"

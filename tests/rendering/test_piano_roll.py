@@ -1,4 +1,4 @@
-"""The piano-roll picture: every note in its place and colour, a bounded size, the same bytes each time."""
+"""The piano-roll picture: position and colour of every note, a bounded size, the same bytes each time."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 
 from playbach.rendering import piano_roll
 from playbach.rendering.canvas import COLOURS, PAPER
-from playbach.rendering.piano_roll import LEAST_PLOT_WIDTH, LEFT, draw, write
+from playbach.rendering.piano_roll import _LEFT, _MIN_PLOT_WIDTH, draw, write
 from playbach.system.errors import ScoreError
 
 BLUE, ORANGE = (np.array(colour) for colour in COLOURS[:2])
@@ -41,11 +41,11 @@ def where(picture: NDArray[np.int64], colour: NDArray[np.int64], tolerance: int 
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
 
 
-def test_a_note_lies_where_its_time_and_pitch_say() -> None:
-    quarter = LEAST_PLOT_WIDTH / 4  # a single bar of 4/4
+def test_a_note_is_drawn_at_its_time_and_pitch() -> None:
+    quarter = _MIN_PLOT_WIDTH / 4  # a single bar of 4/4
     left, _, right, _ = where(pixels(a_score([(0, 480, 60, 127)])), BLUE)
     late, _, end, _ = where(pixels(a_score([(960, 960, 60, 127)])), BLUE)
-    assert left == pytest.approx(LEFT + 1, abs=1.5)
+    assert left == pytest.approx(_LEFT + 1, abs=1.5)
     assert right - left == pytest.approx(quarter, abs=4)
     assert late - left == pytest.approx(2 * quarter, abs=1)
     assert end - late == pytest.approx(2 * quarter, abs=4)
@@ -57,16 +57,16 @@ def test_a_note_lies_where_its_time_and_pitch_say() -> None:
     assert low[1] - high[1] == pytest.approx(12 * height, rel=0.25)
 
 
-def test_softer_is_paler() -> None:
+def test_softer_notes_are_paler() -> None:
     def darkness(velocity: int) -> int:
         picture = pixels(a_score([(0, 1920, 60, velocity)]))
         _, _, _, row = where(pixels(a_score([(0, 1920, 60, 127)])), BLUE)
-        return int(picture[row - 3, LEFT + 100].sum())
+        return int(picture[row - 3, _LEFT + 100].sum())
 
     assert darkness(127) < darkness(80) < darkness(20) < sum(PAPER) - 100
 
 
-def test_tracks_that_strike_the_same_note_are_both_seen() -> None:
+def test_two_tracks_with_the_same_note_are_both_visible() -> None:
     picture = pixels(a_score([(0, 960, 60, 127)], [(0, 960, 60, 127)]))[70:]
     blue, orange = where(picture, BLUE), where(picture, ORANGE)
     assert blue[0] == orange[0] and blue[3] < orange[1]
@@ -74,9 +74,9 @@ def test_tracks_that_strike_the_same_note_are_both_seen() -> None:
     assert alone[1] - 1 <= blue[1] and orange[3] <= alone[3] + 1  # together as high as one
 
 
-def test_two_tracks_get_a_legend_and_one_does_not() -> None:
+def test_a_legend_is_drawn_for_two_tracks_but_not_for_one() -> None:
     one, two = draw(a_score([(0, 480, 60, 90)])), draw(a_score([(0, 480, 60, 90)], [(0, 480, 64, 90)]))
-    assert two.height == one.height + piano_roll.LEGEND
+    assert two.height == one.height + piano_roll._LEGEND
 
 
 def layout(score: symusic.Score) -> piano_roll.Layout:
@@ -84,17 +84,17 @@ def layout(score: symusic.Score) -> piano_roll.Layout:
     return piano_roll._layout(piano_roll._notes(score), bars, 0)
 
 
-def test_a_long_piece_wraps_at_bars_into_lines_of_about_one_length() -> None:
+def test_a_long_piece_wraps_at_bars_into_systems_of_similar_length() -> None:
     score = a_score([(120 * i, 120, 60 + i % 12, 90) for i in range(16 * 32)])
     systems = layout(score).systems
-    assert 3 <= len(systems) <= piano_roll.MOST_SYSTEMS
+    assert 3 <= len(systems) <= piano_roll.MAX_SYSTEMS
     assert systems[0][0] == 0 and systems[-1][1] == 32 * 1920
     assert all(a[1] == b[0] and b[0] % 1920 == 0 for a, b in pairwise(systems))
     lengths = [end - start for start, end in systems]
     assert min(lengths) >= max(lengths) / 2
 
 
-def test_a_pickup_belongs_to_the_first_line() -> None:
+def test_a_pickup_belongs_to_the_first_system() -> None:
     notes = [(480 * i, 480, 60, 90) for i in range(1 + 4 * 24)]
     systems = layout(a_score(notes, meters=((0, 1, 4), (480, 4, 4)))).systems
     assert len(systems) > 1
@@ -102,20 +102,20 @@ def test_a_pickup_belongs_to_the_first_line() -> None:
     assert systems[0][1] == 480 + (systems[1][1] - systems[1][0])
 
 
-def test_what_changes_meter_or_is_only_a_pickup_is_drawn_whole() -> None:
+def test_a_piece_with_changes_of_meter_or_only_a_pickup_is_complete() -> None:
     mixed = a_score([(0, 8000, 60, 90)], meters=((0, 4, 4), (1920, 7, 8), (1920 + 1680, 3, 4)))
     assert layout(mixed).systems[-1][1] >= 8000
     short = a_score([(0, 400, 60, 90)], meters=((0, 1, 4), (480, 4, 4)))
-    assert layout(short).systems[0][0] == 0 and layout(short).complete
+    assert layout(short).systems[0][0] == 0 and layout(short).is_complete
 
 
 @pytest.mark.parametrize("notes", [5_000, 20_000])
-def test_a_very_long_piece_keeps_to_a_bounded_size_and_says_so(notes: int) -> None:
+def test_the_size_of_a_very_long_piece_is_bounded_and_the_picture_says_so(notes: int) -> None:
     score = a_score([(120 * i, 120, 30 + i % 60, 1 + i % 127) for i in range(notes)])
     picture = draw(score)
     assert picture.width <= 1700 and picture.height <= 9000
-    assert not layout(score).complete
-    remark = np.asarray(picture)[-piano_roll.REMARK - piano_roll.BOTTOM :]
+    assert not layout(score).is_complete
+    remark = np.asarray(picture)[-piano_roll._REMARK - piano_roll._BOTTOM :]
     assert (remark.astype(int).sum(axis=2) < 600).any()
 
 
@@ -125,8 +125,8 @@ def test_all_pitches_drums_and_zero_lengths_can_be_drawn() -> None:
     assert draw(score).height < 1500
 
 
-def test_drums_are_drawn_alike_however_long_their_file_holds_them() -> None:
-    """Else a kit of hits without length would stretch the music around it."""
+def test_drums_are_drawn_with_one_length() -> None:
+    """Otherwise drums with very short notes would stretch the other tracks."""
     tune: Rows = [(t, 480, 60, 80) for t in range(0, 16 * 1920, 480)]
     hits, held = ([(t, d, 36, 80) for t in range(0, 16 * 1920, 240)] for d in (1, 240))
     scores = [a_score(tune, hits), a_score(tune, held)]
@@ -136,7 +136,7 @@ def test_drums_are_drawn_alike_however_long_their_file_holds_them() -> None:
     assert len(layout(scores[0]).systems) < len(layout(a_score(tune, hits)).systems)
 
 
-def test_names_that_are_ornaments_become_numbers(tmp_path: Path) -> None:
+def test_track_names_without_letters_are_left_out(tmp_path: Path) -> None:
     score = a_score([(0, 480, 60, 90)], [(0, 480, 64, 90)])
     score.tracks[0].name, score.tracks[1].name = "Cello", "------"
     write(score, tmp_path / "a.png")
@@ -144,7 +144,7 @@ def test_names_that_are_ornaments_become_numbers(tmp_path: Path) -> None:
         assert picture.info["Title"] == "Cello"
 
 
-def test_comment_and_title_stand_in_the_file_and_bytes_repeat(tmp_path: Path) -> None:
+def test_the_file_has_comment_and_title_and_always_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
         write(a_score([(0, 480, 60, 90)]), tmp_path / f"{name}.png", comment='{"seed": 1}')
     with Image.open(tmp_path / "a.png") as picture:

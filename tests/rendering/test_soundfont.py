@@ -1,4 +1,4 @@
-"""Notes of a soundfont: in tune, looped, shaped, filtered; and damaged files are errors, never crashes."""
+"""Notes of a soundfont are in tune, looped, shaped and filtered; damaged files are errors, not crashes."""
 
 import io
 import random
@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from playbach.rendering.soundfont import MAX_NOTE_SECONDS, SAMPLE_RATE, SoundFont, default_path
+from playbach.rendering.soundfont import MAX_NOTE_SECONDS, SAMPLE_RATE, SoundFont, default_soundfont
 from playbach.system.errors import PlaybachError
 
 RATE = 22_050
@@ -80,7 +80,7 @@ def frequency(samples: NDArray[np.float32]) -> float:
 LOOPED = (54, 1)
 
 
-def test_a_sample_sounds_at_its_pitch_and_loops_without_a_seam(tmp_path: Path) -> None:
+def test_a_sample_sounds_at_its_pitch_and_loops_without_a_click(tmp_path: Path) -> None:
     font = tiny_font(tmp_path / "a.sf2", [LOOPED])
     for pitch in (57, 69, 81, 74):
         assert frequency(note(font, pitch)) == pytest.approx(441 * 2 ** ((pitch - 69) / 12), abs=0.1)
@@ -99,7 +99,7 @@ def test_root_key_tuning_and_scale(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gens", [[(51, 32_767)], [(52, -32_768), (51, -32_768)], [(5, 32_767)], [(13, -32_768)]])
-def test_monstrous_values_are_tamed(tmp_path: Path, gens: Generators) -> None:
+def test_extreme_values_are_limited(tmp_path: Path, gens: Generators) -> None:
     sound = note(tiny_font(tmp_path / "a.sf2", [LOOPED, *gens]), seconds=3.0)
     assert np.isfinite(sound).all() and sound.shape[1] > SAMPLE_RATE
 
@@ -113,7 +113,7 @@ def test_keys_and_velocities_choose_the_zone(tmp_path: Path) -> None:
     assert np.abs(note(font, velocity=90)).max() == 0
 
 
-def test_velocity_and_attenuation_make_it_louder_and_softer(tmp_path: Path) -> None:
+def test_velocity_and_attenuation_change_the_level(tmp_path: Path) -> None:
     loud = level(note(tiny_font(tmp_path / "a.sf2", [LOOPED])), 0.3)
     assert loud - level(note(tmp_path / "a.sf2", velocity=64), 0.3) == pytest.approx(11.9, abs=0.3)
     quiet = tiny_font(tmp_path / "b.sf2", [LOOPED, (48, 250)])
@@ -130,7 +130,7 @@ def test_the_volume_envelope(tmp_path: Path) -> None:
     assert peak - level(sound, 1.5) == pytest.approx(20, abs=0.5)
 
 
-def test_a_note_that_dies_away_ends(tmp_path: Path) -> None:
+def test_a_note_ends_when_it_has_decayed(tmp_path: Path) -> None:
     font = tiny_font(tmp_path / "a.sf2", [LOOPED, (36, 0), (37, 1000)])
     assert note(font, seconds=10).shape[1] < 1.2 * SAMPLE_RATE
     unlooped = tiny_font(tmp_path / "b.sf2", [])
@@ -138,7 +138,7 @@ def test_a_note_that_dies_away_ends(tmp_path: Path) -> None:
     assert abs(float(note(unlooped)[0, -1])) < 1e-3
 
 
-def test_the_low_pass_filter_works_and_keeps_time(tmp_path: Path) -> None:
+def test_the_low_pass_filter_attenuates_without_delay(tmp_path: Path) -> None:
     plain, dull = tiny_font(tmp_path / "a.sf2", [LOOPED]), tiny_font(tmp_path / "b.sf2", [LOOPED, (8, 6900)])
     # 440 Hz cutoff: a tone there loses 3 dB, two octaves above 24.
     assert level(note(plain), 0.4) - level(note(dull), 0.4) == pytest.approx(3, abs=0.5)
@@ -160,7 +160,7 @@ def test_release_is_smooth_ends_at_zero_and_lasts_longer_for_low_notes(tmp_path:
     assert np.abs(np.diff(low)).max() < 0.001
 
 
-def test_a_note_held_for_ever_fades(tmp_path: Path) -> None:
+def test_a_very_long_note_fades_out(tmp_path: Path) -> None:
     sound = note(tiny_font(tmp_path / "a.sf2", [LOOPED]), seconds=1e6)
     assert sound.shape[1] < (MAX_NOTE_SECONDS + 3) * SAMPLE_RATE
     assert sound[0, -1] == 0 and level(sound, MAX_NOTE_SECONDS - 1) > -30
@@ -178,9 +178,9 @@ def test_missing_presets_fall_back_and_missing_drums_are_silent(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("program", [0, 6, 19, 24, 40, 42, 46, 48, 52, 56, 68, 73])
-def test_the_soundfont_inside_is_in_tune(program: int) -> None:
+def test_the_default_soundfont_is_in_tune(program: int) -> None:
     """symusic's own synthesiser fails this by up to 20 semitones."""
-    font = SoundFont(default_path())
+    font = SoundFont(default_soundfont())
     for pitch in (55, 60, 72):
         hertz = frequency(font.note(program, False, pitch, 100, 1.0).samples)
         # An organ may add the octave below, a trumpet be richest in that above; ensembles vary by some cents.
@@ -195,11 +195,11 @@ def test_the_soundfont_inside_is_in_tune(program: int) -> None:
         (b"", "not a soundfont"),
         (b"MThd" + bytes(100), "not a soundfont"),
         (b"RIFF\x24\0\0\0WAVE" + bytes(100), "not a soundfont"),
-        (b"RIFF\x04\0\0\0sfbk", "damaged soundfont"),
+        (b"RIFF\x04\0\0\0sfbk", "the soundfont is damaged"),
         (b"RIFF\xff\xff\0\0sfbk" + bytes(50), "cut short"),
     ],
 )
-def test_what_is_no_soundfont_is_an_error(tmp_path: Path, data: bytes, why: str) -> None:
+def test_an_invalid_soundfont_is_an_error(tmp_path: Path, data: bytes, why: str) -> None:
     (tmp_path / "a.sf2").write_bytes(data)
     with pytest.raises(PlaybachError, match=why) as caught:
         SoundFont(tmp_path / "a.sf2")
@@ -218,7 +218,7 @@ def test_a_missing_or_short_soundfont_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("vorbis", [False, True])
-def test_damaged_soundfonts_play_or_are_errors(tmp_path: Path, vorbis: bool) -> None:
+def test_damaged_soundfonts_are_played_or_give_an_error(tmp_path: Path, vorbis: bool) -> None:
     zones = [LOOPED, (8, 6900), (11, 3000), (5, 20), (36, 2000), (37, 300)], [(43, 60 << 8), LOOPED]
     data = tiny_font(tmp_path / "a.sf2", *zones, vorbis=vorbis).read_bytes()
     rng, played = random.Random(1), 0

@@ -1,4 +1,4 @@
-"""Listening over real WebSockets on loopback: own streams, the station, knobs, links; and guests who behave badly."""
+"""Listening over WebSockets on loopback: private streams, the station, parameter changes, and misbehaving clients."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 
 import pytest
 
-from helpers.running_server import Running, client, closed, serving, until
-from playbach.server.state import Limits
+from helpers.running_server import RunningServer, client, closed, serving, until
+from playbach.server.state import ServerLimits
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Running]:
-    with serving(Limits(streams=8)) as running:
+def server() -> Iterator[RunningServer]:
+    with serving(ServerLimits(streams=8)) as running:
         yield running
 
 
 def music(messages: list[dict[str, Any]]) -> dict[tuple[int, int], list[Any]]:
-    """The notes of each bar as they are at last: a bar replaces what was sent before from there on."""
+    """The notes of each bar. A bar that is sent again replaces all bars from there on."""
     bars: dict[tuple[int, int], list[Any]] = {}
     for m in messages:
         if m["type"] == "bar":
-            place = m["piece"], m["bar"]
+            position = m["piece"], m["bar"]
             notes = [[n[k] for k in ("at", "voice", "pitch", "velocity", "tick")] for n in m["notes"]]
-            bars = {p: n for p, n in bars.items() if p < place} | {place: notes}
+            bars = {p: n for p, n in bars.items() if p < position} | {position: notes}
     return bars
 
 
-def test_the_first_bars_come_at_once(house: Running) -> None:
+def test_the_first_bars_are_sent_at_once(server: RunningServer) -> None:
     async def main() -> list[dict[str, Any]]:
-        async with client(house.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
+        async with client(server.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
             return await until(ws, "bar", 2)
 
     stream, piece, *bars = asyncio.run(main())
@@ -53,35 +53,35 @@ def test_the_first_bars_come_at_once(house: Running) -> None:
     assert len(others) <= 3
 
 
-def test_a_link_replays_what_was_turned(house: Running) -> None:
-    """Seed, settings and changes as the server told them give the same notes at the same times."""
+def test_a_start_message_with_changes_replays_them(server: RunningServer) -> None:
+    """The same seed, settings and changes give the same notes at the same times."""
 
-    async def turned() -> list[dict[str, Any]]:
-        async with client(house.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
-            got = await until(ws, "bar", 2)
+    async def change() -> list[dict[str, Any]]:
+        async with client(server.port, {"type": "start", "seed": 3, "bars": 4}) as ws:
+            messages = await until(ws, "bar", 2)
             await ws.send('{"type":"set","temperature":3,"tempo":300}')
-            got += await until(ws, "change", 2)
-            return got + await until(ws, "bar", 4)
+            messages += await until(ws, "change", 2)
+            return messages + await until(ws, "bar", 4)
 
-    first = asyncio.run(turned())
+    first = asyncio.run(change())
     changes = [m["change"] for m in first if m["type"] == "change"]
     assert sorted(c[2] for c in changes) == ["temperature", "tempo"]
     assert len({(c[0], c[1]) for c in changes}) == 1
 
-    async def again() -> list[dict[str, Any]]:
+    async def replay() -> list[dict[str, Any]]:
         start = {"type": "start", "seed": 3, "bars": 4, "changes": changes}
-        async with client(house.port, start) as ws:
+        async with client(server.port, start) as ws:
             return await until(ws, "bar", len(music(first)))
 
-    heard, replayed = music(first), music(asyncio.run(again()))
-    common = sorted(set(heard) & set(replayed))
+    played, replayed = music(first), music(asyncio.run(replay()))
+    common = sorted(set(played) & set(replayed))
     assert max(common) >= (changes[0][0], changes[0][1])
-    assert [replayed[p] for p in common] == [heard[p] for p in common]
+    assert [replayed[p] for p in common] == [played[p] for p in common]
 
 
-def test_after_a_lost_connection_it_goes_on_where_it_was(house: Running) -> None:
+def test_a_stream_can_be_resumed_at_a_bar(server: RunningServer) -> None:
     async def main(start: dict[str, Any]) -> list[dict[str, Any]]:
-        async with client(house.port, {"type": "start", "seed": 5, "bars": 4, "tempo": 300, **start}) as ws:
+        async with client(server.port, {"type": "start", "seed": 5, "bars": 4, "tempo": 300, **start}) as ws:
             return await until(ws, "bar", 6)
 
     whole = [m for m in asyncio.run(main({})) if m["type"] == "bar"]
@@ -91,11 +91,11 @@ def test_after_a_lost_connection_it_goes_on_where_it_was(house: Running) -> None
         assert [n["pitch"] for n in one["notes"]] == [n["pitch"] for n in two["notes"]]
 
 
-def test_the_station_is_the_same_for_all_and_late_comers_come_in_at_the_current_bar(house: Running) -> None:
+def test_all_listeners_of_the_station_get_the_same_bars_from_the_current_one_on(server: RunningServer) -> None:
     async def main() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        async with client(house.port, {"type": "join"}) as one:
+        async with client(server.port, {"type": "join"}) as one:
             early = await until(one, "bar", 3)
-            async with client(house.port, {"type": "join"}) as two:
+            async with client(server.port, {"type": "join"}) as two:
                 late = await until(two, "bar", 1)
                 return early + await until(one, "bar", 1), late + await until(two, "bar", 2)
 
@@ -126,32 +126,34 @@ def test_the_station_is_the_same_for_all_and_late_comers_come_in_at_the_current_
         (["x" * 20_000], 1009, ""),
     ],
 )  # fmt: skip
-def test_who_says_what_he_may_not_is_told_why(house: Running, messages: list[Any], code: int, word: str) -> None:
+def test_rejected_messages_are_answered_with_a_reason(
+    server: RunningServer, messages: list[Any], code: int, word: str
+) -> None:
     async def main() -> tuple[int, str]:
-        async with client(house.port) as ws:
+        async with client(server.port) as ws:
             for message in messages:
                 await ws.send(message)
             return await closed(ws)
 
-    got, reason = asyncio.run(main())
-    assert got == code
+    received, reason = asyncio.run(main())
+    assert received == code
     assert word in reason
 
 
-def test_who_says_nothing_is_asked_to_leave() -> None:
-    with serving(Limits(first_word=0.2)) as running:
+def test_a_client_that_sends_nothing_is_disconnected() -> None:
+    with serving(ServerLimits(first_message_seconds=0.2)) as running:
 
         async def main() -> tuple[int, str]:
             async with client(running.port) as ws:
                 return await closed(ws)
 
-        assert asyncio.run(main()) == (4400, "say start or join first")
+        assert asyncio.run(main()) == (4400, "the first message must be start or join")
 
 
-def test_a_page_from_elsewhere_is_not_let_in(house: Running) -> None:
+def test_pages_of_other_origins_are_rejected(server: RunningServer) -> None:
     async def main(origin: str) -> bool:
         try:
-            async with client(house.port, {"type": "join"}, origin=origin) as ws:
+            async with client(server.port, {"type": "join"}, origin=origin) as ws:
                 return bool(await until(ws, "stream"))
         except OSError:
             return False
@@ -159,13 +161,13 @@ def test_a_page_from_elsewhere_is_not_let_in(house: Running) -> None:
             assert "403" in str(error)
             return False
 
-    assert asyncio.run(main(house.address))
-    for origin in ("http://evil.example", "https://127.0.0.1.evil.example", "null", f"{house.address}1", "file://"):
+    assert asyncio.run(main(server.address))
+    for origin in ("http://evil.example", "https://127.0.0.1.evil.example", "null", f"{server.address}1", "file://"):
         assert not asyncio.run(main(origin)), origin
 
 
-def test_when_the_house_is_full_it_says_so() -> None:
-    with serving(Limits(streams=1, sockets=2)) as running:
+def test_a_full_server_says_so() -> None:
+    with serving(ServerLimits(streams=1, listeners=2)) as running:
 
         async def main() -> list[tuple[int, str]]:
             async with client(running.port, {"type": "start", "seed": 1}) as one:
@@ -180,12 +182,12 @@ def test_when_the_house_is_full_it_says_so() -> None:
         (code, reason), (other, full) = asyncio.run(main())
         assert (code, other) == (1013, 1013)
         assert "station" in reason
-        assert "full" in full
+        assert "limit" in full
 
 
-def test_who_never_reads_is_dropped_and_the_others_hear_nothing_of_it() -> None:
-    """A raw client that opens a stream and never reads again: its socket's buffers fill, then its queue."""
-    with serving(Limits(queue=8, patience=0.5)) as running:
+def test_a_client_that_never_reads_is_dropped_and_the_others_are_not_affected() -> None:
+    """The client joins with a raw socket and never reads: its buffers fill, and then its queue."""
+    with serving(ServerLimits(queue=8, send_seconds=0.5)) as running:
 
         async def main() -> list[dict[str, Any]]:
             stuck = socket.create_connection(("127.0.0.1", running.port))
@@ -194,37 +196,37 @@ def test_who_never_reads_is_dropped_and_the_others_hear_nothing_of_it() -> None:
                 b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
-            assert await asyncio.to_thread(stuck.recv, 1000)  # the answer to the handshake, and nothing after that
+            assert await asyncio.to_thread(stuck.recv, 1000)  # the response to the handshake, and nothing after that
             text = b'{"type":"join"}'
             stuck.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
             async with client(running.port, {"type": "join"}) as ws:
-                got = await until(ws, "bar", 1)
-                while running.house.sockets < 2:
+                messages = await until(ws, "bar", 1)
+                while running.state.connections < 2:
                     await asyncio.sleep(0.02)
-                # More than its buffers can take: each text is a megabyte.
-                listeners = list(running.house.queues)
+                # More than its buffers can hold: each message is a megabyte.
+                listeners = list(running.state.queues)
                 for _ in range(20):
                     for listener in listeners:
                         if listener.waiting < 6:
                             listener.send(json.dumps({"type": "filler", "x": "x" * 1_000_000}))  # type: ignore[attr-defined]
                     await asyncio.sleep(0.05)
-                    got += [json.loads(await ws.recv()) for _ in range(1)]
+                    messages += [json.loads(await ws.recv()) for _ in range(1)]
                 async with asyncio.timeout(20):
-                    while running.house.sockets > 1:
-                        got.append(json.loads(await ws.recv()))
-                got += await until(ws, "bar", 1)
+                    while running.state.connections > 1:
+                        messages.append(json.loads(await ws.recv()))
+                messages += await until(ws, "bar", 1)
             stuck.close()
-            return got
+            return messages
 
-        got = asyncio.run(main())
-        assert running.house.counts.dropped == 1
-        bars = [m for m in got if m["type"] == "bar"]
+        messages = asyncio.run(main())
+        assert running.state.counters.dropped == 1
+        bars = [m for m in messages if m["type"] == "bar"]
         for one, two in zip(bars, bars[1:]):
-            assert two["at"] >= one["at"] + one["seconds"] - 0.002  # none was left out
-        assert not any(m["type"] == "error" for m in got)
+            assert two["at"] >= one["at"] + one["seconds"] - 0.002  # no bar is missing
+        assert not any(m["type"] == "error" for m in messages)
 
 
-def test_who_answers_no_ping_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_answers_no_ping_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("playbach.server.running.PING_SECONDS", 0.3)
     with serving() as running:
 
@@ -239,21 +241,21 @@ def test_who_answers_no_ping_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None
             writer.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
             async with client(running.port, {"type": "join"}) as ws, asyncio.timeout(20):
                 await until(ws, "bar")
-                while running.house.sockets > 1:
+                while running.state.connections > 1:
                     await asyncio.sleep(0.05)
                 writer.close()
-                return running.house.counts.dropped
+                return running.state.counters.dropped
 
         assert asyncio.run(main()) == 1
 
 
-def test_a_flood_of_connects_leaves_nothing_behind(house: Running) -> None:
+def test_many_short_connections_leave_nothing_behind(server: RunningServer) -> None:
     async def one(number: int) -> int:
-        async with client(house.port, {"type": "start", "seed": number} if number % 2 else {"type": "join"}):
+        async with client(server.port, {"type": "start", "seed": number} if number % 2 else {"type": "join"}):
             return 1
 
     async def main() -> None:
-        async with client(house.port, {"type": "join"}) as ws:
+        async with client(server.port, {"type": "join"}) as ws:
             await until(ws, "stream")
             for _ in range(4):
                 assert sum(await asyncio.gather(*(one(n) for n in range(25)))) == 25
@@ -261,6 +263,6 @@ def test_a_flood_of_connects_leaves_nothing_behind(house: Running) -> None:
 
     asyncio.run(main())
     ends = time.monotonic() + 20
-    while (house.house.sockets or house.house.streams or house.house.queues) and time.monotonic() < ends:
+    while (server.state.connections or server.state.streams or server.state.queues) and time.monotonic() < ends:
         time.sleep(0.05)
-    assert (house.house.sockets, house.house.streams, len(house.house.queues)) == (0, 0, 0)
+    assert (server.state.connections, server.state.streams, len(server.state.queues)) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""The protocol's messages: what a client may say, and nothing else."""
+"""The protocol's messages: which ones a client may send, and why others are rejected."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbach.server.messages import MOST_CHANGES, Join, Next, Refused, Set, StartOwn, dated, parse
-from playbach.streaming import KnobChange
+from playbach.server.messages import (
+    MAX_CHANGES,
+    JoinMessage,
+    MessageRejected,
+    NextMessage,
+    SetMessage,
+    StartMessage,
+    parse_message,
+    with_send_time,
+)
+from playbach.streaming import ProgrammeChange
 
 
-def test_what_is_said_is_understood() -> None:
-    assert parse('{"type":"join"}') == Join()
-    assert parse('{"type":"next"}') == Next()
-    assert parse('{"type":"set","tempo":90,"temperature":null}') == Set((("temperature", None), ("tempo", 90)))
+def test_valid_messages_are_parsed() -> None:
+    assert parse_message('{"type":"join"}') == JoinMessage()
+    assert parse_message('{"type":"next"}') == NextMessage()
+    assert parse_message('{"type":"set","tempo":90,"temperature":null}') == SetMessage(
+        (("temperature", None), ("tempo", 90))
+    )
     full = {
         "type": "start", "model": "m", "runtime": "onnx", "seed": 7, "bars": 8, "temperature": 0.5, "tempo": 90,
         "changes": [[0, 3, "temperature", 1.5], [0, 5, "tempo", None]], "piece": 2, "bar": 3,
     }  # fmt: skip
-    changes = (KnobChange(0, 3, "temperature", 1.5), KnobChange(0, 5, "tempo", None))
-    assert parse(json.dumps(full)) == StartOwn("m", "onnx", 7, 8, 0.5, 90, changes, 2, 3)
-    assert parse('{"type":"start"}') == StartOwn(None, None, None, 16, None, None, (), 0, 0)
-    assert parse('{"type":"start","seed":null,"tempo":null}') == parse('{"type":"start"}')
+    changes = (ProgrammeChange(0, 3, "temperature", 1.5), ProgrammeChange(0, 5, "tempo", None))
+    assert parse_message(json.dumps(full)) == StartMessage("m", "onnx", 7, 8, 0.5, 90, changes, 2, 3)
+    assert parse_message('{"type":"start"}') == StartMessage(None, None, None, 16, None, None, (), 0, 0)
+    assert parse_message('{"type":"start","seed":null,"tempo":null}') == parse_message('{"type":"start"}')
 
 
 @pytest.mark.parametrize(
@@ -42,7 +53,7 @@ def test_what_is_said_is_understood() -> None:
         ('{"type":"start","tempo":1e999}', "tempo"), ('{"type":"start","model":7}', "model"),
         ('{"type":"start","model":"%s"}' % ("m" * 300), "model"), ('{"type":"start","piece":-1}', "piece"),
         ('{"type":"start","changes":{}}', "changes"), ('{"type":"start","changes":[[0,1,"tempo"]]}', "change"),
-        ('{"type":"start","changes":[[0,1,"volume",1]]}', "knob"),
+        ('{"type":"start","changes":[[0,1,"volume",1]]}', "parameter"),
         ('{"type":"start","changes":[[0,true,"tempo",60]]}', "change"),
         ('{"type":"start","changes":[[0,1.5,"tempo",60]]}', "bar"),
         ('{"type":"start","changes":[[1,1,"tempo",60],[0,1,"tempo",60]]}', "order"),
@@ -51,16 +62,16 @@ def test_what_is_said_is_understood() -> None:
         (" " * 20_000, "16384"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_said_is_refused_with_a_reason(text: str, word: str) -> None:
-    with pytest.raises(Refused, match=word) as refused:
-        parse(text)
-    assert len(str(refused.value)) < 200
+def test_invalid_messages_are_rejected_with_a_reason(text: str, word: str) -> None:
+    with pytest.raises(MessageRejected, match=word) as rejected:
+        parse_message(text)
+    assert len(str(rejected.value)) < 200
 
 
-def test_too_many_changes_are_refused() -> None:
-    rows = [[0, 1, "tempo", 60]] * (MOST_CHANGES + 1)
-    with pytest.raises(Refused, match="at most"):
-        parse(json.dumps({"type": "start", "changes": rows}, separators=(",", ":")))
+def test_too_many_changes_are_rejected() -> None:
+    rows = [[0, 1, "tempo", 60]] * (MAX_CHANGES + 1)
+    with pytest.raises(MessageRejected, match="at most"):
+        parse_message(json.dumps({"type": "start", "changes": rows}, separators=(",", ":")))
 
 
 values = st.recursive(
@@ -72,19 +83,19 @@ keys = st.sampled_from(["type", "seed", "bars", "temperature", "tempo", "changes
 
 
 @given(st.dictionaries(keys, values | st.sampled_from(["start", "join", "set", "next"]), max_size=6))
-def test_any_message_is_understood_or_refused(message: dict[str, Any]) -> None:
+def test_any_message_is_parsed_or_rejected(message: dict[str, Any]) -> None:
     try:
-        said = parse(json.dumps(message))
-    except Refused:
+        parsed = parse_message(json.dumps(message))
+    except MessageRejected:
         return
-    assert isinstance(said, StartOwn | Join | Set | Next)
+    assert isinstance(parsed, StartMessage | JoinMessage | SetMessage | NextMessage)
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_understood_or_refused(text: str) -> None:
-    with pytest.raises(Refused):
-        parse(text)
+def test_arbitrary_text_is_rejected(text: str) -> None:
+    with pytest.raises(MessageRejected):
+        parse_message(text)
 
 
-def test_a_bar_is_dated_when_it_is_sent() -> None:
-    assert json.loads(dated('{"type":"bar","at":1.0}', 2.34567)) == {"type": "bar", "at": 1.0, "now": 2.346}
+def test_a_bar_gets_its_time_when_it_is_sent() -> None:
+    assert json.loads(with_send_time('{"type":"bar","at":1.0}', 2.34567)) == {"type": "bar", "at": 1.0, "now": 2.346}

@@ -1,4 +1,4 @@
-"""MIDI ports: no note is ever left hanging."""
+"""MIDI ports: they are found by name, and no note goes on after they close."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.midi_wire import Wire
+from helpers.midi_wire import FakeMidiOut
 from playbach.streaming import port
 from playbach.streaming.port import Port
 from playbach.system.errors import PlaybachError
@@ -17,10 +17,10 @@ notes = st.lists(st.tuples(st.booleans(), st.integers(0, 15), st.integers(0, 127
 
 
 @given(notes, st.booleans())
-def test_nothing_sounds_when_it_is_closed(played: list[tuple[bool, int, int, int]], fails: bool) -> None:
-    wire = Wire()
+def test_no_note_sounds_after_the_port_is_closed(played: list[tuple[bool, int, int, int]], fails: bool) -> None:
+    out = FakeMidiOut()
     try:
-        with Port(wire, "x") as opened:
+        with Port(out, "x") as opened:
             for on, channel, pitch, velocity in played:
                 if on:
                     opened.on(channel, pitch, velocity)
@@ -30,20 +30,20 @@ def test_nothing_sounds_when_it_is_closed(played: list[tuple[bool, int, int, int
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
         pass
-    assert wire.sounding() == set()
-    assert not wire.open
+    assert out.sounding() == set()
+    assert not out.is_open
     for channel in {c for on, c, _, _ in played if on}:
-        assert [0xB0 | channel, 123, 0] in wire.messages
+        assert [0xB0 | channel, 123, 0] in out.messages
 
 
 @pytest.mark.parametrize(
     ("name", "found"), [("Synth", "Synth"), ("synth 2", "My Synth 2"), ("my", None), ("nobody", None)]
 )
 def test_ports_are_found_by_name(monkeypatch: pytest.MonkeyPatch, name: str, found: str | None) -> None:
-    wires: list[Any] = [Wire(("Synth", "My Synth 2")), Wire(("My Organ",))]
-    monkeypatch.setattr(port, "_outs", lambda: wires)
+    outs: list[Any] = [FakeMidiOut(("Synth", "My Synth 2")), FakeMidiOut(("My Organ",))]
+    monkeypatch.setattr(port, "_midi_outs", lambda: outs)
     if found is None:
         with pytest.raises(PlaybachError, match="Organ"):
-            port.find(name)
+            port.open_named(name)
     else:
-        assert port.find(name).name == found
+        assert port.open_named(name).name == found

@@ -1,5 +1,5 @@
-"""Music that is composed while it plays: a pure function of seed, settings and changes; no gap, and nothing given too
-early or too late; knobs that turn at the next bar line."""
+"""Music that is composed while it plays: it depends only on seed, settings and changes; bars are sent in time and
+without a gap; changes take effect at the next bar line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from helpers.paths import GOLDEN
 from playbach.inference.composing import Composer
 from playbach.inference.generation import ParameterChange
 from playbach.music.events import Note
-from playbach.streaming import NEXT, Bar, Item, KnobChange, Pacing, Programme, Session, Settings, Stream, TimedBar
+from playbach.streaming import (
+    ComposedBar,
+    Pacing,
+    Programme,
+    ProgrammeChange,
+    ProgrammeSettings,
+    Session,
+    Stream,
+    StreamItem,
+    TimedBar,
+)
 from playbach.system.errors import UsageError
 
 TINY = GOLDEN / "tiny.playbach"
@@ -29,18 +39,18 @@ def composer() -> Composer:
     return playbach.load(TINY)
 
 
-def taken(programme: Programme, count: int) -> list[Bar]:
+def next_bars(programme: Programme, count: int) -> list[ComposedBar]:
     return [programme.next() for _ in range(count)]
 
 
-def notes(bars: list[Bar]) -> list[tuple[int, ...]]:
-    return [(*b.place, n.tick, n.duration, n.track, n.pitch, n.velocity) for b in bars for n in b.notes]
+def notes(bars: list[ComposedBar]) -> list[tuple[int, ...]]:
+    return [(*b.position, n.tick, n.duration, n.track, n.pitch, n.velocity) for b in bars for n in b.notes]
 
 
-def test_a_programme_is_the_pieces_that_compose_makes(composer: Composer) -> None:
-    programme = Programme(composer, Settings(40, BARS))
+def test_a_programme_consists_of_the_pieces_that_compose_makes(composer: Composer) -> None:
+    programme = Programme(composer, ProgrammeSettings(40, BARS))
     bars = []
-    while not bars or bars[-1].opening.piece < 3:
+    while not bars or bars[-1].header.piece < 3:
         bars.append(programme.next())
     for number in range(3):
         own = sorted((t, track, p, v, d) for k, _, t, d, track, p, v in notes(bars) if k == number)
@@ -51,16 +61,16 @@ def test_a_programme_is_the_pieces_that_compose_makes(composer: Composer) -> Non
 
 
 def test_bars_follow_each_other(composer: Composer) -> None:
-    """In numbers, and in ticks without a gap; every piece ends, and holds what the bar before left sounding."""
-    bars = taken(Programme(composer, Settings(3, BARS)), 24)
-    assert {bar.opening.piece for bar in bars} >= {0, 1, 2, 3}
+    """Numbers and ticks have no gap, every piece ends, and `held` has the notes that go on from the last bar."""
+    bars = next_bars(Programme(composer, ProgrammeSettings(3, BARS)), 24)
+    assert {bar.header.piece for bar in bars} >= {0, 1, 2, 3}
     for one, two in pairwise(bars):
-        if one.last:
-            assert two.opening.piece == one.opening.piece + 1
+        if one.is_last:
+            assert two.header.piece == one.header.piece + 1
             assert (two.tick, two.held) == (0, ())
             assert two.number in (0, 1)
         else:
-            assert two.place == (one.opening.piece, one.number + 1)
+            assert two.position == (one.header.piece, one.number + 1)
             assert two.tick == one.tick + one.ticks
             sounding = {n for n in (*one.held, *one.notes) if n.tick + n.duration > two.tick}
             assert set(two.held) == sounding
@@ -68,107 +78,111 @@ def test_bars_follow_each_other(composer: Composer) -> None:
 
 
 def test_a_programme_can_begin_anywhere(composer: Composer) -> None:
-    whole = taken(Programme(composer, Settings(3, BARS)), 12)
-    place = whole[8].place
-    assert taken(Programme(composer, Settings(3, BARS), piece=place[0], bar=place[1]), 4) == whole[8:]
-    behind = Programme(composer, Settings(3, BARS), piece=0, bar=30)  # this piece has no such bar
-    assert behind.next().opening.piece == 1
+    whole = next_bars(Programme(composer, ProgrammeSettings(3, BARS)), 12)
+    position = whole[8].position
+    assert (
+        next_bars(Programme(composer, ProgrammeSettings(3, BARS), piece=position[0], bar=position[1]), 4) == whole[8:]
+    )
+    past_the_end = Programme(composer, ProgrammeSettings(3, BARS), piece=0, bar=30)  # this piece has no such bar
+    assert past_the_end.next().header.piece == 1
 
 
 @st.composite
-def turned_knobs(draw: st.DrawFn) -> list[KnobChange]:
-    """Of the first two pieces, in their order."""
-    places = sorted(draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, BARS)), max_size=4)))
-    knobs = {"temperature": (None, 0.0, 2.5), "tempo": (None, 50.0, 120.0)}
-    made = []
-    for piece, bar in places:
-        knob = draw(st.sampled_from(sorted(knobs)))
-        made.append(KnobChange(piece, bar, knob, draw(st.sampled_from(knobs[knob]))))
-    return made
+def parameter_changes(draw: st.DrawFn) -> list[ProgrammeChange]:
+    """Changes in the first two pieces, in their order."""
+    positions = sorted(draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, BARS)), max_size=4)))
+    values = {"temperature": (None, 0.0, 2.5), "tempo": (None, 50.0, 120.0)}
+    changes = []
+    for piece, bar in positions:
+        parameter = draw(st.sampled_from(sorted(values)))
+        changes.append(ProgrammeChange(piece, bar, parameter, draw(st.sampled_from(values[parameter]))))
+    return changes
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.generate])
-@given(seed=st.integers(0, 100), turned=turned_knobs())
-def test_who_knows_the_changes_beforehand_hears_the_same(seed: int, turned: list[KnobChange]) -> None:
-    """As one who turned the knobs while it played, each when the bars ahead of it had been given."""
+@settings(max_examples=6, phases=[Phase.generate])
+@given(seed=st.integers(0, 100), changes=parameter_changes())
+def test_a_replay_with_all_changes_is_the_same_music(seed: int, changes: list[ProgrammeChange]) -> None:
+    """The same as when each change is made while it plays, after bars ahead of it have been returned."""
     composer = playbach.load(TINY)
-    known = Stream(composer, Settings(seed, BARS), turned)
+    known = Stream(composer, ProgrammeSettings(seed, BARS), changes)
     expected = [known.next() for _ in range(2 * BARS)]
-    live = Stream(composer, Settings(seed, BARS))
-    got: dict[tuple[int, int], TimedBar] = {}
-    rest = list(turned)
-    while len(got) < 2 * BARS or rest:
+    live = Stream(composer, ProgrammeSettings(seed, BARS))
+    latest: dict[tuple[int, int], TimedBar] = {}
+    rest = list(changes)
+    while len(latest) < 2 * BARS or rest:
         for _ in range(3):
             bar = live.next()
-            got = {place: b for place, b in got.items() if place < bar.place} | {bar.place: bar}
-        while rest and got and max(got) >= (rest[0].piece, rest[0].bar):
+            latest = {position: b for position, b in latest.items() if position < bar.position} | {bar.position: bar}
+        while rest and latest and max(latest) >= (rest[0].piece, rest[0].bar):
             change = rest.pop(0)
-            at = next(b.at for b in got.values() if b.place >= (change.piece, change.bar))
-            if live.turn(change.knob, change.value, at) is not None:
-                got = {place: b for place, b in got.items() if b.at < at}
-    heard = [got[place] for place in sorted(got)][: 2 * BARS]
-    assert [b.bar.notes for b in heard] == [b.bar.notes for b in expected][: len(heard)]
-    assert [round(b.at, 6) for b in heard] == [round(b.at, 6) for b in expected][: len(heard)]
+            at = next(b.at for b in latest.values() if b.position >= (change.piece, change.bar))
+            if live.change(change.parameter, change.value, at) is not None:
+                latest = {position: b for position, b in latest.items() if b.at < at}
+    played = [latest[position] for position in sorted(latest)][: 2 * BARS]
+    assert [b.bar.notes for b in played] == [b.bar.notes for b in expected][: len(played)]
+    assert [round(b.at, 6) for b in played] == [round(b.at, 6) for b in expected][: len(played)]
 
 
 def test_temperature_changes_notes_from_its_bar_on(composer: Composer) -> None:
     different = 0
     for seed in range(4):
-        plain = taken(Programme(composer, Settings(seed, BARS)), 2 * BARS)
-        hot = taken(Programme(composer, Settings(seed, BARS), [KnobChange(0, 3, "temperature", 4.0)]), 2 * BARS)
-        line = next(b.tick for b in plain if b.place == (0, 3))
+        plain = next_bars(Programme(composer, ProgrammeSettings(seed, BARS)), 2 * BARS)
+        hot = next_bars(
+            Programme(composer, ProgrammeSettings(seed, BARS), [ProgrammeChange(0, 3, "temperature", 4.0)]), 2 * BARS
+        )
+        line = next(b.tick for b in plain if b.position == (0, 3))
 
-        def begun(bars: list[Bar], line: int = line) -> list[tuple[int, ...]]:
+        def onsets(bars: list[ComposedBar], line: int = line) -> list[tuple[int, ...]]:
             return [(n[2], n[4], n[5], n[6]) for n in notes(bars) if n[0] == 0 and n[2] < line]
 
-        assert begun(plain) == begun(hot)
-        # From its bar line on it is the piece that was asked to turn there.
+        assert onsets(plain) == onsets(hot)
+        # From its bar line on, it is the piece that `compose` makes with this change.
         piece = composer.piece(seed, bars=BARS, changes=(ParameterChange(3, 4.0),))
-        turned = sorted(
+        changed = sorted(
             (n.tick, n.track, n.pitch, n.velocity) for n in piece if isinstance(n, Note) and n.tick >= line
         )
-        assert turned == sorted((n[2], n[4], n[5], n[6]) for n in notes(hot) if n[0] == 0 and n[2] >= line)
+        assert changed == sorted((n[2], n[4], n[5], n[6]) for n in notes(hot) if n[0] == 0 and n[2] >= line)
         different += notes(plain) != notes(hot)
     assert different >= 3
 
 
-def timed(stream: Stream, count: int) -> list[TimedBar]:
+def next_timed_bars(stream: Stream, count: int) -> list[TimedBar]:
     return [stream.next() for _ in range(count)]
 
 
 def test_bars_follow_each_other_in_time(composer: Composer) -> None:
-    """Without a gap within a piece; between two there is a breath of two quarters."""
-    for one, two in pairwise(timed(Stream(composer, Settings(3, BARS, tempo=60)), 3 * BARS)):
-        assert two.at == pytest.approx(one.following)
-        breath = 2.0 if one.bar.last else 0.0
-        assert one.following - one.at - one.seconds == pytest.approx(breath)
+    """Within a piece without a gap; between two pieces there is a breath of two quarter notes."""
+    for one, two in pairwise(next_timed_bars(Stream(composer, ProgrammeSettings(3, BARS, tempo=60)), 3 * BARS)):
+        assert two.at == pytest.approx(one.next_at)
+        breath = 2.0 if one.bar.is_last else 0.0
+        assert one.next_at - one.at - one.seconds == pytest.approx(breath)
         for note in one.notes:
             assert one.at - 1e-9 <= note.at < one.at + one.seconds
             assert note.seconds > 0
 
 
 def test_the_tempo_is_the_one_asked_for(composer: Composer) -> None:
-    for bar in timed(Stream(composer, Settings(3, BARS, tempo=150)), BARS - 2):
+    for bar in next_timed_bars(Stream(composer, ProgrammeSettings(3, BARS, tempo=150)), BARS - 2):
         assert bar.seconds == pytest.approx(bar.bar.ticks / 480 * 60 / 150)
 
 
-def test_the_last_bar_broadens_at_any_tempo(composer: Composer) -> None:
+def test_the_last_bar_slows_down_at_any_tempo(composer: Composer) -> None:
     def lengths(tempo: float) -> list[float]:
-        bars = timed(Stream(composer, Settings(3, BARS, tempo=tempo)), 2 * BARS)
-        return [b.seconds * tempo / b.bar.ticks for b in bars if b.place[0] == 0]
+        bars = next_timed_bars(Stream(composer, ProgrammeSettings(3, BARS, tempo=tempo)), 2 * BARS)
+        return [b.seconds * tempo / b.bar.ticks for b in bars if b.position[0] == 0]
 
     assert lengths(40) == pytest.approx(lengths(160))
     assert lengths(40)[-1] > 1.2 * lengths(40)[0]
 
 
-def test_a_note_across_a_change_of_tempo_is_told_its_new_end(composer: Composer) -> None:
-    """In what the next bar holds, with the onset that it had."""
+def test_a_note_across_a_tempo_change_gets_a_new_end(composer: Composer) -> None:
+    """In `held` of the next bar, with its old onset."""
     found = 0
     for seed in range(12):
-        turned = [KnobChange(0, n, "tempo", 60 + 40 * (n % 2)) for n in range(1, 8)]
-        bars = timed(Stream(composer, Settings(seed, 8), turned), 8)
+        changes = [ProgrammeChange(0, n, "tempo", 60 + 40 * (n % 2)) for n in range(1, 8)]
+        bars = next_timed_bars(Stream(composer, ProgrammeSettings(seed, 8), changes), 8)
         for one, two in pairwise(bars):
-            for held in two.held if not one.bar.last else ():
+            for held in two.held if not one.bar.is_last else ():
                 before = next((t for t in (*one.notes, *one.held) if t.note == held.note), None)
                 assert before is not None
                 found += 1
@@ -179,52 +193,52 @@ def test_a_note_across_a_change_of_tempo_is_told_its_new_end(composer: Composer)
     assert found > 5
 
 
-def test_a_piece_can_be_brought_to_its_end(composer: Composer) -> None:
-    stream = Stream(composer, Settings(3, 16))
-    given_bars = timed(stream, 4)
-    change = stream.end_soon(given_bars[2].at, 0.0)
+def test_a_piece_can_be_ended_soon(composer: Composer) -> None:
+    stream = Stream(composer, ProgrammeSettings(3, 16))
+    first_bars = next_timed_bars(stream, 4)
+    change = stream.end_piece_soon(first_bars[2].at, 0.0)
     assert change is not None
-    assert (change.knob, change.piece, change.bar) == ("length", 0, given_bars[2].place[1])
-    rest = timed(stream, 4)
-    assert [bar.bar.last for bar in rest] == [False, False, True, False]
-    assert stream.end_soon(rest[0].at, 0.0) is None  # it ends as soon anyway
+    assert (change.parameter, change.piece, change.bar) == ("length", 0, first_bars[2].position[1])
+    rest = next_timed_bars(stream, 4)
+    assert [bar.bar.is_last for bar in rest] == [False, False, True, False]
+    assert stream.end_piece_soon(rest[0].at, 0.0) is None  # it ends as soon anyway
     last = rest[2]
-    assert stream.end_soon(last.following, last.at) is None  # that would be the next piece
+    assert stream.end_piece_soon(last.next_at, last.at) is None  # the change would affect the next piece
 
 
-def test_turning_to_where_it_stands_changes_nothing(composer: Composer) -> None:
-    stream = Stream(composer, Settings(3, BARS, tempo=90))
-    bars = timed(stream, 3)
-    assert stream.turn("tempo", 90, bars[1].at) is None
-    assert stream.turn("temperature", None, bars[1].at) is None
-    assert stream.next().at == pytest.approx(bars[-1].following)
+def test_a_change_to_the_same_value_changes_nothing(composer: Composer) -> None:
+    stream = Stream(composer, ProgrammeSettings(3, BARS, tempo=90))
+    bars = next_timed_bars(stream, 3)
+    assert stream.change("tempo", 90, bars[1].at) is None
+    assert stream.change("temperature", None, bars[1].at) is None
+    assert stream.next().at == pytest.approx(bars[-1].next_at)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Settings(-1),
-        lambda: Settings(1 << 53),
-        lambda: Settings(1, 3),
-        lambda: Settings(1, 33),
-        lambda: Settings(1, 8, temperature=4.1),
-        lambda: Settings(1, 8, tempo=19),
-        lambda: Settings("x"),
-        lambda: KnobChange(-1, 0, "tempo", 60),
-        lambda: KnobChange(0, 33, "tempo", 60),
-        lambda: KnobChange(0, 1, "volume", 1),
-        lambda: KnobChange(0, 5, "length", 4),
-        lambda: KnobChange(0, 5, "length", None),
-        lambda: KnobChange(0, 5, "tempo", True),
+        lambda: ProgrammeSettings(-1),
+        lambda: ProgrammeSettings(1 << 53),
+        lambda: ProgrammeSettings(1, 3),
+        lambda: ProgrammeSettings(1, 33),
+        lambda: ProgrammeSettings(1, 8, temperature=4.1),
+        lambda: ProgrammeSettings(1, 8, tempo=19),
+        lambda: ProgrammeSettings("x"),
+        lambda: ProgrammeChange(-1, 0, "tempo", 60),
+        lambda: ProgrammeChange(0, 33, "tempo", 60),
+        lambda: ProgrammeChange(0, 1, "volume", 1),
+        lambda: ProgrammeChange(0, 5, "length", 4),
+        lambda: ProgrammeChange(0, 5, "length", None),
+        lambda: ProgrammeChange(0, 5, "tempo", True),
     ],
 )
-def test_what_goes_too_far_is_refused(wrong: Any) -> None:
+def test_values_out_of_range_are_rejected(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
 
 
-class At:
-    """A clock that jumps to where it is told to wait for, and does something on the way."""
+class JumpingClock:
+    """A clock that jumps to the end of each wait. It calls the functions in `todo` at their times."""
 
     def __init__(self, until: float) -> None:
         self.time, self.until = 1000.0, 1000.0 + until
@@ -241,112 +255,114 @@ class At:
             self.todo.pop(0)[1]()
             if until.is_set():
                 return
-        self.pass_until(end)
+        self.advance_to(end)
         await asyncio.sleep(0)
 
-    def pass_until(self, time: float) -> None:
+    def advance_to(self, time: float) -> None:
         self.time = max(self.time, time)
         if self.time >= self.until:
             self.over.set()
 
 
-class Here(Executor):
-    """Composes at once, on the clock so many seconds a bar."""
+class ImmediateExecutor(Executor):
+    """Composes at once; the clock advances by `cost` seconds a bar."""
 
-    def __init__(self, clock: At, cost: float = 0.05) -> None:
+    def __init__(self, clock: JumpingClock, cost: float = 0.05) -> None:
         self.clock, self.cost = clock, cost
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self.clock.pass_until(self.clock.time + self.cost)
+        self.clock.advance_to(self.clock.time + self.cost)
         future.set_result(fn(*args, **kwargs))
         return future
 
 
-Given = list[tuple[float, Item]]
+Sent = list[tuple[float, StreamItem]]
 
 
-def played(
+def run_session(
     composer: Composer, seconds: float, *todo: tuple[float, str, float | None], cost: float = 0.05
-) -> tuple[Given, Session]:
-    """What a session gives in so many seconds, each with the stream's time; `todo` are knobs turned at a time."""
+) -> tuple[Sent, Session]:
+    """What a session sends within `seconds`, each item with the stream's time. `todo` has changes and their times."""
 
-    async def main() -> tuple[Given, Session]:
-        clock, got = At(seconds), []
+    async def main() -> tuple[Sent, Session]:
+        clock, sent = JumpingClock(seconds), []
         session = Session(
-            Stream(composer, Settings(9, BARS, tempo=80)), lambda item: got.append((session.now, item)),
-            Here(clock, cost), clock,
+            Stream(composer, ProgrammeSettings(9, BARS, tempo=80)), lambda item: sent.append((session.now, item)),
+            ImmediateExecutor(clock, cost), clock,
         )  # fmt: skip
-        clock.todo = [(at, lambda k=knob, v=value: session.turn(k, v)) for at, knob, value in todo]
+        clock.todo = [(at, lambda p=parameter, v=value: session.change(p, v)) for at, parameter, value in todo]
         task = asyncio.create_task(session.run())
         over = asyncio.create_task(clock.over.wait())
         await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
         assert over.done(), task.exception()
         task.cancel()
-        return got, session
+        return sent, session
 
     return asyncio.run(main())
 
 
-def test_bars_are_given_in_time_and_not_too_early(composer: Composer) -> None:
-    got, session = played(composer, 120)
+def test_bars_are_sent_in_time_and_not_too_early(composer: Composer) -> None:
+    sent, session = run_session(composer, 120)
     ahead = Pacing().ahead
-    bars = [(now, item) for now, item in got if isinstance(item, TimedBar)]
-    assert bars[-1][1].following > 115
+    bars = [(now, item) for now, item in sent if isinstance(item, TimedBar)]
+    assert bars[-1][1].next_at > 115
     for now, bar in bars:
         assert bar.at - ahead - 0.1 <= now <= bar.at
     for (_, one), (_, two) in pairwise(bars):
-        assert two.at == pytest.approx(one.following)
-    assert session.figures.late == 0
-    assert session.figures.bars == len(bars)
+        assert two.at == pytest.approx(one.next_at)
+    assert session.statistics.late == 0
+    assert session.statistics.bars == len(bars)
 
 
-def test_what_comes_late_is_counted(composer: Composer) -> None:
-    _, session = played(composer, 60, cost=4.0)
-    assert session.figures.late > 5
+def test_late_bars_are_counted(composer: Composer) -> None:
+    _, session = run_session(composer, 60, cost=4.0)
+    assert session.statistics.late > 5
 
 
-@pytest.mark.parametrize(("knob", "value"), [("temperature", 3.0), ("tempo", 200.0)])
-def test_a_knob_is_heard_within_a_bar(composer: Composer, knob: str, value: float) -> None:
-    """Of a bar of three seconds; bars given ahead are given again, after the change, and before they are due."""
-    got, _ = played(composer, 30, (10.0, knob, value))
-    at = next(i for i, (_, item) in enumerate(got) if isinstance(item, KnobChange))
-    change = got[at][1]
-    assert isinstance(change, KnobChange)
-    assert (change.knob, change.value) == (knob, value)
-    now, first = got[at + 1]
+@pytest.mark.parametrize(("parameter", "value"), [("temperature", 3.0), ("tempo", 200.0)])
+def test_a_change_takes_effect_within_a_bar(composer: Composer, parameter: str, value: float) -> None:
+    """Bars of three seconds that were sent ahead are sent again, after the change and before they are due."""
+    sent, _ = run_session(composer, 30, (10.0, parameter, value))
+    at = next(i for i, (_, item) in enumerate(sent) if isinstance(item, ProgrammeChange))
+    change = sent[at][1]
+    assert isinstance(change, ProgrammeChange)
+    assert (change.parameter, change.value) == (parameter, value)
+    now, first = sent[at + 1]
     assert isinstance(first, TimedBar)
-    assert first.place == (change.piece, change.bar)
-    given_before = [item for _, item in got[:at] if isinstance(item, TimedBar)]
-    assert first.place in {bar.place for bar in given_before}
+    assert first.position == (change.piece, change.bar)
+    sent_before = [item for _, item in sent[:at] if isinstance(item, TimedBar)]
+    assert first.position in {bar.position for bar in sent_before}
     assert 9.9 < now <= first.at <= 10 + 3 + 1
-    later = [item for _, item in got[at + 1 :] if isinstance(item, TimedBar)]
+    later = [item for _, item in sent[at + 1 :] if isinstance(item, TimedBar)]
     for one, two in pairwise(later):
-        assert two.at == pytest.approx(one.following)
-    assert all(bar.temperature == (3.0 if knob == "temperature" else 1.0) for bar in later)
+        assert two.at == pytest.approx(one.next_at)
+    assert all(bar.temperature == (3.0 if parameter == "temperature" else 1.0) for bar in later)
 
 
-def test_a_slider_that_is_pulled_composes_once_a_second(composer: Composer) -> None:
+def test_a_moving_slider_changes_at_most_once_a_second(composer: Composer) -> None:
     """The last value counts."""
-    pulled = [(10 + i / 20, "temperature", 0.5 + i / 20) for i in range(40)]
-    got, _ = played(composer, 30, *pulled)
-    turned = [item for _, item in got if isinstance(item, KnobChange)]
-    assert 2 <= len(turned) <= 4
-    assert turned[-1].value == pulled[-1][2]
+    moves = [(10 + i / 20, "temperature", 0.5 + i / 20) for i in range(40)]
+    sent, _ = run_session(composer, 30, *moves)
+    changes = [item for _, item in sent if isinstance(item, ProgrammeChange)]
+    assert 2 <= len(changes) <= 4
+    assert changes[-1].value == moves[-1][2]
 
 
 def test_next_ends_the_piece(composer: Composer) -> None:
     async def main() -> list[TimedBar]:
-        clock, got = At(40), []
-        session = Session(Stream(composer, Settings(9, 32, tempo=80)), got.append, Here(clock), clock)
-        clock.todo = [(10.0, lambda: session.turn(NEXT))]
+        clock, sent = JumpingClock(40), []
+        session = Session(
+            Stream(composer, ProgrammeSettings(9, 32, tempo=80)), sent.append, ImmediateExecutor(clock), clock
+        )
+        clock.todo = [(10.0, lambda: session.next_piece())]
         task = asyncio.create_task(session.run())
         over = asyncio.create_task(clock.over.wait())
         await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
         assert over.done(), task.exception()
         task.cancel()
-        return [item for item in got if isinstance(item, TimedBar)]
+        return [item for item in sent if isinstance(item, TimedBar)]
 
-    last = next(bar for bar in asyncio.run(main()) if bar.bar.last)
-    assert last.place[0] == 0
+    last = next(bar for bar in asyncio.run(main()) if bar.bar.is_last)
+    assert last.position[0] == 0
     assert last.at < 22

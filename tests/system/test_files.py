@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and never in the place of another."""
+"""Files are written completely or not at all, and never over existing ones."""
 
 from __future__ import annotations
 
@@ -14,88 +14,88 @@ import pytest
 
 from playbach.system import files
 from playbach.system.errors import PlaybachError
-from playbach.system.files import shown, unused, writing
+from playbach.system.files import display_path, pending_file, unused_path
 
 
 def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def the_line(caught: pytest.ExceptionInfo[PlaybachError]) -> str:
+def message_of(caught: pytest.ExceptionInfo[PlaybachError]) -> str:
     line = str(caught.value)
     assert "\n" not in line
     return line
 
 
-# ----------------------------------------------------------------------------------------------------- unused
+# ----------------------------------------------------------------------------------------------------- unused_path
 
 
-def test_unused_counts_up_from_two(tmp_path: Path) -> None:
+def test_unused_path_counts_up_from_two(tmp_path: Path) -> None:
     wanted = tmp_path / "Op. 12 no. 3.mid"
-    assert unused(wanted) == wanted
+    assert unused_path(wanted) == wanted
     wanted.touch()
-    assert unused(str(wanted)).name == "Op. 12 no. 3-2.mid"
+    assert unused_path(str(wanted)).name == "Op. 12 no. 3-2.mid"
     (tmp_path / "Op. 12 no. 3-2.mid").touch()
-    assert unused(wanted).name == "Op. 12 no. 3-3.mid"
+    assert unused_path(wanted).name == "Op. 12 no. 3-3.mid"
 
 
-def test_unused_respects_a_dangling_link(tmp_path: Path) -> None:
+def test_unused_path_respects_a_dangling_link(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "nowhere")
-    assert unused(tmp_path / "a").name == "a-2"
+    assert unused_path(tmp_path / "a").name == "a-2"
 
 
-# ---------------------------------------------------------------------------------------------------- writing
+# ---------------------------------------------------------------------------------------------------- pending_file
 
 
-def test_writing_shows_the_file_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_pending_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "fugue.mid"
-    with writing(target) as draft:
-        assert draft.temporary.parent == tmp_path
-        assert draft.temporary.suffix == ".mid"
-        assert draft.temporary.name.startswith(".")
-        draft.temporary.write_bytes(b"music")
+    with pending_file(target) as pending:
+        assert pending.temporary.parent == tmp_path
+        assert pending.temporary.suffix == ".mid"
+        assert pending.temporary.name.startswith(".")
+        pending.temporary.write_bytes(b"music")
         assert not target.exists()
-    assert draft.path == target
+    assert pending.path == target
     assert target.read_bytes() == b"music"
     assert names(tmp_path) == ["fugue.mid"]
 
 
-def test_writing_gives_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+def test_a_pending_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
-    with writing(tmp_path / "drafted"):
+    with pending_file(tmp_path / "drafted"):
         pass
     assert (tmp_path / "drafted").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_writing_never_replaces_unasked(tmp_path: Path) -> None:
+def test_a_pending_file_replaces_no_file_by_default(tmp_path: Path) -> None:
     target = tmp_path / "fugue.mid"
     target.write_bytes(b"old")
-    with writing(target) as draft:
-        draft.temporary.write_bytes(b"new")
-    assert draft.path.name == "fugue-2.mid"
+    with pending_file(target) as pending:
+        pending.temporary.write_bytes(b"new")
+    assert pending.path.name == "fugue-2.mid"
     assert target.read_bytes() == b"old"
-    assert draft.path.read_bytes() == b"new"
+    assert pending.path.read_bytes() == b"new"
 
 
-def test_writing_replaces_when_asked(tmp_path: Path) -> None:
+def test_a_pending_file_replaces_a_file_if_asked(tmp_path: Path) -> None:
     target = tmp_path / "fugue.mid"
     target.write_bytes(b"old")
-    with writing(target, overwrite=True) as draft:
-        draft.temporary.write_bytes(b"new")
+    with pending_file(target, overwrite=True) as pending:
+        pending.temporary.write_bytes(b"new")
         assert target.read_bytes() == b"old"
-    assert draft.path == target
+    assert pending.path == target
     assert target.read_bytes() == b"new"
     assert names(tmp_path) == ["fugue.mid"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError, GeneratorExit])
-def test_writing_leaves_nothing_behind_when_interrupted(
+def test_an_interrupted_pending_file_leaves_nothing_behind(
     tmp_path: Path, fault: type[BaseException], overwrite: bool
 ) -> None:
     (tmp_path / "fugue.mid").write_bytes(b"old")
-    with pytest.raises(fault), writing(tmp_path / "fugue.mid", overwrite) as draft:
-        draft.temporary.write_bytes(b"half")
+    with pytest.raises(fault), pending_file(tmp_path / "fugue.mid", overwrite) as pending:
+        pending.temporary.write_bytes(b"half")
         raise fault
     assert names(tmp_path) == ["fugue.mid"]
     assert (tmp_path / "fugue.mid").read_bytes() == b"old"
@@ -113,32 +113,34 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("file_system")
-def test_writing_yields_to_who_takes_the_name_meanwhile(tmp_path: Path) -> None:
+def test_a_pending_file_gets_another_name_if_its_own_is_taken_meanwhile(tmp_path: Path) -> None:
     target = tmp_path / "fugue.mid"
-    with writing(target) as draft:
-        draft.temporary.write_bytes(b"ours")
+    with pending_file(target) as pending:
+        pending.temporary.write_bytes(b"ours")
         target.write_bytes(b"theirs")
     assert target.read_bytes() == b"theirs"
-    assert draft.path.read_bytes() == b"ours"
+    assert pending.path.read_bytes() == b"ours"
     assert names(tmp_path) == ["fugue-2.mid", "fugue.mid"]
 
 
 @pytest.mark.usefixtures("file_system")
-def test_writing_yields_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pending_file_gets_another_name_if_its_own_is_taken_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "fugue.mid"
 
     def late(path: Path) -> Path:
-        name = unused(path)
+        name = unused_path(path)
         if name == target:
-            target.write_bytes(b"theirs")  # between our look and our move
+            target.write_bytes(b"theirs")  # between the check and the move
         return name
 
-    monkeypatch.setattr(files, "unused", late)
-    with writing(target) as draft:
-        draft.temporary.write_bytes(b"ours")
+    monkeypatch.setattr(files, "unused_path", late)
+    with pending_file(target) as pending:
+        pending.temporary.write_bytes(b"ours")
     assert target.read_bytes() == b"theirs"
-    assert draft.path.name == "fugue-2.mid"
-    assert draft.path.read_bytes() == b"ours"
+    assert pending.path.name == "fugue-2.mid"
+    assert pending.path.read_bytes() == b"ours"
 
 
 @pytest.mark.usefixtures("file_system")
@@ -146,8 +148,8 @@ def test_many_writers_of_one_name_all_keep_their_file(tmp_path: Path) -> None:
     barrier = threading.Barrier(8)
 
     def write(number: int) -> None:
-        with writing(tmp_path / "a.mid") as draft:
-            draft.temporary.write_text(str(number))
+        with pending_file(tmp_path / "a.mid") as pending:
+            pending.temporary.write_text(str(number))
             barrier.wait()
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
@@ -165,24 +167,24 @@ def test_without_links_a_failed_move_leaves_no_empty_file(tmp_path: Path, monkey
 
     monkeypatch.setattr(os, "link", refuse)
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(PlaybachError) as caught, writing(tmp_path / "a.mid"):
+    with pytest.raises(PlaybachError) as caught, pending_file(tmp_path / "a.mid"):
         pass
-    assert "input/output error" in the_line(caught)
+    assert "input/output error" in message_of(caught)
     assert names(tmp_path) == []
 
 
-# ----------------------------------------------------------------------------------------------------- faults
+# ---------------------------------------------------------------------------------------------------------- errors
 
 
-def test_a_missing_folder_is_told_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(PlaybachError) as caught, writing(tmp_path / "none" / "a.mid"):
+def test_a_missing_folder_is_an_error_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(PlaybachError) as caught, pending_file(tmp_path / "none" / "a.mid"):
         pytest.fail("the block must not run")
-    assert the_line(caught) == (
-        f"{tmp_path}/none/a.mid: cannot be written: its folder does not exist; make the folder first"
+    assert message_of(caught) == (
+        f"{tmp_path}/none/a.mid: cannot be written: its folder does not exist; create the folder first"
     )
 
 
-def test_other_impossible_places(tmp_path: Path) -> None:
+def test_other_paths_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.mid").mkdir()
     for place, wrong in (
@@ -192,9 +194,9 @@ def test_other_impossible_places(tmp_path: Path) -> None:
         (Path("/"), "this is a folder"),
     ):
         for overwrite in (False, True):
-            with pytest.raises(PlaybachError, match=wrong) as caught, writing(place, overwrite):
+            with pytest.raises(PlaybachError, match=wrong) as caught, pending_file(place, overwrite):
                 pass
-            assert the_line(caught).startswith(f"{place}: ")
+            assert message_of(caught).startswith(f"{place}: ")
     assert names(tmp_path) == ["file", "folder.mid"]
 
 
@@ -202,7 +204,7 @@ def test_other_impossible_places(tmp_path: Path) -> None:
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(PlaybachError, match="you may not write there"), writing(tmp_path / "a.mid"):
+        with pytest.raises(PlaybachError, match="you do not have permission"), pending_file(tmp_path / "a.mid"):
             pass
     finally:
         tmp_path.chmod(0o700)
@@ -211,21 +213,21 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_no_space_left(tmp_path: Path) -> None:
     with (
-        pytest.raises(PlaybachError, match="no space left") as caught,
-        writing(tmp_path / "a.mid"),
+        pytest.raises(PlaybachError, match="no space is left") as caught,
+        pending_file(tmp_path / "a.mid"),
         Path("/dev/full").open("wb") as full,
     ):
         full.write(b"x")
-    assert the_line(caught).startswith(f"{tmp_path}/a.mid: ")
+    assert message_of(caught).startswith(f"{tmp_path}/a.mid: ")
     assert names(tmp_path) == []
 
 
 OVERFLOW = """
 import sys
 from playbach.system.errors import PlaybachError
-from playbach.system.files import writing
+from playbach.system.files import pending_file
 try:
-    with writing(sys.argv[1] + "/a.mid") as draft, draft.temporary.open("wb") as file:
+    with pending_file(sys.argv[1] + "/a.mid") as pending, pending.temporary.open("wb") as file:
         for _ in range(64):
             file.write(bytes(4096))
 except PlaybachError as error:
@@ -241,7 +243,7 @@ def test_a_file_larger_than_the_limit(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.startswith(f"{tmp_path}/a.mid: cannot be written: the file grew larger"), done
+    assert done.stdout.startswith(f"{tmp_path}/a.mid: cannot be written: the file is larger than this disk"), done
     assert names(tmp_path) == []
 
 
@@ -254,21 +256,21 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     if done.returncode:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     line, *left = done.stdout.splitlines()
-    assert line.startswith(f"{tmp_path}/a.mid: cannot be written: no space left on the disk; "), done
+    assert line.startswith(f"{tmp_path}/a.mid: cannot be written: no space is left on the disk; "), done
     assert left == []
 
 
-def test_what_is_not_about_this_file_passes_unchanged(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), writing(tmp_path / "a.mid"):
+def test_errors_about_other_files_are_raised_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), pending_file(tmp_path / "a.mid"):
         (tmp_path / "some other file").read_bytes()
-    with pytest.raises(BrokenPipeError), writing(tmp_path / "a.mid"):
+    with pytest.raises(BrokenPipeError), pending_file(tmp_path / "a.mid"):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-    with pytest.raises(PlaybachError, match=r"^ours$"), writing(tmp_path / "a.mid"):
+    with pytest.raises(PlaybachError, match=r"^ours$"), pending_file(tmp_path / "a.mid"):
         raise PlaybachError("ours")
     assert names(tmp_path) == []
 
 
-def test_shown_is_one_printable_line() -> None:
-    assert shown("Präludium ♭.mid") == "Präludium ♭.mid"
-    assert shown(Path("a\nb.mid")) == r"'a\nb.mid'"
-    shown(os.fsdecode(b"\xff.mid")).encode()
+def test_display_path_is_one_printable_line() -> None:
+    assert display_path("Präludium ♭.mid") == "Präludium ♭.mid"
+    assert display_path(Path("a\nb.mid")) == r"'a\nb.mid'"
+    display_path(os.fsdecode(b"\xff.mid")).encode()

@@ -1,4 +1,4 @@
-"""Bytes put away, in memory or not."""
+"""Bytes in a spool, in memory or in a file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from playbach.system import spool as spools
 
 
 @pytest.mark.parametrize("in_memory", [10, 1 << 20])
-def test_what_is_put_away_comes_back(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
-    monkeypatch.setattr(spools, "IN_MEMORY", in_memory)
+def test_entries_of_a_spool_are_read_as_they_were_put(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+    monkeypatch.setattr(spools, "MAX_BYTES_IN_MEMORY", in_memory)
     spool = spools.Spool()
-    given = [bytes([i]) * (i * 7 % 23) for i in range(50)]
-    kept = []
-    for data in given:
-        kept.append(spool.put(data))
-        assert kept[len(kept) // 2].read() == given[len(kept) // 2]  # read and written in turns
-    assert [k.read() for k in reversed(kept)] == given[::-1]
+    items = [bytes([i]) * (i * 7 % 23) for i in range(50)]
+    entries = []
+    for data in items:
+        entries.append(spool.put(data))
+        assert entries[len(entries) // 2].read() == items[len(entries) // 2]  # reads alternate with writes
+    assert [k.read() for k in reversed(entries)] == items[::-1]
     assert spool._file._rolled == (in_memory == 10)
     del spool
     gc.collect()
-    assert kept[3].read() == given[3]
+    assert entries[3].read() == items[3]

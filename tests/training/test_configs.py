@@ -1,4 +1,4 @@
-"""Options in TOML files: read as they are meant, written as they are read, and what is wrong in them named."""
+"""Options in TOML files: reading, writing, and error messages that name the file and the fault."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def file(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_file_says_what_the_dataclass_holds(tmp_path: Path) -> None:
+def test_the_options_of_a_file_are_those_of_the_dataclass(tmp_path: Path) -> None:
     path = file(tmp_path, """
         folder = "my-midi"
         name = "cello"
@@ -38,9 +38,9 @@ def test_a_file_says_what_the_dataclass_holds(tmp_path: Path) -> None:
         [weights]
         duration = 0.5
     """)  # fmt: skip
-    found = configs.read(path)
-    assert (found.pop("folder"), found.pop("name")) == ("my-midi", "cello")
-    options = TrainOptions(**found)
+    values = configs.read(path)
+    assert (values.pop("folder"), values.pop("name")) == ("my-midi", "cello")
+    options = TrainOptions(**values)
     assert options == TrainOptions(
         model="lstm",
         epochs=7,
@@ -51,49 +51,49 @@ def test_a_file_says_what_the_dataclass_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("epoch = 3", "no option called 'epoch'; did you mean epochs?"),
         ("Learning-Rate = 3", "no option called 'Learning-Rate'; did you mean learning_rate?"),
         ("seqlen = 40", "the article's seqlen is called window here"),
         ("normal = true", "the article's normal is called octaves"),
-        ("octaves = 'folded'", r"no option called 'octaves'; it belongs under \[notes\]"),
-        ("hidden = 3", r"it belongs under \[network\]"),
+        ("octaves = 'folded'", r"no option called 'octaves'; it belongs in the table \[notes\]"),
+        ("hidden = 3", r"it belongs in the table \[network\]"),
         ("zzz = 3", "there are: encoding, "),
         ("[notes]\nvelocity = true", r"no option called 'velocity' in \[notes\]; did you mean velocities?"),
         ("model = 'lstm'\n[network]\nhiden = 3", r"in \[network\] of lstm; did you mean hidden?"),
-        ("notes = 3", "notes is a table here"),
+        ("notes = 3", "notes must be a table"),
         ("[notes]\noctaves = 'some'", r"\[notes\] octaves must be one of: kept, folded; not 'some'"),
         ("epochs = 'many'", "epochs must be a whole number, not 'many'"),
         ("model = 'gpt'", "no model called 'gpt'"),
         ("name = 3", "name must be text, not 3"),
-        ("epochs = = 3", "not TOML"),
+        ("epochs = = 3", "not valid TOML"),
     ],
 )
-def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(UsageError, match=f"options.toml: .*{said}"):
+def test_the_message_names_the_file_and_the_fault(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"options.toml: .*{message}"):
         configs.read(file(tmp_path, text))
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_binary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         configs.read(tmp_path / "missing.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="not TOML"):
+    with pytest.raises(UsageError, match="not valid TOML"):
         configs.read(tmp_path / "binary.toml")
 
 
-def test_what_a_bundle_keeps_can_be_read_again(tmp_path: Path) -> None:
+def test_the_options_of_a_bundle_can_be_written_and_read(tmp_path: Path) -> None:
     options = TrainOptions(
         encoding="notes", notes=NotesOptions("folded", velocities=True), model="cnn", network={"image": 16},
         max_minutes=2.5, weights={"velocity": 0.25},
     )  # fmt: skip
-    text = configuration.text(asdict(options))
+    text = configuration.toml_text(asdict(options))
     assert "[events]" not in text, "of another encoding"
     assert TrainOptions(**configs.read(file(tmp_path, text))) == options
 
 
 @given(st.text())
-def test_any_text_survives(value: str) -> None:
-    written = configuration.text({"name": value.encode("utf-8", "ignore").decode()})
+def test_any_text_is_written_and_read_unchanged(value: str) -> None:
+    written = configuration.toml_text({"name": value.encode("utf-8", "ignore").decode()})
     assert tomllib.loads(written)["name"] == value.encode("utf-8", "ignore").decode()

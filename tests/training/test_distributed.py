@@ -1,4 +1,4 @@
-"""Training on several processes: the same steps as on one, the same weights everywhere, and an end in good order."""
+"""Training on several processes: the same steps as on one, equal weights in all of them, and an orderly end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from playbach.encodings import ENCODINGS
 from playbach.models import MODELS, Shape, build
 from playbach.system.errors import UsageError
 from playbach.training import distributed
-from playbach.training.distributed import ALONE, World
+from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
 from playbach.training.optim import train_step
 from playbach.training.options import TrainOptions
 
@@ -49,12 +49,12 @@ def music(lines_folder: Path) -> tuple[object, TrainingSet]:
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
-def test_shares_are_together_the_whole_batch(music: tuple[object, TrainingSet], size: int) -> None:
+def test_the_parts_of_all_processes_make_up_the_batch(music: tuple[object, TrainingSet], size: int) -> None:
     _, data = music
     assert len(data._rare_places)
     shares = [list(data.epoch(1, 5, 32, 4, share=(rank, size))) for rank in range(size)]
     for i, whole in enumerate(data.epoch(1, 5, 32, 4)):
-        assert whole.among is None
+        assert whole.mean_steps is None
         rows = [
             row
             for rank in range(size)
@@ -68,20 +68,22 @@ def test_shares_are_together_the_whole_batch(music: tuple[object, TrainingSet], 
                 assert np.array_equal(share[: len(known)], known[: len(share)])
             assert (whole.target[n][len(row[2]) :] == IGNORED).all()
         steps = int((whole.target[..., 0] != IGNORED).sum())
-        assert {share[i].among for share in shares} == {steps / size}
+        assert {share[i].mean_steps for share in shares} == {steps / size}
 
 
-def test_what_another_process_encoded_is_the_same(music: tuple[object, TrainingSet]) -> None:
+def test_music_encoded_by_another_process_gives_the_same_batches(music: tuple[object, TrainingSet]) -> None:
     encoding, data = music
-    again = TrainingSet.opened(encoding, data.shards.folder)
+    again = TrainingSet.open(encoding, data.shards.folder)
     again._rare[:] = data._rare
     for a, b in zip_longest(data.epoch(2, 5, 32, 4), again.epoch(2, 5, 32, 4)):
         assert np.array_equal(a.previous, b.previous) and np.array_equal(a.target, b.target)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_mean_of_all_shares_is_the_whole_step(music: tuple[object, TrainingSet], name: str) -> None:
-    """Shares of unlike numbers of steps, and one of none: a mean of means would differ."""
+def test_the_mean_over_all_parts_is_the_gradient_of_the_whole_batch(
+    music: tuple[object, TrainingSet], name: str
+) -> None:
+    """The parts differ in length and one is empty, so that a mean of means would differ."""
     encoding, data = music
     torch.manual_seed(0)
     whole = build(name, Shape.of(encoding), SMALL[name])
@@ -91,8 +93,8 @@ def test_the_mean_of_all_shares_is_the_whole_step(music: tuple[object, TrainingS
     def step(share: tuple[int, int]) -> tuple[float, list[torch.Tensor]]:
         model = copy.deepcopy(whole)
         batch = next(data.epoch(1, 5, 32, 5, share=share))
-        still = torch.optim.SGD(model.parameters(), 0.0)
-        loss = train_step(model, batch, still, options, torch.device("cpu"), torch.float32, weights)
+        frozen = torch.optim.SGD(model.parameters(), 0.0)
+        loss = train_step(model, batch, frozen, options, torch.device("cpu"), torch.float32, weights)
         assert all(p.grad is not None for p in model.parameters()), "DistributedDataParallel would wait for it"
         return loss, [p.grad for p in model.parameters()]
 
@@ -108,44 +110,44 @@ def test_the_mean_of_all_shares_is_the_whole_step(music: tuple[object, TrainingS
 def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    with distributed.joined() as world:
-        assert world is ALONE and world.leads
+    with distributed.join_process_group() as group:
+        assert group is SINGLE_PROCESS and group.is_leader
     monkeypatch.setenv("WORLD_SIZE", "4")  # left over from something else
-    with distributed.joined() as world:
-        assert world is ALONE
+    with distributed.join_process_group() as group:
+        assert group is SINGLE_PROCESS
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    assert World(5, 6, 1).device(cuda) == torch.device("cuda", 1)
-    assert World(5, 6, 1).device(cpu) == cpu
-    assert ALONE.device(cuda) == cuda
+    assert ProcessGroup(5, 6, 1).device(cuda) == torch.device("cuda", 1)
+    assert ProcessGroup(5, 6, 1).device(cpu) == cpu
+    assert SINGLE_PROCESS.device(cuda) == cuda
     with pytest.raises(UsageError, match="has 2 GPUs, too few for process 3 there"):
-        World(5, 6, 2).device(cuda)
+        ProcessGroup(5, 6, 2).device(cuda)
     with pytest.raises(UsageError, match="not on mps"):
-        World(1, 2, 1).device(torch.device("mps"))
+        ProcessGroup(1, 2, 1).device(torch.device("mps"))
 
 
-def test_other_processes_have_random_numbers_of_their_own() -> None:
-    def drawn(rank: int, step: int) -> float:
+def test_each_process_has_its_own_random_numbers() -> None:
+    def draw(rank: int, step: int) -> float:
         torch.manual_seed(1)
-        World(rank, 3).reseed(7, step)
+        ProcessGroup(rank, 3).reseed(7, step)
         return float(torch.rand(1))
 
     torch.manual_seed(1)
     onward = float(torch.rand(1))
-    assert drawn(0, 4) == drawn(0, 5) == onward, "process 0's go on"
-    assert len({drawn(rank, step) for rank in range(3) for step in (4, 5)}) == 5
-    assert drawn(2, 4) == drawn(2, 4)
+    assert draw(0, 4) == draw(0, 5) == onward, "those of process 0 stay as they are"
+    assert len({draw(rank, step) for rank in range(3) for step in (4, 5)}) == 5
+    assert draw(2, 4) == draw(2, 4)
 
 
 # --------------------------------------------------------------------------------------------------- in several
 
 
-def played(scenario: str, music: Path, into: Path) -> dict[tuple[str, int], tuple[int, str]]:
-    """Exit status and last words of each process, by training and rank."""
+def run_scenario(scenario: str, music: Path, into: Path) -> dict[tuple[str, int], tuple[int, str]]:
+    """The exit status and the last line of output of each process, by training and rank."""
     command = [
         sys.executable,
         str(ROOT / "tests" / "helpers" / "distributed_runs.py"),
@@ -156,20 +158,20 @@ def played(scenario: str, music: Path, into: Path) -> dict[tuple[str, int], tupl
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr
-    found = {}
+    results = {}
     for line in done.stdout.splitlines():
-        name, rank, status, said = line.split(" ", 3)
-        found[name, int(rank)] = (int(status), said)
-    return found
+        name, rank, status, last_line = line.split(" ", 3)
+        results[name, int(rank)] = (int(status), last_line)
+    return results
 
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 @pytest.mark.slow
 @forks
-def test_two_processes_learn_what_one_does(lines_folder: Path, tmp_path: Path) -> None:
-    ended = played("same", lines_folder, tmp_path)
+def test_two_processes_learn_the_same_as_one(lines_folder: Path, tmp_path: Path) -> None:
+    ended = run_scenario("same", lines_folder, tmp_path)
     assert ended == {
         ("one", 0): (0, "one.playbach"), ("two", 0): (0, "two.playbach"), ("two", 1): (0, ""),
     }  # fmt: skip
@@ -184,18 +186,18 @@ def test_two_processes_learn_what_one_does(lines_folder: Path, tmp_path: Path) -
         for side in ("train", "valid"):
             assert two[side]["bits_per_note"] == pytest.approx(one[side]["bits_per_note"], rel=1e-3)
     log = (tmp_path / "two.log").read_text("utf-8")
-    assert "batches of 5 over 2 processes" in log and "not the same" not in log
+    assert "5 windows per batch over 2 processes" in log and "no longer" not in log
     assert not list(tmp_path.glob("*.run"))
 
 
 @pytest.mark.slow
 @forks
-def test_killed_and_resumed_they_end_with_the_same_weights(lines_folder: Path, tmp_path: Path) -> None:
+def test_two_processes_killed_and_resumed_end_with_the_same_weights(lines_folder: Path, tmp_path: Path) -> None:
     """With dropout, which differs between the processes."""
-    ended = played("resumed", lines_folder, tmp_path)
+    ended = run_scenario("resumed", lines_folder, tmp_path)
     assert ended["killed", 0][0] == -9
-    status, said = ended["killed", 1]
-    assert status == 1 and said.startswith("playbach: process 1 of 2, on ") and said.endswith("by --resume")
+    status, message = ended["killed", 1]
+    assert status == 1 and message.startswith("playbach: process 1 of 2, on ") and message.endswith("with --resume")
     assert ended["cut", 0][0] == ended["cut", 1][0] == 0
     whole, cut = ((tmp_path / f"{name}.playbach").read_bytes() for name in ("whole", "cut"))
     assert whole == cut
@@ -205,8 +207,8 @@ def test_killed_and_resumed_they_end_with_the_same_weights(lines_folder: Path, t
 
 @pytest.mark.slow
 @forks
-def test_a_process_that_fails_ends_all_and_one_says_why(lines_folder: Path, tmp_path: Path) -> None:
-    ended = played("failing", lines_folder, tmp_path)
+def test_a_failing_process_ends_all_and_prints_the_reason_once(lines_folder: Path, tmp_path: Path) -> None:
+    ended = run_scenario("failing", lines_folder, tmp_path)
     assert ended["failed", 1] == (1, f"playbach: process 1 of 2, on {socket.gethostname()}: the disk has gone")
     assert ended["failed", 0][0] == 1
     assert "playbach:" not in ended["failed", 0][1]
@@ -215,8 +217,8 @@ def test_a_process_that_fails_ends_all_and_one_says_why(lines_folder: Path, tmp_
 
 @pytest.mark.slow
 @forks
-def test_what_cannot_be_shared_is_refused_once(lines_folder: Path, tmp_path: Path) -> None:
-    ended = played("refused", lines_folder, tmp_path)
+def test_a_batch_that_is_too_small_is_refused_once(lines_folder: Path, tmp_path: Path) -> None:
+    ended = run_scenario("refused", lines_folder, tmp_path)
     assert ended["refused", 1] == (1, "")
     assert ended["refused", 0][0] == 2
     assert "a batch of 1 windows cannot be shared by 2 processes" in ended["refused", 0][1]
@@ -225,14 +227,14 @@ def test_what_cannot_be_shared_is_refused_once(lines_folder: Path, tmp_path: Pat
 
 @pytest.mark.slow
 @forks
-def test_stopped_by_hand_all_end_well(lines_folder: Path, tmp_path: Path) -> None:
-    ended = played("stopped", lines_folder, tmp_path)
+def test_ctrl_c_ends_all_processes_normally(lines_folder: Path, tmp_path: Path) -> None:
+    ended = run_scenario("stopped", lines_folder, tmp_path)
     assert ended == {("stopped", 0): (0, "stopped.playbach"), ("stopped", 1): (0, "")}
     assert "stopped by hand" in (tmp_path / "stopped.log").read_text("utf-8")
 
 
 @pytest.mark.slow
-def test_torchrun_starts_it(lines_folder: Path, tmp_path: Path) -> None:
+def test_torchrun_starts_the_processes(lines_folder: Path, tmp_path: Path) -> None:
     options = [
         "--model=lstm", "--hidden=16", "--layers=1", "--embedding=8", "--window=64", "--epochs=1", "--device=cpu",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The curves of a training for other programs: lines of JSON, and TensorBoard's files."""
+"""The results of each epoch for other programs: lines of JSON, and TensorBoard's files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playbach.training import epoch_log
 SMALL = {"hidden": 16}
 
 
-def test_a_line_of_json_an_epoch(lines_folder: Path, tmp_path: Path) -> None:
+def test_each_epoch_has_a_line_of_json(lines_folder: Path, tmp_path: Path) -> None:
     run = playbach.train(lines_folder, into=tmp_path, epochs=3, network=SMALL)
-    told = [json.loads(line) for line in run.metrics.read_text("utf-8").splitlines()]
-    assert [epoch["number"] for epoch in told] == [1, 2, 3]
-    for epoch, known in zip(told, run.trained.history, strict=True):
+    epochs = [json.loads(line) for line in run.metrics.read_text("utf-8").splitlines()]
+    assert [epoch["number"] for epoch in epochs] == [1, 2, 3]
+    for epoch, known in zip(epochs, run.trained.history, strict=True):
         assert epoch["valid"]["bits_per_note"] == known.valid.bits_per_note
         assert [head["field"] for head in epoch["valid"]["heads"]] == ["symbol", "duration"]
         assert epoch["saved"] == known.saved
 
 
-def test_tensorboard_sees_each_epoch_once(lines_folder: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_gives_tensorboard_each_epoch_once(lines_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -41,7 +41,7 @@ def test_tensorboard_sees_each_epoch_once(lines_folder: Path, tmp_path: Path) ->
     assert "accuracy of duration/valid" in found.Tags()["scalars"]
 
 
-def test_without_tensorboard_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, lines_folder: Path) -> None:
+def test_the_message_names_the_missing_tensorboard_extra(monkeypatch: pytest.MonkeyPatch, lines_folder: Path) -> None:
     monkeypatch.setattr(epoch_log, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"playbach\[tensorboard\]"):
         playbach.train(lines_folder, tensorboard=True)

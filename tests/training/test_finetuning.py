@@ -1,4 +1,4 @@
-"""Training on: what a network knew stays, new symbols come after the old ones, and what it knows is not held out."""
+"""Fine-tuning: symbols keep their indices, new ones follow, and pieces trained on before are never held out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "options", [NotesOptions(), NotesOptions(durations="joined"), NotesOptions(octaves="folded")]
 )
-def test_notes_keep_their_numbers(options: NotesOptions) -> None:
+def test_symbols_of_notes_keep_their_indices(options: NotesOptions) -> None:
     old = ENCODINGS["notes"].fit([sample_music.line(seed) for seed in range(4)], options)
     new = ENCODINGS["notes"].fit([sample_music.chorale(seed, tonic=5) for seed in range(3)], options, old)
     for before, after in zip((*old.fields, *old.context), (*new.fields, *new.context), strict=True):
@@ -54,7 +54,7 @@ def test_notes_keep_their_numbers(options: NotesOptions) -> None:
     assert ENCODINGS["notes"].from_manifest(json.loads(json.dumps(new.manifest()))) == new
 
 
-def test_chorales_keep_their_range() -> None:
+def test_chorales_keep_their_compass() -> None:
     old = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
     high = [sample_music.chorale(seed, tonic=9) for seed in range(3)]
     new = ENCODINGS["chorale"].fit(high, None, old)
@@ -63,17 +63,16 @@ def test_chorales_keep_their_range() -> None:
     assert new.encode(high[0]).notes == ENCODINGS["chorale"].fit(high).encode(high[0]).notes
 
 
-def test_it_goes_on_from_what_was_learnt(first: Run, lines_folder: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    run = playbach.train(lines_folder, into=tmp_path, epochs=1, base=first.path, report=said.append, name="on")
+def test_training_continues_from_the_base_model(first: Run, lines_folder: Path, tmp_path: Path) -> None:
+    run = playbach.train(lines_folder, into=tmp_path, epochs=1, base=first.path, name="on")
     before, after = first.trained.history[-1].valid, run.trained.history[0].valid
     assert after.bits_per_note < before.bits_per_note + 0.05
     assert run.trained.model.config() == first.trained.model.config()
-    assert run.trained.options.learning_rate == finetuning.LEARNING_RATE
+    assert run.trained.options.learning_rate == finetuning.FINETUNE_LEARNING_RATE
     manifest = bundles.read(run.path).manifest
     assert manifest["provenance"]["base"]["name"] == "first"
     assert "--from first" in manifest["provenance"]["command"]
-    assert "weights of first" in bundles.read(run.path).card
+    assert "Trained further from first" in bundles.read(run.path).card
 
 
 def test_other_music_adds_symbols(first: Run, other: Path, tmp_path: Path) -> None:
@@ -82,38 +81,38 @@ def test_other_music_adds_symbols(first: Run, other: Path, tmp_path: Path) -> No
     assert len(new.fields[0]) > len(old.fields[0])
     assert new.fields[0].symbols[: len(old.fields[0])] == old.fields[0].symbols
     assert playbach.load(run.path).compose(bars=2, seed=0).score.note_num() > 0
-    # It remembers what it was trained on, so that no figure of that can pass for an honest one.
+    # Pieces that the base model was trained on stay known, so that they are never held out.
     pieces = bundles.read(run.path).manifest["pieces"]
     for digest, (side, _) in bundles.read(first.path).manifest["pieces"].items():
         assert pieces[digest][0] == side
 
 
-def test_what_it_was_trained_on_is_not_held_out(first: Run, lines_folder: Path) -> None:
+def test_pieces_trained_on_before_are_not_held_out(first: Run, lines_folder: Path) -> None:
     corpus, _ = corpora.load_folder(lines_folder, seed=5)  # other sides than those of seed 0
-    base = network.read_base(first.path)
+    base = network.read_base_model(first.path)
     trained = {digest for digest, (side, _) in base.pieces.items() if side == "train"}
     held_out = [p for side, p in corpus.pieces() if side != "train"]
-    assert any(p.digest in trained for p in held_out), "the seed shows nothing"
+    assert any(p.digest in trained for p in held_out), "choose another seed: nothing has to move"
     try:
-        honest, moved = finetuning.honest(corpus, base)
+        split, moved = finetuning.move_known_pieces(corpus, base)
     except PlaybachError as error:
         assert "was trained on all pieces that would be held out" in str(error)
         return
     assert moved == sum(p.digest in trained for p in held_out)
-    assert not any(p.digest in trained for side, p in honest.pieces() if side != "train")
-    assert sum(1 for _ in honest.pieces()) == sum(1 for _ in corpus.pieces())
+    assert not any(p.digest in trained for side, p in split.pieces() if side != "train")
+    assert sum(1 for _ in split.pieces()) == sum(1 for _ in corpus.pieces())
 
 
-def test_the_command_of_a_built_in_corpus_names_what_it_began_with(first: Run) -> None:
+def test_the_training_command_names_the_base_model(first: Run) -> None:
     trained = first.trained
     corpus, options = replace(trained.corpus, name="bach-chorales"), replace(trained.options, encoding="chorale")
-    on = replace(trained, corpus=corpus, options=options, base=network.read_base("bach-chorales"))
-    assert saving.command("x", on).startswith("playbach train --from bach-chorales --name x")
-    assert "--encoding" not in saving.command("x", on)
+    on = replace(trained, corpus=corpus, options=options, base=network.read_base_model("bach-chorales"))
+    assert saving.training_command("x", on).startswith("playbach train --from bach-chorales --name x")
+    assert "--encoding" not in saving.training_command("x", on)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"model": "lstm"}, "model lstm contradicts --from: first has transformer"),
         ({"encoding": "chorale"}, "encoding chorale contradicts --from: first has notes"),
@@ -121,23 +120,27 @@ def test_the_command_of_a_built_in_corpus_names_what_it_began_with(first: Run) -
         ({"notes": NotesOptions(octaves="folded")}, "octaves folded contradicts --from: first has kept"),
     ],
 )
-def test_what_it_cannot_become_is_named(first: Run, other: Path, options: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_an_option_that_contradicts_the_base_model_is_refused(
+    first: Run, other: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
         playbach.train(other, base=first.path, **options)
 
 
-def test_music_that_the_encoding_cannot_hold_says_how_to_go_on(other: Path, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"composes in the 'chorale' encoding; without --from a new"):
+def test_the_message_for_unsuitable_music_says_what_to_do(other: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"uses the 'chorale' encoding; leave out --from to train a new model"):
         playbach.train(other, into=tmp_path, base="bach-chorales")
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_of_another_shape_are_damage(first: Run) -> None:
+def test_weights_of_another_shape_are_refused(first: Run) -> None:
     bundle = bundles.read(first.path)
     manifest = {
         **bundle.manifest,
         "architecture": {**bundle.manifest["architecture"], "config": {**SMALL, "width": 8}},
     }
-    base = network.Base(first.path, bundles.Bundle("odd", manifest, bundle.members, bundle.sha256), bundle.encoding())
-    with pytest.raises(BundleError, match="its weights cannot be trained on"):
-        base.network(Shape.of(base.encoding))
+    base = network.BaseModel(
+        first.path, bundles.Bundle("odd", manifest, bundle.members, bundle.sha256), bundle.encoding()
+    )
+    with pytest.raises(BundleError, match="its weights cannot be loaded"):
+        base.load_network(Shape.of(base.encoding))

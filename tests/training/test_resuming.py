@@ -1,4 +1,4 @@
-"""Trainings that are cut short, at any moment and by any means, and go on to the very same end."""
+"""Training runs that are interrupted at any moment and in any way, and end exactly the same after a resume."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playbach.cli.main import main
 from playbach.data import shards
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
 from playbach.training import plots, run_folders, runs, saving
-from playbach.training.loop import Trained
+from playbach.training.loop import TrainedNetwork
 
 SMALL = {"hidden": 32, "layers": 1, "embedding": 8}
 QUICK: dict[str, Any] = {"model": "lstm", "network": SMALL, "epochs": 1}
@@ -32,52 +32,54 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-class Cut(Exception):
-    """What ends a training in these tests, as a full memory or a bug would."""
+class Crash(Exception):
+    """Ends a training in these tests, as a bug or full memory would."""
 
 
-WRITE, DRAW = saving.write, plots.draw
+WRITE_BUNDLE, DRAW_CURVES = saving.write_bundle, plots.draw_curves
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bundles that are weights only, and pictures that are empty: making both takes longer than these trainings."""
+def faster_saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write only the weights, and no picture: bundles and pictures take longer than these trainings."""
 
-    def write(stem: Path, trained: Trained, verdict: object) -> Path:
+    def write_weights(stem: Path, trained: TrainedNetwork, diagnosis: object) -> Path:
         path = stem.with_name(f"{stem.name}.playbach")
-        path.write_bytes(saving.weights(trained.model))
+        path.write_bytes(saving.weights_as_bytes(trained.model))
         return path
 
-    monkeypatch.setattr(saving, "write", write)
-    monkeypatch.setattr(plots, "draw", lambda *_: None)
+    monkeypatch.setattr(saving, "write_bundle", write_weights)
+    monkeypatch.setattr(plots, "draw_curves", lambda *_: None)
 
 
-def cut(folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch, after: int = 12, **options: object) -> Path:
-    """The .run folder of a training that ended after so many steps, all of which were kept."""
+def interrupted_run(
+    folder: Path, into: Path, monkeypatch: pytest.MonkeyPatch, after: int = 12, **options: object
+) -> Path:
+    """The .run folder of a training that crashed after a number of steps and had saved each."""
     steps = 0
 
-    def advance(self: object, loss: float) -> None:
+    def on_step(self: object, loss: float) -> None:
         nonlocal steps
         steps += 1
         if steps == after:
-            raise Cut
+            raise Crash
 
     chosen = {**QUICK, "epochs": 3, "window": 32, "batch": 2, **options}
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "SAVE_SECONDS", 0.0)
-        patched.setattr(runs._RunHooks, "advance", advance)
-        with pytest.raises(Cut):
+        patched.setattr(runs, "SAVE_INTERVAL_SECONDS", 0.0)
+        patched.setattr(runs._RunCallbacks, "advance", on_step)
+        with pytest.raises(Crash):
             playbach.train(folder, into=into, **chosen)  # type: ignore[arg-type]
     [path] = into.glob("*.run")
     return path
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
     ("threads", "moments"), [(1, ()), (2, ("in the middle of an epoch", "while an epoch is measured"))]
 )
-def test_killed_at_any_moment_it_ends_with_the_same_weights(
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
     lines_folder: Path, tmp_path: Path, threads: int, moments: tuple[str, ...]
 ) -> None:
     command = [
@@ -88,7 +90,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(
         str(threads),
         *moments,
     ]
-    # Passive: threads that wait for each other in a loop take the processor from what else runs.
+    # Passive: threads that wait in a loop would take the processor from other programs.
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
     assert done.returncode == 0, done.stderr
     killed = done.stdout.splitlines()
@@ -97,15 +99,17 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(
     whole, mended = ((tmp_path / which / "cut.safetensors").read_bytes() for which in ("unbroken", "broken"))
     assert whole == mended
     assert files(tmp_path / "broken") == ["cut.jsonl", "cut.log", "cut.png", "cut.safetensors"], (
-        "nothing is left lying about"
+        "no other files are left"
     )
 
 
-def test_a_resumed_run_is_one_run(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut(lines_folder, tmp_path, monkeypatch)
-    said: list[str] = []
-    run = playbach.train(lines_folder, into=tmp_path, resume=True, report=said.append)
-    assert said[0] == "Resumed in epoch 2, after 11 steps"
+def test_the_log_of_a_resumed_run_has_each_line_once(
+    lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_run(lines_folder, tmp_path, monkeypatch)
+    lines: list[str] = []
+    run = playbach.train(lines_folder, into=tmp_path, resume=True, report=lines.append)
+    assert lines[0] == "Resumed in epoch 2, after 11 steps"
     log = run.log.read_text("utf-8")
     assert log.index("Corpus lines") < log.index("Epoch 1:") < log.index("Resumed") < log.index("Epoch 2:")
     assert [e.number for e in run.trained.history] == [1, 2, 3]
@@ -118,61 +122,65 @@ def test_a_resumed_run_is_one_run(lines_folder: Path, tmp_path: Path, monkeypatc
     ]
 
 
-def test_what_was_written_before_the_end_is_not_written_twice(
+def test_a_bundle_that_is_already_written_is_not_written_again(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise Cut
+        raise Crash
 
-    monkeypatch.setattr(saving, "write", WRITE)
+    monkeypatch.setattr(saving, "write_bundle", WRITE_BUNDLE)
     with monkeypatch.context() as patched:
-        patched.setattr(plots, "draw", fail)
-        with pytest.raises(Cut):
+        patched.setattr(plots, "draw_curves", fail)
+        with pytest.raises(Crash):
             playbach.train(lines_folder, into=tmp_path, name="x", **QUICK)
     assert files(tmp_path) == ["x.playbach", "x.run"]
     before = (tmp_path / "x.playbach").read_bytes()
-    monkeypatch.setattr(plots, "draw", DRAW)
+    monkeypatch.setattr(plots, "draw_curves", DRAW_CURVES)
     run = playbach.train(into=tmp_path, resume=tmp_path / "x.run")
     assert run.path.read_bytes() == before
     assert files(tmp_path) == ["x.jsonl", "x.log", "x.playbach", "x.png"]
 
 
-def test_only_what_ends_a_run_may_change(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = cut(lines_folder, tmp_path, monkeypatch, seed=4)
-    for options, said in (
-        ({"seed": 5}, "seed 5 is given, but .*was begun with 4"),
-        ({"network": {"hidden": 64}}, "hidden 64 is given, but .*was begun with 32"),
-        ({"network": {"dropout": 0.5}}, "dropout 0.5 is given, but .*was begun with its default"),
-        ({"encoding": "chorale"}, "encoding chorale is given, but .*was begun with notes"),
+def test_only_options_that_end_a_run_may_change(
+    lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = interrupted_run(lines_folder, tmp_path, monkeypatch, seed=4)
+    for options, message in (
+        ({"seed": 5}, "seed cannot change from 4 to 5"),
+        ({"network": {"hidden": 64}}, "hidden cannot change from 32 to 64"),
+        ({"network": {"dropout": 0.5}}, "dropout cannot change from its default to 0.5"),
+        ({"encoding": "chorale"}, "encoding cannot change from notes to chorale"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             playbach.train(into=tmp_path, resume=path, **options)  # type: ignore[arg-type]
     run = playbach.train(into=tmp_path, resume=path, epochs=5, patience=9, seed=4, network={"hidden": 32})
     assert len(run.trained.history) == 5
     assert run.trained.options.patience == 9
 
 
-def test_other_music_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_not_resumed_with_other_music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     music = sample_music.folder(tmp_path / "music", sample_music.line)
-    path = cut(music, tmp_path, monkeypatch)
+    path = interrupted_run(music, tmp_path, monkeypatch)
     extra = music / "extra.mid"
     extra.write_bytes(bytes(sample_music.line(77).dumps_midi()))
-    with pytest.raises(CorpusError, match=r"music has changed .*\(1 pieces are new and 0 are missing\)"):
+    with pytest.raises(CorpusError, match=r"music has changed .*\(pieces added: 1, missing: 0\)"):
         playbach.train(into=tmp_path, resume=path)
     extra.unlink()
     (music / "piece03.mid").rename(music / "piece99.mid")
-    with pytest.raises(CorpusError, match="files have other names"):
+    with pytest.raises(CorpusError, match="files were renamed"):
         playbach.train(into=tmp_path, resume=path)
     (music / "piece99.mid").rename(music / "piece03.mid")
     moved = music.rename(tmp_path / "moved")
     assert playbach.train(moved, into=tmp_path, resume=path).path.exists()
 
 
-def test_an_unfinished_run_is_told_and_not_passed_over(
+def test_an_unfinished_run_of_the_same_name_is_reported(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = cut(lines_folder, tmp_path, monkeypatch)
-    with pytest.raises(PlaybachError, match=r"cut short; go on with it by playbach train --resume .*\.run"):
+    path = interrupted_run(lines_folder, tmp_path, monkeypatch)
+    with pytest.raises(
+        PlaybachError, match=r"unfinished training has this name; resume it with `playbach train --resume .*\.run`"
+    ):
         playbach.train(lines_folder, into=tmp_path, **QUICK)
     run = playbach.train(lines_folder, into=tmp_path, name="other", **QUICK)
     assert run.path.name == "other.playbach"
@@ -180,38 +188,40 @@ def test_an_unfinished_run_is_told_and_not_passed_over(
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
-def test_a_damaged_state_is_one_line(
+def test_a_damaged_state_is_reported_in_one_line(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
 ) -> None:
-    path = cut(lines_folder, tmp_path, monkeypatch)
-    state = path / runs.STATE
+    path = interrupted_run(lines_folder, tmp_path, monkeypatch)
+    state = path / runs.STATE_FILE
     state.write_bytes(state.read_bytes()[:-100] if damage is None else damage)
-    with pytest.raises(PlaybachError, match=r"state\.safetensors: the state of this run is damaged.* begin anew"):
+    with pytest.raises(PlaybachError, match=r"state\.safetensors: the saved state is damaged.* train again"):
         playbach.train(into=tmp_path, resume=path)
     assert state.exists()
 
 
 @pytest.mark.parametrize("damage", ["[]", "{", "{}"])
-def test_a_damaged_description_is_one_line(
+def test_a_damaged_description_is_reported_in_one_line(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    path = cut(lines_folder, tmp_path, monkeypatch)
-    (path / run_folders.DESCRIPTION).write_text(damage)
-    with pytest.raises(PlaybachError, match=r"not an unfinished training|another version"):
+    path = interrupted_run(lines_folder, tmp_path, monkeypatch)
+    (path / run_folders.DESCRIPTION_FILE).write_text(damage)
+    with pytest.raises(PlaybachError, match=r"not the folder of an unfinished training|another version"):
         playbach.train(into=tmp_path, resume=path)
-    (path / run_folders.DESCRIPTION).write_text(json.dumps({"format": run_folders.FORMAT, "options": {}}))
+    (path / run_folders.DESCRIPTION_FILE).write_text(json.dumps({"format": run_folders.RUN_FORMAT, "options": {}}))
     with pytest.raises(PlaybachError, match=r"run\.json: damaged"):
         playbach.train(into=tmp_path, resume=path)
 
 
-def test_giving_up_leaves_nothing(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second Ctrl-C, and a network that diverges, which would diverge again."""
+def test_a_second_ctrl_c_or_divergence_leaves_no_files(
+    lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that diverged would diverge again if it were resumed."""
 
-    def interrupted(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs._RunHooks, "advance", interrupted)
+        patched.setattr(runs._RunCallbacks, "on_step", interrupt)
         with pytest.raises(KeyboardInterrupt):
             playbach.train(lines_folder, into=tmp_path, **QUICK)
     assert files(tmp_path) == []
@@ -222,16 +232,16 @@ def test_giving_up_leaves_nothing(lines_folder: Path, tmp_path: Path, monkeypatc
     assert files(tmp_path) == []
 
 
-def test_a_stop_while_the_music_is_encoded_keeps_what_is_done(
+def test_a_stop_during_encoding_keeps_the_finished_shards(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(runs._RunHooks, "stop", lambda self: True)
-        with pytest.raises(PlaybachError, match=r"stopped while the music was encoded.*--resume"):
+        patched.setattr(runs._RunCallbacks, "should_stop", lambda self: True)
+        with pytest.raises(PlaybachError, match=r"stopped while encoding the music.*--resume"):
             playbach.train(lines_folder, into=tmp_path, name="x", **QUICK)
     encoded: list[str] = []
     make = shards._make
-    monkeypatch.setattr(shards, "_make", lambda *given: encoded.append(given[1].path.name) or make(*given))
+    monkeypatch.setattr(shards, "_make", lambda *args: encoded.append(args[1].path.name) or make(*args))
     playbach.train(into=tmp_path, resume=True)
     assert encoded == ["valid-00000.json", "test-00000.json"], "the training pieces were encoded already"
     assert files(tmp_path) == ["x.jsonl", "x.log", "x.playbach", "x.png"]
@@ -247,27 +257,27 @@ def two_runs(lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     music.symlink_to(lines_folder)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        cut(music, tmp_path / name, monkeypatch, name=name).rename(tmp_path / f"{name}.run")
+        interrupted_run(music, tmp_path / name, monkeypatch, name=name).rename(tmp_path / f"{name}.run")
         (tmp_path / name).rmdir()
     monkeypatch.chdir(tmp_path)
     yield tmp_path
 
 
-def test_the_run_that_is_meant(two_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def says(*arguments: str) -> str:
+def test_resume_finds_the_run_or_asks_which_one(two_runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def output_of(*arguments: str) -> str:
         status = main(["train", *arguments])
-        said = capsys.readouterr()
-        assert status == (0 if said.out else 2), said.err
-        return said.out or said.err
+        captured = capsys.readouterr()
+        assert status == (0 if captured.out else 2), captured.err
+        return captured.out or captured.err
 
-    assert "2 unfinished trainings; name one: --resume a.run or --resume b.run" in says("--resume")
-    assert "2 unfinished trainings of music; name one" in says("music", "--resume")
-    assert "no such folder" in says("--resume", "c.run")
-    assert "no such folder" in says("music", "--resume", "--name", "c")
-    assert "not an unfinished training" in says("music", "--resume", "music")
+    assert "2 unfinished trainings; choose one: --resume a.run or --resume b.run" in output_of("--resume")
+    assert "2 unfinished trainings of music; choose one" in output_of("music", "--resume")
+    assert "no such folder" in output_of("--resume", "c.run")
+    assert "no such folder" in output_of("music", "--resume", "--name", "c")
+    assert "not the folder of an unfinished training" in output_of("music", "--resume", "music")
     (two_runs / "elsewhere").mkdir()
-    assert "no unfinished training of elsewhere" in says("--resume", "elsewhere")
-    assert "seed 1 is given" in says("--resume", "a.run", "--seed", "1")
-    assert says("--resume", "--name", "b") == "b.playbach\n"
-    assert says("--resume", "music") == "a.playbach\n"
-    assert "no unfinished training in" in says("--resume")
+    assert "no unfinished training of elsewhere" in output_of("--resume", "elsewhere")
+    assert "seed cannot change from" in output_of("--resume", "a.run", "--seed", "1")
+    assert output_of("--resume", "--name", "b") == "b.playbach\n"
+    assert output_of("--resume", "music") == "a.playbach\n"
+    assert "no unfinished training in" in output_of("--resume")

@@ -1,4 +1,4 @@
-"""A training run, end to end on small music of our own: its files, its words, and every way in which it can end."""
+"""Training runs on small generated music, from start to end: their files, their text, and every way to end."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ import playbach
 from playbach.bundles import bundle as bundles
 from playbach.data import corpora
 from playbach.data.batches import IGNORED, TrainingSet
-from playbach.encodings.base import LEFT_UNKNOWN
+from playbach.encodings.base import UNKNOWN_BARS_LEFT
 from playbach.evaluation import validation
-from playbach.evaluation.validation import commonest, measure
+from playbach.evaluation.validation import frequency_baseline, measure_network
 from playbach.models import Shape, build
 from playbach.music import tunes
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
 from playbach.training import loop
 from playbach.training.checkpoints import RunState
-from playbach.training.loop import Hooks
+from playbach.training.loop import Callbacks
 from playbach.training.options import TrainOptions
 
 SMALL = {"hidden": 32, "embedding": 16}
@@ -43,8 +43,8 @@ def files(folder: Path) -> list[str]:
 
 
 def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    run = playbach.train(lines_folder, into=tmp_path, report=said.append, epochs=6, network=SMALL)
+    lines: list[str] = []
+    run = playbach.train(lines_folder, into=tmp_path, report=lines.append, epochs=6, network=SMALL)
     assert files(tmp_path) == [
         "lines-lstm-notes.jsonl",
         "lines-lstm-notes.log",
@@ -52,10 +52,10 @@ def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path:
         "lines-lstm-notes.png",
     ]
     assert run.path == tmp_path / "lines-lstm-notes.playbach"
-    assert run.log.read_text("utf-8").splitlines() == said
+    assert run.log.read_text("utf-8").splitlines() == lines
     assert run.picture.read_bytes().startswith(b"\x89PNG")
-    text = "\n".join(said)
-    assert "The 'notes' encoding suits this music" in text
+    text = "\n".join(lines)
+    assert "Chose the 'notes' encoding for this music" in text
     improved = r"Epoch \d+: val accuracy .*bits per note improved from \d\.\d{3} to \d\.\d{3}, saved"
     assert re.search(improved, text)
     assert re.search(r"Trained 6 epochs in \d+ min \d+ s: all 6 epochs done", text)
@@ -64,12 +64,12 @@ def test_a_run_leaves_a_bundle_a_picture_and_a_log(lines_folder: Path, tmp_path:
     assert playbach.load(run.path).compose(bars=2, seed=1).score.note_num() > 0
 
 
-def test_it_learns(lines_folder: Path, tmp_path: Path) -> None:
+def test_training_beats_guessing_by_frequency(lines_folder: Path, tmp_path: Path) -> None:
     run = playbach.train(lines_folder, into=tmp_path, epochs=150, patience=60, network={**SMALL, "dropout": 0.0})
     assert run.trained.test.bits_per_note < 0.95 * run.trained.baseline.bits_per_note
 
 
-def test_the_bundle_tells_where_it_comes_from(chorales_bundle: Path) -> None:
+def test_the_bundle_records_its_provenance(chorales_bundle: Path) -> None:
     bundle = bundles.read(chorales_bundle)
     manifest = bundle.manifest
     assert manifest["encoding"]["name"] == "chorale"
@@ -80,7 +80,7 @@ def test_the_bundle_tells_where_it_comes_from(chorales_bundle: Path) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest["pieces"])
     assert manifest["metrics"]["onnx_largest_logit_difference"] < 1e-3
     assert "| held-out test |" in bundle.card
-    assert "| test, guessed by an n-gram |" in bundle.card
+    assert "| test, n-gram |" in bundle.card
     assert (
         0
         < manifest["metrics"]["ngram"]["bits_per_note"]
@@ -112,7 +112,7 @@ def test_nothing_is_overwritten(lines_folder: Path, tmp_path: Path) -> None:
     assert files(tmp_path) == ["mine-2.jsonl", "mine-2.log", "mine-2.playbach", "mine-2.png", "mine.log"]
 
 
-def test_bad_files_are_named_and_skipped(lines_folder: Path, tmp_path: Path) -> None:
+def test_damaged_files_are_named_and_left_out(lines_folder: Path, tmp_path: Path) -> None:
     music = tmp_path / "music"
     sample_music.folder(music, sample_music.line)
     good = (music / "piece00.mid").read_bytes()
@@ -121,24 +121,24 @@ def test_bad_files_are_named_and_skipped(lines_folder: Path, tmp_path: Path) -> 
     (music / "garbage.mid").write_bytes(bytes(range(256)) * 20)
     (music / "crashing.mid").write_bytes(bytes.fromhex("4d546864 00000006 0000 0001 01e0 4d54726b 00000004 6e9fb140"))
     (music / "huge.midi").write_bytes(b"MThd" + bytes(17 << 20))
-    said: list[str] = []
-    playbach.train(music, into=tmp_path, report=said.append, epochs=1, network=SMALL)
+    lines: list[str] = []
+    playbach.train(music, into=tmp_path, report=lines.append, epochs=1, network=SMALL)
     for name in ("truncated.mid", "empty.mid", "garbage.mid", "crashing.mid", "huge.midi"):
-        assert sum(name in line for line in said) == 1
-    assert "5 of 15 files left out" in said
+        assert sum(name in line for line in lines) == 1
+    assert "5 of 15 files left out" in lines
 
 
-def test_a_folder_that_is_too_small_leaves_nothing(tmp_path: Path) -> None:
+def test_a_folder_that_is_too_small_leaves_no_files(tmp_path: Path) -> None:
     music = sample_music.folder(tmp_path / "music", sample_music.line, count=2)
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(CorpusError, match="too few to hold anything out"):
+    with pytest.raises(CorpusError, match="too little music"):
         playbach.train(music, into=out)
     assert files(out) == []
 
 
 class Clock:
-    """Each look at it is ten seconds later."""
+    """A clock that advances by ten seconds whenever it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -148,7 +148,7 @@ class Clock:
         return self.now
 
 
-def loaded(folder: Path) -> tuple[corpora.Corpus, TrainOptions]:
+def load_corpus(folder: Path) -> tuple[corpora.Corpus, TrainOptions]:
     corpus, encoding = corpora.load_folder(folder)
     return corpus, TrainOptions(encoding=encoding, network=SMALL, window=32, batch=4)
 
@@ -159,78 +159,78 @@ def with_(options: TrainOptions, **changes: object) -> TrainOptions:
     return replace(options, **changes)
 
 
-def test_max_minutes_only_stops(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
-    free = loop.train(corpus, with_(options, epochs=2))
+def test_max_minutes_only_ends_training(lines_folder: Path) -> None:
+    corpus, options = load_corpus(lines_folder)
+    untimed = loop.train(corpus, with_(options, epochs=2))
     timed = loop.train(corpus, with_(options, epochs=50, patience=1000, max_minutes=60), clock=Clock())
-    assert timed.stopped == "60 minutes are over"
+    assert timed.stop_reason == "time limit of 60 minutes reached"
     assert 1 <= len(timed.history) < 50
-    assert timed.history[0].valid == free.history[0].valid, "the clock decides nothing but the end"
+    assert timed.history[0].valid == untimed.history[0].valid, "the clock affects only the end"
 
 
-def test_too_short_a_time_still_gives_a_network(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
+def test_a_time_limit_that_is_too_short_still_gives_a_network(lines_folder: Path) -> None:
+    corpus, options = load_corpus(lines_folder)
     trained = loop.train(corpus, with_(options, max_minutes=0.001), clock=Clock())
     assert len(trained.history) == 1
 
 
-class StopAfter(Hooks):
+class StopAfter(Callbacks):
     def __init__(self, steps: int) -> None:
-        self.steps, self.kept = steps, []
+        self.steps, self.saved = steps, []
 
-    def advance(self, loss: float) -> None:
+    def on_step(self, loss: float) -> None:
         self.steps -= 1
 
-    def save(self, state: RunState, moment: str) -> None:
-        self.kept.append(state.best)
+    def save(self, state: RunState, point: str) -> None:
+        self.saved.append(state.best)
 
-    def stop(self) -> bool:
+    def should_stop(self) -> bool:
         return self.steps <= 0
 
 
-def test_a_stop_by_hand_keeps_the_best(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
-    hooks = StopAfter(30)
-    trained = loop.train(corpus, options, hooks)
-    assert trained.stopped == "stopped by hand"
+def test_a_stop_by_hand_keeps_the_best_weights(lines_folder: Path) -> None:
+    corpus, options = load_corpus(lines_folder)
+    callbacks = StopAfter(30)
+    trained = loop.train(corpus, options, callbacks)
+    assert trained.stop_reason == "stopped by hand"
     for name, tensor in trained.model.state_dict().items():
-        assert torch.equal(tensor, hooks.kept[-1][name])
+        assert torch.equal(tensor, callbacks.saved[-1][name])
 
 
-def test_it_stops_on_a_plateau_with_the_best_weights(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
+def test_training_stops_on_a_plateau_with_the_best_weights(lines_folder: Path) -> None:
+    corpus, options = load_corpus(lines_folder)
     trained = loop.train(corpus, with_(options, epochs=400, patience=3, learning_rate=0.02))
-    assert trained.stopped == "no improvement for 3 epochs"
+    assert trained.stop_reason == "no improvement for 3 epochs"
     valid = [corpora.Piece(p.name, p.score, p.digest) for p in corpus.valid]
-    again = measure(trained.model, trained.encoding, [trained.encoding.encode(p.score) for p in valid])
+    again = measure_network(trained.model, trained.encoding, [trained.encoding.encode(p.score) for p in valid])
     assert again.bits_per_note == pytest.approx(trained.best.valid.bits_per_note, rel=1e-6)
     assert trained.best.saved
     assert len(trained.history) == trained.best.number + 3
 
 
-def test_divergence_is_an_error_in_one_line(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
+def test_divergence_is_reported_in_one_line(lines_folder: Path) -> None:
+    corpus, options = load_corpus(lines_folder)
     with pytest.raises(PlaybachError, match=r"diverged.*learning-rate"):
         loop.train(corpus, with_(options, learning_rate=1e30, clip=1e30, epochs=8, dtype="float32"))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_windows_hold_every_step_of_an_epoch_once(lines_folder: Path, seed: int) -> None:
-    corpus, options = loaded(lines_folder)
+def test_the_windows_of_an_epoch_contain_every_step_once(lines_folder: Path, seed: int) -> None:
+    corpus, options = load_corpus(lines_folder)
     encoding = loop.fit_encoding(corpus, options)
     data = TrainingSet(corpus.train, encoding)
     batches = list(data.epoch(1, seed, 32, 4))
     assert sum(int((b.target[..., 0] != IGNORED).sum()) for b in batches) == data.steps
     for batch in batches:
         known = batch.target[:, :, 0] != IGNORED
-        # Within a window, what is predicted is what the next position is told.
+        # Within a window, the target at a position is the previous step of the next position.
         both = known[:, 1:]
         same = batch.previous[:, 1:][both] == batch.target[:, :-1][both]
         assert same.mean() > 0.97  # rare symbols are hidden in one window at random and shown in another
     starts = sum(int((b.previous[:, 0, 0] == len(encoding.fields[0])).sum()) for b in batches)
     assert starts == len(corpus.train)
-    left = np.concatenate([b.context[:, 0, encoding.left_column] for b in batches])
-    assert 0 < (left == LEFT_UNKNOWN).mean() < 1
+    left = np.concatenate([b.context[:, 0, encoding.bars_left_column] for b in batches])
+    assert 0 < (left == UNKNOWN_BARS_LEFT).mean() < 1
     again = list(data.epoch(1, seed, 32, 4))
     assert all(np.array_equal(a.target, b.target) for a, b in zip(batches, again, strict=True))
     assert any(
@@ -240,7 +240,7 @@ def test_windows_hold_every_step_of_an_epoch_once(lines_folder: Path, seed: int)
 
 
 def test_held_out_pieces_are_never_trained_on(lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
+    corpus, options = load_corpus(lines_folder)
     encoding = loop.fit_encoding(corpus, options)
     shifted = {tuple(np.diff(tunes.top_line(p.score)).tolist()) for p in (*corpus.valid, *corpus.test)}
     for piece in corpus.train:
@@ -249,34 +249,34 @@ def test_held_out_pieces_are_never_trained_on(lines_folder: Path) -> None:
 
 
 def test_measuring_does_not_depend_on_padding(lines_bundle: Path, lines_folder: Path) -> None:
-    corpus, options = loaded(lines_folder)
+    corpus, options = load_corpus(lines_folder)
     trained = loop.train(corpus, with_(options, epochs=1))
     sequences = [trained.encoding.encode(sample_music.line(seed, bars)) for seed, bars in ((1, 3), (2, 9), (3, 6))]
-    together = measure(trained.model, trained.encoding, sequences)
-    alone = [measure(trained.model, trained.encoding, [s]) for s in sequences]
+    together = measure_network(trained.model, trained.encoding, sequences)
+    alone = [measure_network(trained.model, trained.encoding, [s]) for s in sequences]
     bits = sum(f.bits_per_note * f.notes for f in alone) / sum(f.notes for f in alone)
     assert together.bits_per_note == pytest.approx(bits, rel=1e-5)
     assert together.steps == sum(map(len, sequences))
-    guess = commonest(trained.encoding, sequences, sequences)
+    guess = frequency_baseline(trained.encoding, sequences, sequences)
     assert guess.bits_per_symbol <= np.log2(max(len(f) for f in trained.encoding.fields))
 
 
 @pytest.mark.parametrize("most", [0, 1 << 27])
-def test_measuring_bit_by_bit_or_step_by_step_is_the_same(
+def test_measuring_in_parts_or_step_by_step_gives_the_same_figures(
     lines_folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    corpus, options = loaded(lines_folder)
+    corpus, options = load_corpus(lines_folder)
     encoding = loop.fit_encoding(corpus, options)
     model = build(options.model, Shape.of(encoding), options.network)
     sequences = [encoding.encode(sample_music.line(seed, bars)) for seed, bars in ((1, 3), (2, 9), (3, 6))]
-    whole = measure(model, encoding, sequences)
+    whole = measure_network(model, encoding, sequences)
     monkeypatch.setattr(validation, "LOGITS_AT_ONCE", 7 * max(map(len, encoding.fields)))
     monkeypatch.setattr(validation, "LOGITS_AT_MOST", most)
-    bitwise = measure(model, encoding, sequences)
-    assert [h.bits for h in bitwise.heads] == pytest.approx([h.bits for h in whole.heads], rel=1e-5)
-    told, expected = bitwise.manifest(), whole.manifest()
-    del told["heads"], expected["heads"]
-    assert told == pytest.approx(expected, rel=1e-5)
+    parts = measure_network(model, encoding, sequences)
+    assert [h.bits for h in parts.heads] == pytest.approx([h.bits for h in whole.heads], rel=1e-5)
+    figures, expected = parts.manifest(), whole.manifest()
+    del figures["heads"], expected["heads"]
+    assert figures == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -297,10 +297,10 @@ def test_measuring_bit_by_bit_or_step_by_step_is_the_same(
         ({"max_minutes": float("inf")}, "max_minutes"),
         ({"clip": float("nan")}, "clip"),
         ({"epochs": 2.5}, "epochs"),
-        ({"name": "a/b"}, "plain, printable file name"),
+        ({"name": "a/b"}, "must be printable, without folders"),
     ],
 )
-def test_impossible_options_are_named(
+def test_the_message_names_an_invalid_option(
     lines_folder: Path, tmp_path: Path, options: dict[str, object], word: str
 ) -> None:
     with pytest.raises(UsageError, match=word):
@@ -309,46 +309,46 @@ def test_impossible_options_are_named(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has cuda")
-def test_a_device_that_is_not_there_is_named(lines_folder: Path, tmp_path: Path) -> None:
+def test_the_message_names_a_missing_device(lines_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no device 'cuda'; it has: cpu"):
         playbach.train(lines_folder, into=tmp_path, device="cuda")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_on_the_command_line_keeps_the_best(lines_folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_on_the_command_line_keeps_the_best_weights(lines_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "playbach", "train", str(lines_folder), "--epochs", "100000", "--hidden", "32",
                "--patience", "100000", "--name", "cut"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    said: list[str] = []
+    lines: list[str] = []
     seen = threading.Event()
 
-    def listen() -> None:
+    def read_stderr() -> None:
         for line in process.stderr:  # type: ignore[union-attr]
-            said.append(line)
+            lines.append(line)
             if line.startswith("Epoch 2"):
                 seen.set()
 
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=read_stderr)
     thread.start()
-    assert seen.wait(120), said
+    assert seen.wait(120), lines
     assert files(tmp_path) == ["cut.run"]
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(120) == 0, said
+    assert process.wait(120) == 0, lines
     thread.join()
     assert process.stdout is not None
     assert process.stdout.read() == "cut.playbach\n"
     process.stdout.close()
     process.stderr.close()
     assert files(tmp_path) == ["cut.jsonl", "cut.log", "cut.playbach", "cut.png"]
-    assert any("stopped by hand" in line for line in said)
+    assert any("stopped by hand" in line for line in lines)
     manifest = bundles.read(tmp_path / "cut.playbach").manifest
     assert manifest["provenance"]["stopped"] == "stopped by hand"
     assert json.dumps(manifest)
 
 
-def test_a_file_name_that_is_not_text_harms_nothing(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_accepted(tmp_path: Path) -> None:
     music = sample_music.folder(tmp_path / "music", sample_music.line, count=5)
     (music / "piece00.mid").rename(os.fsdecode(os.fsencode(music) + b"/caf\xe9.mid"))
     run = playbach.train(music, into=tmp_path, epochs=1, network=SMALL)
@@ -357,7 +357,7 @@ def test_a_file_name_that_is_not_text_harms_nothing(tmp_path: Path) -> None:
     assert all(name.isprintable() for name in names)
 
 
-def test_what_is_missing_is_said_before_training(
+def test_a_missing_package_is_reported_before_training(
     lines_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from playbach.training import runs

@@ -1,5 +1,5 @@
-// An ESP32 that composes for ever: MIDI out to a synthesiser board, the instrument on one potentiometer, the tempo on
-// another. Only this file knows Arduino; player.c and knob.h are plain C.
+// An ESP32 that composes endlessly: sends MIDI to a synthesiser board, with one potentiometer for the instrument and
+// one for the tempo. Only this file depends on Arduino; player.c and knob.h are plain C.
 #include <Arduino.h>
 #if __has_include(<esp_random.h>)
 #include <esp_random.h>
@@ -12,13 +12,13 @@ namespace {
 
 constexpr int kMidiTx = 17;      // to the synthesiser's MIDI input
 constexpr int kInstrument = 34;  // the first potentiometer's middle pin
-constexpr int kTempo = 35;       // the second one's; -1 where there is none
-constexpr uint32_t kReadEvery = 10000;  // microseconds between two readings of the knobs
-constexpr int kTempos = 31, kSlowest = 50, kStep = 5;  // 50 % to 200 % of the piece's own, in steps of 5 %
+constexpr int kTempo = 35;       // the second one's; -1 if there is none
+constexpr uint32_t kReadInterval = 10000;  // microseconds between readings of the knobs
+constexpr int kTempos = 31, kSlowest = 50, kStep = 5;  // 50 % to 200 % of the piece's tempo, in steps of 5 %
 
 player music;
 knob instrument, tempo;
-uint32_t read_at;
+uint32_t last_reading;
 
 uint32_t now() { return micros(); }
 
@@ -39,10 +39,10 @@ void setup() {
 }
 
 void loop() {
-  player_go_on(&music);
-  if (micros() - read_at < kReadEvery) return;
-  read_at = micros();
-  if (knob_turned(&instrument, analogRead(kInstrument))) player_choose_program(&music, instrument.step);
+  player_update(&music);
+  if (micros() - last_reading < kReadInterval) return;
+  last_reading = micros();
+  if (knob_turned(&instrument, analogRead(kInstrument))) player_set_program(&music, instrument.step);
   if (kTempo >= 0 && knob_turned(&tempo, analogRead(kTempo)))
-    player_choose_tempo(&music, static_cast<uint16_t>(kSlowest + kStep * tempo.step));
+    player_set_tempo(&music, static_cast<uint16_t>(kSlowest + kStep * tempo.step));
 }

@@ -1,15 +1,14 @@
 """A trained network in one file, `NAME.playbach`: a zip of JSON, ONNX and safetensors, without pickle.
 
 Members:
-    manifest.json        format, architecture, encoding with its vocabulary, sampling defaults, provenance, figures,
-                         each piece's hash with its side of the split, sha256 of every other member
+    manifest.json        format version, architecture, encoding with its vocabulary, sampling defaults, provenance,
+                         figures, the hash of each piece with its side of the split, sha256 of every other member
     model.onnx           the step
     weights.safetensors  to train on
     CARD.md              for people
 
-A network that was exported, `NAME.tflite` with its manifest beside it, is read as a bundle of one member
-(`exported`). Knows nothing of torch. Everything that is read is bounded and checked: names, sizes, hashes, format
-version.
+An exported network, `NAME.tflite` with its manifest beside it, is read as a bundle of one member (`exported`). Names,
+sizes, hashes and the format version of what is read are checked. Knows nothing of torch.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -30,39 +30,45 @@ from typing import Any
 from playbach import encodings
 from playbach.bundles import exported
 from playbach.data.pieces import SIDES
-from playbach.encodings import Encoding
-from playbach.music.bars import FASTEST, SLOWEST, Header
+from playbach.encodings import ENCODINGS, Encoding
+from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Header
 from playbach.system.errors import BundleError, UsageError
-from playbach.system.files import shown, writing
+from playbach.system.files import display_path, pending_file
+from playbach.system.version import __version__
 
-FORMAT = 1
-SUFFIX = ".playbach"
-DEFAULT = "bach-chorales"
-"""The shipped model that is meant where none is named."""
+BUNDLE_FORMAT = 2
+"""The format version that is written. Raise it when the members change, or when the fields or the context of an
+encoding change: a network cannot be used with fields other than those that it was trained with."""
+READABLE_FORMATS = (1, 2)
+"""Format 1 is that of playbach 0.1.0, whose `chorale` encoding had another context, and of the development versions
+after it, whose bundles can be read."""
+BUNDLE_SUFFIX = ".playbach"
+DEFAULT_MODEL = "bach-chorales"
 MANIFEST, ONNX, WEIGHTS, CARD = "manifest.json", "model.onnx", "weights.safetensors", "CARD.md"
 TFLITE = "model.tflite"
-"""Only of an exported network."""
-REQUIRED = (MANIFEST, ONNX, WEIGHTS, CARD)
-MOST_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}
-MOST_RATIO, SMALL = 100, 1 << 20
-"""A member larger than SMALL that unpacks to more than MOST_RATIO times its size is a bomb: weights hardly shrink."""
-_TIME = (1980, 1, 1, 0, 0, 0)  # the same content is the same file
+"""The member of an exported network."""
+MEMBER_NAMES = (MANIFEST, ONNX, WEIGHTS, CARD)
+MAX_MEMBER_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}
+MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20
+"""A member larger than SMALL_MEMBER_BYTES that unpacks to more than MAX_RATIO times its packed size is refused as a
+zip bomb: weights hardly shrink."""
+_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same content is the same file
 
-
-# What an encoding raises of a description that is none.
-_NONSENSE = (
+# Exceptions that a malformed encoding description can raise.
+_MALFORMED = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UsageError,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory. `sha256` is that of its manifest, which holds those of the members."""
+    """A bundle in memory."""
 
     name: str
     manifest: Mapping[str, Any]
     members: Mapping[str, bytes]
     sha256: str
+    """The hash of the manifest, which contains the hashes of the other members."""
 
     @property
     def onnx(self) -> bytes:
@@ -77,169 +83,220 @@ class Bundle:
         return self.members.get(CARD, b"").decode("utf-8", errors="replace")
 
     def member(self, name: str, missing: str) -> bytes:
-        """What a member holds; BundleError says that an exported network has it not, as `missing` puts it."""
+        """The content of a member.
+
+        Raises:
+            BundleError: this is an exported network, which has, in the words of `missing`, no such member.
+        """
         if name not in self.members:
             raise BundleError(
-                f"{shown(self.name)}: this is an exported network, which has {missing}; give the {SUFFIX} file that "
-                "it was exported from"
+                f"{display_path(self.name)}: this is an exported network, which has {missing}; "
+                f"give the {BUNDLE_SUFFIX} file that it was exported from"
             )
         return self.members[name]
 
     def encoding(self) -> Encoding:
-        """Raises BundleError where this version does not know the encoding, or cannot begin a piece with it."""
+        """The encoding that the manifest describes.
+
+        Raises:
+            BundleError: this version cannot read it, or cannot begin a piece with it.
+        """
         try:
             encoding = encodings.from_manifest(self.manifest["encoding"])
             _check_numbers(encoding.manifest())
-            _check(encoding)
-        except _NONSENSE as error:
-            raise BundleError(
-                f"{shown(self.name)}: its encoding is unknown to this version of playbach ({_said(error)}); "
-                "update playbach"
-            ) from error
+            _check_beginnings(encoding)
+        except _MALFORMED as error:
+            raise BundleError(f"{display_path(self.name)}: {self._unreadable_encoding(error)}") from error
         return encoding
 
+    def fits(self, encoding: Encoding) -> bool:
+        """Whether the network has the symbols and the context of this encoding, according to the manifest."""
+        network = self.manifest.get("architecture")
+        sizes = [len(f) for f in encoding.fields], [len(f) for f in encoding.context]
+        return isinstance(network, Mapping) and (network.get("symbols"), network.get("context")) == sizes
 
-def _said(error: Exception) -> str:
-    """An error of Python's as a part of one line."""
+    def mismatch(self) -> str:
+        """Why the network does not fit the encoding as this version reads it, and what to do."""
+        return self._other_version() or "damaged: its network does not fit its encoding; get or train it again"
+
+    def _unreadable_encoding(self, error: Exception) -> str:
+        name = _encoding_name(self.manifest)
+        if name is not None and name not in ENCODINGS:
+            return f"its encoding {name!a:.40} is unknown to this version of playbach; update playbach"
+        cause = f"its encoding cannot be read ({_cause(error)}); get or train it again, or update playbach"
+        return self._other_version() or cause
+
+    def _other_version(self) -> str | None:
+        """Which version made this bundle, and what to do; None where it was this version, or is not known."""
+        made_by = self.manifest.get("playbach")
+        version = _VERSION.fullmatch(made_by) if isinstance(made_by, str) else None
+        if version is None or made_by == __version__:
+            return None
+        encoding = _encoding_name(self.manifest) or "(unnamed)"
+        fault = (
+            f"made by playbach {made_by}, whose {encoding:.20} encoding this version ({__version__}) does not read"
+        )
+        if [*map(int, version.groups())] > [*map(int, __version__.split(".")[:2])]:
+            return f"{fault}; update playbach"
+        remedy = "train and export it again" if "export" in self.manifest else "train it again"
+        return f"{fault}; {remedy}, or install playbach {version[1]}.{version[2]}"
+
+
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})[\w.+-]{0,20}", re.ASCII)
+
+
+def _encoding_name(manifest: Mapping[str, Any]) -> str | None:
+    encoding = manifest.get("encoding")
+    name = encoding.get("name") if isinstance(encoding, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _cause(error: Exception) -> str:
+    """A Python exception as a part of one line."""
     return f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
 
 
-MOST_NUMBER = 1 << 20
-"""No number in an encoding is larger: the most that pitches, durations, bars and counts of pieces come to."""
+MAX_NUMBER = 1 << 20
+"""The largest number in an encoding: pitches, durations, bars and counts of pieces all stay below it."""
 
 
 def _check_numbers(data: Any) -> None:
-    """ValueError where a vocabulary, made from these numbers, could fill the memory."""
+    """Raise ValueError where a vocabulary made from these numbers could fill the memory."""
     if isinstance(data, Mapping | list):
         for value in data.values() if isinstance(data, Mapping) else data:
             _check_numbers(value)
-    elif isinstance(data, int | float) and not -MOST_NUMBER <= data <= MOST_NUMBER:
+    elif isinstance(data, int | float) and not -MAX_NUMBER <= data <= MAX_NUMBER:
         raise ValueError(f"the number {data:.3g} is out of range")
 
 
-def _check(encoding: Encoding) -> None:
-    """An encoding from a file must be able to begin a piece with each of its headers; raises what goes wrong."""
+def _check_beginnings(encoding: Encoding) -> None:
+    """Raise where an encoding from a file cannot begin a piece with each of its headers."""
     if not encoding.headers:
-        raise ValueError("no header")
+        raise ValueError("it has no header")
     for header, count in encoding.headers:
-        _check_header(header, encoding.voices)
+        _check_header(header, encoding.track_count)
         if count < 1:
-            raise ValueError(f"{count} pieces with one header")
+            raise ValueError(f"a header of {count} pieces")
         decoder = encoding.decoder(header, 1)
         if any(not 0 <= c < len(f) for c, f in zip(decoder.context(), encoding.context, strict=True)):
-            raise ValueError("the context is out of its range")
+            raise ValueError("the context is out of range")
         for mask, field in zip(decoder.valid_mask(), encoding.fields, strict=True):
             if mask.shape != (len(field),) or not mask.any():
-                raise ValueError(f"no {field.name} is allowed")
+                raise ValueError(f"the field {field.name} has no valid first symbol")
 
 
-def _check_header(header: Header, voices: int | None) -> None:
+def _check_header(header: Header, track_count: int | None) -> None:
     ticks = [tick for tick, _, _ in header.meters]
     if not ticks or ticks[0] != 0 or ticks != sorted(set(ticks)):
         raise ValueError("the meters are not in order")
     for _, numerator, denominator in header.meters:
         if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32, 64):
-            raise ValueError(f"there is no meter {numerator}/{denominator}")
-    if not SLOWEST <= header.tempo <= FASTEST:
-        raise ValueError(f"there is no tempo {header.tempo:g}")
+            raise ValueError(f"invalid meter {numerator}/{denominator}")
+    if not MIN_TEMPO <= header.tempo <= MAX_TEMPO:
+        raise ValueError(f"invalid tempo {header.tempo:g}")
     if not header.tracks:
         raise ValueError("no tracks")
-    if voices is not None and len(header.tracks) != voices:
-        raise ValueError(f"expected {voices} tracks, got {len(header.tracks)}")
+    if track_count is not None and len(header.tracks) != track_count:
+        raise ValueError(f"expected {track_count} tracks, got {len(header.tracks)}")
     if any(not 0 <= track.program <= 127 for track in header.tracks):
-        raise ValueError("there is no such instrument")
+        raise ValueError("invalid instrument")
 
 
-def shipped() -> dict[str, Path]:
-    """The bundles inside the package, by name."""
+def shipped_models() -> dict[str, Path]:
+    """The bundles in the package, by name."""
     folder = resources.files("playbach").joinpath("bundles", "shipped")
-    paths = sorted(Path(str(folder)).glob(f"*{SUFFIX}"))
+    paths = sorted(Path(str(folder)).glob(f"*{BUNDLE_SUFFIX}"))
     return {path.stem: path for path in paths}
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file that is meant: a path (of an exported network too), a name with `.playbach` left out, or a model that
-    the package ships.
+    """The file of a model: a path (also of an exported network), a path without `.playbach`, or the name of a shipped
+    model.
 
     Raises:
-        BundleError: there is none.
+        BundleError: there is no such model.
     """
-    given = Path(name_or_path)
-    for path in (given, given.with_name(given.name + SUFFIX)) if given.name else ():
-        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
-            return path
-    inside = shipped()
-    if str(name_or_path) in inside:
-        return inside[str(name_or_path)]
-    if os.path.isdir(given):  # noqa: PTH112
-        name = shown(given)
+    path = Path(name_or_path)
+    for candidate in (path, path.with_name(path.name + BUNDLE_SUFFIX)) if path.name else ():
+        if os.path.isfile(candidate):  # noqa: PTH113 - Path.is_file raises on a name that is too long
+            return candidate
+    shipped = shipped_models()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    if os.path.isdir(path):  # noqa: PTH112
+        name = display_path(path)
         raise BundleError(
-            f"{name}: this is a folder; give a {SUFFIX} file, or train one on it: playbach train {name}"
+            f"{name}: this is a folder, not a model; give a {BUNDLE_SUFFIX} file, or train a model on the folder: "
+            f"playbach train {name}"
         )
-    known = f" or one of: {', '.join(inside)}" if inside else ""
-    raise BundleError(f"{shown(name_or_path)}: no such model; give a {SUFFIX} file{known}")
+    names = f", or one of the shipped models: {', '.join(shipped)}" if shipped else ""
+    raise BundleError(f"{display_path(name_or_path)}: no such model; give a {BUNDLE_SUFFIX} file{names}")
 
 
-# What zipfile raises of an archive that is none; ValueError and struct.error of one whose fields are nonsense.
-_DAMAGES = (
+# Exceptions that zipfile can raise for a malformed archive.
+_BAD_ARCHIVE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError, RuntimeError, ValueError,
 )  # fmt: skip
 
 
 def read(path: str | Path) -> Bundle:
-    """Raises BundleError where the file is damaged, foreign, too large or of another format version."""
-    path, name = Path(path), shown(path)
+    """Read a bundle or an exported network.
+
+    Raises:
+        BundleError: the file is damaged, foreign, too large or of another format version.
+    """
+    path, name = Path(path), display_path(path)
     if exported.is_exported(path):
-        return _exported(path)
+        return _read_exported(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {member: _member(archive, member, name) for member in _names(archive, name)}
-    except _DAMAGES as error:
+            members = {member: _read_member(archive, member, name) for member in _check_names(archive, name)}
+    except _BAD_ARCHIVE as error:
         raise BundleError(
-            f"{name}: not a playbach bundle, or damaged ({_said(error)}); get or train it again"
+            f"{name}: not a playbach bundle, or damaged ({_cause(error)}); get or train it again"
         ) from error
     except OSError as error:
-        raise BundleError(f"{name}: cannot be read ({error.strerror or error})") from error
-    manifest = _manifest(members[MANIFEST], name)
+        raise BundleError(f"{name}: cannot be read ({error.strerror or error}); give another file") from error
+    manifest = _parse_manifest(members[MANIFEST], name)
     for member, expected in manifest["sha256"].items():
-        found = hashlib.sha256(members[member]).hexdigest()
-        if found != expected:
+        actual = hashlib.sha256(members[member]).hexdigest()
+        if actual != expected:
             raise BundleError(
                 f"{name}: damaged: {member} does not match its hash (expected {expected[:12]!a}, "
-                f"got {found[:12]!a}); get or train it again"
+                f"got {actual[:12]!a}); get or train it again"
             )
     return Bundle(path.stem, manifest, members, hashlib.sha256(members[MANIFEST]).hexdigest())
 
 
-def _exported(path: Path) -> Bundle:
-    found = exported.read(path)
-    _check_version(found.manifest.get("format"), shown(path))
-    return Bundle(path.name, found.manifest, {found.member: found.data}, hashlib.sha256(found.text).hexdigest())
+def _read_exported(path: Path) -> Bundle:
+    model = exported.read(path)
+    _check_format(model.manifest.get("format"), display_path(path))
+    return Bundle(path.name, model.manifest, {model.member: model.data}, hashlib.sha256(model.text).hexdigest())
 
 
-def _names(archive: zipfile.ZipFile, path: str) -> tuple[str, ...]:
+def _check_names(archive: zipfile.ZipFile, path: str) -> tuple[str, ...]:
     names = [info.filename for info in archive.infolist()]
-    missing = [name for name in REQUIRED if name not in names]
+    missing = [name for name in MEMBER_NAMES if name not in names]
     if missing:
         raise BundleError(f"{path}: not a playbach bundle: it has no {missing[0]}")
-    extra = [name for name, n in Counter(names).items() if n > 1 or name not in REQUIRED]
+    extra = [name for name, n in Counter(names).items() if n > 1 or name not in MEMBER_NAMES]
     if extra:
         raise BundleError(f"{path}: not a playbach bundle: unexpected member {extra[0]!a:.80}")
-    return REQUIRED
+    return MEMBER_NAMES
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
-    """At most the allowed size, whatever the archive says of itself: a zip bomb is never unpacked."""
-    info, most = archive.getinfo(name), MOST_BYTES[name]
+def _read_member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
+    """Unpack at most the allowed size, whatever size the archive claims: a zip bomb is never unpacked."""
+    info, most = archive.getinfo(name), MAX_MEMBER_BYTES[name]
     if info.file_size > most:
         raise BundleError(f"{path}: {name} is larger than the {most >> 20} MB that a bundle may hold; not opened")
-    if info.file_size > max(SMALL, MOST_RATIO * info.compress_size):
+    if info.file_size > max(SMALL_MEMBER_BYTES, MAX_RATIO * info.compress_size):
         raise BundleError(
-            f"{path}: {name} would grow from {info.compress_size:,} to {info.file_size:,} bytes, as a zip bomb does; "
+            f"{path}: {name} would unpack from {info.compress_size:,} to {info.file_size:,} bytes, like a zip bomb; "
             "not opened"
         )
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise BundleError(f"{path}: {name} is packed in a way that bundles are not; get or train it again")
+        raise BundleError(f"{path}: {name} is compressed by an unsupported method; get or train it again")
     with archive.open(name) as file:
         data = file.read(info.file_size)  # zipfile unpacks no more than it is asked for, then checks the CRC
     if len(data) != info.file_size:
@@ -247,49 +304,52 @@ def _member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
     return data
 
 
-def _manifest(data: bytes, path: str) -> dict[str, Any]:
+def _parse_manifest(data: bytes, path: str) -> dict[str, Any]:
     try:
         manifest = json.loads(data)
         version, hashes = manifest["format"], manifest["sha256"]
-        complete = set(hashes) == set(REQUIRED) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
+        complete = set(hashes) == set(MEMBER_NAMES) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path}: its manifest cannot be read ({_said(error)}); get or train it again") from error
-    _check_version(version, path)
+        raise BundleError(f"{path}: its manifest cannot be read ({_cause(error)}); get or train it again") from error
+    _check_format(version, path)
     if not complete:
-        raise BundleError(f"{path}: its manifest does not vouch for all members; get or train it again")
+        raise BundleError(f"{path}: its manifest does not list the hash of every member; get or train it again")
     return dict(manifest)
 
 
-def _check_version(version: Any, path: str) -> None:
-    if version != FORMAT:
+def _check_format(version: Any, path: str) -> None:
+    if version not in READABLE_FORMATS:
+        readable = " and ".join(map(str, READABLE_FORMATS))
         raise BundleError(
-            f"{path}: it has format {version!a:.40}, this version of playbach reads format {FORMAT}; "
+            f"{path}: it has format {version!a:.40}, and this version of playbach reads formats {readable}; "
             "update playbach, or train the model again"
         )
 
 
 def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], overwrite: bool = False) -> Path:
-    """Write a bundle beside and rename it, and give the path it really has; format and hashes are filled in.
+    """Write a bundle and return its path. The format version and the hashes are added to the manifest.
+
+    Without `overwrite` an existing file stays, and the bundle gets another name.
 
     Raises:
         PlaybachError: the disk is full or the folder cannot be written.
     """
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(members.items())}
-    full = {"format": FORMAT, **manifest, "sha256": hashes}
+    full = {"format": BUNDLE_FORMAT, **manifest, "sha256": hashes}
     text = json.dumps(full, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
-    with writing(path, overwrite) as draft, zipfile.ZipFile(draft.temporary, "w") as archive:
-        for name in REQUIRED:
+    with pending_file(path, overwrite) as pending, zipfile.ZipFile(pending.temporary, "w") as archive:
+        for name in MEMBER_NAMES:
             info = zipfile.ZipInfo(name, _TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
-            info.create_system = 3  # whichever system writes it
+            info.create_system = 3  # the same on every system
             archive.writestr(info, text if name == MANIFEST else members[name])
-    return draft.path
+    return pending.path
 
 
 def known_pieces(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The pieces that a bundle's manifest says its network has met, by their hashes: of each its side of the split,
-    and what else is said of it. A manifest may come from anywhere; what is not so is left out."""
-    listed = manifest.get("pieces")
-    entries = listed.items() if isinstance(listed, Mapping) else ()
-    return {name: list(entry) for name, entry in entries if isinstance(entry, list) and entry and entry[0] in SIDES}
+    """The pieces that a bundle's network was trained, validated or tested on: by content hash, the side of the split
+    and what else the manifest lists. Malformed entries are left out, since a manifest may come from anywhere."""
+    pieces = manifest.get("pieces")
+    entries = pieces.items() if isinstance(pieces, Mapping) else ()
+    return {key: list(entry) for key, entry in entries if isinstance(entry, list) and entry and entry[0] in SIDES}

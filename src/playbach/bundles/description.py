@@ -1,7 +1,7 @@
-"""What a bundle says of itself, read without running its network.
+"""Describes bundles, without running their networks.
 
-A manifest may come from anywhere: what is missing in it or is not what it should be is None here, or left out, and no
-reason to fail. Knows nothing of how it is shown.
+A manifest may come from anywhere: entries that are missing or malformed become None or are left out. Knows nothing of
+how a description is printed.
 """
 
 from __future__ import annotations
@@ -15,50 +15,51 @@ from typing import Any
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
-from playbach.bundles.bundle import SUFFIX, Bundle, known_pieces
+from playbach.bundles.bundle import BUNDLE_SUFFIX, Bundle, known_pieces
 from playbach.encodings import Encoding, symbol_label
 from playbach.system.errors import BundleError, PlaybachError
-from playbach.system.files import AnyPath, shown
+from playbach.system.files import AnyPath, display_path
 
-DEEPEST = 8
-LARGE = ("symbols", "headers", "alphabet", "programs")
-"""What stands in an encoding's manifest besides its options."""
-SAID_ELSEWHERE = ("vocabulary", "context", "shell")
-"""Of what an exported network's manifest says of the export: what is large, and told by the encoding too."""
+_MAX_DEPTH = 8
+_NOT_OPTIONS = ("name", "symbols", "headers", "alphabet", "programs")
+"""The entries of an encoding's manifest that are not its options."""
+_NOT_DESCRIBED = ("vocabulary", "context", "shell")
+"""The entries of an export's manifest that are large; the first two repeat the encoding."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alphabet:
-    """A field of a step or of its context: its name and its symbols as people say them."""
+class Vocabulary:
+    """A field of a step or of its context, and the labels of its symbols."""
 
     name: str
     symbols: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """How training pieces begin: the meter, the pickup (None where there is none), quarters a minute, instruments as
-    (name, General MIDI program), and how many pieces do so."""
+class HeaderInfo:
+    """How some training pieces begin."""
 
     meter: str
     pickup: str | None
+    """Its length as a meter, `1/4`."""
     tempo: float
+    """In quarters per minute."""
     tracks: tuple[tuple[str, int], ...]
+    """Names and General MIDI programs."""
     pieces: int
+    """How many training pieces begin so."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
-    """`problem` is why this version cannot compose with it; then `fields` and `context` may be empty. `members` are
-    the sizes in bytes of what is packed in it; `metrics` holds the figures of each side of the split, and of what
-    they are compared with; `pieces` counts the sides' pieces; `export` is how an exported network was made and
-    checked, empty where it is none."""
+    """The description of a bundle or of an exported network."""
 
     name: str
     path: str
     bytes: int
     shipped: bool
     problem: str | None
+    """Why this version cannot compose with it; then `fields` and `context` may be empty."""
     sha256: str
     format: int
     playbach: str | None
@@ -67,50 +68,54 @@ class BundleInfo:
     parameters: int | None
     encoding: str | None
     encoding_options: dict[str, Any]
-    fields: tuple[Alphabet, ...]
-    context: tuple[Alphabet, ...]
-    beginnings: tuple[Beginning, ...]
+    fields: tuple[Vocabulary, ...]
+    context: tuple[Vocabulary, ...]
+    beginnings: tuple[HeaderInfo, ...]
     sampling: dict[str, Any]
     corpus: str | None
     pieces: dict[str, int]
+    """The number of pieces on each side of the split."""
     provenance: dict[str, Any]
     metrics: dict[str, dict[str, float]]
+    """The figures of each side of the split, and of the baselines."""
     verdict: str | None
     export: dict[str, Any]
+    """How an exported network was made and checked; empty for a bundle."""
     members: dict[str, int]
+    """The size of each member in bytes."""
     card: str
 
 
 @dataclass(frozen=True, slots=True)
-class Damaged:
-    """A file that is named like a bundle, and why it cannot be read."""
+class DamagedModel:
+    """A file with the name of a bundle, and why it cannot be read."""
 
     name: str
     path: str
     problem: str
 
 
-def describe(name_or_path: AnyPath) -> BundleInfo:
-    """All that a bundle says of itself.
+def describe_model(name_or_path: AnyPath) -> BundleInfo:
+    """Find, read and describe a model.
 
     Raises:
-        BundleError: there is none, or it is damaged.
+        BundleError: there is no such model, or it is damaged.
     """
     path = bundles.find(Path(name_or_path))
-    return described(bundles.read(path), path)
+    return describe_bundle(bundles.read(path), path)
 
 
-def described(bundle: Bundle, path: Path) -> BundleInfo:
-    """All that a bundle that has been read from this path says of itself."""
-    manifest = _sane(bundle.manifest)
+def describe_bundle(bundle: Bundle, path: Path) -> BundleInfo:
+    """Describe a bundle that was read from this path."""
+    manifest = _json_safe(bundle.manifest)
     encoding, problem = _encoding(bundle)
-    architecture, said_encoding = _dict(manifest, "architecture"), _dict(manifest, "encoding")
+    architecture, encoding_manifest = _dict(manifest, "architecture"), _dict(manifest, "encoding")
     provenance, metrics = _dict(manifest, "provenance"), _dict(manifest, "metrics")
     return BundleInfo(
         name=bundle.name,
         path=str(path),
         bytes=path.stat().st_size,
-        shipped=path in bundles.shipped().values(),
+        shipped=path in bundles.shipped_models().values(),
         problem=problem,
         sha256=bundle.sha256,
         format=manifest["format"],
@@ -118,38 +123,39 @@ def described(bundle: Bundle, path: Path) -> BundleInfo:
         architecture=_text(architecture, "name"),
         config=_dict(architecture, "config"),
         parameters=_whole(architecture, "parameters"),
-        encoding=_text(said_encoding, "name"),
-        encoding_options={k: v for k, v in said_encoding.items() if k not in ("name", *LARGE)},
-        fields=_alphabets(encoding.fields) if encoding else (),
-        context=_alphabets(encoding.context) if encoding else (),
-        beginnings=_beginnings(encoding) if encoding else (),
+        encoding=_text(encoding_manifest, "name"),
+        encoding_options={k: v for k, v in encoding_manifest.items() if k not in _NOT_OPTIONS},
+        fields=_vocabularies(encoding.fields) if encoding else (),
+        context=_vocabularies(encoding.context) if encoding else (),
+        beginnings=_headers(encoding) if encoding else (),
         sampling=_dict(manifest, "sampling"),
         corpus=_text(provenance, "corpus"),
         pieces=dict(Counter(side for side, *_ in known_pieces(manifest).values())),
         provenance={k: v for k, v in provenance.items() if k != "corpus"},
         metrics={side: _numbers(figures) for side, figures in metrics.items() if isinstance(figures, dict)},
         verdict=_text(metrics, "verdict"),
-        export={k: v for k, v in _dict(manifest, "export").items() if k not in SAID_ELSEWHERE},
+        export={k: v for k, v in _dict(manifest, "export").items() if k not in _NOT_DESCRIBED},
         members={name: len(data) for name, data in bundle.members.items()},
         card=bundle.card,
     )
 
 
-def listed(folders: Iterable[AnyPath] = (".",)) -> Iterator[BundleInfo | Damaged]:
-    """The shipped models, and those that lie in the folders, not below them; a file gives itself.
+def list_models(folders: Iterable[AnyPath] = (".",)) -> Iterator[BundleInfo | DamagedModel]:
+    """Describe the shipped models and the models in some folders, without their subfolders. A file may stand for a
+    folder.
 
     Raises:
-        PlaybachError: a folder is not there or cannot be read.
+        PlaybachError: a folder does not exist or cannot be read.
     """
     seen: set[Path] = set()
-    for path in (*bundles.shipped().values(), *(path for folder in folders for path in _bundles_in(folder))):
+    for path in (*bundles.shipped_models().values(), *(path for folder in folders for path in _bundles_in(folder))):
         if path.resolve() in seen:
             continue
         seen.add(path.resolve())
         try:
-            yield describe(path)
+            yield describe_model(path)
         except BundleError as error:
-            yield Damaged(path.stem, str(path), str(error).removeprefix(f"{shown(path)}: "))
+            yield DamagedModel(path.stem, str(path), str(error).removeprefix(f"{display_path(path)}: "))
 
 
 def _bundles_in(folder: AnyPath) -> list[Path]:
@@ -157,55 +163,53 @@ def _bundles_in(folder: AnyPath) -> list[Path]:
     if path.is_file():
         return [path]
     try:
-        # What is hidden is not finished.
+        # A hidden file is one that is still being written.
         return sorted(p for p in path.iterdir() if _is_model(p) and not p.name.startswith(".") and p.is_file())
     except FileNotFoundError:
-        raise PlaybachError(f"{shown(path)}: no such folder; check the name") from None
+        raise PlaybachError(f"{display_path(path)}: no such folder; check the name") from None
     except OSError as error:
-        raise PlaybachError(f"{shown(path)}: this folder cannot be read ({error.strerror}); give another") from error
+        raise PlaybachError(
+            f"{display_path(path)}: the folder cannot be read ({error.strerror}); give another"
+        ) from error
 
 
 def _is_model(path: Path) -> bool:
-    """A bundle, or an exported network with its manifest: a lone .onnx file may be anything."""
-    return path.suffix == SUFFIX or (exported.is_exported(path) and exported.beside(path).is_file())
+    """Whether a path is a bundle, or an exported network with its manifest: a lone .onnx file may be anything."""
+    return path.suffix == BUNDLE_SUFFIX or (exported.is_exported(path) and exported.manifest_path(path).is_file())
 
 
 def _encoding(bundle: Bundle) -> tuple[Encoding | None, str | None]:
-    """The bundle's encoding, and why this version cannot compose with it."""
+    """The encoding of a bundle, and why this version cannot compose with it."""
     try:
         encoding = bundle.encoding()
     except BundleError as error:
-        return None, str(error).removeprefix(f"{shown(bundle.name)}: ")
-    architecture = _dict(bundle.manifest, "architecture")
-    ours = [len(f) for f in encoding.fields], [len(f) for f in encoding.context]
-    if (architecture.get("symbols"), architecture.get("context")) != ours:
-        return encoding, "its network does not fit its encoding, as this version of playbach knows it; train it again"
-    return encoding, None
+        return None, str(error).removeprefix(f"{display_path(bundle.name)}: ")
+    return encoding, None if bundle.fits(encoding) else bundle.mismatch()
 
 
-def _alphabets(fields: Any) -> tuple[Alphabet, ...]:
-    return tuple(Alphabet(f.name, tuple(symbol_label(f, i) for i in range(len(f)))) for f in fields)
+def _vocabularies(fields: Any) -> tuple[Vocabulary, ...]:
+    return tuple(Vocabulary(f.name, tuple(symbol_label(f, i) for i in range(len(f)))) for f in fields)
 
 
-def _beginnings(encoding: Encoding) -> tuple[Beginning, ...]:
-    """The commonest first."""
-    found = []
+def _headers(encoding: Encoding) -> tuple[HeaderInfo, ...]:
+    """The most frequent first."""
+    headers = []
     for header, count in sorted(encoding.headers, key=lambda item: -item[1]):
         (_, *first), *later = header.meters
         meter, *pickup = (f"{n}/{d}" for n, d in ([first] if not later else [later[0][1:], first]))
         tracks = tuple((t.name, t.program) for t in header.tracks)
-        found.append(Beginning(meter, pickup[0] if pickup else None, header.tempo, tracks, count))
-    return tuple(found)
+        headers.append(HeaderInfo(meter, pickup[0] if pickup else None, header.tempo, tracks, count))
+    return tuple(headers)
 
 
-def _sane(value: Any, depth: int = DEEPEST) -> Any:
-    """A copy that JSON can say: not too deep, and None for what is no number."""
+def _json_safe(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    """A copy that can be written as JSON: not too deep, and None for NaN and infinity."""
     if depth == 0:
         return None
     if isinstance(value, dict):
-        return {str(k): _sane(v, depth - 1) for k, v in value.items()}
+        return {str(k): _json_safe(v, depth - 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [_sane(v, depth - 1) for v in value]
+        return [_json_safe(v, depth - 1) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

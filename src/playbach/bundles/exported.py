@@ -1,9 +1,8 @@
-"""A network in one file of its own, with its manifest beside it: `NAME.tflite` and `NAME.tflite.json`, as
-`playbach export` writes them.
+"""An exported network: `NAME.tflite` or `NAME.onnx`, with its manifest beside it as `NAME.tflite.json`.
 
-The manifest is the bundle's, with all that is needed to compose (encoding and vocabulary, sampling, passages), and
-says under `export` what the file is, its hash, and how it was checked. Knows nothing of networks or music. What is
-read is bounded and checked as a bundle is.
+The manifest is the bundle's, with all that is needed to compose (encoding and vocabulary, sampling, passages). Its
+entry `export` has the file's name and hash, and how it was checked. Sizes and hash are checked when a file is read.
+Knows nothing of networks or music.
 """
 
 from __future__ import annotations
@@ -16,93 +15,105 @@ from pathlib import Path
 from typing import Any
 
 from playbach.system.errors import BundleError
-from playbach.system.files import shown, unused, writing
+from playbach.system.files import display_path, pending_file, unused_path
 
-SUFFIXES = {".onnx": "model.onnx", ".tflite": "model.tflite"}
-"""What a file of this suffix holds, as the member that it would be of a bundle."""
-BESIDE = ".json"
-MOST_BYTES, MOST_MANIFEST_BYTES = 1 << 30, 64 << 20
+MEMBER_OF_SUFFIX = {".onnx": "model.onnx", ".tflite": "model.tflite"}
+"""The name that a file of this suffix has as a member of a bundle."""
+MANIFEST_SUFFIX = ".json"
+MAX_FILE_BYTES, MAX_MANIFEST_BYTES = 1 << 30, 64 << 20
 
 
 @dataclass(frozen=True)
-class Exported:
-    """`member` is one of SUFFIXES' values; `text` the manifest as it stands in its file."""
+class ExportedModel:
+    """An exported file and its manifest."""
 
     member: str
+    """One of the values of MEMBER_OF_SUFFIX."""
     data: bytes
     manifest: Mapping[str, Any]
     text: bytes
+    """The manifest as it is in its file."""
 
 
-def beside(path: Path) -> Path:
-    """Where the manifest of an exported file lies."""
-    return path.with_name(path.name + BESIDE)
+def manifest_path(path: Path) -> Path:
+    """The path of an exported file's manifest."""
+    return path.with_name(path.name + MANIFEST_SUFFIX)
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a file's name says that it is one."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether a path has the suffix of an exported file."""
+    return path.suffix.lower() in MEMBER_OF_SUFFIX
 
 
-def read(path: Path) -> Exported:
-    """Raises BundleError where the file or its manifest is missing, damaged, too large, or they do not belong
-    together."""
-    name, manifest_path = shown(path), beside(path)
-    if not manifest_path.exists():
+def read(path: Path) -> ExportedModel:
+    """Read an exported file and its manifest.
+
+    Raises:
+        BundleError: one of the two is missing, damaged or too large, or they do not belong together.
+    """
+    name, beside = display_path(path), manifest_path(path)
+    if not beside.exists():
         raise BundleError(
-            f"{name}: its manifest {shown(manifest_path.name)} is not beside it, and without it nothing can be "
-            "composed; copy both files, or export the model again"
+            f"{name}: its manifest {display_path(beside.name)} is missing; copy both files into one folder, "
+            "or export the model again"
         )
-    text, data = contents(manifest_path, MOST_MANIFEST_BYTES), contents(path)
+    text, data = read_bytes(beside, MAX_MANIFEST_BYTES), read_bytes(path)
     try:
         manifest = json.loads(text)
         expected = str(manifest["export"]["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
-            f"{shown(manifest_path)}: not the manifest of an exported model, or damaged; export the model again"
+            f"{display_path(beside)}: not the manifest of an exported model, or damaged; export the model again"
         ) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != expected:
         raise BundleError(
-            f"{name}: it is damaged, or not the file that its manifest belongs to (expected {expected[:12]!a}, got "
-            f"{found[:12]!a}); copy both files again, or export the model again"
+            f"{name}: damaged, or not the file of its manifest (expected hash {expected[:12]!a}, "
+            f"got {actual[:12]!a}); copy both files again, or export the model again"
         )
-    return Exported(SUFFIXES[path.suffix.lower()], data, manifest, text)
+    return ExportedModel(MEMBER_OF_SUFFIX[path.suffix.lower()], data, manifest, text)
 
 
-def contents(path: Path, most: int = MOST_BYTES) -> bytes:
-    """A file's bytes; BundleError where it cannot be read or has more than `most` of them."""
+def read_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
+    """Read a file of at most `most` bytes.
+
+    Raises:
+        BundleError: it cannot be read, or is larger.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise BundleError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
+        raise BundleError(
+            f"{display_path(path)}: cannot be read ({error.strerror or error}); give another file"
+        ) from error
     if len(data) > most:
-        raise BundleError(f"{shown(path)}: it is larger than the {most >> 20} MB that a model may have; not opened")
+        raise BundleError(f"{display_path(path)}: larger than the {most >> 20} MB that a model may have; not opened")
     return data
 
 
-def text_of(manifest: Mapping[str, Any]) -> bytes:
-    """A manifest as it stands in a file."""
+def manifest_text(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as it is written to a file."""
     return (json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
 
 
 def write(path: Path, data: bytes, manifest: Mapping[str, Any], export: Mapping[str, Any]) -> Path:
-    """Write both files, under names that are free for both, and give the path that the first one really has. `export`
-    is filled up with the file's name, size and hash.
+    """Write an exported file and its manifest under unused names, and return the path of the first.
+
+    `export` becomes the manifest's entry, with the file's name, size and hash added.
 
     Raises:
         PlaybachError: the disk is full or the folder cannot be written.
     """
-    while beside(free := unused(path)).exists():
+    while manifest_path(free := unused_path(path)).exists():
         path = free.with_name(f"{free.stem}-2{free.suffix}")
-    with writing(free) as draft:
-        draft.temporary.write_bytes(data)
-    facts = {"file": shown(draft.path.name), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    with pending_file(free) as pending:
+        pending.temporary.write_bytes(data)
+    facts = {"file": display_path(pending.path.name), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     try:
-        with writing(beside(draft.path), overwrite=True) as note:
-            note.temporary.write_bytes(text_of({**manifest, "export": {**export, **facts}}))
+        with pending_file(manifest_path(pending.path), overwrite=True) as beside:
+            beside.temporary.write_bytes(manifest_text({**manifest, "export": {**export, **facts}}))
     except BaseException:
-        draft.path.unlink(missing_ok=True)  # one without the other is of no use
+        pending.path.unlink(missing_ok=True)  # one without the other is of no use
         raise
-    return draft.path
+    return pending.path

@@ -1,4 +1,4 @@
-"""Loading the torch network of a bundle, to train it further or to export it. Needs torch (extra `train`)."""
+"""Loads the torch network of a bundle, to train it further or to export it. Needs torch (extra `train`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from playbach.system.errors import BundleError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """The bundle that training begins from, and where it lies."""
+class BaseModel:
+    """A bundle that training continues or that is exported, and its path."""
 
     path: Path
     bundle: Bundle
@@ -32,19 +32,19 @@ class Base:
 
     @property
     def pieces(self) -> Mapping[str, Any]:
-        """The side and name of each piece that it has met, by its hash."""
+        """The side of the split and the name of each piece that it knows, by content hash."""
         return known_pieces(self.bundle.manifest)
 
-    def grown(self, scores: Iterable[Score]) -> Encoding:
-        """The encoding with what is new in some pieces after what it knows."""
+    def extend_encoding(self, scores: Iterable[Score]) -> Encoding:
+        """The encoding, with the symbols that are new in these pieces appended."""
         options = getattr(self.encoding, "options", None)
         return type(self.encoding).fit(scores, options, self.encoding)
 
-    def network(self, shape: Shape) -> Model:
-        """Its network, grown to a shape.
+    def load_network(self, shape: Shape) -> Model:
+        """The network, extended to a shape with more symbols.
 
         Raises:
-            BundleError: the weights do not fit what the manifest says.
+            BundleError: the weights do not fit the manifest.
         """
         architecture = self.bundle.manifest["architecture"]
         old = build(architecture["name"], Shape.of(self.encoding), architecture["config"])
@@ -52,26 +52,29 @@ class Base:
         try:
             old.load_state_dict(safetensors.torch.load(self.bundle.weights))
         except (KeyError, RuntimeError, SafetensorError) as error:
-            said = " ".join(str(error).split())[:120]
-            raise BundleError(f"{self.name}: its weights cannot be trained on ({said}); train a new model") from error
-        new.adopt(old)
+            cause = " ".join(str(error).split())[:120]
+            raise BundleError(f"{self.name}: its weights cannot be loaded ({cause}); train a new model") from error
+        new.copy_weights_from(old)
         return new
 
 
-def read_base(name_or_path: str | Path) -> Base:
-    """A bundle to begin from.
+def read_base_model(name_or_path: str | Path) -> BaseModel:
+    """Read a bundle whose network can be loaded.
 
     Raises:
-        BundleError: there is none, it is damaged, it was made by another version, or it is an exported network.
+        BundleError: there is no such model, it is damaged, another version made it, or it is an exported network.
     """
     path = bundles.find(name_or_path)
-    base = Base(path, bundle := bundles.read(path), bundle.encoding())
-    _ = bundle.weights  # of which an exported network has none
+    base = BaseModel(path, bundle := bundles.read(path), bundle.encoding())
+    _ = bundle.weights  # raises for an exported network
+    if not bundle.fits(base.encoding):
+        raise BundleError(f"{bundle.name}: {bundle.mismatch()}")
     try:
         architecture = bundle.manifest["architecture"]
         MODELS[architecture["name"]].Config(**architecture["config"])
     except (LookupError, TypeError, UsageError) as error:
         raise BundleError(
-            f"{bundle.name}: its network is unknown to this version of playbach ({str(error)[:80]}); train another"
+            f"{bundle.name}: its network is unknown to this version of playbach ({str(error)[:80]}); "
+            "update playbach, or train it again"
         ) from error
     return base

@@ -1,6 +1,6 @@
-"""Passages of the corpus that a bundle carries, to go on from one of them where the corpus is not at hand.
+"""Passages: the first bars of some training pieces, which a bundle keeps as steps.
 
-The first bars of some training pieces, as steps. Knows encodings; knows nothing of networks.
+`--prime corpus` continues one of them, without the corpus. Knows encodings; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -13,65 +13,64 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings import EncodedPiece, Encoding
-from playbach.music.assembly import cut_meters
-from playbach.music.bars import Header, plain_name
+from playbach.music.assembly import drop_later_meters
+from playbach.music.bars import Header, printable_name
 from playbach.system.errors import BundleError, ScoreError
 
-MOST, BARS, MOST_STEPS = 24, 4, 512
-"""So many passages, of so many bars, of no more steps than this."""
+MAX_PASSAGES, PASSAGE_BARS, MAX_PASSAGE_STEPS = 24, 4, 512
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The beginning of a piece: its name, and its music as `Encoding.encode` gives it, without the context."""
+    """The beginning of a piece: its name, and its steps, without their context."""
 
     name: str
-    sequence: EncodedPiece
+    piece: EncodedPiece
 
     def manifest(self) -> dict[str, Any]:
-        s = self.sequence
+        s = self.piece
         return {"name": self.name, "header": s.header.manifest(), "ticks": s.ticks, "steps": s.steps.tolist()}
 
 
-def take(pieces: Iterable[tuple[str, Score]], encoding: Encoding) -> Iterator[Passage]:
-    """The first BARS bars of pieces by name, MOST of them at most; pieces that cannot be encoded are left out."""
-    taken = 0
+def first_passages(pieces: Iterable[tuple[str, Score]], encoding: Encoding) -> Iterator[Passage]:
+    """The first PASSAGE_BARS bars of at most MAX_PASSAGES pieces. Pieces that cannot be encoded are left out."""
+    count = 0
     for name, score in pieces:
-        if taken == MOST:
+        if count == MAX_PASSAGES:
             return
         try:
-            sequence = encoding.encode(score)
+            piece = encoding.encode(score)
         except ScoreError:
             continue
-        yield Passage(name, _beginning(sequence, encoding))
-        taken += 1
+        yield Passage(name, _beginning(piece, encoding))
+        count += 1
 
 
-def _beginning(sequence: EncodedPiece, encoding: Encoding) -> EncodedPiece:
-    decoder, steps = encoding.decoder(sequence.header), 0
-    for step in sequence.steps[:MOST_STEPS]:
-        if decoder.bar > BARS:
+def _beginning(piece: EncodedPiece, encoding: Encoding) -> EncodedPiece:
+    decoder, steps = encoding.decoder(piece.header), 0
+    for step in piece.steps[:MAX_PASSAGE_STEPS]:
+        if decoder.bar > PASSAGE_BARS:
             break
         decoder.feed(step)
         steps += 1
-    header = cut_meters(sequence.header, decoder.tick)
-    return replace(sequence, steps=sequence.steps[:steps], header=header, ticks=decoder.tick)
+    header = drop_later_meters(piece.header, decoder.tick)
+    return replace(piece, steps=piece.steps[:steps], header=header, ticks=decoder.tick)
 
 
-def kept(manifest: Mapping[str, Any], name: str, encoding: Encoding) -> list[Passage]:
+def read_passages(manifest: Mapping[str, Any], name: str, encoding: Encoding) -> list[Passage]:
     """The passages in a bundle's manifest.
 
     Args:
-        name: of the bundle, for the message.
+        name: the bundle's, for messages.
 
     Raises:
-        BundleError: it has none, or what it has is no music of its encoding.
+        BundleError: it has none, or they are damaged.
     """
     listed = manifest.get("passages")
     if not listed:
-        raise BundleError(f"{name}: it carries no passages of its corpus; give a file to go on from, or train anew")
+        raise BundleError(f"{name}: it has no passages of its corpus; give a file to continue, or train it again")
     try:
-        return [_passage(entry, encoding) for entry in listed[:MOST]]
+        return [_passage(entry, encoding) for entry in listed[:MAX_PASSAGES]]
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BundleError(f"{name}: its passages are damaged ({str(error)[:80]}); get or train it again") from error
 
@@ -79,10 +78,10 @@ def kept(manifest: Mapping[str, Any], name: str, encoding: Encoding) -> list[Pas
 def _passage(entry: Mapping[str, Any], encoding: Encoding) -> Passage:
     steps = np.array(entry["steps"], np.int32)
     most = np.array([len(field) for field in encoding.fields])
-    if steps.ndim != 2 or steps.shape[1] != len(most) or not 1 <= len(steps) <= MOST_STEPS:
-        raise ValueError("not steps of its encoding")
+    if steps.ndim != 2 or steps.shape[1] != len(most) or not 1 <= len(steps) <= MAX_PASSAGE_STEPS:
+        raise ValueError("the steps do not have the fields of its encoding")
     if (steps < 0).any() or (steps >= most).any():
-        raise ValueError("steps that its encoding does not have")
+        raise ValueError("the steps have symbols that its encoding does not have")
     header = Header.from_manifest(entry["header"])
     context = np.zeros((len(steps), len(encoding.context)), np.int32)
-    return Passage(plain_name(str(entry["name"])), EncodedPiece(steps, context, header, 0, int(entry["ticks"])))
+    return Passage(printable_name(str(entry["name"])), EncodedPiece(steps, context, header, 0, int(entry["ticks"])))

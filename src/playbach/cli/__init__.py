@@ -1,1 +1,1 @@
-"""The command line: one module for each command, imported only as far as the parser needs."""
+"""The command line, one module for each command."""

@@ -1,7 +1,7 @@
-"""`playbach benchmark`: what models cost on this machine, a line for each, and what they are worth.
+"""`playbach benchmark`: measures what models cost on this machine and lists their figures, one model a line.
 
-The table goes to stdout, or with `--json` one JSON object; talk goes to stderr. How it is measured stands in
-`benchmarking`, which is imported when it runs.
+The table, or one JSON object with `--json`, goes to stdout; progress goes to stderr. The measuring is in
+`evaluation.benchmarking`, which is imported when it runs.
 """
 
 from __future__ import annotations
@@ -11,61 +11,72 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import columns, result, say
+from playbach.cli.common import format_table, parse_int, print_message, print_result
 
 if TYPE_CHECKING:
-    from playbach.evaluation.benchmarking import Benchmark, Board, Cost
+    from playbach.evaluation.benchmarking import Benchmark, Cost, MicrocontrollerCost
 
-HEAD = (
+MODEL_COLUMNS = (
     "model", "format", "kB", "load s", "ms/step", "p99", "notes/s", "× real time", "peak MB", "Δ logit", "Δ prob.",
     "top-1", "bits/note", "n-gram",
 )  # fmt: skip
-BOARDS = ("for a microcontroller", "flash kB", "RAM kB", "products/step", "Δ logit", "Δ prob.", "top-1", "bits/note")
+BOARD_COLUMNS = (
+    "for a microcontroller",
+    "flash kB",
+    "RAM kB",
+    "products/step",
+    "Δ logit",
+    "Δ prob.",
+    "top-1",
+    "bits/note",
+)
 
 
 def add(commands: Any) -> None:
     benchmark = commands.add_parser(
         "benchmark",
-        help="measure what models cost on this machine",
-        description="Measure size, memory and speed of a model, or of all in a folder, each in a process of its own, "
-        "beside what it is worth on held-out music.",
+        help="measure the speed, size and memory of models",
+        description="Measure the size, memory and speed of a model, or of all models in a folder, each in its own "
+        "process. The table also shows the accuracy on held-out music that is stored with each model.",
     )
     benchmark.set_defaults(run=run)
-    benchmark.add_argument("model", metavar="MODEL", help="a .playbach file, an exported file, the name of a "
-                           "shipped model, or a folder of models of any format")  # fmt: skip
-    benchmark.add_argument("--steps", type=int, metavar="N", help="time so many steps (default: 1000)")
-    benchmark.add_argument("--threads", type=int, metavar="N", help="compute on so many threads (default: 1)")
+    benchmark.add_argument("model", metavar="MODEL", help="a .playbach file, an exported file, a shipped model, or a "
+                           "folder of models")  # fmt: skip
+    benchmark.add_argument("--steps", type=parse_int, metavar="N", help="steps to time (default: 1000)")
+    benchmark.add_argument("--threads", type=parse_int, metavar="N", help="threads to compute on (default: 1)")
     benchmark.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     from playbach.evaluation.benchmarking import BenchmarkOptions, benchmark
 
-    asked = {name: getattr(given, name) for name in ("steps", "threads") if getattr(given, name) is not None}
-    found = benchmark(given.model, BenchmarkOptions(**asked), say)
-    result(json.dumps(found.manifest(), indent=2) if given.json else "\n".join(_text(found)))
+    options = {
+        name: getattr(arguments, name) for name in ("steps", "threads") if getattr(arguments, name) is not None
+    }
+    report = benchmark(arguments.model, BenchmarkOptions(**options), print_message)
+    print_result(json.dumps(report.manifest(), indent=2) if arguments.json else "\n".join(_text(report)))
     return 0
 
 
-def _text(found: Benchmark) -> Iterator[str]:
-    from playbach.evaluation.benchmarking import PIECES, WARMUP
+def _text(report: Benchmark) -> Iterator[str]:
+    from playbach.evaluation.benchmarking import BENCHMARK_PIECES, WARMUP_STEPS
     from playbach.inference.composing import ComposeOptions
 
-    if found.costs:
-        yield from columns([HEAD, *map(_row, found.costs)], right=set(range(2, len(HEAD))))
-    if found.boards:
-        yield from [""] if found.costs else []
-        yield from columns([BOARDS, *map(_board, found.boards)], right=set(range(1, len(BOARDS))))
-    options, machine = found.options, found.machine
+    if report.costs:
+        yield from format_table([MODEL_COLUMNS, *map(_row, report.costs)], right=set(range(2, len(MODEL_COLUMNS))))
+    if report.boards:
+        yield from [""] if report.costs else []
+        yield from format_table([BOARD_COLUMNS, *map(_board, report.boards)], right=set(range(1, len(BOARD_COLUMNS))))
+    options, machine = report.options, report.machine
     threads = f"{options.threads} thread{'s' * (options.threads != 1)}"
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     yield ""
-    yield f"{options.steps:,} steps of the network alone on {threads}, after {WARMUP} that do not count"
-    yield f"Notes and real time: {PIECES} pieces of {ComposeOptions().bars} bars, composed from end to end"
-    yield "Bits per note: of held-out music, as it was measured after training, or when the file was exported"
-    if found.boards or any(cost.top_1 is not None for cost in found.costs):
-        yield "Δ and top-1: the largest difference from torch, and how often the likeliest symbol is torch's"
-    busy = "" if machine["load"] is None else f" (load before: {machine['load']})"
+    yield f"Steps: {options.steps:,} steps of the network on {threads}, after {WARMUP_STEPS} warm-up steps"
+    yield f"Notes and real time: {BENCHMARK_PIECES} pieces of {ComposeOptions().bars} bars, composed completely"
+    yield "Bits per note: on held-out music, as measured after training or at export"
+    if report.boards or any(cost.top_1 is not None for cost in report.costs):
+        yield "Δ: largest difference from torch; top-1: share of steps with the same most probable symbol"
+    busy = "" if machine["load"] is None else f" (load average before: {machine['load']})"
     yield f"{machine['system']}, {machine['cores']} cores{busy}, Python {machine['python']}, {versions}"
 
 
@@ -80,21 +91,21 @@ def _row(cost: Cost) -> tuple[str, ...]:
         f"{m.step_ms_p99:.3f}",
         f"{m.notes_per_second:,.0f}",
         f"{m.times_real_time:,.0f}",
-        _known(None if m.peak_bytes is None else m.peak_bytes / 1e6, ",.0f"),
-        *_beside_torch(cost),
-        _known(cost.ngram_bits_per_note, ".3f"),
+        _or_dash(None if m.peak_bytes is None else m.peak_bytes / 1e6, ",.0f"),
+        *_compared_with_torch(cost),
+        _or_dash(cost.ngram_bits_per_note, ".3f"),
     )
 
 
-def _board(board: Board) -> tuple[str, ...]:
-    sizes = (_known(None if n is None else -(-n // 1024), ",d") for n in (board.flash_bytes, board.ram_bytes))
-    return (board.model, *sizes, _known(board.multiply_adds_per_step, ",d"), *_beside_torch(board))
+def _board(board: MicrocontrollerCost) -> tuple[str, ...]:
+    sizes = (_or_dash(None if n is None else -(-n // 1024), ",d") for n in (board.flash_bytes, board.ram_bytes))
+    return (board.model, *sizes, _or_dash(board.multiply_adds_per_step, ",d"), *_compared_with_torch(board))
 
 
-def _beside_torch(of: Cost | Board) -> tuple[str, ...]:
-    differences = (_known(d, ".2g") for d in (of.largest_logit_difference, of.largest_probability_difference))
-    return (*differences, _known(of.top_1, ".3f"), _known(of.bits_per_note, ".3f"))
+def _compared_with_torch(row: Cost | MicrocontrollerCost) -> tuple[str, ...]:
+    differences = (_or_dash(d, ".2g") for d in (row.largest_logit_difference, row.largest_probability_difference))
+    return (*differences, _or_dash(row.top_1, ".3f"), _or_dash(row.bits_per_note, ".3f"))
 
 
-def _known(value: float | None, form: str) -> str:
+def _or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)

@@ -1,54 +1,72 @@
-"""The commands, one file each: `add` describes one to the parser and must stay cheap, `run` does it.
+"""Functions that the commands share: results go to stdout, messages to stderr. Knows no command.
 
-Here is what they share: results go to stdout, talk to stderr. Knows no command.
+Each command is one file: `add` adds its options to the parser and must stay cheap, `run` executes it.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Collection, Sequence
 from textwrap import wrap
 from typing import Any
 
-WIDTH = 80
-"""Text that is broken into lines fits a terminal of so many columns."""
+LINE_WIDTH = 80
+"""Text is wrapped to this number of columns."""
 
-
-RUNTIMES = ("onnx", "litert")
-"""Those of `runtimes`, which is too heavy to be imported for help; a test holds them together."""
+RUNTIME_NAMES = ("onnx", "litert")
+"""The keys of `inference.runtimes.RUNTIMES`, which is too slow to import for help; a test compares them."""
 
 
 class UnwrittenResult(Exception):
-    """stdout cannot take the result."""
+    """stdout cannot be written."""
+
+
+def parse_int(text: str) -> int:
+    """The type of an option that takes a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r:.40}") from None
+
+
+def parse_float(text: str) -> float:
+    """The type of an option that takes any number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r:.40}") from None
 
 
 def add_runtime(parser: Any) -> None:
-    """The option `--runtime`, of every command that plays models."""
-    parser.add_argument("--runtime", choices=RUNTIMES, metavar="NAME", help="what plays the network: onnx (.playbach "
-                        "and .onnx files) or litert (.tflite files); default: what suits the file")  # fmt: skip
+    """Add the option `--runtime`, which all commands that play models have."""
+    parser.add_argument("--runtime", choices=RUNTIME_NAMES, metavar="NAME", help="inference library: onnx for "
+                        ".playbach and .onnx files, litert for .tflite files (default: by the file)")  # fmt: skip
 
 
-def result(text: str) -> None:
-    """A line of the result, or several, on stdout."""
+def print_result(text: str) -> None:
+    """Print one or more lines of the result on stdout."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
         first = text.partition("\n")[0]
-        raise UnwrittenResult(f"{first}: done, but stdout cannot be written ({error.strerror})") from error
+        raise UnwrittenResult(
+            f"stdout cannot be written ({error.strerror}), although the command succeeded; its result: {first}"
+        ) from error
 
 
-def say(line: str) -> None:
-    """Talk, on stderr; where that cannot be written there is nobody to tell."""
+def print_message(line: str) -> None:
+    """Print a progress line on stderr. A stderr that cannot be written is ignored."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
-def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: int = 2) -> list[str]:
-    """Lines in which the cells of each column stand under each other, those of the columns `right` at their ends."""
-    rows = [[printable(cell) for cell in row] for row in rows]
+def format_table(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: int = 2) -> list[str]:
+    """Align cells in columns; those whose numbers are in `right` are right-aligned."""
+    rows = [[escape(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [
         (" " * gap)
@@ -60,29 +78,29 @@ def columns(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: int
     ]
 
 
-def sheet(rows: Sequence[tuple[str, str]], indent: int = 0) -> list[str]:
-    """Lines of `label  text`, the texts under each other and broken to fit WIDTH. A row without text is left out."""
-    rows = [(printable(label), printable(text)) for label, text in rows if text]
+def format_labels(rows: Sequence[tuple[str, str]], indent: int = 0) -> list[str]:
+    """Lines of `label  text`, the texts aligned and wrapped to LINE_WIDTH. A row without text is left out."""
+    rows = [(escape(label), escape(text)) for label, text in rows if text]
     margin = indent + max((len(label) for label, _ in rows), default=0) + 2
     lines: list[str] = []
     for label, text in rows:
-        parts = wrap(text, max(WIDTH - margin, 20), break_long_words=False, break_on_hyphens=False)
+        parts = wrap(text, max(LINE_WIDTH - margin, 20), break_long_words=False, break_on_hyphens=False)
         first = " " * indent + label
         lines += [f"{first if i == 0 else '':{margin}}{part}" for i, part in enumerate(parts)]
     return lines
 
 
-def printable(line: str) -> str:
-    """A line that may hold words out of files, without anything that a terminal would obey."""
+def escape(line: str) -> str:
+    """Escape non-printable characters, since a terminal could act on them."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
-def bytes_of(size: int) -> str:
-    """As in `8.6 MB`, by thousands."""
+def format_bytes(size: int) -> str:
+    """A size such as `8.6 MB`, in powers of 1000."""
     if size < 1000:
         return f"{size} B"
     return f"{size / 1000:.1f} kB" if size < 999_950 else f"{size / 1e6:.1f} MB"
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")

@@ -1,6 +1,6 @@
-"""`playbach evaluate`: a model's figures on held-out music, beside a baseline's; what it composes, beside the corpus.
+"""`playbach evaluate`: measures a model on held-out music, compared with a baseline, and its pieces with the corpus.
 
-The tables go to stdout, or with `--json` one JSON object; talk goes to stderr.
+The tables, or one JSON object with `--json`, go to stdout; progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import add_runtime, columns, result, say
+from playbach.cli.common import add_runtime, format_table, parse_int, print_message, print_result
 from playbach.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,107 +23,122 @@ def add(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
         help="measure a model on music that it was not trained on",
-        description="Measure a model on held-out music, beside an n-gram baseline that learns from the same training "
-        "pieces. Pieces are recognised by their notes, and what the model was trained on is labelled.",
+        description="Measure a model on held-out music and compare it with an n-gram baseline trained on the same "
+        "pieces. Pieces are recognised by their notes; those used in training are labelled.",
     )
     evaluate.set_defaults(run=run)
-    evaluate.add_argument("model", metavar="MODEL", help="a .playbach file or the name of a shipped model")
+    evaluate.add_argument("model", metavar="MODEL", help="a .playbach file or a shipped model")
     evaluate.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
-                          help="of music, searched with all below it (default: the model's own corpus, "
-                               "if it is a built-in one)")  # fmt: skip
-    evaluate.add_argument("--side", metavar="SIDE", help="only pieces of this side: unseen, test, valid or train; "
-                          "who still chooses between models should not look at test")  # fmt: skip
-    evaluate.add_argument("--samples", type=int, metavar="N",
-                          help="compose N pieces, seeds 0 to N - 1, and set them beside the corpus")  # fmt: skip
-    evaluate.add_argument("--bars", type=int, metavar="N", help="with --samples: of each piece (default: 16)")
-    evaluate.add_argument("--no-rules", action="store_true", help="with --samples: also leave the network alone, "
-                          "without the rules of the craft, in a second column")  # fmt: skip
-    evaluate.add_argument("--continuations", nargs="?", type=int, const=True, metavar="N",
-                          help="leave the model alone at N places (default: 100) of each group of pieces, and tell "
-                               "how often it goes on as the piece does")  # fmt: skip
+                          help="folder of music, including subfolders (default: the built-in corpus that the model "
+                               "was trained on)")  # fmt: skip
+    evaluate.add_argument("--side", metavar="SIDE", help="only pieces of this side of the split: unseen, test, valid "
+                          "or train; use valid to choose between models (default: all)")  # fmt: skip
+    evaluate.add_argument("--samples", type=parse_int, metavar="N",
+                          help="compose N pieces with seeds 0 to N - 1 and compare them with the corpus")  # fmt: skip
+    evaluate.add_argument("--bars", type=parse_int, metavar="N", help="bars of each sample (default: 16)")
+    evaluate.add_argument("--no-rules", action="store_true", help="also compose the samples without style rules")
+    evaluate.add_argument("--continuations", nargs="?", type=parse_int, const=True, metavar="N",
+                          help="continue pieces from N places per group, and measure how often the continuation "
+                               "equals the piece (100 without N)")  # fmt: skip
     add_runtime(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     from playbach.evaluation.reports import EvaluationOptions, evaluate
     from playbach.inference import composing
 
-    if given.samples is None and (given.bars is not None or given.no_rules):
-        raise UsageError("--bars and --no-rules go with --samples N")
-    bars = {} if given.bars is None else {"bars": given.bars}
+    if arguments.samples is None and (arguments.bars is not None or arguments.no_rules):
+        raise UsageError("--bars and --no-rules need --samples N")
+    bars = {} if arguments.bars is None else {"bars": arguments.bars}
     options = EvaluationOptions(
-        side=given.side, samples=given.samples, no_rules=given.no_rules, continuations=given.continuations, **bars
+        side=arguments.side,
+        samples=arguments.samples,
+        no_rules=arguments.no_rules,
+        continuations=arguments.continuations,
+        **bars,
     )
-    found = evaluate(composing.load(given.model, given.runtime), given.folder, options, say)
-    if given.json:
-        result(json.dumps(found.manifest(), indent=2, ensure_ascii=False))
+    evaluation = evaluate(
+        composing.load(arguments.model, arguments.runtime), arguments.folder, options, print_message
+    )
+    if arguments.json:
+        print_result(json.dumps(evaluation.manifest(), indent=2, ensure_ascii=False))
     else:
-        result("\n".join(_text(found)))
+        print_result("\n".join(_text(evaluation)))
     return 0
 
 
-def _text(found: Evaluation) -> Iterator[str]:
-    yield f"{found.model} on {found.music}"
+def _text(evaluation: Evaluation) -> Iterator[str]:
+    yield f"{evaluation.model} on {evaluation.music}"
     yield ""
-    yield from columns(list(_rows(found)), right=set(range(2, 12)))
-    if found.continued:
+    yield from format_table(list(_rows(evaluation)), right=set(range(2, 12)))
+    if evaluation.continued:
         yield ""
-        yield "Left alone: the share of symbols that are as in the piece, by how many steps it has been alone"
-        yield from columns(list(_continued_rows(found)), right=set(range(2, 12)))
-    if found.composed:
+        yield "Continuations: share of symbols equal to the piece's, by number of steps since the continuation began"
+        yield from format_table(list(_continued_rows(evaluation)), right=set(range(2, 12)))
+    if evaluation.composed:
         yield ""
-        yield from columns(list(composed_rows(found.composed)), right=set(range(1, 12)))
-    if found.remarks:
+        yield from format_table(list(composed_rows(evaluation.composed)), right=set(range(1, 12)))
+    if evaluation.remarks:
         yield ""
-        yield from found.remarks
+        yield from evaluation.remarks
 
 
-def _rows(found: Evaluation) -> Iterator[tuple[str, ...]]:
-    """A line for each guesser on each group. Where no step merely goes on, changes are no news."""
-    from playbach.evaluation.reports import WORDS
+def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    """A line for each predictor and group. The columns of changes are omitted if every step is a change."""
+    from playbach.evaluation.reports import GROUP_LABELS
 
-    changes = any(row.figures.changes < 1 for row in found.rows)
+    changes = any(row.figures.changes < 1 for row in evaluation.rows)
     head = ["", "", "pieces", "accuracy", "bits/symbol", "bits/note", "unknown"]
-    head += ["nats/sixteenth"] * found.four_voices + ["changes: share", "accuracy", "bits"] * changes
+    head += ["nats/sixteenth"] * evaluation.four_voices + ["changes: share", "accuracy", "bits"] * changes
     yield tuple(head)
-    before = ""
-    for row in found.rows:
+    previous = ""
+    for row in evaluation.rows:
         f = row.figures
-        line = ["" if row.group == before else WORDS[row.group], row.guesser, str(f.pieces), f"{f.accuracy:.3f}"]
+        line = [
+            "" if row.group == previous else GROUP_LABELS[row.group],
+            row.guesser,
+            str(f.pieces),
+            f"{f.accuracy:.3f}",
+        ]
         line += [f"{f.bits_per_symbol:.3f}", f"{f.bits_per_note:.3f}", f"{f.unknown:.2%}"]
-        line += [f"{f.nats_per_sixteenth:.3f}"] * found.four_voices
+        line += [f"{f.nats_per_sixteenth:.3f}"] * evaluation.four_voices
         if changes:
             line += [f"{f.changes:.1%}", f"{f.accuracy_of_changes:.3f}", f"{f.bits_per_change:.3f}"]
         yield tuple(line)
-        before = row.group
+        previous = row.group
 
 
-def _continued_rows(found: Evaluation) -> Iterator[tuple[str, ...]]:
-    """Two lines for each guesser on each group: beside the piece itself, and beside other pieces."""
-    from playbach.evaluation.reports import WORDS
+def _continued_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    """Two lines for each predictor and group: compared with the piece itself, and with other pieces."""
+    from playbach.evaluation.reports import GROUP_LABELS
 
-    distances = list(found.continued[0].agreement.shares)
+    distances = list(evaluation.continued[0].agreement.shares)
     yield ("", "", "places", *(d.replace("-", "–") for d in distances))
-    before = ""
-    for row in found.continued:
-        beside, agreement = row.agreement.elsewhere, row.agreement
-        group = "" if row.group == before else WORDS[row.group]
+    previous = ""
+    for row in evaluation.continued:
+        elsewhere, agreement = row.agreement.elsewhere, row.agreement
+        group = "" if row.group == previous else GROUP_LABELS[row.group]
         shares = (f"{agreement.shares[d]:.3f}" for d in distances)
         yield (group, f"{row.guesser}, {row.choice}", str(agreement.places), *shares)
-        yield ("", "  … beside other pieces", "", *(f"{beside[d]:.3f}" if beside else "–" for d in distances))
-        before = row.group
+        yield (
+            "",
+            "  … compared with other pieces",
+            "",
+            *(f"{elsewhere[d]:.3f}" if elsewhere else "–" for d in distances),
+        )
+        previous = row.group
 
 
 def composed_rows(composed: Mapping[str, Measures]) -> Iterator[tuple[str, ...]]:
-    """A head, and a line for each measure that makes sense of this music."""
-    from playbach.evaluation.statistics import SHARES, WORDS
+    """The headings, and a line for each statistic that applies to this music."""
+    from playbach.evaluation.statistics import MEASURE_LABELS, PERCENTAGES
 
     yield ("", *composed)
-    for name, words in WORDS.items():
+    for name, label in MEASURE_LABELS.items():
         values = [getattr(measures, name) for measures in composed.values()]
         if any(value is not None for value in values):
-            yield (words, *(_cell(value, name in SHARES) for value in values))
+            yield (label, *(_cell(value, name in PERCENTAGES) for value in values))
 
 
 def _cell(value: Any, share: bool) -> str:

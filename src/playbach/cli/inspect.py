@@ -1,7 +1,7 @@
-"""`playbach inspect`: what is in a bundle, a file of music or a corpus, for people, or as JSON, or as a picture.
+"""`playbach inspect`: describes a bundle, a music file or a corpus, as text, as JSON or as a picture.
 
-Knows how they are described, which is imported when it runs; the words for music, corpora and networks stand beside
-it.
+The descriptions come from `inspection`, which is imported when it runs; the texts for music, corpora and networks are
+in `inspect_music`, `inspect_corpus` and `inspect_network`.
 """
 
 from __future__ import annotations
@@ -14,143 +14,153 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import bytes_of, columns, percent, printable, result, sheet
+from playbach.cli.common import escape, format_bytes, format_labels, format_percent, format_table, print_result
 from playbach.system.errors import PlaybachError, UsageError
 
 if TYPE_CHECKING:
-    from playbach.bundles.description import Alphabet, Beginning
+    from playbach.bundles.description import HeaderInfo, Vocabulary
     from playbach.inspection import BundleInfo
 
-SYMBOLS = 24
-"""Of a long list, so many are shown."""
+SHOWN_SYMBOLS = 24
+"""The number of symbols shown of a long vocabulary."""
 
 
 def add(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect",
-        help="tell what is in a model, in a file of music, or in a corpus",
-        description="Of a model: its network, encoding, vocabulary, figures and card. Of a file of music: its "
-        "tracks, key, meters and length, how it encodes, and, if playbach composed it, how to make it again. Of a "
-        "folder or a built-in corpus: how many pieces, notes, keys, meters, pitches, durations.",
+        help="describe a model, a music file or a corpus",
+        description="Describe a model (network, encoding, vocabulary, figures, card), a music file (tracks, key, "
+        "meters, length, encodings; the command that composed it) or a corpus (pieces, notes, keys, meters, "
+        "pitches, durations).",
     )
     inspect.set_defaults(run=run)
-    inspect.add_argument("file", metavar="FILE", help="a .playbach file, the name of a shipped model, a file of "
-                         "music (.mid, .midi, .musicxml, .xml, .mxl), a folder, or a built-in corpus")  # fmt: skip
-    inspect.add_argument("--vocabulary", action="store_true", help="of a model: every symbol, of the context too")
-    inspect.add_argument("--graph", action="store_true", help="of a model: its layers and parameters")
-    inspect.add_argument("--config", action="store_true",
-                         help="of a model: the options of its training, for playbach train --config")  # fmt: skip
-    inspect.add_argument("--model", metavar="M", help="of music: tell how this model's vocabulary takes it")
-    inspect.add_argument("--corpus", action="store_true",
-                         help="take FILE for a built-in corpus, where a model has the same name")  # fmt: skip
+    inspect.add_argument("file", metavar="FILE", help="a .playbach file, a shipped model, a music file (.mid, .midi, "
+                         ".musicxml, .xml, .mxl), a folder or a built-in corpus")  # fmt: skip
+    model = inspect.add_argument_group("options for a model")
+    model.add_argument("--vocabulary", action="store_true", help="list every symbol, those of the context included")
+    model.add_argument("--graph", action="store_true", help="list the network's layers and parameters")
+    model.add_argument("--config", action="store_true",
+                       help="print the training options as a file for `playbach train --config`")  # fmt: skip
+    music = inspect.add_argument_group("options for a music file")
+    music.add_argument("--model", metavar="MODEL", help="show how well this model's vocabulary covers the file")
+    corpus = inspect.add_argument_group("options for a corpus")
+    corpus.add_argument("--corpus", action="store_true", help="inspect the corpus if a model has the same name")
     inspect.add_argument("-o", "--output", type=Path, metavar="PATH",
-                         help="draw a corpus (.png), or with --graph a network (.png, .svg)")  # fmt: skip
-    inspect.add_argument("--json", action="store_true", help="print one JSON object, with all there is")
+                         help="draw a corpus (.png), or a network with --graph (.png, .svg)")  # fmt: skip
+    inspect.add_argument("--json", action="store_true", help="print one JSON object with all details")
 
 
-def run(given: argparse.Namespace) -> int:
-    kind = "corpus" if given.corpus else _kind(given.file)
-    if kind == "bundle" and given.graph:
+def run(arguments: argparse.Namespace) -> int:
+    kind = "corpus" if arguments.corpus else _kind(arguments.file)
+    if kind == "bundle" and arguments.graph:
         kind = "graph"
-    _demand_sense(given, kind)
-    if given.config:
-        result(_config(given))
+    _check_options(arguments, kind)
+    if arguments.config:
+        print_result(_config(arguments))
         return 0
-    lines, found, picture = {"bundle": _bundle, "graph": _graph, "music": _music, "corpus": _corpus}[kind](given)
-    if given.json:
-        made = {"picture": str(picture)} if picture else {}
-        result(json.dumps({"kind": kind, **found, **made}, indent=2))
+    lines, data, picture = {"bundle": _bundle, "graph": _graph, "music": _music, "corpus": _corpus}[kind](arguments)
+    if arguments.json:
+        paths = {"picture": str(picture)} if picture else {}
+        print_result(json.dumps({"kind": kind, **data, **paths}, indent=2))
     else:
-        result("\n".join(map(printable, [*([str(picture), ""] if picture else []), *lines])))
+        print_result("\n".join(map(escape, [*([str(picture), ""] if picture else []), *lines])))
     return 0
 
 
-Told = tuple[Iterable[str], dict[str, Any], Path | None]
-"""In words, as data, and the picture that was asked for."""
+_Description = tuple[Iterable[str], dict[str, Any], Path | None]
+"""The lines of text, the data for JSON, and the picture's path if one was drawn."""
 
 
-def _bundle(given: argparse.Namespace) -> Told:
+def _bundle(arguments: argparse.Namespace) -> _Description:
     from playbach import inspection
 
-    bundle = inspection.describe(given.file)
-    return _bundle_lines(bundle, given.vocabulary), asdict(bundle), None
+    bundle = inspection.describe_model(arguments.file)
+    return _bundle_lines(bundle, arguments.vocabulary), asdict(bundle), None
 
 
-def _config(given: argparse.Namespace) -> str:
+def _config(arguments: argparse.Namespace) -> str:
     from playbach.bundles import bundle as bundles
     from playbach.inspection import configuration
 
-    bundle = bundles.read(bundles.find(given.file))
+    bundle = bundles.read(bundles.find(arguments.file))
     options = bundle.manifest.get("provenance", {}).get("options")
     if not isinstance(options, Mapping):
-        raise PlaybachError(f"{given.file}: it does not say how it was trained")
-    return configuration.text(options).rstrip()
+        raise PlaybachError(f"{arguments.file}: the model does not contain its training options")
+    return configuration.toml_text(options).rstrip()
 
 
-def _graph(given: argparse.Namespace) -> Told:
+def _graph(arguments: argparse.Namespace) -> _Description:
     from playbach import inspection
     from playbach.cli import inspect_network
 
-    graph = inspection.graph(given.file)
-    picture = inspection.picture_of_network(graph, given.output) if given.output else None
-    return inspect_network.lines_of(graph), asdict(graph), picture
+    graph = inspection.network_graph(arguments.file)
+    picture = inspection.draw_network(graph, arguments.output) if arguments.output else None
+    return inspect_network.format_network(graph), asdict(graph), picture
 
 
-def _music(given: argparse.Namespace) -> Told:
+def _music(arguments: argparse.Namespace) -> _Description:
     from playbach import inspection
     from playbach.cli import inspect_music
 
-    music = inspection.hear(given.file, given.model)
-    return inspect_music.lines_of(music), asdict(music), None
+    music = inspection.describe_music(arguments.file, arguments.model)
+    return inspect_music.format_music(music), asdict(music), None
 
 
-def _corpus(given: argparse.Namespace) -> Told:
+def _corpus(arguments: argparse.Namespace) -> _Description:
     from playbach import inspection
     from playbach.cli import inspect_corpus
-    from playbach.cli.corpora import converting
+    from playbach.cli.corpora import conversion_progress
 
-    survey = inspection.survey(given.file, converting=converting(given.file))
-    picture = inspection.picture_of_corpus(survey, given.output) if given.output else None
-    return inspect_corpus.lines_of(survey), asdict(survey), picture
-
-
-PICTURES = {"corpus": (".png",), "graph": (".png", ".svg")}
+    survey = inspection.survey_corpus(arguments.file, converting=conversion_progress(arguments.file))
+    picture = inspection.draw_corpus(survey, arguments.output) if arguments.output else None
+    return inspect_corpus.format_corpus(survey), asdict(survey), picture
 
 
-def _demand_sense(given: argparse.Namespace, kind: str) -> None:
-    """UsageError where an option does not go with what is looked at."""
-    if given.model is not None and kind != "music":
-        raise UsageError("--model goes with a file of music; a model is told of by itself")
-    if given.vocabulary and kind != "bundle":
-        raise UsageError("--vocabulary goes with a model; for music, --model M tells how one takes it")
-    if given.config and (kind != "bundle" or given.json or given.output):
-        raise UsageError("--config goes with a model, and with no other option")
-    if given.graph and kind != "graph":
-        raise UsageError("--graph goes with a model, not with music")
-    if given.output is None:
+KIND_NAMES = {"bundle": "a model", "graph": "a model", "music": "a music file", "corpus": "a corpus"}
+PICTURE_SUFFIXES = {"corpus": (".png",), "graph": (".png", ".svg")}
+
+
+def _check_options(arguments: argparse.Namespace, kind: str) -> None:
+    """Raise UsageError if an option does not apply to this kind of FILE."""
+    subject = f"{arguments.file} is {KIND_NAMES[kind]}"
+    if arguments.model is not None and kind != "music":
+        raise UsageError(f"{subject}; --model applies only to a music file")
+    if arguments.vocabulary and kind == "graph":
+        raise UsageError("--vocabulary cannot be combined with --graph")
+    if arguments.vocabulary and kind != "bundle":
+        raise UsageError(f"{subject}; --vocabulary applies only to a model")
+    if arguments.config and kind not in ("bundle", "graph"):
+        raise UsageError(f"{subject}; --config applies only to a model")
+    if arguments.config and (kind == "graph" or arguments.json or arguments.output):
+        raise UsageError("--config cannot be combined with --graph, --json or -o")
+    if arguments.graph and kind != "graph":
+        raise UsageError(f"{subject}; --graph applies only to a model")
+    if arguments.output is None:
         return
-    if kind not in PICTURES:
-        hint = "compose -o and playbach.write draw piano rolls" if kind == "music" else "add --graph"
-        raise UsageError(f"-o draws a corpus, or with --graph a model's network; {hint}")
-    if given.output.suffix.lower() not in PICTURES[kind]:
-        raise UsageError(f"-o {given.output}: cannot draw that; possible are {', '.join(PICTURES[kind])}")
+    if kind not in PICTURE_SUFFIXES:
+        hint = "for a piano roll, use playbach.write in Python" if kind == "music" else "add --graph"
+        raise UsageError(f"{subject}; -o draws a corpus, or a model's network with --graph: {hint}")
+    if arguments.output.suffix.lower() not in PICTURE_SUFFIXES[kind]:
+        raise UsageError(
+            f"-o {arguments.output}: the picture's name must end in {' or '.join(PICTURE_SUFFIXES[kind])}"
+        )
 
 
 def _kind(name: str) -> str:
-    """What is meant: bundle, music or corpus. Raises PlaybachError where nothing can be."""
-    from playbach.bundles.bundle import MANIFEST, SUFFIX, shipped
+    """The kind of FILE: bundle, music or corpus. Raises PlaybachError if there is nothing of this name."""
+    from playbach.bundles.bundle import BUNDLE_SUFFIX, MANIFEST, shipped_models
     from playbach.bundles.exported import is_exported
-    from playbach.system.files import shown
+    from playbach.system.files import display_path
 
     path = Path(name)
     if not name:
-        raise UsageError("an empty name is no file")
+        raise UsageError("FILE is empty; name a file, a folder, a model or a corpus")
     if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on a name that is too long
-        named = path.suffix.lower() == SUFFIX or is_exported(path)
-        return "bundle" if named or _holds(path, MANIFEST) else "music"
+        is_model = path.suffix.lower() == BUNDLE_SUFFIX or is_exported(path)
+        return "bundle" if is_model or _contains(path, MANIFEST) else "music"
     if os.path.isdir(path):  # noqa: PTH112
         return "corpus"
-    if name in shipped() or os.path.isfile(name + SUFFIX):  # noqa: PTH113
+    if name in shipped_models() or os.path.isfile(name + BUNDLE_SUFFIX):  # noqa: PTH113
         return "bundle"
     from playbach.data.builtin import CORPORA
 
@@ -158,31 +168,31 @@ def _kind(name: str) -> str:
         return "corpus"
     if not os.path.lexists(path):
         raise PlaybachError(
-            f"{shown(name)}: neither a file or folder nor a shipped model ({', '.join(shipped())}) or a built-in "
-            f"corpus ({', '.join(CORPORA)}); check the name"
+            f"{display_path(name)}: no such file or folder, shipped model ({', '.join(shipped_models())}) or "
+            f"built-in corpus ({', '.join(CORPORA)})"
         )
     return "music"
 
 
-def _holds(path: Path, member: str) -> bool:
+def _contains(path: Path, member: str) -> bool:
     import zipfile
 
     try:
         with zipfile.ZipFile(path) as archive:
             return member in archive.namelist()
-    except Exception:  # whatever it is, it is no zip; who reads it next will say what is wrong with it
+    except Exception:  # not a zip; the reader of music reports what is wrong
         return False
 
 
 # --------------------------------------------------------------------------------------------------------- bundles
 
 
-def _bundle_lines(bundle: BundleInfo, whole: bool) -> list[str]:
+def _bundle_lines(bundle: BundleInfo, all_symbols: bool) -> list[str]:
     provenance = dict(bundle.provenance)
     parameters = "" if bundle.parameters is None else f", {bundle.parameters:,} parameters"
     options, versions = _listed(bundle.encoding_options), _listed(provenance.pop("versions", {}))
-    lines = [f"{bundle.name}: a model, {bytes_of(bundle.bytes)}", ""]
-    lines += sheet(
+    lines = [f"{bundle.name}: a model, {format_bytes(bundle.bytes)}", ""]
+    lines += format_labels(
         [
             ("file", f"{bundle.path}{' (shipped with playbach)' if bundle.shipped else ''}"),
             ("problem", bundle.problem or ""),
@@ -191,33 +201,33 @@ def _bundle_lines(bundle: BundleInfo, whole: bool) -> list[str]:
             ("network", f"{bundle.architecture or 'unknown'}{parameters}"),
             ("", _listed(bundle.config)),
             ("encoding", f"{bundle.encoding or 'unknown'}{': ' if options else ''}{options}"),
-            ("a step", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.fields)),
+            ("step fields", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.fields)),
             ("context", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.context)),
             ("sampling", _listed(bundle.sampling)),
-            ("learnt from", f"{bundle.corpus or 'unknown'}{_sides(bundle.pieces)}"),
-            ("", _beginnings(bundle.beginnings)),
+            ("trained on", f"{bundle.corpus or 'unknown'}{_format_sides(bundle.pieces)}"),
+            ("", _format_beginnings(bundle.beginnings)),
             ("options", _listed(provenance.pop("options", {}))),
             ("software", ", ".join(filter(None, (_listed({"python": provenance.pop("python", None)}), versions)))),
             ("training", _listed(provenance)),
             ("exported", _listed(bundle.export)),
-            ("holds", ", ".join(f"{name} {bytes_of(size)}" for name, size in bundle.members.items())),
+            ("members", ", ".join(f"{name} {format_bytes(size)}" for name, size in bundle.members.items())),
         ]
     )
     lines += ["", "Figures", *_figures(bundle.metrics)] if bundle.metrics else []
-    alphabets = [*bundle.fields, *(bundle.context if whole else ())]
-    lines += ["", "Vocabulary", *_vocabulary(alphabets, whole)] if alphabets else []
+    vocabularies = [*bundle.fields, *(bundle.context if all_symbols else ())]
+    lines += ["", "Vocabulary", *_vocabulary(vocabularies, all_symbols)] if vocabularies else []
     card = [f"  {line}".rstrip() for line in bundle.card.splitlines()]
     return [*lines, "", "Card", *card] if card else lines
 
 
 def _listed(data: Any) -> str:
-    """A part of a manifest, whatever it is, in one line."""
+    """A part of a manifest, of any structure, in one line."""
     pairs = _flat(data if isinstance(data, dict) else {"": data})
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}".strip() for name, value in pairs)
 
 
 def _value(value: Any) -> str:
-    """A manifest's value in a word or a few."""
+    """A value of a manifest in a few words."""
     if isinstance(value, list):
         return " ".join("-".join(map(_value, v)) if isinstance(v, list) else _value(v) for v in value)
     if isinstance(value, dict):
@@ -228,7 +238,7 @@ def _value(value: Any) -> str:
 
 
 def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Names and values, without the empty ones and the frames around them."""
+    """The names and values of nested dicts, without those that are None."""
     for name, value in data.items():
         if isinstance(value, dict):
             yield from _flat(value)
@@ -236,11 +246,13 @@ def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             yield name, value
 
 
-def _sides(pieces: Mapping[str, int]) -> str:
-    return f": {', '.join(f'{n:,} {side}' for side, n in pieces.items())} pieces, each counted once" if pieces else ""
+def _format_sides(pieces: Mapping[str, int]) -> str:
+    return (
+        f": {', '.join(f'{n:,} {side}' for side, n in pieces.items())} pieces, without duplicates" if pieces else ""
+    )
 
 
-def _beginnings(beginnings: tuple[Beginning, ...]) -> str:
+def _format_beginnings(beginnings: tuple[HeaderInfo, ...]) -> str:
     parts = [
         f"{b.pieces:,} begin in {b.meter}"
         + (f" after a pickup of {b.pickup}" if b.pickup else "")
@@ -248,29 +260,31 @@ def _beginnings(beginnings: tuple[Beginning, ...]) -> str:
         for b in beginnings[:3]
     ]
     more = len(beginnings) - 3
-    return ", ".join(parts) + (f", and in {more} other ways" if more > 0 else "")
+    return ", ".join(parts) + (f", and {more} other beginnings" if more > 0 else "")
 
 
 def _figures(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A row for each figure, a column for each side of the split and each comparison."""
+    """A table: a row for each figure, a column for each side of the split and each baseline."""
     names = dict.fromkeys(name for figures in metrics.values() for name in figures)
     head = ("", *(side.replace("_", " ") for side in metrics))
     rows = [(name.replace("_", " "), *(_figure(f.get(name), name) for f in metrics.values())) for name in names]
-    return [f"  {line}" for line in columns([head, *rows], right=range(1, len(head)))]
+    return [f"  {line}" for line in format_table([head, *rows], right=range(1, len(head)))]
 
 
 def _figure(value: float | None, name: str) -> str:
     if value is None:
         return ""
     if name in ("accuracy", "unknown"):
-        return percent(value)
+        return format_percent(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def _vocabulary(alphabets: Iterable[Alphabet], whole: bool) -> list[str]:
+def _vocabulary(vocabularies: Iterable[Vocabulary], all_symbols: bool) -> list[str]:
     rows = []
-    for field in alphabets:
-        some = field.symbols if whole else field.symbols[:SYMBOLS]
-        more = len(field.symbols) - len(some)
-        rows.append((field.name, " ".join(some) + (f" … and {more:,} more (--vocabulary shows all)" if more else "")))
-    return sheet(rows, indent=2)
+    for field in vocabularies:
+        shown = field.symbols if all_symbols else field.symbols[:SHOWN_SYMBOLS]
+        more = len(field.symbols) - len(shown)
+        rows.append(
+            (field.name, " ".join(shown) + (f" … and {more:,} more (--vocabulary shows all)" if more else ""))
+        )
+    return format_labels(rows, indent=2)

@@ -1,4 +1,4 @@
-"""What `playbach inspect` says of a file of music, in words. Knows what was heard in it; runs nothing."""
+"""The description of a music file that `playbach inspect` prints."""
 
 from __future__ import annotations
 
@@ -6,70 +6,70 @@ import shlex
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import WIDTH, bytes_of, columns, percent, sheet
+from playbach.cli.common import LINE_WIDTH, format_bytes, format_labels, format_percent, format_table
 
 if TYPE_CHECKING:
-    from playbach.inspection import Music
-    from playbach.inspection.music import Encoded, Since, Taken, TrackInfo
+    from playbach.inspection import MusicInfo
+    from playbach.inspection.music import EncodingInfo, FromBar, TrackInfo, VocabularyCheck
 
-TRACKS, LINES = 24, 8
-"""Of a long list, so many are shown."""
-NAME = 26
-"""A longer name of a track is cut."""
+SHOWN_TRACKS, SHOWN_ITEMS = 24, 8
+"""The number of entries shown of a long list."""
+TRACK_NAME_WIDTH = 26
+"""A longer name of a track is truncated."""
 
 
-def lines_of(music: Music) -> list[str]:
+def format_music(music: MusicInfo) -> list[str]:
     minutes, seconds = divmod(round(music.seconds), 60)
     bars = f"{music.bars:,} bar{'s' * (music.bars != 1)}"
     pickup = f" after a pickup of {_quarters(music.pickup)}" if music.pickup else ""
     markers = [text for text in music.markers if any(map(str.isalnum, text))]
-    lines = [f"{music.path}: music, {bytes_of(music.bytes)}", ""]
-    lines += sheet(
+    lines = [f"{music.path}: music, {format_bytes(music.bytes)}", ""]
+    lines += format_labels(
         [
             ("length", f"{bars}{pickup}, {_quarters(music.quarters)}, {minutes}:{seconds:02}"),
             ("key", _key(music)),
             ("meter", _changing(music.meters[1 if music.pickup else 0 :])),
             ("tempo", _tempo(music)),
             ("notes", f"{music.notes:,}, {_at_once(music.at_once)}"),
-            ("markers", "; ".join(markers[:LINES]) + _more(len(markers) - LINES)),
+            ("markers", "; ".join(markers[:SHOWN_ITEMS]) + _more(len(markers) - SHOWN_ITEMS)),
             ("made by", _made_by(music.made_by)),
         ]
     )
     if music.again is not None:
-        lines += ["", "To make it again, with that version and that model", f"  {shlex.join(music.again)}"]
+        lines += ["", "To compose it again, with the same version and model", f"  {shlex.join(music.again)}"]
     lines += ["", "Tracks", *_tracks(music.tracks), "", "Encodings", *_encodings(music.encodings)]
-    return lines + (["", *wrap(_taken(music.model), WIDTH)] if music.model is not None else [])
+    return lines + (["", *wrap(_coverage(music.model), LINE_WIDTH)] if music.model is not None else [])
 
 
 def _quarters(quarters: float) -> str:
     return f"{quarters:,.2f}".rstrip("0").rstrip(".") + f" quarter{'s' * (quarters != 1)}"
 
 
-def _key(music: Music) -> str:
+def _key(music: MusicInfo) -> str:
     estimate = "cannot be estimated"
     if music.key is not None:
-        estimate = f"{music.key.name} by estimate (correlation {music.key.correlation:.2f})"
-    said = _changing(music.key_signatures)
-    return f"{estimate}; the file says {said}" if said else f"{estimate}; the file says nothing of it"
+        estimate = f"{music.key.name}, estimated (correlation {music.key.correlation:.2f})"
+    signatures = _changing(music.key_signatures)
+    return f"{estimate}; key signature: {signatures}" if signatures else f"{estimate}; no key signature"
 
 
-def _changing(found: tuple[Since, ...]) -> str:
-    """What holds from which bar on."""
-    words = [f"{s.name} from bar {s.bar}" if i else s.name for i, s in enumerate(found[:LINES])]
-    return ", ".join(words) + _more(len(found) - LINES)
+def _changing(found: tuple[FromBar, ...]) -> str:
+    """Successive values, each with the bar where it begins."""
+    words = [f"{s.name} from bar {s.bar}" if i else s.name for i, s in enumerate(found[:SHOWN_ITEMS])]
+    return ", ".join(words) + _more(len(found) - SHOWN_ITEMS)
 
 
 def _more(count: int) -> str:
     return f" … and {count:,} more" if count > 0 else ""
 
 
-def _tempo(music: Music) -> str:
+def _tempo(music: MusicInfo) -> str:
     tempos = music.tempos
     if tempos is None:
-        return "none given, which MIDI plays at 120 quarters a minute"
+        return "none, which MIDI plays at 120 quarter notes per minute"
     between = f", between {tempos.slowest:g} and {tempos.fastest:g}" if tempos.changes else ""
     changes = f", {tempos.changes:,} change{'s' * (tempos.changes != 1)}" if tempos.changes else ""
-    return f"{tempos.main:g} quarters a minute{between}{changes}"
+    return f"{tempos.main:g} quarter notes per minute{between}{changes}"
 
 
 def _at_once(notes: int) -> str:
@@ -97,41 +97,43 @@ def _tracks(tracks: tuple[TrackInfo, ...]) -> list[str]:
             "" if t.drums else f"{t.lowest} to {t.highest}",
             _at_once(t.at_once),
         )
-        for t in shown[:TRACKS]
+        for t in shown[:SHOWN_TRACKS]
     ]
-    lines = [f"  {line}" for line in columns(rows, right={2})]
-    lines += [f"  … and {len(shown) - TRACKS:,} more"] if len(shown) > TRACKS else []
+    lines = [f"  {line}" for line in format_table(rows, right={2})]
+    lines += [f"  … and {len(shown) - SHOWN_TRACKS:,} more"] if len(shown) > SHOWN_TRACKS else []
     return lines + ([f"  and {silent:,} without notes"] if silent else [])
 
 
 def _track_name(name: str) -> str:
     if not any(map(str.isalnum, name)):  # "--------" is common
         return "(no name)"
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+    return name if len(name) <= TRACK_NAME_WIDTH else f"{name[: TRACK_NAME_WIDTH - 1]}…"
 
 
-def _encodings(encodings: tuple[Encoded, ...]) -> list[str]:
+def _encodings(encodings: tuple[EncodingInfo, ...]) -> list[str]:
     rows = []
     for found in encodings:
         if found.problem is not None:
-            rows.append((found.encoding, f"does not suit: {found.problem}"))
+            rows.append((found.encoding, f"not possible: {found.problem}"))
             continue
         first = "  ".join(":".join(step) for step in found.first)
         fields = f" of {' and '.join(found.fields)}" if len(found.fields) > 1 else ""
-        rows.append((found.encoding, f"{found.steps:,} steps{fields}, {found.steps_per_bar:g} a bar; it begins"))
+        rows.append((found.encoding, f"{found.steps:,} steps{fields}, {found.steps_per_bar:g} per bar; the first:"))
         rows.append(("", first))
-    return sheet(rows, indent=2)
+    return format_labels(rows, indent=2)
 
 
-def _taken(taken: Taken) -> str:
-    if taken.problem is not None:
-        return f"The model {taken.model} cannot take it: {taken.problem}"
+def _coverage(check: VocabularyCheck) -> str:
+    if check.problem is not None:
+        return f"The model {check.model} cannot encode it: {check.problem}"
     known = (
-        "knows every symbol of it" if not taken.unknown else f"does not know {percent(taken.unknown)} of its symbols"
+        "knows all of its symbols"
+        if not check.unknown
+        else f"does not know {format_percent(check.unknown)} of its symbols"
     )
     side = {
-        "train": "; it was trained on this very piece",
-        "valid": "; it was validated on this very piece",
-        "test": "; it was tested on this very piece",
-    }.get(taken.side or "", "; this piece is not among those that it was made with")
-    return f"The model {taken.model} {known} ({taken.steps:,} steps){side}."
+        "train": "; this piece is in its training set",
+        "valid": "; this piece is in its validation set",
+        "test": "; this piece is in its test set",
+    }.get(check.side or "", "; this piece is not in its corpus")
+    return f"The model {check.model} {known} ({check.steps:,} steps){side}."

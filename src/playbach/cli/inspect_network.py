@@ -1,18 +1,18 @@
-"""What `playbach inspect --graph` says of a network: a table of its layers. Knows graphs; runs nothing."""
+"""The table of layers that `playbach inspect --graph` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from playbach.cli.common import columns
+from playbach.cli.common import format_table
 
 if TYPE_CHECKING:
-    from playbach.inspection import Graph
+    from playbach.inspection import NetworkGraph
 
 
-def lines_of(graph: Graph) -> Iterator[str]:
-    from playbach.inspection.network import rows
+def format_network(graph: NetworkGraph) -> Iterator[str]:
+    from playbach.inspection.network import layer_rows
 
     yield f"{graph.name}: {graph.architecture}, {graph.parameters:,} parameters in {len(graph.layers):,} layers"
     yield ""
@@ -25,7 +25,7 @@ def lines_of(graph: Graph) -> Iterator[str]:
             row.layer.shape,
             f"{row.layer.parameters * row.times:,}",
         )
-        for row in rows(graph.layers)
+        for row in layer_rows(graph.layers)
     ]
     table.append(("total", "", "", "", f"{graph.parameters:,}"))
-    yield from columns(table, right={1, 4})
+    yield from format_table(table, right={1, 4})

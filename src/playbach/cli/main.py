@@ -1,8 +1,7 @@
-"""The command line: parses, calls, and puts errors in one line. Each command is a file in `commands/`, and what it
-needs is imported when it runs.
+"""The command line: parses the arguments, runs a command, and prints errors as one line.
 
-stdout carries results only; seeds, progress and talk go to stderr. Exit status 0, 1 for a fault that the
-user can mend, 2 for usage.
+Each command is a module of its own and imports what it needs when it runs. stdout carries results only; seeds and
+progress go to stderr. Exit status: 0, or 1 for an error that the user can correct, or 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -13,35 +12,56 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from playbach.cli import benchmark, compose, corpora, evaluate, export, inspect, models, play, serve, train
 from playbach.cli.common import UnwrittenResult
 from playbach.system.errors import MissingExtra, PlaybachError, UsageError
 from playbach.system.version import __version__
 
-EXTRAS = dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train")
-EXTRAS |= dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve")
-EXTRAS["tensorboard"] = "tensorboard"
-"""The extra that each optional package comes with."""
-LEFT_OUT = {"soundfile": "soundfile", "PIL": "Pillow", "onnxruntime": "onnxruntime"}
-"""What a light install may lack (docs/raspberry-pi.md), by what it is imported as, and what pip calls it."""
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train"),
+    **dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve"),
+    "tensorboard": "tensorboard",
+}
+"""The extra that installs each optional package."""
+OMITTABLE = {"soundfile": "soundfile", "PIL": "Pillow", "onnxruntime": "onnxruntime"}
+"""Packages that a light install may omit (docs/raspberry-pi.md): import name and pip name."""
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Writes `-o, --output FILE`, and leaves room for the options' names."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, max_help_position=23, **options)
+        self._action_max_length = 14  # argparse ignores the indentation of the commands' names
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one line that says where help is."""
+    """Raises a UsageError that names the command's help, instead of printing the usage."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_HelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
+        raise UsageError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and gives its exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    _mend_streams()
+    """Run one command and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    _repair_streams()
     try:
-        options = _parser().parse_args([a for a in given if a != "--debug"])
+        options, unknown = build_parser().parse_known_args([word for word in words if word != "--debug"])
+        if unknown:
+            raise UsageError(f"unknown argument: {unknown[0]} (see playbach {options.command} --help)")
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -51,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"playbach: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
-        told = _missing(str(error.name))
-        if told is None or debug:
+        advice = _install_advice(str(error.name))
+        if advice is None or debug:
             raise
-        print(f"playbach: {told}", file=sys.stderr)
+        print(f"playbach: {advice}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("playbach: interrupted", file=sys.stderr)
@@ -62,21 +82,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnwrittenResult as error:
         print(f"playbach: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # somebody reads only the first lines: no fault of theirs
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe: not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def _missing(module: str) -> str | None:
-    """How to mend that a module is missing, where an install may lack it."""
+def _install_advice(module: str) -> str | None:
+    """How to install a missing module, or None if no install of playbach lacks it."""
     package = module.partition(".")[0]
-    if package in LEFT_OUT:
-        return f"this command needs the package {package!r}, which is not installed: pip install {LEFT_OUT[package]}"
+    if package in OMITTABLE:
+        return f"this command needs the package {package!r}, which is not installed: pip install {OMITTABLE[package]}"
     return str(MissingExtra("this command", EXTRAS[package], module)) if package in EXTRAS else None
 
 
-def _mend_streams() -> None:
-    """A closed stream must not break what is done beside it, nor a name that the terminal cannot spell."""
+def _repair_streams() -> None:
+    """Replace closed streams, and escape characters that the terminal cannot display."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if sys.stderr is None:
@@ -86,13 +106,15 @@ def _mend_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="playbach", description="Train a neural network on the music you love, and let it play for you."
+        prog="playbach",
+        description="Train a neural network on the music you love, and let it play for you.",
+        epilog="Run `playbach COMMAND --help` for the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=f"playbach {__version__}")
-    parser.add_argument("--debug", action="store_true", help="show a traceback where something fails")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"playbach {__version__}", help="print the version")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of an error, with any command")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (compose, play, serve, train, evaluate, inspect, models, corpora, export, benchmark):
         command.add(commands)
     return parser

@@ -1,6 +1,6 @@
-"""`playbach models`: the models that there are, one after the other, and what is wrong with those that are damaged.
+"""`playbach models`: lists the available models, and what is wrong with those that are damaged.
 
-Knows how a bundle is described, which is imported when it runs.
+The description of bundles is imported when it runs.
 """
 
 from __future__ import annotations
@@ -10,44 +10,44 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import bytes_of, columns, percent, result, sheet
+from playbach.cli.common import format_bytes, format_labels, format_percent, format_table, print_result
 
 if TYPE_CHECKING:
-    from playbach.inspection import BundleInfo, Damaged
+    from playbach.inspection import BundleInfo, DamagedModel
 
 
 def add(commands: Any) -> None:
     models = commands.add_parser(
         "models",
-        help="list the models that are shipped or found",
-        description="List the models that the package ships, and those in the current folder and in each FOLDER "
-        "(not in the folders below), with their figures on held-out music.",
+        help="list the available models",
+        description="List the models that come with playbach, those in the current folder and those in each FOLDER "
+        "(not in subfolders), with their figures on held-out music.",
     )
     models.set_defaults(run=run)
-    models.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="look here too")
+    models.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folder to search as well")
     models.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(given: argparse.Namespace) -> int:
-    from playbach.inspection import listed
+def run(arguments: argparse.Namespace) -> int:
+    from playbach.inspection import list_models
 
-    summaries = [_summary(model) for model in listed([Path(), *given.folders])]
-    if given.json:
-        result(json.dumps({"models": summaries}, indent=2))
+    summaries = [_summary(model) for model in list_models([Path(), *arguments.folders])]
+    if arguments.json:
+        print_result(json.dumps({"models": summaries}, indent=2))
         return 0
     head = ("name", "network", "encoding", "parameters", "size", "bits/note", "accuracy")
-    table = columns([head, *(_row(s) for s in summaries)], right={3, 4, 5, 6})
+    table = format_table([head, *(_row(s) for s in summaries)], right={3, 4, 5, 6})
     lines = table[:1]
     for summary, line in zip(summaries, table[1:]):
-        lines += [line, *sheet([("", text) for text in _below(summary)])]
-    result("\n".join(lines))
+        lines += [line, *format_labels([("", text) for text in _remarks(summary)])]
+    print_result("\n".join(lines))
     return 0
 
 
-def _summary(model: BundleInfo | Damaged) -> dict[str, Any]:
-    from playbach.inspection import Damaged
+def _summary(model: BundleInfo | DamagedModel) -> dict[str, Any]:
+    from playbach.inspection import DamagedModel
 
-    if isinstance(model, Damaged):
+    if isinstance(model, DamagedModel):
         return {"name": model.name, "path": model.path, "problem": model.problem}
     test = model.metrics.get("test", {})
     return {
@@ -67,27 +67,27 @@ def _summary(model: BundleInfo | Damaged) -> dict[str, Any]:
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    def known(name: str, form: Any = str) -> str:
+    def cell(name: str, form: Any = str) -> str:
         value = model.get(name)
         return "" if value is None else str(form(value))
 
     return (
         model["name"],
-        known("architecture"),
-        known("encoding"),
-        known("parameters", "{:,}".format),
-        known("bytes", bytes_of),
-        known("bits_per_note", "{:.3f}".format),
-        known("accuracy", percent),
+        cell("architecture"),
+        cell("encoding"),
+        cell("parameters", "{:,}".format),
+        cell("bytes", format_bytes),
+        cell("bits_per_note", "{:.3f}".format),
+        cell("accuracy", format_percent),
     )
 
 
-def _below(model: dict[str, Any]) -> list[str]:
+def _remarks(model: dict[str, Any]) -> list[str]:
     lines = []
     if model.get("corpus"):
         trained, others = model["pieces"].get("train", 0), sum(model["pieces"].values())
-        where = "; shipped with playbach" if model["shipped"] else ""
-        lines.append(f"trained on {model['corpus']}: {trained:,} pieces, {others - trained:,} held out{where}")
+        origin = "; shipped with playbach" if model["shipped"] else ""
+        lines.append(f"trained on {model['corpus']}: {trained:,} pieces, {others - trained:,} held out{origin}")
     if model["problem"]:
         lines.append(f"cannot compose: {model['problem']}")
     return [*lines, model["path"]]

@@ -1,7 +1,7 @@
-"""`playbach play`: endless music through the speakers or to a MIDI port, with a view of what is being composed.
+"""`playbach play`: plays endless music through the speakers or to a MIDI port, and displays each bar.
 
-All it says goes to stderr, as it has no result. Keys are read only where stdin is a terminal. Knows the player, which
-is imported when it runs (extras `audio` and `midi`).
+There is no result, so all lines go to stderr. Keys are read only if stdin is a terminal. The player is imported when
+it runs (extras `audio` and `midi`).
 """
 
 from __future__ import annotations
@@ -15,132 +15,135 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import add_runtime, say
+from playbach.cli.common import add_runtime, parse_float, parse_int, print_message, print_result
 from playbach.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from playbach.streaming import Item, KnobChange, TimedBar
-    from playbach.streaming.player import Player, Sink
+    from playbach.streaming import ProgrammeChange, StreamItem, TimedBar
+    from playbach.streaming.player import Player, StreamOutput
 
-KEYS = "keys: - + tempo   [ ] temperature   < > instrument   n next piece   q end (twice: at once)"
+KEY_HELP = "keys: - + tempo   [ ] temperature   < > instrument   n next piece   q end (twice: at once)"
 INTERRUPTED = 130
+HANGUP = getattr(signal, "SIGHUP", None)
 
 
 def add(commands: Any) -> None:
     play = commands.add_parser(
         "play",
-        help="endless music through the speakers or to a MIDI port",
-        description="Play music that is composed at that very moment, piece after piece, until Ctrl-C, which ends it "
-        "on a cadence; a second one ends it at once.",
-        epilog=KEYS,
+        usage="%(prog)s [OPTION ...] [MODEL]",
+        help="play endless music through the speakers or to a MIDI port",
+        description="Compose and play piece after piece until Ctrl-C, which ends the music on a cadence; a second "
+        "Ctrl-C stops at once.",
+        epilog="Keys while it plays: + and - change the tempo, ] and [ the temperature, > and < the instrument; n "
+        "starts the next piece; q ends on a cadence, a second q at once.",
     )
     play.set_defaults(run=run)
     play.add_argument("model", nargs="?", metavar="MODEL",
-                      help="a .playbach file or the name of a shipped model (default: bach-chorales)")  # fmt: skip
-    where = play.add_mutually_exclusive_group()
-    where.add_argument("--port", metavar="NAME", help="send notes to this MIDI port; a part of its name is enough")
-    where.add_argument("--virtual", action="store_true", help="be a MIDI port that others can connect to")
-    where.add_argument("--device", metavar="NAME", help="the sound output (default: the system's)")
-    play.add_argument("--ports", action="store_true", help="list the MIDI ports and stop")
-    play.add_argument("--seed", type=int, metavar="N", help="of the first piece (default: drawn)")
-    play.add_argument("--bars", type=int, metavar="N", help="bars of each piece (default: 16)")
-    play.add_argument("--temperature", type=float, metavar="T", help="default: the model's")
-    play.add_argument("--tempo", type=float, metavar="QPM", help="quarters a minute (default: each piece's own)")
-    play.add_argument("--instrument", metavar="NAME", help="a General MIDI instrument for all voices")
+                      help="a .playbach file or a shipped model (default: bach-chorales)")  # fmt: skip
     add_runtime(play)
-    play.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for the speakers")
+    output = play.add_argument_group("output", "Only one of --device, --port and --virtual can be given.")
+    one = output.add_mutually_exclusive_group()
+    one.add_argument("--port", metavar="NAME", help="send notes to the MIDI port whose name contains NAME")
+    one.add_argument("--virtual", action="store_true", help="create a MIDI port that other programs can connect to")
+    one.add_argument("--device", metavar="NAME", help="play through this sound device (default: the system's)")
+    output.add_argument("--ports", action="store_true", help="list the MIDI ports and exit")
+    output.add_argument("--soundfont", type=Path, metavar="FILE",
+                        help="sounds for the speakers, .sf2 or .sf3 (default: included)")  # fmt: skip
+    music = play.add_argument_group("music")
+    music.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
+    music.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
+    music.add_argument("--temperature", type=parse_float, metavar="T",
+                       help="randomness, 0 to 4 (default: the model's)")  # fmt: skip
+    music.add_argument("--tempo", type=parse_float, metavar="QPM",
+                       help="quarter notes per minute, 20 to 300 (default: as composed)")  # fmt: skip
+    music.add_argument("--instrument", metavar="NAME", help="General MIDI instrument for all voices")
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from playbach.inference import composing
     from playbach.music import instruments
-    from playbach.streaming import Settings, Stream, port
+    from playbach.streaming import ProgrammeSettings, Stream, port
 
-    if given.ports:
-        from playbach.cli.common import result
-
-        result("\n".join(port.names()) or "no MIDI ports; --virtual makes one")
+    if arguments.ports:
+        print_result("\n".join(port.names()) or "no MIDI ports; --virtual creates one")
         return 0
-    if given.soundfont is not None and (given.port or given.virtual):
-        raise UsageError("--soundfont is for the speakers; a MIDI port has sounds of its own")
-    settings: dict[str, Any] = {"temperature": given.temperature, "tempo": given.tempo}
-    if given.bars is not None:
-        settings["bars"] = given.bars
-    chosen = Settings(composing.new_seed(given.seed), **settings)
-    program = None if given.instrument is None else instruments.program(given.instrument)
-    composer = composing.load(given.model, given.runtime)
-    say(f"{composer.bundle.name}, seed {chosen.seed}")
-    with _sink(given) as sink:
-        cadence = asyncio.run(_play(Stream(composer, chosen), sink, program))
-    return 0 if cadence else INTERRUPTED
+    if arguments.soundfont is not None and (arguments.port or arguments.virtual):
+        raise UsageError("--soundfont applies only to the speakers, not to a MIDI port")
+    settings: dict[str, Any] = {"temperature": arguments.temperature, "tempo": arguments.tempo}
+    if arguments.bars is not None:
+        settings["bars"] = arguments.bars
+    options = ProgrammeSettings(composing.new_seed(arguments.seed), **settings)
+    program = None if arguments.instrument is None else instruments.parse_program(arguments.instrument)
+    composer = composing.load(arguments.model, arguments.runtime)
+    print_message(f"{composer.bundle.name}, seed {options.seed}")
+    with _output(arguments) as output:
+        ended_on_cadence = asyncio.run(_play(Stream(composer, options), output, program))
+    return 0 if ended_on_cadence else INTERRUPTED
 
 
 @contextlib.contextmanager
-def _sink(given: argparse.Namespace) -> Iterator[Callable[[], Sink]]:
-    """Where it is to go, closed afterwards, however that comes; made on the event loop."""
+def _output(arguments: argparse.Namespace) -> Iterator[Callable[[], StreamOutput]]:
+    """A function that creates the output, to be called on the event loop; what it plays on is closed in any case."""
     from playbach.streaming import port
-    from playbach.streaming.player import NotesSink, SoundSink
+    from playbach.streaming.player import AudioOutput, MidiOutput
 
-    if given.port is not None or given.virtual:
-        with port.virtual() if given.virtual else port.find(given.port) as opened:
-            say(f"notes go to the MIDI port {opened.name}")
-            yield lambda: NotesSink(opened)
+    if arguments.port is not None or arguments.virtual:
+        with port.open_virtual() if arguments.virtual else port.open_named(arguments.port) as opened:
+            print_message(f"sending notes to the MIDI port {opened.name}")
+            yield lambda: MidiOutput(opened)
         return
     from playbach.rendering.audio import NoteBank
-    from playbach.rendering.soundfont import SoundFont, default_path
-    from playbach.streaming.live_audio import Sounding
+    from playbach.rendering.soundfont import SoundFont, default_soundfont
+    from playbach.streaming.live_audio import StreamRenderer
     from playbach.streaming.speakers import Speakers
 
-    bank = NoteBank(SoundFont(given.soundfont or default_path()))
-    speakers = Speakers(given.device)
+    bank = NoteBank(SoundFont(arguments.soundfont or default_soundfont()))
+    speakers = Speakers(arguments.device)
     try:
-        yield lambda: SoundSink(speakers, Sounding(bank))
+        yield lambda: AudioOutput(speakers, StreamRenderer(bank))
     finally:
         speakers.close(at_once=True)
 
 
-async def _play(stream: Any, sink: Callable[[], Sink], program: int | None) -> bool:
+async def _play(stream: Any, output: Callable[[], StreamOutput], program: int | None) -> bool:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
     from playbach.streaming.player import Player
 
-    loop, view = asyncio.get_running_loop(), View(stream.composer.sampling.temperature)
+    loop, display = asyncio.get_running_loop(), Display(stream.composer.sampling.temperature)
     with ThreadPoolExecutor(1, "composing") as executor:
-        player = Player(stream, sink(), executor, view.tell)
-        view.program = program
+        player = Player(stream, output(), executor, display.show)
+        display.program = program
         if program is not None:
-            player.sink.program(program)
-        ended = Ended(player)
-        for number, react in ((signal.SIGINT, ended), (signal.SIGTERM, player.end_now), (_HANGUP, player.end_now)):
+            player.output.set_instrument(program)
+        end = EndRequest(player)
+        for number, react in ((signal.SIGINT, end), (signal.SIGTERM, player.end_now), (HANGUP, player.end_now)):
             if number is not None:
-                with contextlib.suppress(NotImplementedError):  # not on Windows, where Ctrl-C ends it at once
+                with contextlib.suppress(NotImplementedError):  # not supported on Windows, where Ctrl-C stops at once
                     loop.add_signal_handler(number, react)
-        with keys(lambda key: view.press(key, player, ended)):
+        with read_keys(lambda key: display.press(key, player, end)):
             return await player.run()
 
 
-_HANGUP = getattr(signal, "SIGHUP", None)
-
-
-class Ended:
-    """Ctrl-C: the first one asks for a cadence."""
+class EndRequest:
+    """Reacts to Ctrl-C: the first ends the music on a cadence, a second at once."""
 
     def __init__(self, player: Player) -> None:
-        self._player, self._asked = player, False
+        self._player, self._requested = player, False
 
     def __call__(self) -> None:
-        if not self._asked:
-            say("ending on a cadence … (again: at once)")
-        self._asked = True
+        if not self._requested:
+            print_message("ending on a cadence (again: stop at once)")
+        self._requested = True
         self._player.end()
 
 
 @contextlib.contextmanager
-def keys(pressed: Callable[[str], None]) -> Iterator[None]:
-    """Calls `pressed` with each key, where there is a terminal to press keys in; it is left as it was."""
+def read_keys(react: Callable[[str], None]) -> Iterator[None]:
+    """Call `react` with each key pressed in the terminal, if there is one, and restore the terminal afterwards."""
     import asyncio
 
     try:
@@ -158,13 +161,13 @@ def keys(pressed: Callable[[str], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        got = os.read(terminal, 64).decode("utf-8", "ignore")
-        if not got:
+        keys = os.read(terminal, 64).decode("utf-8", "ignore")
+        if not keys:
             loop.remove_reader(terminal)
-        for key in got if not got.startswith("\x1b") else ():
-            pressed(key)
+        for key in keys if not keys.startswith("\x1b") else ():
+            react(key)
 
-    say(KEYS)
+    print_message(KEY_HELP)
     try:
         tty.setcbreak(terminal)
         loop.add_reader(terminal, read)
@@ -174,8 +177,8 @@ def keys(pressed: Callable[[str], None]) -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
-class View:
-    """What is told of the music, line by line, and where the knobs stand."""
+class Display:
+    """Prints a line for each bar and parameter change, and knows the current values of the parameters."""
 
     def __init__(self, temperature: float) -> None:
         self._temperature = temperature
@@ -183,62 +186,64 @@ class View:
         self._piece = -1
         self.program: int | None = None
 
-    def tell(self, item: Item) -> None:
-        """A bar that begins, or a change that will hold."""
-        from playbach.streaming import KnobChange
+    def show(self, item: StreamItem) -> None:
+        """Print a bar that begins or a parameter change."""
+        from playbach.streaming import ProgrammeChange
 
-        say(self._change(item) if isinstance(item, KnobChange) else self._bar(item))
+        print_message(self._change(item) if isinstance(item, ProgrammeChange) else self._bar(item))
 
     def press(self, key: str, player: Player, end: Callable[[], None]) -> None:
         from playbach.music import instruments
-        from playbach.streaming.programme import FASTEST, HOTTEST, SLOWEST
+        from playbach.streaming.programme import MAX_PLAYING_TEMPO, MAX_TEMPERATURE, MIN_PLAYING_TEMPO
 
         if key in "+=-_":
-            self._tempo = min(max(round(self._tempo * (1.05 if key in "+=" else 1 / 1.05)), SLOWEST), FASTEST)
-            player.turn("tempo", float(self._tempo))
+            self._tempo = min(
+                max(round(self._tempo * (1.05 if key in "+=" else 1 / 1.05)), MIN_PLAYING_TEMPO), MAX_PLAYING_TEMPO
+            )
+            player.change("tempo", float(self._tempo))
         elif key in "[]":
-            self._temperature = round(min(max(self._temperature + (0.1 if key == "]" else -0.1), 0.0), HOTTEST), 2)
-            player.turn("temperature", self._temperature)
+            self._temperature = round(
+                min(max(self._temperature + (0.1 if key == "]" else -0.1), 0.0), MAX_TEMPERATURE), 2
+            )
+            player.change("temperature", self._temperature)
         elif key in "<>,.":
             step = 1 if key in ">." else -1
             self.program = ((0 if step > 0 else -1) if self.program is None else self.program + step) % 128
-            player.sink.program(self.program)
-            say(f"instrument: {instruments.NAMES[self.program]}")
+            player.output.set_instrument(self.program)
+            print_message(f"instrument: {instruments.INSTRUMENT_NAMES[self.program]}")
         elif key == "n":
-            player.turn("next")
+            player.next_piece()
         elif key in "q\x03":
             end()
 
-    def _change(self, change: KnobChange) -> str:
-        if change.knob == "length":
-            return f"the piece will end with bar {change.value:g}"
-        return f"from bar {change.bar}: {change.knob} {change.value:g}"
+    def _change(self, change: ProgrammeChange) -> str:
+        if change.parameter == "length":
+            return f"this piece ends with bar {change.value:g}"
+        return f"from bar {change.bar}: {change.parameter} {change.value:g}"
 
     def _bar(self, bar: TimedBar) -> str:
-        opening, lines = bar.bar.opening, []
-        self._temperature, self._tempo = bar.temperature, bar.tempos[0][2] if not bar.bar.last else self._tempo
-        if opening.piece != self._piece:
-            self._piece = opening.piece
+        header, lines = bar.bar.header, []
+        self._temperature, self._tempo = bar.temperature, bar.tempos[0][2] if not bar.bar.is_last else self._tempo
+        if header.piece != self._piece:
+            self._piece = header.piece
             meter = f"{bar.bar.meter.numerator}/{bar.bar.meter.denominator}"
-            lines.append(
-                f"piece {opening.piece + 1} · seed {opening.seed} · {opening.bars} bars, the first of {meter}"
-            )
-        lines.append(f"{bar.place[1]:4}  {confidence(bar)}  {_voices(bar)}")
+            lines.append(f"piece {header.piece + 1} · seed {header.seed} · {header.bars} bars, beginning in {meter}")
+        lines.append(f"{bar.position[1]:4}  {confidence_bar(bar)}  {_voices(bar)}")
         return "\n".join(lines)
 
 
-def confidence(bar: TimedBar) -> str:
-    """How sure the network was of the bar's notes: a picture of the mean, and the mean itself."""
-    sure = [timed.note.choices[0].probability for timed in bar.notes if timed.note.choices]
-    if not sure:
+def confidence_bar(bar: TimedBar) -> str:
+    """The mean probability of the bar's notes, as a bar of ten characters and a percentage."""
+    probabilities = [timed.note.choices[0].probability for timed in bar.notes if timed.note.choices]
+    if not probabilities:
         return " " * 10 + "    "
-    mean = sum(sure) / len(sure)
+    mean = sum(probabilities) / len(probabilities)
     full = round(mean * 10)
     return "█" * full + "░" * (10 - full) + f" {mean:.0%}".rjust(5)
 
 
 def _voices(bar: TimedBar) -> str:
-    """The notes of each voice in the bar, voice by voice."""
+    """The names of the bar's notes, voice by voice."""
     from playbach.encodings import pitch_name
 
     voices: dict[int, list[str]] = {}

@@ -1,7 +1,6 @@
-"""`playbach serve`: the radio, until Ctrl-C.
+"""`playbach serve`: runs the radio until Ctrl-C.
 
-The address goes to stdout, everything else to stderr. Knows the server, which is imported when it runs (extra
-`serve`).
+The address goes to stdout, all other lines to stderr. The server is imported when it runs (extra `serve`).
 """
 
 from __future__ import annotations
@@ -13,88 +12,107 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from playbach.cli.common import add_runtime, result, say
+from playbach.cli.common import add_runtime, parse_float, parse_int, print_message, print_result
 from playbach.system.errors import UsageError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-ANYWHERE = ("0.0.0.0", "::")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+ALL_INTERFACES = ("0.0.0.0", "::")
 
 
 def add(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
-        help="a page that plays endless music, for any browser",
-        description="Serve a page that plays music which is composed at that very moment, until Ctrl-C. Prints its "
-        "address on stdout. By default only this computer can open it; --host 0.0.0.0 lets the others in the house.",
+        usage="%(prog)s [OPTION ...] [MODEL ...]",
+        help="serve a page that plays endless music in any browser",
+        description="Serve a page that composes and plays endless music, until Ctrl-C. Prints the page's address on "
+        "stdout. All listeners of the station hear the same music; a listener can also start a private stream.",
     )
     serve.set_defaults(run=run)
     serve.add_argument("models", nargs="*", metavar="MODEL",
-                       help=".playbach files or names of shipped models; the first is the default and the station's "
-                            "(default: bach-chorales)")  # fmt: skip
-    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
-                       help="where to listen (default %(default)s; 0.0.0.0 is everywhere)")  # fmt: skip
-    serve.add_argument("--port", type=int, default=8000, metavar="N", help="default %(default)s; 0 takes a free one")
-    serve.add_argument("--soundfont", type=Path, metavar="FILE", help="an .sf2 or .sf3 for the page and live.mp3")
-    serve.add_argument("--seed", type=int, metavar="N", help="the station's first seed (default: drawn)")
-    serve.add_argument("--bars", type=int, metavar="N", help="bars of each of the station's pieces (default: 16)")
-    serve.add_argument("--temperature", type=float, metavar="T", help="the station's (default: the model's)")
-    serve.add_argument("--tempo", type=float, metavar="QPM", help="the station's (default: each piece's own)")
-    serve.add_argument("--no-station", action="store_true", help="only streams of one's own; no live.mp3 either")
-    serve.add_argument("--streams", type=int, metavar="N",
-                       help="how many may have a stream of their own at once (default: 20 a core)")  # fmt: skip
-    serve.add_argument("--listeners", type=int, metavar="N", help="how many may be connected at once (default: 2000)")
+                       help=".playbach files or shipped models; the station plays the first (default: "
+                            "bach-chorales)")  # fmt: skip
     add_runtime(serve)
-    serve.add_argument("--origin", action="append", default=[], metavar="URL",
-                       help="the page's address behind a proxy, as https://radio.example; repeatable")  # fmt: skip
+    serve.add_argument("--soundfont", type=Path, metavar="FILE",
+                       help="sounds for the page and live.mp3, .sf2 or .sf3 (default: included)")  # fmt: skip
+    station = serve.add_argument_group("station")
+    station.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
+    station.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
+    station.add_argument("--temperature", type=parse_float, metavar="T",
+                         help="randomness, 0 to 4 (default: the model's)")  # fmt: skip
+    station.add_argument("--tempo", type=parse_float, metavar="QPM",
+                         help="quarter notes per minute, 20 to 300 (default: as composed)")  # fmt: skip
+    station.add_argument("--no-station", action="store_true", help="serve only private streams, and no live.mp3")
+    network = serve.add_argument_group("network")
+    network.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
+                         help="address to listen on; 0.0.0.0 lets other devices connect (default: "
+                              "%(default)s)")  # fmt: skip
+    network.add_argument("--port", type=parse_int, default=8000, metavar="N",
+                         help="port to listen on; 0 chooses a free one (default: %(default)s)")  # fmt: skip
+    network.add_argument("--origin", action="append", default=[], metavar="URL",
+                         help="address of the page behind a proxy, such as https://radio.example; "
+                              "repeatable")  # fmt: skip
+    network.add_argument(
+        "--listeners", type=parse_int, metavar="N", help="maximum connected listeners (default: 2000)"
+    )
+    network.add_argument("--streams", type=parse_int, metavar="N",
+                         help="maximum private streams (default: 20 per processor core)")  # fmt: skip
 
 
-def run(given: argparse.Namespace) -> int:
-    if not 0 <= given.port <= 65_535:
-        raise UsageError(f"--port must lie between 0 and 65535, not {given.port}")
-    if given.no_station and any(v is not None for v in (given.seed, given.bars, given.temperature, given.tempo)):
-        raise UsageError("--seed, --bars, --temperature and --tempo are the station's: leave --no-station out")
+def run(arguments: argparse.Namespace) -> int:
+    if not 0 <= arguments.port <= 65_535:
+        raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
+    if arguments.no_station and any(
+        v is not None for v in (arguments.seed, arguments.bars, arguments.temperature, arguments.tempo)
+    ):
+        raise UsageError("--seed, --bars, --temperature and --tempo set the station: remove them or --no-station")
     import asyncio
 
     from playbach.inference.composing import new_seed
     from playbach.server import app, page, running, security, state, station
-    from playbach.streaming import Settings
+    from playbach.streaming import ProgrammeSettings
 
-    settings: dict[str, Any] = {"seed": new_seed(given.seed), "temperature": given.temperature, "tempo": given.tempo}
-    if given.bars is not None:
-        settings["bars"] = given.bars
-    limits = {"streams": given.streams, "sockets": given.listeners}
-    chosen = state.Limits(**{name: value for name, value in limits.items() if value is not None})
-    origins = security.origins(given.origin)
-    station_settings = Settings(**settings)
-    font = {} if given.soundfont is None else {"soundfont_path": given.soundfont}
-    with running.listening(given.host, given.port) as opened:
-        home = state.ServerState(state.models(given.models, given.runtime), chosen, **font)
+    settings: dict[str, Any] = {
+        "seed": new_seed(arguments.seed),
+        "temperature": arguments.temperature,
+        "tempo": arguments.tempo,
+    }
+    if arguments.bars is not None:
+        settings["bars"] = arguments.bars
+    counts = {"streams": arguments.streams, "listeners": arguments.listeners}
+    limits = state.ServerLimits(**{name: value for name, value in counts.items() if value is not None})
+    origins = security.parse_origins(arguments.origin)
+    station_settings = ProgrammeSettings(**settings)
+    font = {} if arguments.soundfont is None else {"soundfont_path": arguments.soundfont}
+    with running.open_socket(arguments.host, arguments.port) as opened:
+        server_state = state.ServerState(state.load_models(arguments.models, arguments.runtime), limits, **font)
         shared = None
-        if not given.no_station:
-            model, runtime, composer = home.composer(None, None)
-            shared = station.Station(home, model, runtime, composer, station_settings)
-            say(f"station: {model.name}, seed {station_settings.seed}")
-        if not page.files():
-            say(f"the page has not been built; in a checkout: {page.BUILD}")
-        hosts = security.LOOPBACK if given.host in LOOPBACK else None
-        application = app.build(home, shared, hosts=hosts, origins=origins)
-        most = chosen.sockets + chosen.audio + 200
-        server = running.server(application, most, lambda port: _told(given.host, port))
-        with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
+        if not arguments.no_station:
+            model, runtime, composer = server_state.find_composer(None, None)
+            shared = station.Station(server_state, model, runtime, composer, station_settings)
+            print_message(f"station: {model.name}, seed {station_settings.seed}")
+        if not page.page_files():
+            print_message(f"the page is not built, so browsers get no page; to build it: {page.BUILD_COMMAND}")
+        hosts = security.LOOPBACK_HOSTS if arguments.host in LOOPBACK_NAMES else None
+        application = app.create_app(server_state, shared, hosts=hosts, origins=origins)
+        max_connections = limits.listeners + limits.audio_listeners + 200
+        server = running.create_server(
+            application, max_connections, lambda port: _print_addresses(arguments.host, port)
+        )
+        with contextlib.suppress(KeyboardInterrupt):  # the usual end
             asyncio.run(server.serve(sockets=[opened]))
     return 0
 
 
-def _told(host: str, port: int) -> None:
-    """Where the page is: what to type, and for a phone a picture of it."""
-    if host in LOOPBACK:
-        result(_address(host, port))
+def _print_addresses(host: str, port: int) -> None:
+    """Print the page's addresses, and a QR code if other devices can open it."""
+    if host in LOOPBACK_NAMES:
+        print_result(_address(host, port))
         return
-    addresses = [_address(name, port) for name in ([host] if host not in ANYWHERE else own_addresses())]
-    result("\n".join(addresses))
+    addresses = [_address(name, port) for name in ([host] if host not in ALL_INTERFACES else own_addresses())]
+    print_result("\n".join(addresses))
     if addresses:
-        say(_qr(addresses[0]))
-    say("anybody who reaches this computer can open it; Ctrl-C ends")
+        print_message(_qr(addresses[0]))
+    print_message("every device that can reach this computer can open the page; Ctrl-C stops the server")
 
 
 def _address(host: str, port: int) -> str:
@@ -102,20 +120,20 @@ def _address(host: str, port: int) -> str:
 
 
 def own_addresses() -> list[str]:
-    """This computer's names for others in its network, the likeliest first. Nothing is sent to find them."""
-    found: list[str] = []
+    """This computer's addresses in its network, the likeliest first. Sends nothing."""
+    addresses: list[str] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # an address for documentation: only the way there is looked up
-        found.append(probe.getsockname()[0])
+        probe.connect(("192.0.2.1", 9))  # an address for documentation: only the route is looked up
+        addresses.append(probe.getsockname()[0])
     with contextlib.suppress(OSError):
-        found += socket.gethostbyname_ex(socket.gethostname())[2]
-    outside = [address for address in dict.fromkeys(found) if not address.startswith("127.")]
+        addresses += socket.gethostbyname_ex(socket.gethostname())[2]
+    outside = [address for address in dict.fromkeys(addresses) if not address.startswith("127.")]
     return outside or ["127.0.0.1"]
 
 
 def _qr(address: str) -> str:
     import segno
 
-    drawn = io.StringIO()
-    segno.make(address, error="m").terminal(drawn, compact=True)
-    return drawn.getvalue()
+    text = io.StringIO()
+    segno.make(address, error="m").terminal(text, compact=True)
+    return text.getvalue()

@@ -1,6 +1,6 @@
-"""`playbach train`: a folder of music into a bundle.
+"""`playbach train`: trains a network on a folder of music and writes a bundle.
 
-Its path goes to stdout, everything else to stderr. Knows the training run, which is imported when it runs.
+Its path goes to stdout, all other lines to stderr. The training is imported when it runs.
 """
 
 from __future__ import annotations
@@ -13,28 +13,51 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from playbach.cli.common import result, say
+from playbach.cli.common import parse_float, parse_int, print_message, print_result
 from playbach.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from playbach.training.distributed import World
+    from playbach.training.distributed import ProcessGroup
+
+
+def add_defaults(parser: argparse.ArgumentParser) -> None:
+    """Append the defaults, which are in the options' dataclasses, to the help texts. Needs torch.
+
+    Where the encodings or the architectures that have an option differ, each is named with its own default.
+    """
+    from playbach.models import MODELS
+    from playbach.training.options import TrainOptions
+
+    options = TrainOptions()
+    networks = {name: MODELS[name].Config() for name in dict.fromkeys((options.model, *MODELS))}
+    for action in parser._actions:
+        if hasattr(options, action.dest):
+            if getattr(options, action.dest) not in (None, {}):
+                action.help = f"{action.help} (default: {format_default(getattr(options, action.dest))})"
+            continue
+        for owners in ({"notes": options.notes, "events": options.events}, networks):
+            defaults = {n: getattr(owner, action.dest) for n, owner in owners.items() if hasattr(owner, action.dest)}
+            if len(defaults) == 1:
+                [(name, value)] = defaults.items()
+                default = "" if value is False else f"; default: {format_default(value)}"
+                action.help = f"{action.help} ({name} only{default})"
+            elif defaults:
+                each = ", ".join(f"{name} {format_default(value)}" for name, value in defaults.items())
+                action.help = f"{action.help} (default: {each})"
+
+
+def format_default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class _HelpWithDefaults(argparse.Action):
-    """Help that shows the defaults where they live, in the options' dataclasses, if torch is there to import them."""
+    """`--help` with the defaults, if torch is installed to import them."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         with contextlib.suppress(ModuleNotFoundError):
-            from playbach.models import MODELS
-            from playbach.training.options import TrainOptions
-
-            options = TrainOptions()
-            networks = [MODELS[name].Config() for name in (options.model, *MODELS)]
-            for action in parser._actions:
-                holders = [o for o in (options, options.notes, options.events, *networks) if hasattr(o, action.dest)]
-                default = getattr(holders[0], action.dest) if holders else None
-                if default is not None and default != {}:
-                    action.help = f"{action.help} (default: {default})"
+            add_defaults(parser)
         parser.print_help()
         parser.exit()
 
@@ -43,180 +66,188 @@ def add(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         add_help=False,
+        usage="%(prog)s [OPTION ...] [FOLDER]",
         help="train a network on a folder of music",
-        description="Train a network on every MIDI and MusicXML file under FOLDER, or on a built-in corpus "
-        "(`playbach corpora` lists them), and write NAME.playbach, NAME.png (its curves), NAME.log and NAME.jsonl. "
-        "Ctrl-C ends it and keeps the best. "
-        "Needs the extra 'train'.",
+        description="Train a network on music and write NAME.playbach, NAME.png (learning curves), NAME.log and "
+        "NAME.jsonl. Ctrl-C ends the training and keeps the best network. Needs the extra 'train'.",
     )
     train.set_defaults(run=run)
-    train.add_argument("-h", "--help", nargs=0, action=_HelpWithDefaults, help="show this help message and exit")
     train.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
-                       help="searched with all below it, or the name of a built-in corpus (default: "
-                            "bach-chorales)")  # fmt: skip
-    train.add_argument("--resume", nargs="?", const="", metavar="NAME.run",
-                       help="go on with a training that was cut short: the one named, or the only one there is (of "
-                            "FOLDER); its options are taken from it")  # fmt: skip
-    train.add_argument("--name", help="of the files (default: corpus, model and encoding)")
-    train.add_argument("--tensorboard", action="store_true",
-                       help="write NAME.tensorboard, too, for TensorBoard to draw (extra 'tensorboard')")  # fmt: skip
-    train.add_argument("--config", type=Path, metavar="FILE",
-                       help="a TOML file of options, by the names of these with _ for -; what is given here comes "
-                            "first")  # fmt: skip
-    train.add_argument("--from", dest="base", metavar="MODEL",
-                       help="begin with this model's network and go on training it on other music")  # fmt: skip
-    train.add_argument("--encoding", help="notes, chorale or events (default: chosen from the music)")
-    train.add_argument("--octaves", choices=("kept", "folded"), help="notes: with their octaves, or without")
-    train.add_argument("--durations", choices=("none", "joined", "separate"),
-                       help="notes: no durations, in one symbol with the pitch, or predicted beside it")  # fmt: skip
-    train.add_argument(
-        "--max-duration", type=float, metavar="X", help="notes: longer ones are cut to so many quarters, 1 to 8"
-    )
-    train.add_argument("--chordify", action="store_true", default=None,
-                       help="notes: chords of all that sounds, not only of what begins together")  # fmt: skip
-    train.add_argument("--velocities", action=argparse.BooleanOptionalAction, help="compose the dynamics too")
-    train.add_argument("--programs", choices=("exact", "families"),
-                       help="events: each of General MIDI's instruments, or its 16 families")  # fmt: skip
-    train.add_argument("--tempos", choices=("kept", "fixed"), help="events: tempos that change, or one a piece")
-    train.add_argument("--weights", metavar="FIELD=X,…",
-                       help="how much the cost of each field counts, such as symbol=1,duration=0.5")  # fmt: skip
-    # Defaults stand in the options' dataclass, and only what is given is handed over.
-    for flag, kind, text in (
-        ("--model", str, "the network's architecture: transformer, lstm, attention or cnn"),
-        ("--layers", int, "how many layers"),
-        ("--dropout", float, "the share of the network that is left out at random while it learns"),
-        ("--width", int, "transformer: the size of what a step carries through the layers"),
-        ("--heads", int, "transformer: how many places each layer looks at"),
-        ("--memory", int, "transformer, attention: how many steps it looks back"),
-        ("--symbol-dropout", float, "transformer, cnn: the share of what is known that is hidden while it learns"),
-        ("--hidden", int, "lstm, attention, cnn: the size of its layers"),
-        ("--embedding", int, "lstm, attention: the size of a symbol's embedding"),
-        ("--onehot", bool, "lstm: symbols one-hot and not embedded"),
-        ("--image", int, "cnn: how many steps its image holds, and how many columns a step"),
-        ("--channels", int, "cnn: of the first convolution"),
-        ("--epochs", int, "at most so many times through the music"),
-        ("--max-minutes", float, "stop after so many minutes and keep the best"),
-        ("--patience", int, "stop after so many epochs without improvement"),
-        ("--batch", int, "windows a training step (default: chosen from the music)"),
-        ("--window", int, "steps a window"),
-        ("--learning-rate", float, "of AdamW, halved on plateaus"),
-        ("--seed", int, "of the split, the weights and the order of the music"),
-        ("--device", str, "auto, cpu, cuda or mps"),
-        ("--dtype", str, "auto, float32 or bfloat16"),
+                       help="folder of MIDI and MusicXML files, subfolders included, or a built-in corpus, see "
+                            "`playbach corpora` (default: bach-chorales)")  # fmt: skip
+    train.add_argument("-h", "--help", nargs=0, action=_HelpWithDefaults, help="show this help message and exit")
+    run_options = train.add_argument_group("run")
+    run_options.add_argument("--resume", nargs="?", const="", metavar="NAME.run",
+                             help="continue an interrupted run, with its options; without a name, the only run in "
+                                  "this folder (of FOLDER, if given)")  # fmt: skip
+    run_options.add_argument("--name", metavar="NAME",
+                             help="name of the files (default: corpus, model and encoding)")  # fmt: skip
+    run_options.add_argument("--tensorboard", action="store_true",
+                             help="also write NAME.tensorboard (extra 'tensorboard')")  # fmt: skip
+    run_options.add_argument("--config", type=Path, metavar="FILE",
+                             help="TOML file of options, with _ for - in their names; the command line takes "
+                                  "precedence")  # fmt: skip
+    run_options.add_argument("--from", dest="base", metavar="MODEL",
+                             help="continue training this model, on other music")  # fmt: skip
+    encoding = train.add_argument_group("encoding", "Some options apply to one encoding and select it.")
+    encoding.add_argument("--encoding", metavar="NAME",
+                          help="notes, chorale or events (default: chosen from the music)")  # fmt: skip
+    encoding.add_argument("--octaves", choices=("kept", "folded"), metavar="NAME",
+                          help="pitches: kept, or folded into one octave")  # fmt: skip
+    encoding.add_argument("--durations", choices=("none", "joined", "separate"), metavar="NAME",
+                          help="none, joined with the pitch in one symbol, or a separate symbol")  # fmt: skip
+    encoding.add_argument("--max-duration", type=float, metavar="X",
+                          help="longest note, 1 to 8 quarter notes; longer ones are cut")  # fmt: skip
+    encoding.add_argument("--chordify", action="store_true", default=None,
+                          help="form chords of all notes that sound, not only of those that begin")  # fmt: skip
+    encoding.add_argument("--velocities", action=argparse.BooleanOptionalAction, help="learn and compose dynamics")
+    encoding.add_argument("--programs", choices=("exact", "families"), metavar="NAME",
+                          help="exact instruments of General MIDI, or its 16 families")  # fmt: skip
+    encoding.add_argument("--tempos", choices=("kept", "fixed"), metavar="NAME",
+                          help="tempo changes kept, or one fixed tempo per piece")  # fmt: skip
+    encoding.add_argument("--weights", metavar="FIELD=X,…",
+                          help="weights of the fields in the loss, such as symbol=1,duration=0.5 (default: 1 "
+                               "each)")  # fmt: skip
+    # The defaults of all that follows are in the dataclasses; only what is given here is passed on.
+    network = train.add_argument_group("network", "An option applies to the architectures named with it.")
+    training = train.add_argument_group("training")
+    for group, flag, kind, text in (
+        (network, "--model", str, "architecture: lstm, transformer, attention or cnn"),
+        (network, "--layers", int, "number of layers"),
+        (network, "--dropout", float, "fraction of units dropped in training"),
+        (network, "--width", int, "size of the residual stream, a multiple of twice the heads"),
+        (network, "--heads", int, "attention heads per layer"),
+        (network, "--memory", int, "steps that attention looks back"),
+        (network, "--symbol-dropout", float, "fraction of the input symbols hidden in training"),
+        (network, "--hidden", int, "size of the hidden layers"),
+        (network, "--embedding", int, "size of a symbol's embedding"),
+        (network, "--onehot", bool, "one-hot symbols instead of embeddings"),
+        (network, "--image", int, "rows (steps) and columns of the image, 8 to 256"),
+        (network, "--channels", int, "channels of the first convolution"),
+        (training, "--epochs", int, "maximum number of epochs"),
+        (training, "--max-minutes", float, "maximum training time in minutes"),
+        (training, "--patience", int, "epochs without improvement before training stops"),
+        (training, "--batch", int, "windows per training step (default: chosen from the music)"),
+        (training, "--window", int, "maximum steps per window"),
+        (training, "--learning-rate", float, "learning rate of AdamW, halved on plateaus"),
+        (training, "--seed", int, "seed of the split, the weights and the data order"),
+        (training, "--device", str, "auto, cpu, cuda or mps"),
+        (training, "--dtype", str, "auto, float32 or bfloat16"),
     ):
         if kind is bool:
-            train.add_argument(flag, action="store_true", default=None, help=text)
+            group.add_argument(flag, action="store_true", default=None, help=text)
         else:
-            train.add_argument(flag, type=kind, help=text, metavar="X" if kind is not str else "NAME")
+            parse: Callable[[str], Any] = {int: parse_int, float: parse_float}.get(kind, str)
+            group.add_argument(flag, type=parse, help=text, metavar={int: "N", float: "X"}.get(kind, "NAME"))
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     from playbach.training import distributed, worker
 
-    with distributed.joined() as world:
-        if world.leads:
-            _lead(given, world)
+    with distributed.join_process_group() as group:
+        if group.is_leader:
+            _lead(arguments, group)
         else:
-            worker.follow(world)
+            worker.run_worker(group)
     return 0
 
 
-def _lead(given: argparse.Namespace, world: World) -> None:
+def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
     from playbach.bundles import network
     from playbach.training import configs, finetuning, runs
     from playbach.training.options import TrainOptions
 
-    if given.resume is not None:
+    if arguments.resume is not None:
         for flag in ("base", "config"):
-            if getattr(given, flag) is not None:
+            if getattr(arguments, flag) is not None:
                 name = "from" if flag == "base" else flag
-                raise UsageError(f"--{name} and --resume contradict each other: a run goes on as it was begun")
-    chosen = _of_file(configs.read(given.config), given) if given.config else {}
-    if given.folder is not None:
-        chosen["folder"] = given.folder
-    base = given.base or chosen.pop("from", None)
-    folder, name = chosen.pop("folder", None), given.name or chosen.pop("name", None)
-    chosen.pop("name", None)
-    _add_flags(chosen, given)
-    talk: dict[str, Any] = {"name": name, "report": _talk, "progress": _progress_bar(), "world": world}
-    if given.resume is None:
-        begun = network.read_base(base) if base is not None else None
-        options = finetuning.options_of(begun, chosen) if begun else chosen
-        done = runs.run(
-            folder, TrainOptions(**_completed(options)), base=begun, tensorboard=given.tensorboard, **talk
+                raise UsageError(f"--{name} cannot be combined with --resume: a resumed run keeps its own options")
+    options = _options_from_file(configs.read(arguments.config), arguments) if arguments.config else {}
+    if arguments.folder is not None:
+        options["folder"] = arguments.folder
+    base_name = arguments.base or options.pop("from", None)
+    folder, name = options.pop("folder", None), arguments.name or options.pop("name", None)
+    options.pop("name", None)
+    _add_flags(options, arguments)
+    common: dict[str, Any] = {"name": name, "report": _print_message, "progress": _progress_bar(), "group": group}
+    if arguments.resume is None:
+        base = network.read_base_model(base_name) if base_name is not None else None
+        options = finetuning.finetune_options(base, options) if base else options
+        finished = runs.run(
+            folder, TrainOptions(**_with_dataclasses(options)), base=base, tensorboard=arguments.tensorboard, **common
         )
     else:
-        done = runs.resume(given.resume or None, chosen, folder=folder, **talk)
-    say(f"Curves in {done.picture}, log in {done.log}")
-    result(str(done.path))
+        finished = runs.resume(arguments.resume or None, options, folder=folder, **common)
+    print_message(f"Learning curves: {finished.picture}; log: {finished.log}")
+    print_result(str(finished.path))
 
 
-def _of_file(found: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    """A file's options: its folder as seen from where the file lies, and no options of an architecture that the
-    command line replaces by another."""
-    found = dict(found)
-    if "folder" in found:
-        there = given.config.parent / found["folder"]
-        found["folder"] = there if there.exists() else found["folder"]
-    if given.model is not None and given.model != found.get("model"):
-        found.pop("network", None)
-    return found
+def _options_from_file(options: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """A file's options. A relative folder starts at the file; options of another architecture than `--model` are
+    dropped."""
+    options = dict(options)
+    if "folder" in options:
+        folder = arguments.config.parent / options["folder"]
+        options["folder"] = folder if folder.exists() else options["folder"]
+    if arguments.model is not None and arguments.model != options.get("model"):
+        options.pop("network", None)
+    return options
 
 
-def _add_flags(chosen: dict[str, Any], given: argparse.Namespace) -> None:
-    """What the command line says comes first. What decides the network is for its architecture to refuse."""
-    from playbach.encodings import OPTIONS, by_name
+def _add_flags(options: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Add the command line's options, which take precedence. The architecture checks those of the network."""
+    from playbach.encodings import OPTIONS, options_dict
     from playbach.models import MODELS
     from playbach.training.options import TrainOptions
 
-    flags = {name: value for name, value in vars(given).items() if value is not None}
+    flags = {name: value for name, value in vars(arguments).items() if value is not None}
     names = {field.name for field in dataclasses.fields(TrainOptions)} - {"weights"}
-    chosen.update({name: value for name, value in flags.items() if name in names})
-    of_networks = {field.name for model in MODELS.values() for field in dataclasses.fields(model.Config)}
-    network = {name: value for name, value in flags.items() if name in of_networks}
-    chosen["network"] = {**chosen.get("network", {}), **network}
-    if given.weights is not None:
-        chosen["weights"] = {**chosen.get("weights", {}), **_weights(given.weights)}
-    holders = {name: [e for e, kind in OPTIONS.items() if name in kind.__dataclass_fields__] for name in flags}
-    said = {name: encodings for name, encodings in holders.items() if encodings}
-    _choose_encoding(chosen, said)
-    for name, encodings in said.items():
+    options.update({name: value for name, value in flags.items() if name in names})
+    network_names = {field.name for model in MODELS.values() for field in dataclasses.fields(model.Config)}
+    network = {name: value for name, value in flags.items() if name in network_names}
+    options["network"] = {**options.get("network", {}), **network}
+    if arguments.weights is not None:
+        options["weights"] = {**options.get("weights", {}), **_parse_weights(arguments.weights)}
+    owners = {name: [e for e, kind in OPTIONS.items() if name in kind.__dataclass_fields__] for name in flags}
+    owners = {name: encodings for name, encodings in owners.items() if encodings}
+    _choose_encoding(options, owners)
+    for name, encodings in owners.items():
         for encoding in encodings:
-            chosen[encoding] = {**by_name(chosen.get(encoding, {})), name: flags[name]}
+            options[encoding] = {**options_dict(options.get(encoding, {})), name: flags[name]}
 
 
-def _choose_encoding(chosen: dict[str, Any], said: Mapping[str, list[str]]) -> None:
-    """The encoding that the options are of, where none is named. `said` has the encodings of each option."""
-    for name, known in said.items():
+def _choose_encoding(options: dict[str, Any], owners: Mapping[str, list[str]]) -> None:
+    """Choose the encoding that an option belongs to, if none is named. `owners`: the encodings of each option."""
+    for name, known in owners.items():
         flag = f"--{name.replace('_', '-')}"
-        encoding = chosen.get("encoding")
+        encoding = options.get("encoding")
         if encoding is not None and encoding not in known:
-            raise UsageError(f"{flag} goes with --encoding {' or '.join(known)}, not with {encoding}")
+            raise UsageError(f"{flag} applies only to --encoding {' or '.join(known)}, not to {encoding}")
         if encoding is None and len(known) == 1:
-            chosen["encoding"] = known[0]
+            options["encoding"] = known[0]
 
 
-def _weights(text: str) -> dict[str, float]:
+def _parse_weights(text: str) -> dict[str, float]:
     weights = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
         try:
             weights[name.strip()] = float(value if equals else "none")
         except ValueError:
-            raise UsageError(f"--weights: {part!r:.60} is not FIELD=NUMBER, such as duration=0.5") from None
+            raise UsageError(f"--weights: expected FIELD=NUMBER, such as duration=0.5, got {part!r:.60}") from None
     return weights
 
 
-def _completed(options: dict[str, Any]) -> dict[str, Any]:
-    """With the options of encodings as their dataclasses."""
+def _with_dataclasses(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with those of the encodings as dataclasses."""
     from playbach.encodings import OPTIONS
 
-    made = {n: kind(**options[n]) for n, kind in OPTIONS.items() if isinstance(options.get(n), dict)}
-    return {**options, **made}
+    encodings = {n: kind(**options[n]) for n, kind in OPTIONS.items() if isinstance(options.get(n), dict)}
+    return {**options, **encodings}
 
 
-def _talk(line: str) -> None:
-    """A line of talk that does not break a progress bar."""
+def _print_message(line: str) -> None:
+    """Print a line on stderr without breaking the progress bar."""
     from tqdm import tqdm
 
     with contextlib.suppress(OSError):
@@ -225,7 +256,7 @@ def _talk(line: str) -> None:
 
 
 def _progress_bar() -> Callable[..., Any]:
-    """tqdm on stderr, and only where that is a terminal."""
+    """tqdm on stderr, shown only if that is a terminal."""
     from functools import partial
 
     from tqdm import tqdm

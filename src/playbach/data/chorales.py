@@ -1,7 +1,7 @@
 """The built-in corpus `bach-chorales`: music21's four-part chorales, converted once to MIDI files in a cache folder.
 
-The sides of the split are those of the JSB Chorales in the literature (`data/bach-chorales.json`), so that figures
-can be compared. Needs music21 (extra `train`) for the one conversion only. Knows nothing of encodings.
+The split is that of the JSB Chorales in the literature (`data/bach-chorales.json`), so that figures can be compared.
+Only the conversion needs music21 (extra `train`). Knows nothing of encodings.
 """
 
 from __future__ import annotations
@@ -19,40 +19,41 @@ from symusic.core import TrackTick as Track
 
 from playbach.data import conversions
 from playbach.data.pieces import SIDES
-from playbach.encodings.voices import CHOIR, VOICES
+from playbach.encodings.voices import CHOIR_PROGRAM, VOICES
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.reading import from_music21
 from playbach.system.progress import Progress
 
-NAME = "bach-chorales"
+CORPUS_NAME = "bach-chorales"
 VERSION = 2
-"""Of the conversion; a new one gets a new folder."""
-TEMPO = 76.0
+"""The version of the conversion. A new version gets a new folder."""
+CHORALE_TEMPO = 76.0
+"""In quarters a minute; the files have no tempos."""
 
 
 def sides() -> dict[str, list[str]]:
-    """music21's file names by side of the split."""
+    """The names of music21's files on each side of the split."""
     text = resources.files("playbach").joinpath("data", "bach-chorales.json").read_text("utf-8")
     listed: dict[str, list[str]] = json.loads(text)
     return {side: listed[side] for side in SIDES}
 
 
 def cache_folder() -> Path:
-    """Where the converted files lie, one folder a side; `PLAYBACH_CACHE` names another cache."""
-    return conversions.cache_folder(NAME, VERSION)
+    """Where the converted files are, one folder for each side. `PLAYBACH_CACHE` sets another cache."""
+    return conversions.corpus_cache_folder(CORPUS_NAME, VERSION)
 
 
 def folder(progress: Progress | None = None) -> Path:
-    """The folder with the converted chorales; converts them where they are not there yet.
+    """The folder with the converted chorales; converts them if necessary.
 
     Args:
-        progress: wraps the iterator over names, given how many there are (a progress bar).
+        progress: wraps the iterator over files to be converted, given their number; for a progress bar.
 
     Raises:
-        MissingExtra: they must be converted and music21 is not installed.
-        CorpusError: the cache folder cannot be written.
+        MissingExtra: they must be converted, and music21 is not installed.
+        CorpusError: the cache folder cannot be written, or a process that converts died.
     """
-    return conversions.converted(NAME, VERSION, lambda into: _convert_all(into, progress))
+    return conversions.converted_folder(CORPUS_NAME, VERSION, lambda into: _convert_all(into, progress))
 
 
 def _convert_all(into: Path, progress: Progress | None) -> None:
@@ -67,24 +68,24 @@ def _convert(into: Path, job: tuple[str, str]) -> str:
     from music21 import corpus
 
     side, name = job
-    score = score_of(corpus.parse(f"bach/{name}"))
+    score = chorale_score(corpus.parse(f"bach/{name}"))
     (into / side / Path(name).with_suffix(".mid").name).write_bytes(bytes(score.dumps_midi()))
     return name
 
 
-def score_of(stream: Any) -> Score:
-    """A music21 score's four singing voices, with its meters; a pickup gets a short meter of its own.
+def chorale_score(stream: Any) -> Score:
+    """The four voices of a music21 score, with its meters. A pickup gets a short meter of its own.
 
-    Repeats stay unfolded, as in the literature's files.
+    Repeats are not played out, as in the literature's files.
     """
-    whole = from_music21.score_of(stream, repeats=False)
+    whole = from_music21.score_from_stream(stream, repeats=False)
     score = Score(TICKS_PER_QUARTER)
-    score.tempos.append(Tempo(0, qpm=TEMPO))
+    score.tempos.append(Tempo(0, qpm=CHORALE_TEMPO))
     score.time_signatures.extend(whole.time_signatures)
     for key in list(whole.key_signatures)[:1]:
         score.key_signatures.append(KeySignature(0, key.key, 0))
     for name, number in zip(VOICES, _singers(stream)):
-        track = Track(name, CHOIR, False)
+        track = Track(name, CHOIR_PROGRAM, False)
         highest = {note.time: note for note in sorted(whole.tracks[number].notes, key=lambda note: note.pitch)}
         for time in sorted(highest):
             track.notes.append(highest[time])
@@ -93,6 +94,6 @@ def score_of(stream: Any) -> Score:
 
 
 def _singers(stream: Any) -> list[int]:
-    """The numbers of the parts that are named as the voices, else of the last four, as instruments stand above."""
+    """The indices of the parts named after the voices, else of the last four: instruments are listed first."""
     names = [str(part.partName or part.id).strip() for part in stream.parts]
     return [names.index(v) for v in VOICES] if set(VOICES) <= set(names) else list(range(len(names)))[-4:]

@@ -1,7 +1,7 @@
-"""Music that is converted once, into a folder of the cache that appears whole or not at all.
+"""Converts music once, into a folder of the cache that appears complete or not at all.
 
-Knows where the cache lies and how work is shared among processes; knows nothing of the music. Converting needs
-music21 (extra `train`), what has been converted does not.
+Knows where the cache is and how to share work among processes; knows nothing of the music. Converting needs music21
+(extra `train`); converted music does not.
 """
 
 from __future__ import annotations
@@ -20,61 +20,68 @@ from typing import Any, TypeVar
 import platformdirs
 
 from playbach.system.errors import CorpusError, MissingExtra
-from playbach.system.processes import START, fork_allowed
+from playbach.system.processes import START_METHOD, ignore_fork_warnings
 from playbach.system.progress import Progress
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
-def cache_folder(name: str, version: int) -> Path:
-    """Where the converted files of a collection lie; `PLAYBACH_CACHE` names another cache."""
+def corpus_cache_folder(name: str, version: int) -> Path:
+    """Where the converted files of a corpus are. `PLAYBACH_CACHE` sets another cache."""
     root = os.environ.get("PLAYBACH_CACHE") or platformdirs.user_cache_dir("playbach", appauthor=False)
     return Path(root) / f"{name}-{version}"
 
 
-def converted(name: str, version: int, fill: Callable[[Path], None]) -> Path:
-    """The folder with a collection's converted files; `fill` puts them into an empty one where it is not there yet.
+def converted_folder(name: str, version: int, fill: Callable[[Path], None]) -> Path:
+    """The folder with the converted files of a corpus; converts them if necessary.
+
+    Args:
+        fill: writes the converted files into an empty folder.
 
     Raises:
-        MissingExtra: they must be converted and music21 is not installed.
-        CorpusError: the cache folder cannot be written.
+        MissingExtra: the files must be converted, and music21 is not installed.
+        CorpusError: the cache folder cannot be written, or a process that converts died.
     """
-    target = cache_folder(name, version)
+    target = corpus_cache_folder(name, version)
     if target.is_dir():
         return target
     if find_spec("music21") is None:
         raise MissingExtra(f"the built-in corpus {name}", "train", "music21")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
         try:
-            fill(beside)
+            fill(temporary)
             try:
-                beside.rename(target)
+                temporary.rename(target)
             except OSError:
-                if not target.is_dir():  # else another process was faster
+                if not target.is_dir():  # otherwise another process was faster
                     raise
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     except BrokenProcessPool as error:
-        raise CorpusError(f"{target}: a worker that converts {name} died; try again") from error
+        raise CorpusError(f"{target}: a process that converts {name} died; try again") from error
     except OSError as error:
         raise CorpusError(
-            f"{target.parent}: {name} cannot be kept there ({error.strerror or error}); "
-            "name another folder in PLAYBACH_CACHE"
+            f"{target.parent}: cannot write the converted corpus {name} here ({error.strerror or error}); "
+            "set PLAYBACH_CACHE to another folder"
         ) from error
     return target
 
 
 def in_processes(
-    work: Callable[[Any], T], jobs: Sequence[Any], progress: Progress | None = None, at_once: int = 1
-) -> Iterator[T]:
-    """What `work` makes of each job, in their order, by as many processes as there are processors, `at_once` jobs
-    handed to each at a time."""
-    with fork_allowed(), ProcessPoolExecutor(mp_context=multiprocessing.get_context(START)) as pool:
+    work: Callable[[Any], Result], jobs: Sequence[Any], progress: Progress | None = None, at_once: int = 1
+) -> Iterator[Result]:
+    """The results of `work` for all jobs, in order, computed by one process for each processor.
+
+    Args:
+        progress: wraps the iterator over results, given their number.
+        at_once: how many jobs a process takes at a time.
+    """
+    with ignore_fork_warnings(), ProcessPoolExecutor(mp_context=multiprocessing.get_context(START_METHOD)) as pool:
         done = pool.map(work, jobs, chunksize=at_once)
         try:
             yield from progress(done, len(jobs)) if progress else done
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # else leaving the block would convert all the rest first
+            pool.shutdown(wait=False, cancel_futures=True)  # otherwise the block would run all remaining jobs
             raise

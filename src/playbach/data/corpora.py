@@ -1,7 +1,7 @@
-"""Corpora: a folder of music files or a built-in collection, as pieces split into train, valid and test.
+"""Corpora: a folder of music files or a built-in corpus, as pieces split into training, validation and test.
 
-The split is by piece, never by window, and pieces that share a tune stay on one side: a melody transposed, a chorale
-tune used again, one movement in two files. The scores of a large folder do not lie in memory. Knows encodings only
+The split is by piece, never by window, and pieces that share a tune are on one side: a transposed melody, a chorale
+tune used again, one movement in two files. Scores of folders are kept in a file, not in memory. Knows encodings only
 well enough to choose one.
 """
 
@@ -17,90 +17,95 @@ from symusic.core import ScoreTick as Score
 from playbach.data import builtin, chorales
 from playbach.data.pieces import SIDES, Corpus, Piece, ReadPiece
 from playbach.data.split import split
-from playbach.encodings import ENCODINGS, chosen, kind_of
-from playbach.music.reading import SUFFIXES, find_music, read_many
-from playbach.music.scores import digest
-from playbach.music.tunes import runs_of, top_line, tune_groups
+from playbach.encodings import ENCODINGS, encoding_for_corpus, encoding_for_piece
+from playbach.music.reading import MUSIC_SUFFIXES, find_music, read_many
+from playbach.music.scores import content_hash
+from playbach.music.tunes import interval_runs, top_line, tune_groups
 from playbach.system.errors import CorpusError, ScoreError
-from playbach.system.files import shown
-from playbach.system.processes import processors
+from playbach.system.files import display_path
+from playbach.system.processes import processor_count
 from playbach.system.progress import Progress
 from playbach.system.spool import Spool
 
 BUILTIN = tuple(builtin.CORPORA)
-DEFAULT = chorales.NAME
-"""The corpus that is meant where none is named."""
+DEFAULT_CORPUS = chorales.CORPUS_NAME
+"""The corpus used where none is named."""
 FEWEST_NOTES = 8
-"""A piece of fewer notes is left out."""
+"""A piece with fewer notes is left out."""
 FILES_A_PROCESS = 500
-"""Files that it takes for another process that reads them to be worth its start."""
+"""One more process reads files for each multiple of this number of files."""
 
 
-def builtin_name(given: str | Path | None) -> str | None:
-    """The built-in corpus that is meant: the chorales where nothing is given, one by its name where no file or folder
-    is called so; else None."""
-    if given is None:
-        return DEFAULT
-    return str(given) if str(given) in BUILTIN and not os.path.lexists(given) else None
+def builtin_name(music: str | Path | None) -> str | None:
+    """The name of the built-in corpus that `music` means, or None if it means a path.
+
+    None means the chorales. An existing file or folder takes precedence over a built-in corpus of the same name.
+    """
+    if music is None:
+        return DEFAULT_CORPUS
+    return str(music) if str(music) in BUILTIN and not os.path.lexists(music) else None
 
 
-def folder_of(given: str | Path | None, progress: Progress | None = None) -> Path:
-    """The folder of music that is meant by its path or by a built-in corpus's name, which is converted if need be.
+def corpus_folder(music: str | Path | None, progress: Progress | None = None) -> Path:
+    """The folder of music with this path, or that of the built-in corpus with this name; converts it if necessary.
 
     Args:
-        progress: wraps the iterator over what is converted, given how much there is; not called where nothing is.
+        progress: wraps the iterator over files to be converted, given their number; not called if there are none.
 
     Raises:
-        MissingExtra: it must be converted first and music21 is not installed.
+        MissingExtra: the corpus must be converted, and music21 is not installed.
+        CorpusError: the converted files cannot be written.
     """
-    name = builtin_name(given)
-    return Path(str(given)) if name is None else builtin.CORPORA[name].folder(progress)
+    name = builtin_name(music)
+    return Path(str(music)) if name is None else builtin.CORPORA[name].folder(progress)
 
 
 def open_corpus(
-    given: str | Path | None = None,
+    music: str | Path | None = None,
     seed: int = 0,
     encoding: str | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
     converting: Progress | None = None,
 ) -> tuple[Corpus, str]:
-    """A folder of music, or a built-in corpus by its name, split by tune, and the name of the encoding to use.
+    """Read and split a folder of music or a built-in corpus.
 
     Args:
-        given: None is the built-in chorales, which have the literature's sides whatever the seed.
-        converting: as `progress`, of the conversion of a built-in corpus; not called where it has been converted.
+        music: a path or the name of a built-in corpus; None: the chorales. The chorales have the literature's split
+            whatever the seed.
+        converting: like `progress`, for the conversion of a built-in corpus; not called if that is done already.
 
-    The other arguments, and errors, are those of `load_folder` and `load_builtin`.
+    The other arguments, the result and the errors are those of `load_folder` and `load_builtin`.
     """
-    name = builtin_name(given)
-    if name == chorales.NAME:
+    name = builtin_name(music)
+    if name == chorales.CORPUS_NAME:
         return _chorales(converting), encoding or "chorale"
-    if name is None and given is not None and not os.path.lexists(given):
+    if name is None and music is not None and not os.path.lexists(music):
         raise CorpusError(
-            f"{shown(given)}: no such folder or file, nor a built-in corpus ({', '.join(BUILTIN)}); check the name"
+            f"{display_path(music)}: no such file or folder, and no built-in corpus of this name; "
+            f"the built-in ones are: {', '.join(BUILTIN)}"
         )
-    found, skipped, encoding = _read_folder(folder_of(given, converting), encoding, report, progress)
-    return split(name or _name_of(Path(str(given))), found, skipped, seed), encoding
+    pieces, skipped, encoding = _read_folder(corpus_folder(music, converting), encoding, report, progress)
+    return split(name or _corpus_name(Path(str(music))), pieces, skipped, seed), encoding
 
 
 def load_builtin(name: str, progress: Progress | None = None, encoding: str | None = None) -> Corpus:
-    """A built-in corpus: the chorales on the literature's sides, others on those that seed 0 gives them.
+    """A built-in corpus: the chorales with the literature's split, any other with that of seed 0.
 
     Args:
-        progress: wraps the iterator over what must be converted, given how much there is.
-        encoding: what its pieces must suit; None chooses it from the music.
+        progress: wraps the iterator over files to be converted, given their number.
+        encoding: pieces that this encoding cannot hold are left out; None: choose the encoding by the music.
 
     Raises:
-        CorpusError: there is none of this name.
-        MissingExtra: it must be converted first and music21 is not installed.
+        CorpusError: there is no built-in corpus with this name, or its converted files are damaged.
+        MissingExtra: the corpus must be converted, and music21 is not installed.
     """
     if name not in BUILTIN:
-        raise CorpusError(f"no built-in corpus called {name!r}; there are: {', '.join(BUILTIN)}")
-    if name == chorales.NAME:
+        raise CorpusError(f"no built-in corpus called {name!r}; choose one of: {', '.join(BUILTIN)}")
+    if name == chorales.CORPUS_NAME:
         return _chorales(progress)
-    found, skipped, _ = _read_folder(builtin.CORPORA[name].folder(progress), encoding)
-    return split(name, found, skipped, 0)
+    pieces, skipped, _ = _read_folder(builtin.CORPORA[name].folder(progress), encoding)
+    return split(name, pieces, skipped, 0)
 
 
 def _chorales(progress: Progress | None) -> Corpus:
@@ -109,13 +114,13 @@ def _chorales(progress: Progress | None) -> Corpus:
     for side in SIDES:
         skipped: list[str] = []
         paths = find_music(root / side) if (root / side).is_dir() else []
-        scores = [(path.name, score) for path, score in readable(paths, skipped.append)]
-        # One piece less, and the figures could not be compared.
+        scores = [(path.name, score) for path, score in readable_scores(paths, skipped.append)]
+        # Figures for an incomplete corpus could not be compared.
         if skipped or len(scores) != len(chorales.sides()[side]):
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
-        sides[side] = tuple(Piece(shown(n), s, digest(s)) for n, s in scores)
+        sides[side] = tuple(Piece(display_path(n), s, content_hash(s)) for n, s in scores)
     everything = [p for pieces in sides.values() for p in pieces]
-    return Corpus(chorales.NAME, **sides, tunes=len(set(tune_groups(p.score for p in everything))))
+    return Corpus(chorales.CORPUS_NAME, **sides, tunes=len(set(tune_groups(p.score for p in everything))))
 
 
 def load_folder(
@@ -125,33 +130,41 @@ def load_folder(
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
 ) -> tuple[Corpus, str]:
-    """Every music file under a folder, split by tune, and the name of the encoding to use.
+    """Read all music files in a folder and its subfolders, and split them by tune.
 
     Args:
         seed: of the split.
-        encoding: its name; None chooses it from the music.
-        report: told, in one line each, of every file that is left out and why.
-        progress: wraps the iterator over the files, given how many there are.
+        encoding: the name of the encoding to use; None: choose it by the music.
+        report: called with one line for each file that is left out, with the reason.
+        progress: wraps the iterator over the files, given their number.
+
+    Returns:
+        The corpus and the name of the encoding to use.
 
     Raises:
-        CorpusError: no folder, no usable file, or too few tunes to hold any out.
+        CorpusError: there is no such folder or no usable file, or the files have fewer than three different tunes.
     """
-    found, skipped, encoding = _read_folder(folder, encoding, report, progress)
-    return split(_name_of(folder), found, skipped, seed), encoding
+    pieces, skipped, encoding = _read_folder(folder, encoding, report, progress)
+    return split(_corpus_name(folder), pieces, skipped, seed), encoding
 
 
-def _name_of(folder: Path) -> str:
-    here = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps the name that its user knows it by
-    return here.name if here.is_dir() else here.stem
+def _corpus_name(folder: Path) -> str:
+    path = Path(os.path.abspath(folder))  # noqa: PTH100 - a link keeps its own name
+    return path.name if path.is_dir() else path.stem
 
 
 def read_folder(
     folder: Path, encoding: str | None = None, report: Callable[[str], None] = lambda line: None
 ) -> tuple[list[Piece], tuple[str, ...], str]:
-    """Every piece under a folder that an encoding can hold, the files that were left out, each with the reason, and
-    the name of the encoding; arguments and errors are those of `load_folder`, but one piece is enough."""
-    found, skipped, encoding = _read_folder(folder, encoding, report)
-    return [f.piece for f in found], skipped, encoding
+    """Read all music files in a folder without splitting them; one piece is enough.
+
+    Arguments and errors are those of `load_folder`.
+
+    Returns:
+        The pieces, one line for each file that was left out, and the name of the encoding to use.
+    """
+    pieces, skipped, encoding = _read_folder(folder, encoding, report)
+    return [p.piece for p in pieces], skipped, encoding
 
 
 def _read_folder(
@@ -162,7 +175,7 @@ def _read_folder(
 ) -> tuple[list[ReadPiece], tuple[str, ...], str]:
     paths = find_music(folder)
     if not paths:
-        raise CorpusError(f"{folder}: there is no music in this folder ({', '.join(SUFFIXES)})")
+        raise CorpusError(f"{folder}: no music in this folder; supported files are {', '.join(MUSIC_SUFFIXES)}")
     skipped: list[str] = []
 
     def skip(line: str) -> None:
@@ -170,36 +183,38 @@ def _read_folder(
         report(line)
 
     root = folder if folder.is_dir() else folder.parent
-    spool, may = Spool(), (encoding,) if encoding else tuple(ENCODINGS)
-    read = [_found(shown(path.relative_to(root).as_posix()), score, may, spool)
-            for path, score in readable(paths, skip, progress)]  # fmt: skip
-    encoding = encoding or chosen(f.kind for f in read)
-    found: list[ReadPiece] = []
-    for f in read:
-        reason = f.unfit[encoding]
-        if f.notes < FEWEST_NOTES:
-            reason = f"it has only {f.notes} notes; {FEWEST_NOTES} are the least to learn from"
+    spool, candidates = Spool(), (encoding,) if encoding else tuple(ENCODINGS)
+    read = [_read_piece(display_path(path.relative_to(root).as_posix()), score, candidates, spool)
+            for path, score in readable_scores(paths, skip, progress)]  # fmt: skip
+    encoding = encoding or encoding_for_corpus(p.encoding for p in read)
+    pieces: list[ReadPiece] = []
+    for p in read:
+        reason = p.rejections[encoding]
+        if p.notes < FEWEST_NOTES:
+            reason = f"it has only {p.notes} note{'s' * (p.notes != 1)}; a piece needs at least {FEWEST_NOTES}"
         if reason:
-            skip(f"{shown(folder)}/{f.piece.name}: {reason}")
+            skip(f"{display_path(folder)}/{p.piece.name}: {reason}")
         else:
-            found.append(f)
-    if not found:
-        raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first: {skipped[0]}")
-    return found, tuple(skipped), encoding
+            pieces.append(p)
+    if not pieces:
+        if len(paths) == 1:
+            raise CorpusError(f"{folder}: no usable music: {skipped[0]}")
+        raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first problem: {skipped[0]}")
+    return pieces, tuple(skipped), encoding
 
 
-def _found(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> ReadPiece:
-    unfit = {encoding: ENCODINGS[encoding].rejection_reason(score) for encoding in encodings}
-    piece = Piece(name, spool.put(bytes(score.__getstate__())), digest(score))
-    runs = spool.put(runs_of(top_line(score)).tobytes())
-    return ReadPiece(piece, int(score.note_num()), kind_of(score), unfit, runs)
+def _read_piece(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> ReadPiece:
+    rejections = {encoding: ENCODINGS[encoding].rejection_reason(score) for encoding in encodings}
+    piece = Piece(name, spool.put(bytes(score.__getstate__())), content_hash(score))
+    runs = spool.put(interval_runs(top_line(score)).tobytes())
+    return ReadPiece(piece, int(score.note_num()), encoding_for_piece(score), rejections, runs)
 
 
-def readable(
+def readable_scores(
     paths: list[Path], skip: Callable[[str], None], progress: Progress = lambda work, total: work
 ) -> Iterator[tuple[Path, Score]]:
-    """Each file's score; `skip` is told, in a line each, of those that cannot be read."""
-    processes = min(processors(), 1 + len(paths) // FILES_A_PROCESS)
+    """Each file and its score. Calls `skip` with one line for each file that cannot be read."""
+    processes = min(processor_count(), 1 + len(paths) // FILES_A_PROCESS)
     for path, result in read_many(progress(iter(paths), len(paths)), processes=processes):
         if isinstance(result, ScoreError):
             skip(str(result))
@@ -208,6 +223,9 @@ def readable(
 
 
 def choose_encoding(scores: Iterable[Score]) -> str:
-    """`chorale` where at least four pieces in five are four voices of a choir's compass, `notes` where as many are
-    one line (a cello's, say), else `events`."""
-    return chosen(map(kind_of, scores))
+    """The encoding that suits these scores.
+
+    `chorale` if at least four in five have four voices in a choir's range, `notes` if as many are a single line, such
+    as a cello's, else `events`.
+    """
+    return encoding_for_corpus(map(encoding_for_piece, scores))

@@ -1,4 +1,4 @@
-"""Pieces of music and the corpora that they form: train, validation and test pieces, each known by its notes.
+"""Pieces of music, and the corpora of training, validation and test pieces that they form.
 
 Knows scores and where their bytes are kept; knows nothing of folders or encodings.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from symusic.core import ScoreTick as Score
 
-from playbach.music.scores import revived
-from playbach.system.spool import Kept
+from playbach.music.scores import score_from_bytes
+from playbach.system.spool import SpoolEntry
 
 SIDES = ("train", "valid", "test")
 """The sides of a split."""
@@ -19,48 +19,54 @@ SIDES = ("train", "valid", "test")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece by name, with the hash of its notes, by which it is recognised under any name."""
+    """A piece by name."""
 
     name: str
-    source: Score | Kept
+    source: Score | SpoolEntry
     """The score itself, or where its bytes are kept."""
     digest: str
+    """The hash of its notes, which identifies the piece under any name."""
 
     @property
     def score(self) -> Score:
-        """Where it is kept, it is made anew each time."""
-        return self.source if isinstance(self.source, Score) else revived(self.source.read())
+        """The score. One that is kept as bytes is made again each time."""
+        return self.source if isinstance(self.source, Score) else score_from_bytes(self.source.read())
 
     def state(self) -> bytes:
-        """The score as bytes, from which `revived` makes it again."""
+        """The score as bytes, for `score_from_bytes`."""
         return bytes(self.source.__getstate__()) if isinstance(self.source, Score) else self.source.read()
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPiece:
-    """A readable file, and all that must be known of it before its score is needed again."""
+    """A piece that was read, and what the choice of an encoding and the split need to know of it."""
 
     piece: Piece
     notes: int
-    kind: str
-    """The encoding that is made for it."""
-    unfit: dict[str, str | None]
-    """By encoding, why it cannot hold the piece."""
-    runs: Kept
+    """The number of notes."""
+    encoding: str
+    """The encoding that suits it."""
+    rejections: dict[str, str | None]
+    """For each encoding why it cannot hold the piece, or None."""
+    runs: SpoolEntry
+    """Hashes of the intervals of its melody, by which pieces with one tune are found."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pieces by side of the split, and the files that were left out, each with the reason."""
+    """The pieces on each side of the split."""
 
     name: str
     train: tuple[Piece, ...]
     valid: tuple[Piece, ...]
     test: tuple[Piece, ...]
     skipped: tuple[str, ...] = ()
+    """One line for each file that was left out, with the reason."""
     tunes: int = 0
+    """The number of different tunes."""
 
     def pieces(self) -> Iterator[tuple[str, Piece]]:
+        """All pieces, each with its side."""
         for side in SIDES:
             for piece in getattr(self, side):
                 yield side, piece

@@ -1,9 +1,9 @@
-"""Encoded music on disk: sequences in memory-mapped files, made by parallel processes and finished after a kill.
+"""Encoded music on disk: memory-mapped files, written by parallel processes, and continued if they are interrupted.
 
-A shard is some pieces that follow each other, each in all its keys if it is to be trained on: `NAME-00007.steps` and
-`.context`, the smallest unsigned numbers that hold them, row by row, and `.json`, which is written last and vouches
-for both. What a shard holds depends on its pieces and the encoding alone, not on how many processes there are. So one
-that is there and whole is not made again. numpy only; knows nothing of networks.
+A shard holds successive pieces, each in all its keys if it is for training. `NAME-00007.steps` and
+`NAME-00007.context` hold the integers row by row, in the smallest unsigned type. `NAME-00007.json` is written last
+and has their hashes. The content of a shard depends only on its pieces and the encoding, not on the number of
+processes, so a complete shard is never made again. Uses numpy only; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -34,41 +34,44 @@ from playbach.data.pieces import Piece
 from playbach.encodings import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.bars import Header
-from playbach.music.scores import revived, transposed
+from playbach.music.scores import score_from_bytes, transpose
 from playbach.system.errors import PlaybachError, ScoreError
-from playbach.system.files import shown, writing
-from playbach.system.processes import START, fork_allowed, processors
+from playbach.system.files import display_path, pending_file
+from playbach.system.processes import START_METHOD, ignore_fork_warnings, processor_count
 from playbach.system.progress import Progress
 from playbach.system.version import __version__
 
-PIECES = 32
-"""In a shard."""
-OPEN = 64
-"""So many shards are mapped at once: each takes descriptors, and pages that count as this process's memory."""
+PIECES_PER_SHARD = 32
+"""The last shard may have fewer."""
+MAX_OPEN_SHARDS = 64
+"""The most shards mapped at a time: each takes file descriptors and counts as memory of this process."""
 
-PIECE, SHIFT, BEGIN, STEPS, NOTES, TICKS, SHARD = range(7)
-"""The columns of the index: which piece of those given, moved by how many semitones, from which row of its shard on,
-how many rows; notes and ticks as in a EncodedPiece."""
+PIECE_COLUMN, SHIFT_COLUMN, BEGIN_COLUMN, STEPS_COLUMN, NOTES_COLUMN, TICKS_COLUMN, SHARD_COLUMN = range(7)
+"""The columns of the index: the index of the piece, its transposition in semitones, its first row in the shard, its
+number of rows, notes and ticks as in an EncodedPiece, and the index of the shard."""
 
 
 class Stopped(PlaybachError):
-    """Asked to stop before there was anything to keep but shards."""
+    """The user stopped the program while music was encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A shard to be made: its pieces as bytes, the first one's number, and what it must be made of."""
+    """A shard to be made."""
 
     path: Path
+    """Of its JSON file."""
     first: int
+    """The index of its first piece."""
     states: tuple[bytes, ...]
+    """Its pieces as bytes."""
     all_keys: bool
     identity: str
+    """A hash of all that its content depends on."""
 
 
 class Shards:
-    """The sequences of some pieces, in order: `index` (N, 7) has a row for each. `left_out` has a line for each piece
-    that could not be encoded."""
+    """Encoded pieces on disk: a row of `index` (N, 7) for each, and a line of `left_out` for each that failed."""
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Shards:
         self._paths = paths
         tables = []
         for number, index in enumerate(indexes):
-            rows = np.array(index, np.int64).reshape(-1, SHARD)
+            rows = np.array(index, np.int64).reshape(-1, SHARD_COLUMN)
             tables.append(np.column_stack([rows, np.full(len(rows), number)]))
         self.index: npt.NDArray[np.int64] = np.concatenate(tables)
         self.left_out = left_out
@@ -90,52 +93,52 @@ class Shards:
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """The folder with the files."""
         return self._paths[0].parent
 
     def window(self, row: int, begin: int, end: int) -> tuple[Ints, Ints]:
-        """Steps (T, F) and context (T, C) from `begin` to `end` of one sequence."""
+        """Steps (T, F) and context (T, C) of one encoded piece, from `begin` to `end`."""
         steps, context = self._views(row)
         return steps[begin:end].astype(np.int32), context[begin:end].astype(np.int32)
 
-    def sequence(self, row: int) -> EncodedPiece:
-        """A whole sequence, its header left out; the context remains on disk."""
+    def encoded_piece(self, row: int) -> EncodedPiece:
+        """A whole encoded piece with an empty header. Its context stays on disk."""
         steps, context = self._views(row)
-        notes, ticks = self.index[row, [NOTES, TICKS]].tolist()
+        notes, ticks = self.index[row, [NOTES_COLUMN, TICKS_COLUMN]].tolist()
         return EncodedPiece(steps.astype(np.int32), context, Header(), notes, ticks)
 
     def originals(self) -> npt.NDArray[np.int64]:
-        """The rows of the pieces as they are, not transposed."""
-        return np.flatnonzero(self.index[:, SHIFT] == 0)
+        """The rows of the index of pieces in their own keys."""
+        return np.flatnonzero(self.index[:, SHIFT_COLUMN] == 0)
 
     def steps(self) -> Iterator[npt.NDArray[Any]]:
-        """All steps (T, F), shard by shard."""
+        """The steps (T, F) of each shard."""
         for number in range(len(self._paths)):
             yield self._map(number)[0]
 
     def _views(self, row: int) -> tuple[npt.NDArray[Any], Ints]:
-        begin, steps, number = self.index[row, [BEGIN, STEPS, SHARD]].tolist()
+        begin, steps, number = self.index[row, [BEGIN_COLUMN, STEPS_COLUMN, SHARD_COLUMN]].tolist()
         return tuple(table[begin : begin + steps] for table in self._recent(number))  # type: ignore[return-value]
 
     def _recent(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """A shard's two tables, mapped now or not long ago."""
-        found = self._mapped.pop(number, None) or self._map(number)
-        self._mapped[number] = found
-        if len(self._mapped) > OPEN:
+        """A shard's two tables, which stay mapped for a while."""
+        tables = self._mapped.pop(number, None) or self._map(number)
+        self._mapped[number] = tables
+        if len(self._mapped) > MAX_OPEN_SHARDS:
             self._mapped.popitem(last=False)
-        return found
+        return tables
 
     def _map(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        found: list[npt.NDArray[Any]] = []
+        tables: list[npt.NDArray[Any]] = []
         for suffix, dtype, columns in zip((".steps", ".context"), self._types, self._columns):
             path = self._paths[number].with_suffix(suffix)
             empty = not columns or not path.stat().st_size
             flat = np.empty(0, dtype) if empty else np.asarray(np.memmap(path, dtype, "r"))
-            found.append(flat.reshape(-1, columns) if columns else np.empty((len(found[0]), 0), dtype))
-        return found[0], found[1]
+            tables.append(flat.reshape(-1, columns) if columns else np.empty((len(tables[0]), 0), dtype))
+        return tables[0], tables[1]
 
 
-def build(
+def build_shards(
     pieces: Sequence[Piece],
     encoding: Encoding,
     name: str,
@@ -146,64 +149,64 @@ def build(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda work, total: work,
 ) -> Shards:
-    """Encode some pieces, or find them encoded.
+    """Encode pieces into shards, except those that are complete already.
 
     Args:
-        name: of the shards.
-        folder: where they lie, made if it is not there; None is one that goes when the Shards go.
-        all_keys: each piece as often as the encoding can transpose it.
-        processes: None is one for each processor, if there is more than one shard to make.
-        stop: asked after each shard.
-        progress: wraps the iterator over shards that must be made, given how many there are.
+        name: the first part of the files' names.
+        folder: where to write, made if necessary; None: a temporary folder that is deleted with the returned object.
+        all_keys: whether to encode each piece in all its keys.
+        processes: None: one for each processor, but not more than shards.
+        stop: called after each shard; True stops.
+        progress: wraps the iterator over the shards to be made, given their number.
 
     Raises:
-        Stopped: `stop` said so.
+        Stopped: `stop` returned True.
         PlaybachError: the disk is full, or a process died.
     """
-    kept = folder is not None
+    is_temporary = folder is None
     folder = folder or Path(tempfile.mkdtemp(prefix="playbach-"))
     folder.mkdir(exist_ok=True)
-    for stale in folder.glob(".playbach-*"):  # what a killed process was writing
+    for stale in folder.glob(".playbach-*"):  # left by a killed process
         stale.unlink(missing_ok=True)
-    paths = [folder / f"{name}-{i:05}.json" for i in range(-(-len(pieces) // PIECES))]
-    plain = sha256(json.dumps([__version__, all_keys, encoding.manifest()], sort_keys=True).encode())
+    paths = [folder / f"{name}-{i:05}.json" for i in range(-(-len(pieces) // PIECES_PER_SHARD))]
+    base_hash = sha256(json.dumps([__version__, all_keys, encoding.manifest()], sort_keys=True).encode())
     identities = []
     for i in range(len(paths)):
-        identity = plain.copy()
-        identity.update("".join(p.digest for p in pieces[i * PIECES : (i + 1) * PIECES]).encode())
+        identity = base_hash.copy()
+        identity.update("".join(p.digest for p in pieces[i * PIECES_PER_SHARD : (i + 1) * PIECES_PER_SHARD]).encode())
         identities.append(identity.hexdigest())
-    described = [_finished(path, identity) for path, identity in zip(paths, identities)]
-    missing = [i for i, found in enumerate(described) if found is None]
+    descriptions = [_read_description(path, identity) for path, identity in zip(paths, identities)]
+    missing = [i for i, found in enumerate(descriptions) if found is None]
 
     def jobs() -> Iterator[_Job]:
         for i in missing:
-            states = tuple(p.state() for p in pieces[i * PIECES : (i + 1) * PIECES])
-            yield _Job(paths[i], i * PIECES, states, all_keys, identities[i])
+            states = tuple(p.state() for p in pieces[i * PIECES_PER_SHARD : (i + 1) * PIECES_PER_SHARD])
+            yield _Job(paths[i], i * PIECES_PER_SHARD, states, all_keys, identities[i])
 
-    made = _in_parallel(partial(_make, encoding), jobs(), min(processes or processors(), len(missing)))
+    made = _in_parallel(partial(_make, encoding), jobs(), min(processes or processor_count(), len(missing)))
     try:
         for i, found in zip(missing, progress(made, len(missing))):
-            described[i] = found
+            descriptions[i] = found
             if stop():
-                raise Stopped("stopped while the music was encoded; what is done is kept for --resume")
+                raise Stopped("stopped while encoding the music; --resume continues from here")
     except BrokenProcessPool as error:
         raise PlaybachError(
-            "a process that encodes music died, most likely for want of memory; close other programs, and go on "
+            "a process that encodes music died, probably because memory ran out; close other programs, then continue "
             "with --resume"
         ) from error
-    whole = [found for found in described if found is not None]
-    left_out = [f"{pieces[number].name}: {why}" for found in whole for number, why in found["left_out"]]
+    whole = [found for found in descriptions if found is not None]
+    left_out = [f"{pieces[number].name}: {reason}" for found in whole for number, reason in found["left_out"]]
     shards = Shards(encoding, paths, [found["index"] for found in whole], left_out)
-    if not kept:
+    if is_temporary:
         weakref.finalize(shards, shutil.rmtree, folder, ignore_errors=True)
     return shards
 
 
-def opened(encoding: Encoding, name: str, folder: Path) -> Shards:
-    """What another process has built in a folder and vouches for.
+def open_shards(encoding: Encoding, name: str, folder: Path) -> Shards:
+    """Open the shards that another process has completed.
 
     Raises:
-        PlaybachError: it is not there, as when the folder is another machine's own.
+        PlaybachError: they cannot be read, for instance because the folder is on another machine.
     """
     paths = sorted(folder.glob(f"{name}-*.json"))
     try:
@@ -211,19 +214,19 @@ def opened(encoding: Encoding, name: str, folder: Path) -> Shards:
         return Shards(encoding, paths, [one["index"] for one in found], [])
     except (OSError, ValueError, KeyError, TypeError) as error:  # among them: none at all
         raise PlaybachError(
-            f"{shown(folder)}: the encoded music cannot be read here; train in a folder that all machines share, "
-            "under the same path"
+            f"{display_path(folder)}: this machine cannot read the encoded music; train in a folder that all "
+            "machines share under the same path"
         ) from error
 
 
 def _types(encoding: Encoding) -> tuple[Any, Any]:
-    """What holds the steps, and the start symbol that stands before them; and what holds the context."""
+    """The smallest types for the steps, with room for the start symbol, and for the context."""
     steps = np.min_scalar_type(max(map(len, encoding.fields)))
     return steps, np.min_scalar_type(max(map(len, encoding.context), default=1) - 1)
 
 
-def _finished(path: Path, identity: str) -> dict[str, Any] | None:
-    """The description of a shard that is there, whole, and made of the right things."""
+def _read_description(path: Path, identity: str) -> dict[str, Any] | None:
+    """The description of a shard; None unless its files are complete and have the right identity."""
     try:
         found = json.loads(path.read_text("utf-8"))
         if found["identity"] != identity:
@@ -250,13 +253,13 @@ def _digest(file: IO[bytes]) -> str:
 def _in_parallel(
     function: Callable[[_Job], dict[str, Any]], jobs: Iterable[_Job], processes: int
 ) -> Iterator[dict[str, Any]]:
-    """What the function makes of each job, in order; only a few jobs are taken ahead."""
+    """The results of the function for all jobs, in order. Takes only a few jobs in advance."""
     if processes <= 1:
         yield from map(function, jobs)
         return
     with (
-        fork_allowed(),
-        ProcessPoolExecutor(processes, multiprocessing.get_context(START), initializer=_follow_parent) as pool,
+        ignore_fork_warnings(),
+        ProcessPoolExecutor(processes, multiprocessing.get_context(START_METHOD), initializer=_follow_parent) as pool,
     ):
         waiting: deque[Future[dict[str, Any]]] = deque()
         try:
@@ -267,13 +270,15 @@ def _in_parallel(
             while waiting:
                 yield waiting.popleft().result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # else leaving the block would wait for all the rest
+            pool.shutdown(wait=False, cancel_futures=True)  # otherwise the block would run all remaining jobs
             raise
 
 
 def _follow_parent() -> None:
-    """Leave ^C to the parent, and end with it, even if it is killed: else we would wait for ever for its next job,
-    with its lock on the run in our hands."""
+    """Ignore ^C, which the parent handles, and exit when the parent ends, even if it is killed.
+
+    Otherwise this process would wait for the next job for ever, and keep the run's lock.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -286,28 +291,28 @@ def _follow_parent() -> None:
 
 
 def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
-    """Writes a shard and gives its description."""
+    """Write a shard and return its description."""
     index: list[tuple[int, ...]] = []
     left_out: list[tuple[int, str]] = []
     rows = 0
     paths = [job.path.with_suffix(suffix) for suffix in (".steps", ".context")]
     with ExitStack() as stack:
-        drafts = [stack.enter_context(writing(path, overwrite=True)) for path in paths]
+        drafts = [stack.enter_context(pending_file(path, overwrite=True)) for path in paths]
         files = [stack.enter_context(draft.temporary.open("r+b")) for draft in drafts]
         for number, state in enumerate(job.states, job.first):
             before, ends = (len(index), rows), [file.tell() for file in files]
             try:
-                for shift, sequence in _sequences(encoding, state, job.all_keys):
-                    for file, table, dtype in zip(files, (sequence.steps, sequence.context), _types(encoding)):
+                for shift, piece in _encode_in_keys(encoding, state, job.all_keys):
+                    for file, table, dtype in zip(files, (piece.steps, piece.context), _types(encoding)):
                         file.write(np.ascontiguousarray(table, dtype).tobytes())
-                    index.append((number, shift, rows, len(sequence), sequence.notes, sequence.ticks))
-                    rows += len(sequence)
-            except OSError:  # the disk's fault, not the piece's
+                    index.append((number, shift, rows, len(piece), piece.notes, piece.ticks))
+                    rows += len(piece)
+            except OSError:  # a fault of the disk, not of the piece
                 raise
-            except Exception as error:  # a bad file never stops it, nor does a fault of ours that one file brings out
-                said = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
+            except Exception as error:  # neither a bad piece nor a bug that it triggers may stop the others
+                problem = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
                 fault = "" if isinstance(error, ScoreError | MemoryError) else f"{type(error).__name__}: "
-                left_out.append((number, fault + " ".join(said.split())[:120]))
+                left_out.append((number, fault + " ".join(problem.split())[:120]))
                 del index[before[0] :]
                 rows = before[1]
                 for file, end in zip(files, ends):
@@ -317,13 +322,13 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
         for file, draft in zip(files, drafts):
             file.seek(0)
             digests[draft.path.suffix] = _digest(file)
-    found = {"identity": job.identity, "sha256": digests, "index": index, "left_out": left_out}
-    with writing(job.path, overwrite=True) as draft:
-        draft.temporary.write_text(json.dumps(found), "utf-8")
-    return found
+    description = {"identity": job.identity, "sha256": digests, "index": index, "left_out": left_out}
+    with pending_file(job.path, overwrite=True) as draft:
+        draft.temporary.write_text(json.dumps(description), "utf-8")
+    return description
 
 
-def _sequences(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, EncodedPiece]]:
-    score = revived(state)
+def _encode_in_keys(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, EncodedPiece]]:
+    score = score_from_bytes(state)
     for shift in encoding.transpositions(score) if all_keys else (0,):
-        yield shift, encoding.encode(transposed(score, shift) if shift else score)
+        yield shift, encoding.encode(transpose(score, shift) if shift else score)

@@ -1,4 +1,4 @@
-"""The split of a corpus into train, validation and test: by piece, with all settings of one tune on one side."""
+"""The split of a corpus into training, validation and test pieces. All settings of one tune are on one side."""
 
 from __future__ import annotations
 
@@ -9,45 +9,52 @@ from collections.abc import Iterable
 import numpy as np
 
 from playbach.data.pieces import SIDES, Corpus, ReadPiece
-from playbach.music.tunes import groups
+from playbach.music.tunes import groups_from_runs
 from playbach.system.errors import CorpusError
 
-HELD_OUT = 0.1
-"""The share of the music that goes to each of valid and test …"""
+HELD_OUT_SHARE = 0.1
+"""The share of the notes that goes to each of validation and test."""
+MAX_HELD_OUT_NOTES = 500_000
+"""About the most notes of each of them: more would take longer to measure, and the figures would be no better."""
 
 
-MOST_HELD_OUT = 500_000
-"""… but not many more notes than this: more of them measure no better, only longer."""
+def split(name: str, pieces: list[ReadPiece], skipped: tuple[str, ...], seed: int) -> Corpus:
+    """Split pieces into the three sides, at random.
 
-
-def split(name: str, found: list[ReadPiece], skipped: tuple[str, ...], seed: int) -> Corpus:
-    tunes = groups(np.frombuffer(f.runs.read(), np.uint64) for f in found)
-    members: dict[int, list[ReadPiece]] = defaultdict(list)
-    for number, f in zip(tunes, found):
-        members[number].append(f)
-    if len(members) < len(SIDES):
+    Raises:
+        CorpusError: the pieces have fewer than three different tunes.
+    """
+    groups = groups_from_runs(np.frombuffer(p.runs.read(), np.uint64) for p in pieces)
+    by_tune: dict[int, list[ReadPiece]] = defaultdict(list)
+    for group, piece in zip(groups, pieces):
+        by_tune[group].append(piece)
+    if len(by_tune) < len(SIDES):
+        counts = f"{_count(len(pieces), 'usable piece')} with {_count(len(by_tune), 'different tune')}"
         raise CorpusError(
-            f"{name}: {len(found)} usable piece{'s' * (len(found) != 1)} with {len(members)} different "
-            f"tune{'s' * (len(members) != 1)} are too few to hold anything out; add music until there are at "
-            "least three, one each to train, to validate and to test"
+            f"{name}: too little music: {counts}, but training, validation and test need one tune each; "
+            "add more pieces"
         )
-    order = [members[g] for g in sorted(members)]
-    random.Random(seed).shuffle(order)
+    tunes = [by_tune[group] for group in sorted(by_tune)]
+    random.Random(seed).shuffle(tunes)
     sides: dict[str, list[ReadPiece]] = {side: [] for side in SIDES}
-    goal = min(HELD_OUT * _notes(found), MOST_HELD_OUT)
-    # A tune with many settings is worth more in training, and so is one that is far more than is to be held out.
-    order.sort(key=lambda tune: (_notes(tune) > 2 * goal, len(tune)))
-    taken = dict.fromkeys(SIDES, 0)
-    for tune in order:
-        side = next((s for s in ("test", "valid") if taken[s] < goal), "train")
+    goal = min(HELD_OUT_SHARE * _notes(pieces), MAX_HELD_OUT_NOTES)
+    # Tunes with many settings, and tunes with far more notes than are to be held out, are worth more in training.
+    tunes.sort(key=lambda tune: (_notes(tune) > 2 * goal, len(tune)))
+    notes = dict.fromkeys(SIDES, 0)
+    for tune in tunes:
+        side = next((s for s in ("test", "valid") if notes[s] < goal), "train")
         sides[side].extend(tune)
-        taken[side] += _notes(tune)
-    if not sides["train"]:  # few tunes of very unequal length: one each to hold out, the longest to train
-        order.sort(key=_notes)
-        sides["test"], sides["valid"], sides["train"] = order[0], order[1], [f for t in order[2:] for f in t]
-    train, valid, test = (tuple(f.piece for f in sides[side]) for side in SIDES)
-    return Corpus(name, train, valid, test, skipped, len(members))
+        notes[side] += _notes(tune)
+    if not sides["train"]:  # a few tunes of very unequal length: hold out the two shortest, train on the rest
+        tunes.sort(key=_notes)
+        sides["test"], sides["valid"], sides["train"] = tunes[0], tunes[1], [p for t in tunes[2:] for p in t]
+    train, valid, test = (tuple(p.piece for p in sides[side]) for side in SIDES)
+    return Corpus(name, train, valid, test, skipped, len(by_tune))
 
 
-def _notes(found: Iterable[ReadPiece]) -> int:
-    return sum(f.notes for f in found)
+def _notes(pieces: Iterable[ReadPiece]) -> int:
+    return sum(p.notes for p in pieces)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,9 +1,17 @@
-"""What every encoding of music promises: a score to steps of integers and back, and a decoder fed step by step.
+"""What an encoding is: it writes a score as steps of integers, and its decoder turns steps back into events.
 
-Knows scores and events; knows nothing of networks. A *step* is F integers, one a field; its *context* is C further
-integers that are known before the step is predicted. Index 0 of every field is UNKNOWN, a symbol that training
-never saw: it is never sampled, but it is paid for when music is measured. Index V (the number of symbols) stands,
-as a previous symbol only, for the start of a piece.
+A new encoding is a subclass of `Encoding` and one of `Decoder`, in a file of their own, and a line in `ENCODINGS`
+(`encodings/__init__.py`). The conformance tests then cover it.
+
+- A *step* has F integers, one symbol for each of `fields`. The network predicts all fields of a step at once. Where
+  one depends on another, the encoding writes them as successive steps of one field.
+- The *context* of a step has C integers, one symbol for each field of `context`. The network is given them before it
+  predicts the step.
+- Symbol 0 of each of `fields` is UNKNOWN. It stands for whatever training never saw. It is never composed, but its
+  cost counts when music is measured.
+- The number of symbols, V, marks the start of a piece. It appears only as the previous symbol of a first step.
+
+Knows scores and events; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -21,21 +29,21 @@ from symusic.core import ScoreTick as Score
 
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import FASTEST, SLOWEST, Bars, Header
+from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
 from playbach.music.events import Event, Track
 from playbach.system.errors import UsageError
 
 UNKNOWN = 0
 UNKNOWN_NAME = "?"
-LEFT = "left"
-"""The context field that tells how much of the piece is left; its last symbol is `unknown`."""
-LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
-LEFT_MANY, LEFT_UNKNOWN = 9, 10
+BARS_LEFT = "left"
+"""The name of the context field that holds the number of bars left. Every encoding has this field."""
+BARS_LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
+MANY_BARS_LEFT, UNKNOWN_BARS_LEFT = 9, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named alphabet."""
+    """A named vocabulary: one integer of a step or of a context is an index into its symbols."""
 
     name: str
     symbols: tuple[str, ...]
@@ -46,91 +54,108 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class EncodedPiece:
-    """An encoded piece: steps (T, F) and context (T, C), int32; `notes` is how many notes it holds, `ticks` how long
-    they last together."""
+    """A piece as steps and contexts."""
 
     steps: Ints
+    """(T, F), int32."""
     context: Ints
+    """(T, C), int32: row t is known before step t."""
     header: Header
     notes: int
+    """The number of notes, whether training knows them or not."""
     ticks: int
+    """The length of the piece, 480 ticks to a quarter note."""
 
     def __len__(self) -> int:
         return len(self.steps)
 
 
 def meter_symbol(meters: tuple[str, ...], name: str) -> int:
-    """The symbol of a meter in a context field whose symbols are UNKNOWN and then `meters`."""
+    """The symbol of a meter such as `3/4`, in a context field with the symbols UNKNOWN and then `meters`."""
     return meters.index(name) + 1 if name in meters else UNKNOWN
 
 
-def left_bucket(left: int) -> int:
-    """How much is left (0: this is the last bar) as an index into LEFT_SYMBOLS."""
-    return min(max(left, 0), LEFT_MANY)
+def bars_left_symbol(bars: int) -> int:
+    """The symbol for a number of bars after this one, as an index into BARS_LEFT_SYMBOLS; 0 in the last bar."""
+    return min(max(bars, 0), MANY_BARS_LEFT)
+
+
+def narrow_mask(mask: Mask, other: Mask) -> Mask:
+    """The symbols that both masks allow, or `mask` where they have none in common."""
+    both = mask & other
+    return both if both.any() else mask
 
 
 class Decoder(ABC):
-    """Turns steps back into events, one step at a time. Ticks count from the beginning of the piece.
+    """Turns the steps of one piece into events, one step at a time.
 
-    `finished` is True when the length that was asked for is reached; nothing may be fed after that.
+    Before each step a caller asks for its `context()` and `valid_mask()`, chooses a symbol for each field, and calls
+    `feed()`. All positions are in ticks from the beginning of the piece.
     """
 
     finished: bool = False
+    """Whether the piece has reached its requested length. No step may be fed after that."""
     final_until: int = 0
-    """In ticks: no event that is still to come begins before it."""
+    """No later event begins before this tick, so events up to here can be played."""
     tick: int = 0
-    """Where the next step begins, in ticks."""
+    """The tick at which the next step begins."""
 
     def __init__(self, header: Header, bars: int | None) -> None:
-        """A piece that begins so, and ends after so many full bars; None: it goes on for ever."""
+        """Begin a piece with this header. It ends after `bars` full bars, or never if `bars` is None."""
         self._bars = Bars(header.meters)
         self._end = None if bars is None else self._bars.end(bars)
 
     @property
     def bar(self) -> int:
-        """The number of the bar in which the next step begins: 1 is the first full one, 0 a pickup."""
+        """The number of the bar in which the next step begins: 1 is the first full bar, 0 a pickup."""
         return self._bars.number(self.tick)
 
     @property
-    def begun(self) -> int:
-        """The number of the last bar that what was fed fills or begins; 0 before anything."""
+    def last_begun_bar(self) -> int:
+        """The number of the last bar that the steps so far begin or fill; 0 before the first step."""
         return self._bars.number(self.tick - 1) if self.tick else 0
 
     def end_after(self, bars: int | None) -> None:
-        """From now on the piece ends after so many full bars; this one is the last where that is too few."""
+        """Change the length: end after `bars` full bars, or after this bar if that is later; None: never end."""
         self._end = None if bars is None else self._bars.end(max(bars, self.bar))
 
-    def left(self) -> int:
-        """How much is left, as a symbol of the context field LEFT."""
+    def bars_left(self) -> int:
+        """The symbol of the context field BARS_LEFT."""
         if self._end is None:
-            return LEFT_UNKNOWN
-        return left_bucket(self._bars.number(self._end - 1) - self._bars.number(self.tick))
+            return UNKNOWN_BARS_LEFT
+        return bars_left_symbol(self._bars.number(self._end - 1) - self._bars.number(self.tick))
 
     def _reached_end(self) -> bool:
         return self._end is not None and self.tick >= self._end
 
     @abstractmethod
     def context(self) -> Ints:
-        """The context (C,) of the next step."""
+        """The context of the next step, (C,). It must equal what `Encoding.encode` gives at this place."""
 
     @abstractmethod
     def valid_mask(self) -> list[Mask]:
-        """For each field, which symbols (V,) make sense as the next step. At least one does."""
+        """For each field a mask (V,) of the symbols that are possible as the next step; at least one is.
+
+        Any piece made of valid symbols must be one that could be encoded, and must end at its requested length.
+        """
 
     def style_mask(self) -> list[Mask]:
-        """Of the allowed symbols, those that a careful writer would take; all of them where there are no rules."""
+        """The valid symbols that also keep the encoding's rules of style; by default all valid symbols."""
         return self.valid_mask()
 
     @abstractmethod
     def feed(self, step: Ints) -> list[Event]:
-        """Take the next step (F,) and give the events that are complete by it, in any order."""
+        """Take the next step, (F,), and return the events that it completes, in any order."""
 
     def is_good_ending(self) -> bool:
-        """Whether what has been fed would be an ending, if it ended here; True where there are no rules."""
+        """Whether the piece would have a good ending if it ended here; by default True."""
         return True
 
     def copy(self) -> Self:
-        """A decoder that goes on from here by itself."""
+        """A decoder in the same state that continues independently.
+
+        Attributes that are lists, and lists in them, are copied. A subclass with other mutable state extends this.
+        """
         twin = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, list):
@@ -139,120 +164,164 @@ class Decoder(ABC):
 
     @abstractmethod
     def finish(self) -> list[Event]:
-        """End everything that sounds, here."""
+        """End all sounding notes at this tick and return their events."""
 
 
 class Encoding(ABC):
-    """See the module. Instances are immutable: `fit` gives a new one with a frozen vocabulary."""
+    """An encoding with a fixed vocabulary. Instances are immutable; `fit` makes one from training pieces.
+
+    Decoding `encode(score).steps` must give `project(score)`, and to project twice must change nothing more.
+    """
 
     name: ClassVar[str]
-    voices: ClassVar[int | None]
-    """How many tracks a piece has; None where pieces differ in that, and tracks are told apart by their names."""
+    track_count: ClassVar[int | None]
+    """The number of tracks of every piece; None if it varies, and tracks are then identified by their names."""
     step_kind: ClassVar[str | None] = None
-    """The context field that says what kind of step comes next (the voice, in `chorale`); None if all are alike."""
+    """The context field that names the kind of the next step, such as the voice in `chorale`; None if there is one
+    kind only."""
     fields: tuple[Field, ...]
+    """The fields of a step, F of them."""
     context: tuple[Field, ...]
+    """The fields of the context, C of them."""
     meters: tuple[str, ...]
-    """The meters of the training pieces, `3/4`."""
+    """The meters of the training pieces, such as `3/4`."""
     headers: tuple[tuple[Header, int], ...]
-    """The headers with which the training pieces begin, cut down to what composing needs, and how many do."""
+    """The most common headers of the training pieces, each with its number of pieces; see `most_common_headers`."""
 
     @classmethod
     @abstractmethod
     def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
-        """Freeze the vocabulary and all constants. `scores` are training pieces only. With a `base`, which has the
-        same options, its symbols keep their numbers, and new ones come after them."""
+        """Make an encoding whose vocabulary and constants are those of some training pieces.
+
+        Args:
+            scores: training pieces only, never held-out ones.
+            options: an instance of the encoding's dataclass of options; None: its defaults.
+            base: an encoding with the same options. Its symbols keep their numbers, and new symbols follow them.
+
+        Raises:
+            ScoreError: there are no scores, or one of them does not fit the encoding.
+        """
 
     @classmethod
     @abstractmethod
     def rejection_reason(cls, score: Score) -> str | None:
-        """None where this encoding can hold the score, else why not, in half a sentence."""
+        """Why this encoding cannot hold a score, as a clause for a message; None if it can."""
 
     @abstractmethod
     def encode(self, score: Score) -> EncodedPiece:
-        """Steps, context and header of a score; ScoreError where it does not fit."""
+        """Write a score as steps and contexts.
+
+        Raises:
+            ScoreError: the score does not fit the encoding.
+        """
 
     @abstractmethod
     def project(self, score: Score) -> Score:
-        """What this encoding can say of a score; what `decoder` makes of what `encode` gives."""
+        """The score as this encoding represents it. Computed without `encode`, so that tests can compare the two."""
 
     @abstractmethod
-    def decoder(self, header: Header, bars: int | None = None) -> Decoder: ...
+    def decoder(self, header: Header, bars: int | None = None) -> Decoder:
+        """A decoder at the beginning of a piece of `bars` full bars; None: without an end."""
 
-    def paced(self, offset: float | None, duration: float | None) -> Self:
-        """The encoding with fixed times when it is decoded: `offset` from each onset to the next, `duration` of each
-        note, in quarters; None leaves it to the steps.
+    def with_fixed_times(self, offset: float | None, duration: float | None) -> Self:
+        """This encoding with a decoder that ignores the composed durations.
+
+        Args:
+            offset: the time from each onset to the next, in quarters; None: as composed.
+            duration: the length of each note, in quarters; None: as composed.
 
         Raises:
-            UsageError: the times of this encoding cannot be fixed.
+            UsageError: the encoding does not support this.
         """
-        raise UsageError(f"offset and duration go with models of one line, not with the {self.name!r} encoding")
+        raise UsageError(
+            f"offset and duration work only with the 'notes' encoding; the encoding of this model is {self.name!r}"
+        )
 
     @abstractmethod
     def transpositions(self, score: Score) -> range:
-        """The semitones by which a training piece can be moved and still lie within the corpus's range."""
+        """The transpositions of a training piece, in semitones, that stay within the range of the corpus."""
 
     @abstractmethod
     def manifest(self) -> dict[str, Any]:
-        """All of it as JSON; `from_manifest` is its inverse."""
+        """The encoding as JSON for a bundle's manifest; `from_manifest` is its inverse."""
 
     @classmethod
     @abstractmethod
-    def from_manifest(cls, data: Mapping[str, Any]) -> Self: ...
+    def from_manifest(cls, data: Mapping[str, Any]) -> Self:
+        """The encoding that `manifest` wrote.
+
+        Raises:
+            ValueError, TypeError, LookupError, UsageError: the data is malformed.
+        """
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """All that a piece may have, with their usual instruments."""
+        """All tracks that a piece can have, each with its usual instrument."""
         return self.headers[0][0].tracks
 
     @property
-    def velocities(self) -> bool:
-        """Whether the dynamics are composed."""
+    def has_velocities(self) -> bool:
+        """Whether velocities are composed."""
         return any(field.name == "velocity" for field in self.fields)
 
     @property
     def relations(self) -> tuple[Relation, ...]:
-        """How symbols stand to the context; by default nothing is said of it."""
+        """The relations between symbols and context that a network scores in addition; by default none."""
         return ()
 
-    def unknowns(self) -> tuple[Ints, ...]:
-        """For each field (V,) the symbol that stands for it where training never saw it."""
+    def unknown_symbols(self) -> tuple[Ints, ...]:
+        """For each field, (V,): what replaces each symbol where training never saw it; by default UNKNOWN."""
         return tuple(np.zeros(len(f), np.int32) for f in self.fields)
 
     def is_continuation(self, steps: Ints) -> Mask:
-        """Which steps (T,) of (T, F) only go on with what sounds, or with silence; by default none."""
+        """Which of the steps (T, F) only continue a note or a silence, as a mask (T,); by default none."""
         return np.zeros(len(steps), bool)
 
     def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
-        """Steps and context, from a piece's beginning, as they would be had training never seen the first field's
-        symbols at `hidden` (T,); by default as they are, where training sees all that there is of it."""
+        """Replace symbols of the first field as if training had never seen them.
+
+        By default nothing changes: this suits an encoding in which hardly any symbol is rare.
+
+        Args:
+            steps: (T, F), from the beginning of a piece.
+            context: (T, C).
+            hidden: (T,), the steps whose first symbol is replaced.
+
+        Returns:
+            New steps, and the contexts that follow from them.
+        """
         return steps, context
 
     @property
-    def left_column(self) -> int:
-        """The column of the context that tells how much is left; every encoding has one."""
-        return next(i for i, f in enumerate(self.context) if f.name == LEFT)
+    def bars_left_column(self) -> int:
+        """The column of the context that holds the bars left."""
+        return next(i for i, f in enumerate(self.context) if f.name == BARS_LEFT)
 
 
-def appended(known: Iterable[Any], found: Iterable[Any]) -> list[Any]:
-    """What is known, where it is, and after it what else was found."""
-    return list(dict.fromkeys([*known, *found]))
+def append_new(known: Iterable[Any], items: Iterable[Any]) -> list[Any]:
+    """The known items in their order, then the new ones; each once."""
+    return list(dict.fromkeys([*known, *items]))
 
 
 def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tuple[Header, int], ...]:
-    """The meters (with a pickup, without later changes), tempo and tracks that training pieces begin with."""
+    """The headers that most pieces begin with, each with its number of pieces.
+
+    Later changes of meter are left out, and tempos are rounded to whole quarters a minute.
+    """
     counts = Counter(_opening(h) for h in headers)
-    # Where many are equally common, as with a folder of different tempos, the cut must not be one by name.
+    # A hash breaks ties: by name or tempo, equally common headers would be cut off on one side.
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], sha256(repr(item[0]).encode()).digest()))[:most])
 
 
 def _opening(header: Header) -> Header:
     kept = 2 if Bars(header.meters).pickup else 1
-    tempo = float(min(max(round(header.tempo), SLOWEST), FASTEST))
+    tempo = float(min(max(round(header.tempo), MIN_TEMPO), MAX_TEMPO))
     return replace(header, meters=header.meters[:kept], tempo=tempo)
 
 
-def shifts(low: int, high: int) -> range:
-    """The semitones to move a piece by that lie in [low, high], of -5 to 6, so that no key comes twice; 0 alone where
-    there are none."""
+def transposition_range(low: int, high: int) -> range:
+    """The transpositions from `low` to `high` semitones, at most -5 to 6, so that no key comes twice.
+
+    range(1), no transposition, if none is left.
+    """
     return range(max(low, -5), min(high, 6) + 1) or range(1)

@@ -1,17 +1,19 @@
-"""The `chorale` encoding: four voices on a grid of sixteenths, one onset after the other.
+"""The `chorale` encoding: four voices on a grid of sixteenths, one onset after another.
 
-An onset is a sixteenth at which at least one voice begins something. It has five steps of one field: soprano, bass,
-alto, tenor (a pitch where a note begins, `hold` where the voice goes on, sounding or silent, `rest` where it falls
-silent) and then the wait until the next onset, `+1` to `+16` sixteenths. A wait never crosses a bar line: where
-nothing happens at one, all four voices hold. Before each step the network is told whose step it is, the place in
-the bar, the meter, how many bars are left, the wait that led here, how long each voice has held, what sounds in each
-voice at this moment, in which interval this voice stood to each other one before, by how much each has just moved,
-and in which key the piece so far seems to be: what a student of counterpoint looks at. Which intervals and which
-degree a new note makes are relations, scored beside the note.
+An onset is a sixteenth at which at least one voice begins a note or a rest. It has five steps of one field:
 
-The order, outer voices first, is the one in which chorales are taught and were most successfully modelled
-(TonicNet, arXiv:1911.11775). Waits instead of a step for every sixteenth say the same in less than half the steps.
-Knows nothing of networks.
+- Soprano, bass, alto and tenor have a step each: a pitch where a note begins, `rest` where the voice falls silent,
+  `hold` where the voice continues its note or its rest.
+- The fifth step is the wait until the next onset, `+1` to `+16` sixteenths. A wait never crosses a bar line: where
+  nothing begins at one, all four voices hold.
+
+The context is what a student of counterpoint looks at: whose step it is, the place in the bar, the meter, the bars
+left, the last wait, how long each voice has held, what sounds in each voice now, the interval of this voice to each
+other voice before, the last motion of each voice, and the key that the piece seems to be in. Relations give the
+network the intervals and the degree of each possible note.
+
+Outer voices come first, as in teaching, and as in the most successful model of chorales (TonicNet, arXiv:1911.11775).
+Waits take less than half as many steps as one step for every sixteenth. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -26,54 +28,58 @@ from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import (
-    LEFT,
-    LEFT_SYMBOLS,
+    BARS_LEFT,
+    BARS_LEFT_SYMBOLS,
     UNKNOWN,
     UNKNOWN_NAME,
     Decoder,
     EncodedPiece,
     Encoding,
     Field,
-    appended,
-    left_bucket,
+    append_new,
+    bars_left_symbol,
     meter_symbol,
     most_common_headers,
-    shifts,
+    transposition_range,
 )
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
-from playbach.encodings.voices import GRID, VOICES, SingleNote, header_of, voices
+from playbach.encodings.voices import SIXTEENTH, VOICES, SingleNote, chorale_header, voices_of
 from playbach.music import keys
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header
-from playbach.music.events import TICKS_PER_QUARTER, Event, Note
-from playbach.music.scores import bare_score
+from playbach.music.events import DEFAULT_VELOCITY, TICKS_PER_QUARTER, Event, Note
+from playbach.music.scores import score_from_header
 from playbach.system.errors import ScoreError
 
 ORDER = (0, 3, 1, 2)
-"""The voices (index into VOICES) in the order in which they are predicted."""
-SLOTS = len(ORDER) + 1
-"""Steps of an onset: the voices, and then the wait."""
+"""The voices, as indices into VOICES, in the order in which they are predicted."""
+STEPS_PER_ONSET = len(ORDER) + 1
+"""The steps of an onset: the four voices and the wait."""
 HOLD, REST, FIRST_PITCH = 1, 2, 3
+"""Symbols; 0 is UNKNOWN."""
 MAX_WAIT = 16
+"""In sixteenths."""
 WAITS = tuple(f"+{n}" for n in range(1, MAX_WAIT + 1))
 MAX_LENGTH = 32
-"""Holds are told apart up to this many sixteenths."""
-VELOCITY = 80
-MAX_PLACES = 64
-OWN, SOUNDING = 9, 10
-"""Columns of the context: what the voice itself has sounded so far, and what each of the four does."""
+"""The context distinguishes how long a voice has held up to this many sixteenths."""
+CHORALE_PLACES = 64
+"""Places in the bar that the context distinguishes, in sixteenths; the rest is `later`."""
+_LENGTH_COLUMN, _OWN_COLUMN, _SOUNDING_COLUMN, _INTERVAL_COLUMN, _MOTION_COLUMN = 5, 9, 10, 14, 18
+"""Columns of the context. _OWN_COLUMN is what this voice sounded before; each other constant is the first of four
+columns, one for each voice."""
 
 
 @dataclass(frozen=True)
 class ChoraleEncoding(Encoding):
-    """`ranges` are lowest and highest pitch of each voice, `longest` the longest note in sixteenths, both as
-    the training pieces have them."""
+    """See the module."""
 
     name: ClassVar[str] = "chorale"
-    voices: ClassVar[int] = 4
+    track_count: ClassVar[int] = 4
     step_kind: ClassVar[str | None] = "voice"
     ranges: tuple[tuple[int, int], ...]
+    """The lowest and highest pitch of each voice in the training pieces."""
     longest: int
+    """The longest note of the training pieces, in sixteenths."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
 
@@ -100,62 +106,62 @@ class ChoraleEncoding(Encoding):
         sounding = (UNKNOWN_NAME, "nothing", "rest", *map(str, range(self.low, self.high + 1)))
         return (
             Field("voice", (*(VOICES[v] for v in ORDER), "wait")),
-            Field("place", (*map(str, range(MAX_PLACES)), "later")),
+            Field("place", (*map(str, range(CHORALE_PLACES)), "later")),
             Field("meter", (UNKNOWN_NAME, *self.meters)),
-            Field(LEFT, LEFT_SYMBOLS),
+            Field(BARS_LEFT, BARS_LEFT_SYMBOLS),
             Field("waited", ("0", *WAITS)),
             *(Field(f"length of {v.lower()}", tuple(map(str, range(MAX_LENGTH + 1)))) for v in VOICES),
             Field("sounding", sounding),
             *(Field(f"sounding {v.lower()}", sounding) for v in VOICES),
             *(Field(f"interval to {v.lower()}", (*map(str, range(12)), "none")) for v in VOICES),
             *(Field(f"motion of {v.lower()}", (*map(str, range(-12, 13)), "none")) for v in VOICES),
-            Field("home", ("nothing", *keys.NAMES)),
+            Field("home", ("nothing", *keys.KEY_NAMES)),
         )
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
-        """A note's interval from the voice's last one, from what sounds in each voice, also modulo the octave, and
-        its degree in the key that the piece seems to be in."""
+        """The intervals to a note from the voice's last note and from each sounding voice, the latter also modulo the
+        octave, and the note's degree in the key that the piece seems to be in."""
         known = [None, None, None, *range(self.high - self.low + 1)]
         aspects = np.zeros(len(self.fields[0]), np.int64)
         aspects[FIRST_PITCH : self.first_wait] = np.arange(FIRST_PITCH, self.first_wait)
         distance, above = interval_classes(known, known), chord_classes(known, known)
         return (
-            Relation("motion", 0, OWN, distance, aspects),
+            Relation("motion", 0, _OWN_COLUMN, distance, aspects),
             *(
-                Relation(f"distance from {v.lower()}", 0, SOUNDING + i, distance, aspects)
+                Relation(f"distance from {v.lower()}", 0, _SOUNDING_COLUMN + i, distance, aspects)
                 for i, v in enumerate(VOICES)
             ),
-            *(Relation(f"above {v.lower()}", 0, SOUNDING + i, above, aspects) for i, v in enumerate(VOICES)),
+            *(Relation(f"above {v.lower()}", 0, _SOUNDING_COLUMN + i, above, aspects) for i, v in enumerate(VOICES)),
             Relation("degree", 0, len(self.context) - 1, self._degrees(), aspects),
         )
 
     def _degrees(self) -> Classes:
-        """Of each pitch in each key (25, pitches); those of major and minor are different classes."""
+        """The degree of each pitch in each key, (25, pitches); major and minor degrees are different classes."""
         pitches = np.arange(self.high - self.low + 1) + self.low
-        classes = np.zeros((1 + len(keys.NAMES), FIRST_PITCH + len(pitches)), np.int64)
-        for key in range(len(keys.NAMES)):
+        classes = np.zeros((1 + len(keys.KEY_NAMES), FIRST_PITCH + len(pitches)), np.int64)
+        for key in range(len(keys.KEY_NAMES)):
             mode, tonic = divmod(key, 12)
             classes[1 + key, FIRST_PITCH:] = 1 + 12 * mode + (pitches - tonic) % 12
         return classes
 
     @classmethod
     def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
-        """With a `base`, pitches outside of its range stay UNKNOWN; pieces can still be moved into it."""
+        """See `Encoding.fit`. With a `base`, pitches outside its range stay UNKNOWN; pieces can be moved into it."""
         lows, highs, longest = [127] * 4, [0] * 4, 1
         headers: list[Header] = []
         for score in scores:
-            for v, voice in enumerate(voices(score)):
+            for v, voice in enumerate(voices_of(score)):
                 lows[v] = min([lows[v], *(p for _, _, p in voice)])
                 highs[v] = max([highs[v], *(p for _, _, p in voice)])
                 longest = max([longest, *(end - onset for onset, end, _ in voice)])
-            headers.append(header_of(score))
+            headers.append(chorale_header(score))
         if not headers:
-            raise ScoreError("no piece to fit the chorale encoding to")
+            raise ScoreError("the chorale encoding has no pieces to learn its vocabulary from")
         names = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
         ranges = tuple(zip(lows, highs))
         if base is not None:
-            names = appended(base.meters, names)
+            names = append_new(base.meters, names)
             longest = max(longest, base.longest)
             ranges = tuple(
                 (max(min(low, lowest), base.low), min(max(high, highest), base.high))
@@ -166,55 +172,55 @@ class ChoraleEncoding(Encoding):
     @classmethod
     def rejection_reason(cls, score: Score) -> str | None:
         try:
-            voices(score)
+            voices_of(score)
         except ScoreError as error:
             return str(error)
         return None
 
     def encode(self, score: Score) -> EncodedPiece:
-        parts = voices(score)
+        parts = voices_of(score)
         frames = max(end for part in parts for _, end, _ in part)
-        header = header_of(score)
+        header = chorale_header(score)
         bars = Bars(header.meters)
         symbols = self._symbols(parts, frames)
         onsets = _onsets(symbols, bars)
         waits = np.diff(onsets, append=frames)
         sounding, lengths = self._states(symbols, onsets)
-        numbers, places = bars.columns(onsets * GRID)
-        last = bars.number((frames - 1) * GRID)
+        numbers, places = bars.numbers_and_places(onsets * SIXTEENTH)
+        last = bars.number((frames - 1) * SIXTEENTH)
 
-        context = np.zeros((len(onsets), SLOTS, len(self.context)), np.int32)
-        context[:, :, 0] = np.arange(SLOTS)
-        context[:, :, 1] = np.minimum(places // GRID, MAX_PLACES)[:, None]
+        context = np.zeros((len(onsets), STEPS_PER_ONSET, len(self.context)), np.int32)
+        context[:, :, 0] = np.arange(STEPS_PER_ONSET)
+        context[:, :, 1] = np.minimum(places // SIXTEENTH, CHORALE_PLACES)[:, None]
         context[:, :, 2] = self._meters(header, bars, onsets)[:, None]
-        context[:, :, 3] = np.clip(last - numbers, 0, left_bucket(99))[:, None]
+        context[:, :, 3] = np.clip(last - numbers, 0, bars_left_symbol(99))[:, None]
         context[1:, :, 4] = waits[:-1, None]
-        for j in range(SLOTS):
+        for j in range(STEPS_PER_ONSET):
             own = sounding[ORDER[j] if j < len(ORDER) else 3, :-1]
             if j < len(ORDER):
-                context[:, j, OWN] = own
+                context[:, j, _OWN_COLUMN] = own
             for other in range(4):
-                # Voices that come earlier in the order have already done what they do at this onset.
+                # Voices earlier in the order have already taken their step at this onset.
                 done = ORDER.index(other) < j
                 before, now = sounding[other, :-1], sounding[other, 1 if done else 0 :][: len(onsets)]
                 begun = done & (symbols[other, onsets] != HOLD)
-                context[:, j, 5 + other] = np.where(begun, 0, np.minimum(lengths[other], MAX_LENGTH))
-                context[:, j, SOUNDING + other] = now
-                context[:, j, 14 + other] = _interval(own, before)
-                context[:, j, 18 + other] = _motion(before, now)
+                context[:, j, _LENGTH_COLUMN + other] = np.where(begun, 0, np.minimum(lengths[other], MAX_LENGTH))
+                context[:, j, _SOUNDING_COLUMN + other] = now
+                context[:, j, _INTERVAL_COLUMN + other] = _interval(own, before)
+                context[:, j, _MOTION_COLUMN + other] = _motion(before, now)
         steps = np.vstack([symbols[list(ORDER)][:, onsets], self.first_wait - 1 + waits])
-        context[:, :, -1] = self._homes(sounding, waits)[:, None]
+        context[:, :, -1] = self._likeliest_keys(sounding, waits)[:, None]
         notes = sum(len(part) for part in parts)
-        told = context.reshape(len(onsets) * SLOTS, -1)
-        return EncodedPiece(steps.T.reshape(-1, 1).astype(np.int32), told, header, notes, frames * GRID)
+        rows = context.reshape(len(onsets) * STEPS_PER_ONSET, -1)
+        return EncodedPiece(steps.T.reshape(-1, 1).astype(np.int32), rows, header, notes, frames * SIXTEENTH)
 
     def _meters(self, header: Header, bars: Bars, onsets: Ints) -> Ints:
         starts = np.array([m[0] for m in header.meters])
         meters = np.array([meter_symbol(self.meters, bars.meter(m[0])) for m in header.meters])
-        return meters[np.searchsorted(starts, onsets * GRID, side="right") - 1]
+        return meters[np.searchsorted(starts, onsets * SIXTEENTH, side="right") - 1]
 
     def _symbols(self, parts: list[list[SingleNote]], frames: int) -> Ints:
-        """What each voice does at each sixteenth (4, frames)."""
+        """The symbol of each voice at each sixteenth, (4, frames)."""
         symbols = np.full((4, frames), HOLD, np.int32)
         for v, part in enumerate(parts):
             if not part or part[0][0] > 0:
@@ -226,8 +232,12 @@ class ChoraleEncoding(Encoding):
         return symbols
 
     def _states(self, symbols: Ints, onsets: Ints) -> tuple[Ints, Ints]:
-        """What sounds after each of N onsets, beginning with nothing (4, N + 1), and for how many sixteenths each
-        voice has done what it does when an onset comes (4, N)."""
+        """The state of the voices around N onsets.
+
+        Returns:
+            What sounds before the first and after each onset (4, N + 1), and for how many sixteenths each voice has
+            held its note or rest when an onset comes (4, N).
+        """
         at = symbols[:, onsets]
         begun = np.maximum.accumulate(np.where(at != HOLD, np.arange(len(onsets)), 0), axis=1)
         sounding = np.full((4, len(onsets) + 1), HOLD, np.int32)
@@ -236,14 +246,14 @@ class ChoraleEncoding(Encoding):
         lengths[:, 1:] = onsets[1:] - onsets[begun[:, :-1]]
         return sounding, lengths
 
-    def _homes(self, sounding: Ints, waits: Ints) -> Ints:
-        """The key of all that came before each onset (N,), 0 where that is nothing."""
+    def _likeliest_keys(self, sounding: Ints, waits: Ints) -> Ints:
+        """The likeliest key of all notes before each onset, (N,); 0 before the first note."""
         weights = np.zeros((len(waits) + 1, 12), np.int64)
         for voice in sounding[:, 1:]:
             notes = np.flatnonzero(voice >= FIRST_PITCH)
             weights[notes + 1, self._pitch_class(voice[notes])] += waits[notes]
         weights = weights.cumsum(axis=0)[:-1]
-        homes: Ints = np.where(weights.any(axis=1), 1 + keys.likeliest(weights), 0)
+        homes: Ints = np.where(weights.any(axis=1), 1 + keys.likeliest_keys(weights), 0)
         return homes
 
     def _pitch_class(self, symbol: Any) -> Any:
@@ -253,11 +263,13 @@ class ChoraleEncoding(Encoding):
         return FIRST_PITCH + pitch - self.low if self.low <= pitch <= self.high else UNKNOWN
 
     def project(self, score: Score) -> Score:
-        projected = bare_score(header_of(score))
-        for track, voice in zip(projected.tracks, voices(score)):
+        projected = score_from_header(chorale_header(score))
+        for track, voice in zip(projected.tracks, voices_of(score)):
             for onset, end, pitch in voice:
                 if self.low <= pitch <= self.high:
-                    track.notes.append(ScoreNote(onset * GRID, (end - onset) * GRID, pitch, VELOCITY))
+                    track.notes.append(
+                        ScoreNote(onset * SIXTEENTH, (end - onset) * SIXTEENTH, pitch, DEFAULT_VELOCITY)
+                    )
         return projected
 
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
@@ -268,12 +280,12 @@ class ChoraleEncoding(Encoding):
 
     def transpositions(self, score: Score) -> range:
         down, up = -127, 127
-        for (low, high), voice in zip(self.ranges, voices(score)):
+        for (low, high), voice in zip(self.ranges, voices_of(score)):
             if not voice:
                 continue
             pitches = [p for _, _, p in voice]
             down, up = max(down, low - min(pitches)), min(up, high - max(pitches))
-        return shifts(down, up)
+        return transposition_range(down, up)
 
     def manifest(self) -> dict[str, Any]:
         return {
@@ -299,43 +311,43 @@ class ChoraleDecoder(Decoder):
         self._encoding = encoding
         super().__init__(header, bars)
         self._steps = 0
-        self._frame = 0  # of this onset
+        self._frame = 0  # the sixteenth of this onset
         self._waited = 0
         self._sounding = [HOLD] * 4
         self._before = [HOLD] * 4  # what sounded before this onset
         self._begun = [0] * 4
-        self._weights = [0] * 12  # how long each pitch class has sounded
-        self._home = 0
-        self._made_by: list[list[int]] = [[], [], [], []]
+        self._weights = [0] * 12  # the total length of each pitch class
+        self._key = 0
+        self._note_steps: list[list[int]] = [[], [], [], []]
         self._pitch_masks = [self._pitch_mask(v) for v in range(4)]
 
     def _pitch_mask(self, voice: int) -> Mask:
         low, high = self._encoding.ranges[voice]
         mask = np.zeros(len(self._encoding.fields[0]), bool)
-        if low <= high:  # else no training piece has a note in this voice
+        if low <= high:  # otherwise no training piece has a note in this voice
             mask[self._encoding._symbol(low) : self._encoding._symbol(high) + 1] = True
         return mask
 
     @property
     def _slot(self) -> int:
-        return self._steps % SLOTS
+        return self._steps % STEPS_PER_ONSET
 
     @property
     def tick(self) -> int:  # type: ignore[override]
-        return self._frame * GRID
+        return self._frame * SIXTEENTH
 
     def context(self) -> Ints:
         slot = self._slot
-        place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
+        place = min(self._bars.place(self.tick) // SIXTEENTH, CHORALE_PLACES)
         lengths = [min(self._frame - begun, MAX_LENGTH) for begun in self._begun]
         meter = meter_symbol(self._encoding.meters, self._bars.meter(self.tick))
         before, now = np.array(self._before), np.array(self._sounding)
         wait = slot == len(ORDER)
-        own = before[3 if wait else ORDER[slot]]  # the wait looks from the bass
+        own = before[3 if wait else ORDER[slot]]  # for the wait, intervals count from the bass
         sounding = [0 if wait else own, *now]
         relations = [*_interval(own, before), *_motion(before, now)]
-        told = [slot, place, meter, self.left(), self._waited, *lengths, *sounding, *relations, self._home]
-        return np.array(told, np.int32)
+        context = [slot, place, meter, self.bars_left(), self._waited, *lengths, *sounding, *relations, self._key]
+        return np.array(context, np.int32)
 
     def valid_mask(self) -> list[Mask]:
         if self._slot == len(ORDER):
@@ -345,13 +357,13 @@ class ChoraleDecoder(Decoder):
         mask = self._pitch_masks[voice].copy()
         mask[HOLD] = sounding != HOLD and (sounding == REST or length < self._encoding.longest)
         mask[REST] = sounding != REST
-        if self._slot == len(ORDER) - 1 and not self._may_pass() and max(self._begun) < self._frame:
-            mask[HOLD] = False  # else it would be no onset …
-            mask[HOLD] = not mask.any()  # … but a voice that is never heard can do nothing else
+        if self._slot == len(ORDER) - 1 and not self._can_all_hold() and max(self._begun) < self._frame:
+            mask[HOLD] = False  # otherwise nothing would begin at this onset …
+            mask[HOLD] = not mask.any()  # … but a voice without notes in training can only hold
         return [mask]
 
-    def _may_pass(self) -> bool:
-        """Whether all voices may hold here: where no wait could have led further."""
+    def _can_all_hold(self) -> bool:
+        """Whether all voices may hold here: at a bar line, and after the longest wait."""
         return self._waited == MAX_WAIT or self._bars.place(self.tick) == 0
 
     def _waits(self) -> Mask:
@@ -359,27 +371,28 @@ class ChoraleDecoder(Decoder):
         until = self._bars.start(self._bars.number(self.tick) + 1)
         if self._end is not None:
             until = min(until, self._end)
-        longest = min(until // GRID - self._frame, MAX_WAIT)
+        longest = min(until // SIXTEENTH - self._frame, MAX_WAIT)
         mask[self._encoding.first_wait :][: max(longest, 1)] = True
         return mask
 
     def style_mask(self) -> list[Mask]:
-        """Without parallel octaves, unisons and fifths: voices that stood in one must not move on into another.
+        """Forbid parallel octaves, unisons and fifths.
 
-        Bach has one in about a thousand onsets; a network this small has twenty, at any temperature.
+        Bach has one such parallel in about a thousand onsets; a small network without this rule has twenty, at any
+        temperature.
         """
-        [allowed] = self.valid_mask()
+        [valid] = self.valid_mask()
         if self._slot == len(ORDER):
-            return [allowed]
-        own, mask = self._sounding[ORDER[self._slot]], allowed.copy()
+            return [valid]
+        own, mask = self._sounding[ORDER[self._slot]], valid.copy()
         symbols = np.arange(len(mask))
         for other in ORDER[: self._slot]:
             before, now = self._before[other], self._sounding[other]
             interval = abs(own - before) % 12
             if min(own, before, now) >= FIRST_PITCH and now != before and interval in (0, 7):
-                same_way = np.sign(symbols - own) == np.sign(now - before)
-                mask[(symbols >= FIRST_PITCH) & same_way & (abs(symbols - now) % 12 == interval)] = False
-        return [mask if mask.any() else allowed]
+                parallel = np.sign(symbols - own) == np.sign(now - before)
+                mask[(symbols >= FIRST_PITCH) & parallel & (abs(symbols - now) % 12 == interval)] = False
+        return [mask if mask.any() else valid]
 
     def feed(self, step: Ints) -> list[Event]:
         symbol, slot = int(step[0]), self._slot
@@ -391,26 +404,26 @@ class ChoraleDecoder(Decoder):
             for sounds in self._sounding:
                 if sounds >= FIRST_PITCH:
                     self._weights[self._encoding._pitch_class(sounds)] += self._waited
-            self._home = 1 + int(keys.likeliest(np.array(self._weights))) if any(self._weights) else 0
-            sounding = [self._begun[v] * GRID for v in range(4) if self._sounding[v] >= FIRST_PITCH]
+            self._key = 1 + int(keys.likeliest_keys(np.array(self._weights))) if any(self._weights) else 0
+            sounding = [self._begun[v] * SIXTEENTH for v in range(4) if self._sounding[v] >= FIRST_PITCH]
             self.final_until = min([self.tick, *sounding])
             self.finished = self._reached_end()
         elif symbol == HOLD:
-            self._made_by[ORDER[slot]].append(self._steps)
+            self._note_steps[ORDER[slot]].append(self._steps)
         else:
             voice = ORDER[slot]
             events = self._end_note(voice)
             self._sounding[voice], self._begun[voice] = symbol, self._frame
-            self._made_by[voice] = [self._steps]
+            self._note_steps[voice] = [self._steps]
         self._steps += 1
         return events
 
     def is_good_ending(self) -> bool:
-        """All voices have held for a quarter at least, in a major or minor triad on the bass; the fifth may be
-        missing. Every chorale of Bach's ends so. The bass has the tonic of the piece, as in most."""
-        if min(self._sounding) < FIRST_PITCH or self._frame - max(self._begun) < TICKS_PER_QUARTER // GRID:
+        """Whether all voices have held a major or minor triad on the tonic for at least a quarter; the fifth may be
+        missing. All of Bach's chorales end with such a triad, and most of them on the tonic."""
+        if min(self._sounding) < FIRST_PITCH or self._frame - max(self._begun) < TICKS_PER_QUARTER // SIXTEENTH:
             return False
-        if (self._home - 1) % 12 != self._encoding._pitch_class(self._sounding[3]):
+        if (self._key - 1) % 12 != self._encoding._pitch_class(self._sounding[3]):
             return False
         above = {(symbol - self._sounding[3]) % 12 for symbol in self._sounding}
         return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
@@ -420,8 +433,8 @@ class ChoraleDecoder(Decoder):
         if symbol < FIRST_PITCH or self._frame <= onset:
             return []
         pitch = self._encoding.low + symbol - FIRST_PITCH
-        made_by = tuple(self._made_by[voice])
-        return [Note(onset * GRID, (self._frame - onset) * GRID, pitch, VELOCITY, voice, made_by)]
+        made_by = tuple(self._note_steps[voice])
+        return [Note(onset * SIXTEENTH, (self._frame - onset) * SIXTEENTH, pitch, DEFAULT_VELOCITY, voice, made_by)]
 
     def finish(self) -> list[Event]:
         events = [event for voice in range(4) for event in self._end_note(voice)]
@@ -431,9 +444,9 @@ class ChoraleDecoder(Decoder):
 
 
 def _onsets(symbols: Ints, bars: Bars) -> Ints:
-    """The sixteenths (N,) at which a voice begins something, a bar begins, or the longest wait is over."""
+    """The sixteenths (N,) at which a voice begins a note or rest, a bar begins, or the longest wait is over."""
     frames = symbols.shape[1]
-    _, places = bars.columns(np.arange(frames, dtype=np.int32) * GRID)
+    _, places = bars.numbers_and_places(np.arange(frames, dtype=np.int32) * SIXTEENTH)
     found = np.flatnonzero((symbols != HOLD).any(axis=0) | (places == 0)).tolist()
     onsets: list[int] = []
     for onset, following in zip(found, [*found[1:], frames]):
@@ -442,11 +455,11 @@ def _onsets(symbols: Ints, bars: Bars) -> Ints:
 
 
 def _interval(voice: Ints, other: Ints) -> Ints:
-    """Semitones, modulo the octave, from another voice's symbol to this one's; 12 where one does not sound."""
+    """Semitones from another voice's symbol up to this one's, modulo the octave; 12 where one is silent."""
     return np.where((voice >= FIRST_PITCH) & (other >= FIRST_PITCH), (voice - other) % 12, 12)
 
 
 def _motion(before: Ints, now: Ints) -> Ints:
-    """Index of the interval by which a voice has moved in this sixteenth; 25 where it rests or rested."""
+    """The symbol of the interval by which a voice has just moved; 25 where it rests or rested."""
     moved = np.clip(now - before, -12, 12) + 12
     return np.where((before >= FIRST_PITCH) & (now >= FIRST_PITCH), moved, 25)

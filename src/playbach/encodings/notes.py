@@ -1,9 +1,14 @@
-"""The `notes` encoding, that of the articles: a step for each onset, of a note `A2`, a chord `A2.F#3` or a rest `R`.
+"""The `notes` encoding: one step for each onset, which is a note `A2`, a chord `A2.F#3` or a rest `R`.
 
-All tracks are taken together: what begins at one time is one chord, the next onset ends it, and a silence is a rest
-unless it is mere articulation. Durations are left out (every onset lasts an eighth), joined to the pitch into one
-symbol (`A2:1/2`), or a field of their own; velocities are a field of their own. `folded` octaves keep only the
-pitch class, played around the corpus's middle. Knows nothing of networks.
+It is the encoding of the articles "Play Bach". All tracks are merged: notes that begin together are one chord, the
+next onset ends it, and a silence is a rest unless it is mere articulation.
+
+- Durations are left out (every onset lasts an eighth), joined to the pitch in one symbol (`A2:1/2`), or a field of
+  their own.
+- Velocities, if composed, are a field of their own.
+- Octaves are kept, or folded: then symbols have only pitch classes, which are played around the median pitch.
+
+Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -21,27 +26,29 @@ from symusic.core import ScoreTick as Score
 
 from playbach.encodings import lines
 from playbach.encodings.base import (
-    LEFT,
-    LEFT_SYMBOLS,
+    BARS_LEFT,
+    BARS_LEFT_SYMBOLS,
     UNKNOWN,
     UNKNOWN_NAME,
     Decoder,
     EncodedPiece,
     Encoding,
     Field,
-    appended,
-    left_bucket,
+    append_new,
+    bars_left_symbol,
     meter_symbol,
     most_common_headers,
-    shifts,
+    narrow_mask,
+    transposition_range,
 )
 from playbach.encodings.onsets import (
-    DURATION_INDEX,
-    DURATIONS,
-    FIXED,
-    GRID,
-    REST,
-    UNITS,
+    DURATION_SYMBOLS,
+    FIXED_DURATION,
+    NOTES_DURATIONS,
+    NOTES_GRID,
+    NOTES_UNITS,
+    ONLY_DRUMS,
+    REST_CHORD,
     Chord,
     Onset,
     durations_to,
@@ -50,90 +57,98 @@ from playbach.encodings.onsets import (
 )
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Bars, Header, meters_of, plain_name, tempo_of
-from playbach.music.events import Event, Note, Track
-from playbach.music.scores import bare_score
-from playbach.system.errors import ScoreError, UsageError, demand_numbers
+from playbach.music.bars import Bars, Header, meters_of, printable_name, tempo_of
+from playbach.music.events import DEFAULT_VELOCITY, Event, Note, Track
+from playbach.music.scores import score_from_header
+from playbach.system.errors import ScoreError, UsageError, require_numbers
 
-MAX_PLACES = 8 * UNITS
-VELOCITY = 80
-BIN = 4
-"""MIDI velocities are told apart in bins of this width."""
+NOTES_PLACES = 8 * NOTES_UNITS
+"""Places in the bar that the context distinguishes, in units; the rest is `later`."""
+NOTES_VELOCITY_BIN = 4
+"""MIDI velocities are rounded to bins of this width."""
 VELOCITY_REST, FIRST_VELOCITY = 1, 2
 OCTAVES = ("kept", "folded")
-LEAST_LONGEST, MOST_LONGEST = 1.0, DURATIONS[-1] / UNITS
-"""What the longest duration can be, in quarters; a last onset needs one."""
+MIN_MAX_DURATION, MAX_MAX_DURATION = 1.0, NOTES_DURATIONS[-1] / NOTES_UNITS
+"""The range of the option `max_duration`, in quarters; the last onset needs one quarter."""
 DURATION_KINDS = ("none", "joined", "separate")
-MOST_SYMBOLS = 8192
-MOST_COUNTED = 1 << 17
-"""So many different symbols are counted at once to find the commonest; memory is for no more."""
-NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-TOP_REST, FIRST_TOP = 1, lines.FIRST
-LINE = slice(1, 2 + lines.COLUMNS)
-"""The columns of the context that tell of the top notes."""
+MAX_SYMBOLS = 8192
+MAX_COUNTED_SYMBOLS = 1 << 17
+"""The most symbols counted at a time to find the common ones, for the sake of memory."""
+PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+TOP_REST, FIRST_TOP = 1, lines.FIRST_NOTE
+LINE_SLICE = slice(1, 2 + lines.LINE_COLUMNS)
+"""The columns of the context for the line of top notes."""
 
 ANY_CHORD: Chord = (-1,)
-"""A chord that training never saw, where the symbol still has to tell its duration."""
+"""A chord that training never saw, in a symbol that still gives its duration."""
 Symbol = tuple[Chord, int]
-"""A chord and its duration in units; 0 where durations are not joined."""
+"""A chord and its duration in units, which is 0 where durations are not joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotesOptions:
-    """The article's `normal` (folded octaves), `concatenate` (joined durations), `predict_velocity`, `max_duration`
-    (in quarters; what lasts longer is cut, and a rest follows) and `chordify` (a chord is all that sounds, struck
-    anew wherever a note begins or ends)."""
+    """Options of the `notes` encoding. In parentheses: their names in the articles."""
 
     octaves: Literal["kept", "folded"] = "kept"
+    """`folded` keeps only pitch classes (`normal`)."""
     durations: Literal["none", "joined", "separate"] = "separate"
+    """`joined` puts pitch and duration into one symbol (`concatenate`), `none` leaves durations out."""
     velocities: bool = False
-    max_duration: float = MOST_LONGEST
+    """Whether to compose velocities (`predict_velocity`)."""
+    max_duration: float = MAX_MAX_DURATION
+    """In quarters. A longer note is cut, and a rest follows it."""
     chordify: bool = False
+    """Whether to make a new chord of all sounding notes wherever a note begins or ends."""
 
     def __post_init__(self) -> None:
         flags = (False, True)
         choices = {"octaves": OCTAVES, "durations": DURATION_KINDS, "velocities": flags, "chordify": flags}
-        demand_numbers(self, "max_duration")
+        require_numbers(self, "max_duration")
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 listed = ", ".join(map(str, known))
                 raise UsageError(f"{name} must be one of: {listed}; not {getattr(self, name)!r:.40}")
-        if not LEAST_LONGEST <= self.max_duration <= MOST_LONGEST:
-            between = f"between {LEAST_LONGEST:g} and {MOST_LONGEST:g} quarters"
-            raise UsageError(f"max-duration must lie {between}, not {self.max_duration!r:.40}")
-        if self.durations == "none" and self.max_duration < MOST_LONGEST:
-            raise UsageError("max-duration and durations none contradict each other: there are no durations to cut")
+        if not MIN_MAX_DURATION <= self.max_duration <= MAX_MAX_DURATION:
+            limits = f"between {MIN_MAX_DURATION:g} and {MAX_MAX_DURATION:g} quarters"
+            raise UsageError(f"max-duration must be {limits}, not {self.max_duration!r:.40}")
+        if self.durations == "none" and self.max_duration < MAX_MAX_DURATION:
+            raise UsageError("max-duration cannot be combined with durations none, which leaves durations out")
 
     @property
     def longest(self) -> int:
         """The longest duration, in units."""
-        return durations_to(int(self.max_duration * UNITS))[-1]
+        return durations_to(int(self.max_duration * NOTES_UNITS))[-1]
 
     def onsets(self, score: Score) -> list[Onset]:
-        """A score as these options see it."""
+        """The chords and rests of a score, with these options."""
         return onsets_of(score, self.durations == "none", self.longest, self.chordify)
 
 
 @dataclass(frozen=True)
 class NotesEncoding(Encoding):
-    """`symbols` are the vocabulary after UNKNOWN; `low` and `high` the training pieces' range; `middle` the pitch
-    around which folded octaves are played; `longest_run` how often at most one chord is struck in succession, and
-    `longest_rest` how many rests at most follow each other."""
+    """See the module."""
 
     name: ClassVar[str] = "notes"
-    voices: ClassVar[int] = 1
+    track_count: ClassVar[int] = 1
     options: NotesOptions
     symbols: tuple[Symbol, ...]
+    """The vocabulary without UNKNOWN."""
     low: int
+    """The lowest pitch of the training pieces."""
     high: int
+    """The highest pitch of the training pieces."""
     middle: int
+    """The pitch around which folded octaves are played."""
     longest_run: int
+    """The most equal chords in succession."""
     longest_rest: int
+    """The most rests in succession."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
     offset: int = 0
-    """In units, as is `duration`: what all onsets are apart, and all notes last, where that is not 0."""
+    """If not 0: the fixed time from each onset to the next when decoded, in units."""
     duration: int = 0
+    """If not 0: the fixed duration of all notes when decoded, in units."""
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -141,7 +156,7 @@ class NotesEncoding(Encoding):
         if self.options.durations == "separate":
             fields.append(Field("duration", (UNKNOWN_NAME, *map(duration_name, self._durations))))
         if self.options.velocities:
-            bins = (str(velocity_of_bin(b)) for b in range(128 // BIN))
+            bins = (str(velocity_of_bin(b)) for b in range(128 // NOTES_VELOCITY_BIN))
             fields.append(Field("velocity", (UNKNOWN_NAME, "rest", *bins)))
         return tuple(fields)
 
@@ -151,12 +166,11 @@ class NotesEncoding(Encoding):
 
     @cached_property
     def context(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """How much is left, the top note of the onset before, what the line of top notes remembers, and where notes
-        have durations the place and meter."""
-        always = (Field(LEFT, LEFT_SYMBOLS), Field("top", lines.PITCHES), *lines.FIELDS)
+        """Bars left, the top note of the previous onset, the line of top notes; with durations, place and meter."""
+        always = (Field(BARS_LEFT, BARS_LEFT_SYMBOLS), Field("top", lines.PITCH_SYMBOLS), *lines.LINE_FIELDS)
         if self.options.durations == "none":
             return always
-        place = Field("place", (*map(str, range(MAX_PLACES)), "later"))
+        place = Field("place", (*map(str, range(NOTES_PLACES)), "later"))
         return (*always, place, Field("meter", (UNKNOWN_NAME, *self.meters)))
 
     def _name(self, symbol: Symbol) -> str:
@@ -173,8 +187,8 @@ class NotesEncoding(Encoding):
     def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
         options = options or NotesOptions()
         joined, fold = options.durations == "joined", options.octaves == "folded"
-        # Pieces of one compass can be moved to the same keys, and their symbols are counted together.
-        compasses: dict[tuple[int, int], Counter[Symbol]] = {}
+        # Pieces of one range get the same transpositions, so that their symbols can be counted together.
+        by_range: dict[tuple[int, int], Counter[Symbol]] = {}
         counted, pitches = 0, np.zeros(128, np.int64)
         meters: set[str] = set()
         headers: list[Header] = []
@@ -184,29 +198,29 @@ class NotesEncoding(Encoding):
             sounding = [p for _, chord, _, _ in onsets for p in chord]
             pitches += np.bincount(sounding, minlength=128)
             chords = [_folded(o[1]) if fold else o[1] for o in onsets]
-            counts = compasses.setdefault((min(sounding), max(sounding)), Counter())
+            counts = by_range.setdefault((min(sounding), max(sounding)), Counter())
             counted -= len(counts)
             counts.update((chord, o[2] if joined else 0) for o, chord in zip(onsets, chords))
             counted += len(counts)
-            if counted > MOST_COUNTED:
-                counted = _forget_rare(compasses.values())
+            if counted > MAX_COUNTED_SYMBOLS:
+                counted = _forget_rare(by_range.values())
             longest_run, longest_rest = map(max, (longest_run, longest_rest), longest_runs(chords))
-            header = header_of(score, options)
+            header = notes_header(score, options)
             meters |= {Bars(header.meters).meter(m[0]) for m in header.meters}
-            headers.append(replace(header, meters=header.meters[:2]))  # no more are needed of where pieces begin
-        if not compasses:
-            raise ScoreError("no piece to fit the notes encoding to")
+            headers.append(replace(header, meters=header.meters[:2]))  # a pickup and the meter after it
+        if not by_range:
+            raise ScoreError("the notes encoding has no pieces to learn its vocabulary from")
         low, high = int(pitches.nonzero()[0][0]), int(pitches.nonzero()[0][-1])
         two = np.searchsorted(pitches.cumsum(), [(pitches.sum() + 1) // 2, pitches.sum() // 2 + 1])
         middle = int(two.mean())  # the median
         names = sorted(meters)
         if base is None:
-            symbols = _vocabulary(compasses, low, high, options)
+            symbols = _vocabulary(by_range, low, high, options)
         else:
             low, high, middle = min(low, base.low), max(high, base.high), base.middle
             longest_run, longest_rest = max(longest_run, base.longest_run), max(longest_rest, base.longest_rest)
-            symbols = tuple(appended(base.symbols, _vocabulary(compasses, low, high, options)))
-            names = appended(base.meters, names)
+            symbols = tuple(append_new(base.symbols, _vocabulary(by_range, low, high, options)))
+            names = append_new(base.meters, names)
         return cls(
             options,
             symbols,
@@ -223,11 +237,11 @@ class NotesEncoding(Encoding):
     def rejection_reason(cls, score: Score) -> str | None:
         if any(len(t.notes) and not t.is_drum for t in score.tracks):
             return None
-        return "it has no notes but drums"
+        return ONLY_DRUMS
 
     def encode(self, score: Score) -> EncodedPiece:
         onsets = self.options.onsets(score)
-        header = header_of(score, self.options)
+        header = notes_header(score, self.options)
         index, joined = self._index, self.options.durations == "joined"
         fold = self.options.octaves == "folded"
         columns = []
@@ -240,36 +254,36 @@ class NotesEncoding(Encoding):
             symbols.append(symbol)
         columns.append(symbols)
         if self.options.durations == "separate":
-            columns.append([DURATION_INDEX[o[2]] for o in onsets])
+            columns.append([DURATION_SYMBOLS[o[2]] for o in onsets])
         if self.options.velocities:
-            columns.append([FIRST_VELOCITY + o[3] // BIN if o[1] else VELOCITY_REST for o in onsets])
+            columns.append([FIRST_VELOCITY + o[3] // NOTES_VELOCITY_BIN if o[1] else VELOCITY_REST for o in onsets])
         steps = np.array(columns, np.int32).T
-        ticks = np.array([o[0] for o in onsets], np.int32) * GRID
+        ticks = np.array([o[0] for o in onsets], np.int32) * NOTES_GRID
         notes = sum(len(o[1]) for o in onsets)
-        end = (onsets[-1][0] + onsets[-1][2]) * GRID
+        end = (onsets[-1][0] + onsets[-1][2]) * NOTES_GRID
         return EncodedPiece(steps, self._contexts(ticks, steps[:, 0], header), header, notes, end)
 
     def _contexts(self, ticks: Ints, symbols: Ints, header: Header) -> Ints:
         bars = Bars(header.meters)
-        numbers, places = bars.columns(ticks)
+        numbers, places = bars.numbers_and_places(ticks)
         context = np.zeros((len(ticks), len(self.context)), np.int32)
-        context[:, 0] = np.clip(numbers[-1] - numbers, 0, left_bucket(99))
-        context[:, LINE] = self._line(symbols)
+        context[:, 0] = np.clip(numbers[-1] - numbers, 0, bars_left_symbol(99))
+        context[:, LINE_SLICE] = self._line(symbols)
         if self.options.durations != "none":
-            context[:, LINE.stop] = np.minimum(places // GRID, MAX_PLACES)
+            context[:, LINE_SLICE.stop] = np.minimum(places // NOTES_GRID, NOTES_PLACES)
             starts = [m[0] for m in header.meters]
             meters = np.array([meter_symbol(self.meters, bars.meter(s)) for s in starts])
-            context[:, LINE.stop + 1] = meters[np.searchsorted(starts, ticks, side="right") - 1]
+            context[:, LINE_SLICE.stop + 1] = meters[np.searchsorted(starts, ticks, side="right") - 1]
         return context
 
     def _line(self, symbols: Ints) -> Ints:
-        """The context columns LINE of steps with these symbols (T,)."""
+        """The columns LINE_SLICE of the context, for steps with these symbols (T,)."""
         tops = self._tops[symbols]
         before = np.concatenate([[0], tops[:-1]])
         sounds = tops >= FIRST_TOP
-        heard: Ints = np.cumsum(sounds) - sounds  # notes of the line before each step
-        told = lines.told(tops[sounds] - FIRST_TOP, self._modulus)[heard]
-        return np.column_stack([before, told])
+        earlier: Ints = np.cumsum(sounds) - sounds  # notes of the line before each step
+        contexts = lines.line_contexts(tops[sounds] - FIRST_TOP, self._modulus)
+        return np.column_stack([before, contexts[earlier]])
 
     @property
     def _modulus(self) -> int | None:
@@ -277,7 +291,7 @@ class NotesEncoding(Encoding):
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
-        """The interval from each note that the line tells of to a symbol's top note."""
+        """The interval to a symbol's top note from each of the line's last notes and echoes."""
         known = [None, None, *range(128)]
         classes = chord_classes(known, known) if self._modulus else interval_classes(known, known)
         aspects = self._tops.astype(np.int64)
@@ -294,49 +308,49 @@ class NotesEncoding(Encoding):
 
     def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         steps, context, symbols = steps.copy(), context.copy(), steps[:, 0]
-        steps[hidden, 0] = self.unknowns()[0][symbols[hidden]]
-        context[:, LINE] = self._line(steps[:, 0])
+        steps[hidden, 0] = self.unknown_symbols()[0][symbols[hidden]]
+        context[:, LINE_SLICE] = self._line(steps[:, 0])
         return steps, context
 
-    def unknowns(self) -> tuple[Ints, ...]:
-        symbols, *others = super().unknowns()
+    def unknown_symbols(self) -> tuple[Ints, ...]:
+        symbols, *others = super().unknown_symbols()
         if self.options.durations == "joined":
-            known = ((i, self._index[(ANY_CHORD, units)]) for i, (_, units) in enumerate(self.symbols, 1))
-            for i, unknown in known:
-                symbols[i] = unknown
+            for i, (_, units) in enumerate(self.symbols, 1):
+                symbols[i] = self._index[(ANY_CHORD, units)]
         return (symbols, *others)
 
     def project(self, score: Score) -> Score:
         joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
         known = set(self.symbols)
-        projected = bare_score(header_of(score, self.options))
+        projected = score_from_header(notes_header(score, self.options))
         for tick, chord, units, loudness in self.options.onsets(score):
-            said = tuple(sorted({p % 12 for p in chord})) if fold else chord
-            if (said, units if joined else 0) not in known:
+            pitches = _folded(chord) if fold else chord
+            if (pitches, units if joined else 0) not in known:
                 continue
-            velocity = loudness // BIN * BIN + BIN // 2 if self.options.velocities else VELOCITY
-            for pitch in said:
+            bin_ = loudness // NOTES_VELOCITY_BIN
+            velocity = velocity_of_bin(bin_) if self.options.velocities else DEFAULT_VELOCITY
+            for pitch in pitches:
                 played = self._unfolded(pitch) if fold else pitch
-                projected.tracks[0].notes.append(ScoreNote(tick * GRID, units * GRID, played, velocity))
+                projected.tracks[0].notes.append(ScoreNote(tick * NOTES_GRID, units * NOTES_GRID, played, velocity))
         projected.tracks[0].notes.sort()
         return projected
 
     def _unfolded(self, pitch_class: int) -> int:
-        """The pitch of this class from six semitones under the middle to five above it."""
+        """The pitch of this class from six semitones below the middle to five above it."""
         lowest = self.middle - 6
         return lowest + (pitch_class - lowest) % 12
 
     def decoder(self, header: Header, bars: int | None = None) -> NotesDecoder:
         return NotesDecoder(self, header, bars)
 
-    def paced(self, offset: float | None, duration: float | None) -> Self:
-        """No note lasts longer than until the next onset."""
-        apart, lasting = (max(1, round(quarters * UNITS)) if quarters else 0 for quarters in (offset, duration))
+    def with_fixed_times(self, offset: float | None, duration: float | None) -> Self:
+        """See `Encoding.with_fixed_times`. No note lasts beyond the next onset."""
+        apart, lasting = (max(1, round(quarters * NOTES_UNITS)) if quarters else 0 for quarters in (offset, duration))
         return replace(self, offset=apart, duration=lasting)
 
     def transpositions(self, score: Score) -> range:
         pitches = [p for t in score.tracks if not t.is_drum for p in t.notes.numpy()["pitch"].tolist()]
-        return shifts(self.low - min(pitches), self.high - max(pitches))
+        return transposition_range(self.low - min(pitches), self.high - max(pitches))
 
     def manifest(self) -> dict[str, Any]:
         return {
@@ -377,14 +391,14 @@ class NotesDecoder(Decoder):
         self._top = 0
         self._line = lines.Line(encoding._modulus)
         self._last_units = 0
-        self._sounds = np.array([False, *(c not in (REST, ANY_CHORD) for c, _ in encoding.symbols)])
-        self._rests = np.array([False, *(c == REST for c, _ in encoding.symbols)])
+        self._sounds = np.array([False, *(c not in (REST_CHORD, ANY_CHORD) for c, _ in encoding.symbols)])
+        self._rests = np.array([False, *(c == REST_CHORD for c, _ in encoding.symbols)])
         self._units = np.array([0, *(units for _, units in encoding.symbols)], np.int32)
 
     def context(self) -> Ints:
-        context = [self.left(), self._top, *self._line.told()]
+        context = [self.bars_left(), self._top, *self._line.context()]
         if self._options.durations != "none":
-            place = min(self._bars.place(self.tick) // GRID, MAX_PLACES)
+            place = min(self._bars.place(self.tick) // NOTES_GRID, NOTES_PLACES)
             context += [place, meter_symbol(self._encoding.meters, self._bars.meter(self.tick))]
         return np.array(context, np.int32)
 
@@ -396,61 +410,61 @@ class NotesDecoder(Decoder):
     def valid_mask(self) -> list[Mask]:
         symbols = self._sounds | self._rests
         chord, run = self._last
-        if chord == REST and run >= self._encoding.longest_rest:
+        if chord == REST_CHORD and run >= self._encoding.longest_rest:
             symbols &= ~self._rests
-        elif chord not in (None, REST) and run >= self._encoding.longest_run:
+        elif chord not in (None, REST_CHORD) and run >= self._encoding.longest_run:
             same = [i for i, (c, _) in enumerate(self._encoding.symbols, 1) if c == chord]
             symbols[same] = False
-        remaining = None if self._end is None else (self._end - self.tick) // GRID
+        remaining = None if self._end is None else (self._end - self.tick) // NOTES_GRID
         if self._encoding.offset:
-            remaining = None  # what a step says of its duration moves nothing
+            remaining = None  # composed durations have no effect
         if self._options.durations == "joined" and remaining is not None:
-            symbols = _narrowed(symbols, self._units <= remaining)
-        masks = [_narrowed(self._sounds | self._rests, symbols)]
+            symbols = narrow_mask(symbols, self._units <= remaining)
+        masks = [narrow_mask(self._sounds | self._rests, symbols)]
         if self._options.durations == "separate":
-            there = self._encoding._durations
-            longest = there[-1] if remaining is None else max(remaining, 1)
-            masks.append(np.array([False, *(d <= longest for d in there)]))
+            durations = self._encoding._durations
+            longest = durations[-1] if remaining is None else max(remaining, 1)
+            masks.append(np.array([False, *(d <= longest for d in durations)]))
         if self._options.velocities:
-            masks.append(np.arange(FIRST_VELOCITY + 128 // BIN) >= VELOCITY_REST)
+            masks.append(np.arange(FIRST_VELOCITY + 128 // NOTES_VELOCITY_BIN) >= VELOCITY_REST)
         return masks
 
     def style_mask(self) -> list[Mask]:
-        """So that the last onset has a quarter at least: what comes before it leaves that much."""
+        """Leave at least a quarter for the last onset."""
         masks = self.valid_mask()
         if self._end is None or self._options.durations == "none" or self._encoding.offset:
             return masks
-        remaining = (self._end - self.tick) // GRID
+        remaining = (self._end - self.tick) // NOTES_GRID
         if self._options.durations == "joined":
             field, units = 0, self._units
         else:
             field, units = 1, np.array([0, *self._encoding._durations])
-        masks[field] = _narrowed(masks[field], (units == remaining) | (remaining - units >= UNITS))
+        masks[field] = narrow_mask(masks[field], (units == remaining) | (remaining - units >= NOTES_UNITS))
         return masks
 
     def feed(self, step: Ints) -> list[Event]:
         values = [int(s) for s in step]
-        chord, units = self._encoding.symbols[values[0] - 1] if values[0] else (ANY_CHORD, FIXED)
+        chord, units = self._encoding.symbols[values[0] - 1] if values[0] else (ANY_CHORD, FIXED_DURATION)
         if self._options.durations == "separate":
-            units = DURATIONS[values[1] - 1] if values[1] else FIXED
+            units = NOTES_DURATIONS[values[1] - 1] if values[1] else FIXED_DURATION
         elif self._options.durations == "none":
-            units = self._encoding.offset or FIXED
+            units = self._encoding.offset or FIXED_DURATION
         sounding, units = self._encoding.duration or units, self._encoding.offset or units
-        velocity = velocity_of_bin(values[-1] - FIRST_VELOCITY) if self._options.velocities else VELOCITY
-        events = self._chord(chord, min(sounding, units) * GRID, velocity)
+        velocity = velocity_of_bin(values[-1] - FIRST_VELOCITY) if self._options.velocities else DEFAULT_VELOCITY
+        events = self._chord(chord, min(sounding, units) * NOTES_GRID, velocity)
         self._last = (chord, self._last[1] + 1 if chord == self._last[0] else 1)
         self._top = int(self._encoding._tops[values[0]])
         if self._top >= FIRST_TOP:
-            self._line.hear(self._top - FIRST_TOP)
+            self._line.add(self._top - FIRST_TOP)
         self._last_units = units
         self._steps += 1
-        self.tick += units * GRID
+        self.tick += units * NOTES_GRID
         self.final_until = self.tick
         self.finished = self._reached_end()
         return events
 
     def _chord(self, chord: Chord, duration: int, velocity: int) -> list[Event]:
-        if chord in (REST, ANY_CHORD):
+        if chord in (REST_CHORD, ANY_CHORD):
             return []
         if self._end is not None:
             duration = min(duration, self._end - self.tick)
@@ -458,44 +472,38 @@ class NotesDecoder(Decoder):
         return [Note(self.tick, duration, pitch, velocity, 0, (self._steps,)) for pitch in pitches]
 
     def is_good_ending(self) -> bool:
-        """The last onset sounds, for a quarter at least where the network decides on durations."""
-        sounds = self._last[0] not in (None, REST, ANY_CHORD)
+        """Whether the last onset is not a rest, and lasts at least a quarter if durations are composed."""
+        sounds = self._last[0] not in (None, REST_CHORD, ANY_CHORD)
         fixed = self._options.durations == "none" or self._encoding.offset
-        return sounds and (bool(fixed) or self._last_units >= UNITS)
+        return sounds and (bool(fixed) or self._last_units >= NOTES_UNITS)
 
     def finish(self) -> list[Event]:
         return []
 
 
-def _narrowed(mask: Mask, by: Mask) -> Mask:
-    """The symbols that both masks allow, or the first mask where they agree on none."""
-    both = mask & by
-    return both if both.any() else mask
-
-
 def pitch_name(pitch: int, folded: bool = False) -> str:
-    """`F#3`; C4 is middle C, 60. Folded, the octave is left out."""
-    return NAMES[pitch % 12] + ("" if folded else str(pitch // 12 - 1))
+    """A name such as `F#3`; C4 is middle C, 60. If folded, the octave is left out."""
+    return PITCH_NAMES[pitch % 12] + ("" if folded else str(pitch // 12 - 1))
 
 
 def duration_name(units: int) -> str:
-    """In quarters: `1/2` is an eighth."""
-    return str(Fraction(units, UNITS))
+    """A duration in quarters: `1/2` is an eighth."""
+    return str(Fraction(units, NOTES_UNITS))
 
 
 def velocity_of_bin(index: int) -> int:
-    return min(max(index, 0) * BIN + BIN // 2, 127)
+    return min(max(index, 0) * NOTES_VELOCITY_BIN + NOTES_VELOCITY_BIN // 2, 127)
 
 
-def header_of(score: Score, options: NotesOptions) -> Header:
+def notes_header(score: Score, options: NotesOptions) -> Header:
     tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
     if not tracks:
-        raise ScoreError("it has no notes but drums")
+        raise ScoreError(ONLY_DRUMS)
     main = max(tracks, key=lambda t: len(t.notes))
-    meters = meters_of(score, GRID)
-    if options.durations == "none":  # time is the encoding's own, so changes of meter have lost their places
+    meters = meters_of(score, NOTES_GRID)
+    if options.durations == "none":  # times are not kept, so changes of meter have no place
         meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
-    return Header(meters, tempo_of(score), (Track(plain_name(main.name), main.program),))
+    return Header(meters, tempo_of(score), (Track(printable_name(main.name), main.program),))
 
 
 def _folded(chord: Chord) -> Chord:
@@ -503,10 +511,12 @@ def _folded(chord: Chord) -> Chord:
 
 
 def _forget_rare(counters: Collection[Counter[Symbol]]) -> int:
-    """Drop what was counted least, until half of MOST_COUNTED is left: what is common is not among it, and its
-    count stays nearly right (lossy counting; Manku and Motwani, 2002). Gives how many are left."""
+    """Drop the rarest symbols until at most half of MAX_COUNTED_SYMBOLS are left; return how many are left.
+
+    The counts of common symbols stay nearly right (lossy counting; Manku and Motwani, 2002).
+    """
     least = 1
-    while (left := sum(map(len, counters))) > MOST_COUNTED // 2:
+    while (left := sum(map(len, counters))) > MAX_COUNTED_SYMBOLS // 2:
         for counts in counters:
             for symbol in [s for s, n in counts.items() if n <= least]:
                 del counts[symbol]
@@ -515,21 +525,24 @@ def _forget_rare(counters: Collection[Counter[Symbol]]) -> int:
 
 
 def _vocabulary(
-    compasses: Mapping[tuple[int, int], Counter[Symbol]], low: int, high: int, options: NotesOptions
+    by_range: Mapping[tuple[int, int], Counter[Symbol]], low: int, high: int, options: NotesOptions
 ) -> tuple[Symbol, ...]:
-    """Every symbol of the training pieces and of their transpositions within the range, the commonest where there
-    are too many."""
+    """The symbols of the training pieces and of their transpositions within the range, the most common MAX_SYMBOLS.
+
+    Args:
+        by_range: the symbols of the pieces of each range, counted.
+    """
     joined, fold = options.durations == "joined", options.octaves == "folded"
     counts: Counter[Symbol] = Counter()
-    for (lowest, highest), symbols in compasses.items():
-        moves = shifts(low - lowest, high - highest)
+    for (lowest, highest), symbols in by_range.items():
+        transpositions = transposition_range(low - lowest, high - highest)
         for (chord, units), n in symbols.items():
-            for semitones in moves:
+            for semitones in transpositions:
                 moved = tuple(p + semitones for p in chord)
                 counts[(_folded(moved) if fold else moved, units)] += n
-            if len(counts) > MOST_COUNTED:
+            if len(counts) > MAX_COUNTED_SYMBOLS:
                 _forget_rare([counts])
-    kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_SYMBOLS]}
+    kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_SYMBOLS]}
     if joined:
         kept |= {(ANY_CHORD, d) for d in durations_to(options.longest)}
     return tuple(sorted(kept))

@@ -1,6 +1,7 @@
-"""A score as one line of onsets: what begins together is a chord, what is silent a rest. The `notes` encoding's view.
+"""A score as a single row of chords and rests, as the `notes` encoding reads it.
 
-Knows the grid and its durations; knows nothing of symbols or vocabularies.
+Notes that begin together are one chord, and a silence is a rest. Knows the grid and its durations; knows nothing of
+symbols or vocabularies.
 """
 
 from __future__ import annotations
@@ -16,45 +17,49 @@ from playbach.music.bars import quantise
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.system.errors import ScoreError
 
-Ints = npt.NDArray[Any]
+AnyInts = npt.NDArray[Any]
 
-UNITS = 12
-"""Grid units to a quarter: sixteenths and triplets both fall on it."""
-GRID = TICKS_PER_QUARTER // UNITS
-FIXED = UNITS // 2
-"""The duration of everything where durations are left out."""
-SHORTEST_REST = UNITS // 4
-DURATIONS = (*range(1, 25), 30, 36, 42, 48, 60, 72, 84, 96)
-"""The durations there are, in units; what falls between is a shorter note and a rest."""
+NOTES_UNITS = 12
+"""Grid units in a quarter note: sixteenths and triplets both fall on the grid."""
+NOTES_GRID = TICKS_PER_QUARTER // NOTES_UNITS
+"""Ticks in a unit."""
+FIXED_DURATION = NOTES_UNITS // 2
+"""The duration of every onset where durations are left out, in units."""
+SHORTEST_REST = NOTES_UNITS // 4
+NOTES_DURATIONS = (*range(1, 25), 30, 36, 42, 48, 60, 72, 84, 96)
+"""All durations, in units. A note of another length becomes a shorter one and a rest."""
+ONLY_DRUMS = "it has no notes other than drums"
+"""Why the `notes` encoding cannot hold a score."""
+
 Chord = tuple[int, ...]
-"""Pitches (or pitch classes), rising; empty is a rest."""
-REST: Chord = ()
+"""Pitches or pitch classes, the lowest first; empty for a rest."""
+REST_CHORD: Chord = ()
 Onset = tuple[int, Chord, int, int]
-"""Time and duration in units, the chord's real pitches, its loudest velocity."""
+"""Time in units, the chord's pitches, duration in units, the velocity of its loudest note (-1 for a rest)."""
 
 
 def onsets_of(
-    score: Score, fixed: bool = False, longest: int = DURATIONS[-1], chordified: bool = False
+    score: Score, fixed: bool = False, longest: int = NOTES_DURATIONS[-1], chordified: bool = False
 ) -> list[Onset]:
-    """Chords and rests, without gap or overlap: each ends where the next begins.
+    """The chords and rests of a score. Each ends where the next begins.
 
     Args:
-        fixed: gives all one duration.
-        longest: in units; what lasts longer is cut to this, and a rest follows.
-        chordified: a chord is all that sounds, struck anew wherever a note begins or ends, not only what begins.
+        fixed: give every chord and rest the same duration.
+        longest: the longest duration in units. A longer note is cut, and a rest follows it.
+        chordified: make a new chord of all sounding notes wherever a note begins or ends, not only of new notes.
 
     Raises:
-        ScoreError: there are no notes, or none but drums.
+        ScoreError: the score has no notes other than drums.
     """
     tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
     if not tracks:
-        raise ScoreError("it has no notes but drums")
+        raise ScoreError(ONLY_DRUMS)
     times, durations, pitches, velocities = (
         np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in ("time", "duration", "pitch", "velocity")
     )
-    onsets = quantise(times, GRID)
-    ends = np.maximum(quantise(times + durations, GRID), onsets + 1)
-    off = (times + durations) % GRID > 0
+    onsets = quantise(times, NOTES_GRID)
+    ends = np.maximum(quantise(times + durations, NOTES_GRID), onsets + 1)
+    off = (times + durations) % NOTES_GRID > 0
     if chordified:
         onsets, ends, pitches, velocities = _slices(onsets, _joined(onsets, ends, off), pitches, velocities)
         off = np.zeros(len(onsets), bool)
@@ -65,7 +70,7 @@ def onsets_of(
     finals = np.maximum.reduceat(ends, first)
     loudest = np.maximum.reduceat(velocities, first).tolist()
     nexts = np.append(begins[1:], finals[-1])
-    # A silence shorter than a sixteenth before which a note ends off the grid is articulation, not a rest.
+    # A silence shorter than a sixteenth after a note that ends off the grid is articulation, not a rest.
     off_grid = np.logical_or.reduceat(off[order], first)
     legato = (nexts - finals < SHORTEST_REST) & off_grid
     finals = np.where(legato | (finals > nexts), nexts, finals)
@@ -76,9 +81,11 @@ def onsets_of(
     return _fixed(spans) if fixed else _timed(spans, longest)
 
 
-def _joined(onsets: Ints, ends: Ints, off: Ints) -> Ints:
-    """The ends of notes (N,), those off the grid moved to the nearest onset if it is less than a sixteenth away: what
-    is a little early or late there is articulation, and not a chord of its own."""
+def _joined(onsets: AnyInts, ends: AnyInts, off: AnyInts) -> AnyInts:
+    """The ends of notes (N,). Those off the grid move to the nearest onset if it is less than a sixteenth away.
+
+    There, a note that ends a little early or late is articulated, and must not make a chord of its own.
+    """
     begins = np.append(np.unique(onsets), np.iinfo(np.int64).max)
     index = np.searchsorted(begins, ends)
     before, after = begins[index - 1], begins[index]  # every end has an onset before it
@@ -88,8 +95,10 @@ def _joined(onsets: Ints, ends: Ints, off: Ints) -> Ints:
     return np.where(to_after, after, np.where(to_before, before, ends))
 
 
-def _slices(onsets: Ints, ends: Ints, pitches: Ints, velocities: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Notes (N,) cut wherever one begins or ends."""
+def _slices(
+    onsets: AnyInts, ends: AnyInts, pitches: AnyInts, velocities: AnyInts
+) -> tuple[AnyInts, AnyInts, AnyInts, AnyInts]:
+    """Notes (N,), cut wherever any of them begins or ends."""
     cuts = np.unique(np.concatenate([onsets, ends]))
     first, last = np.searchsorted(cuts, onsets), np.searchsorted(cuts, ends)
     parts = last - first
@@ -99,48 +108,49 @@ def _slices(onsets: Ints, ends: Ints, pitches: Ints, velocities: Ints) -> tuple[
 
 
 def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
-    """Each chord, and each rest between two, with the one duration that there is."""
-    rest = (REST, -1)
-    chords: list[tuple[Chord, int]] = [rest] * (spans[0][0] // FIXED)
+    """Chords and rests, all with the fixed duration."""
+    rest = (REST_CHORD, -1)
+    chords: list[tuple[Chord, int]] = [rest] * (spans[0][0] // FIXED_DURATION)
     for _, final, following, chord, velocity in spans:
         chords.append((chord, velocity))
         if following > final:
-            chords += [rest] * max(1, (following - final) // FIXED)
-    return [(i * FIXED, chord, FIXED, velocity) for i, (chord, velocity) in enumerate(chords)]
+            chords += [rest] * max(1, (following - final) // FIXED_DURATION)
+    return [(i * FIXED_DURATION, chord, FIXED_DURATION, velocity) for i, (chord, velocity) in enumerate(chords)]
 
 
 def _timed(spans: list[tuple[int, int, int, Chord, int]], longest: int) -> list[Onset]:
-    there = durations_to(longest)
-    onsets: list[Onset] = _rests(0, spans[0][0], there)
+    durations = durations_to(longest)
+    onsets: list[Onset] = _rests(0, spans[0][0], durations)
     for begin, final, following, chord, velocity in spans:
         units = final - begin
-        if units not in DURATION_INDEX or units > longest:
-            units = max(d for d in there if d <= units)
+        if units not in DURATION_SYMBOLS or units > longest:
+            units = max(d for d in durations if d <= units)
         onsets.append((begin, chord, units, velocity))
         if following > begin + units:
-            onsets += _rests(begin + units, following, there)
+            onsets += _rests(begin + units, following, durations)
     return onsets
 
 
 def durations_to(longest: int) -> tuple[int, ...]:
-    """The durations there are, up to one, in units."""
-    return DURATIONS[: bisect_right(DURATIONS, longest)]
+    """All durations up to the longest, in units."""
+    return NOTES_DURATIONS[: bisect_right(NOTES_DURATIONS, longest)]
 
 
-DURATION_INDEX = {units: i for i, units in enumerate(DURATIONS, 1)}
+DURATION_SYMBOLS = {units: i for i, units in enumerate(NOTES_DURATIONS, 1)}
+"""The symbol of each duration; 0 is UNKNOWN."""
 
 
-def _rests(begin: int, end: int, there: tuple[int, ...]) -> list[Onset]:
+def _rests(begin: int, end: int, durations: tuple[int, ...]) -> list[Onset]:
     rests: list[Onset] = []
     while begin < end:
-        units = max(d for d in there if d <= end - begin)
-        rests.append((begin, REST, units, -1))
+        units = max(d for d in durations if d <= end - begin)
+        rests.append((begin, REST_CHORD, units, -1))
         begin += units
     return rests
 
 
 def longest_runs(chords: list[Chord]) -> tuple[int, int]:
-    """The most equal chords, and the most rests, in succession; each at least 1."""
+    """The largest number of equal chords in succession, and that of rests; each at least 1."""
     chord_run = rest_run = run = 1
     for before, chord in zip(chords, chords[1:]):
         run = run + 1 if chord == before else 1

@@ -1,7 +1,7 @@
-"""How symbols stand to what is known before them: the interval between a note and the one that sounds, say.
+"""Relations between symbols and their context, such as the interval between a note and the one that sounds.
 
-A network that scores intervals beside symbols learns a turn once and knows it in every key, which on little music is
-worth more than anything else (docs/experiments.md). Knows integers only.
+A network that scores intervals as well as symbols learns a musical pattern once and knows it in every key. With
+little training music nothing else improves it as much (docs/experiments.md). Knows integers only.
 """
 
 from __future__ import annotations
@@ -14,35 +14,49 @@ import numpy.typing as npt
 
 Classes = npt.NDArray[np.int64]
 
-WIDEST = 24
-"""Intervals in semitones are told apart up to two octaves."""
+WIDEST_INTERVAL = 24
+"""The widest interval in semitones that has a class of its own; wider ones share its class."""
 
 
 @dataclass(frozen=True, eq=False)
 class Relation:
-    """To each symbol of a context column (K of them) and each of a field (V) a class: `classes` (K, A) of that symbol
-    and the aspect of this one, of which `aspects` (V,) tells which it has, its pitch, say. Class 0 is none. int64."""
+    """Classes of a field's symbols, given one context column: K context symbols, V symbols, A aspects.
+
+    The class of symbol v after context symbol k is `classes[k, aspects[v]]`. Class 0 means that there is no relation.
+    """
 
     name: str
     field: int
+    """The index of the field of the step."""
     column: int
+    """The index of the context field."""
     classes: Classes
+    """(K, A), int64."""
     aspects: Classes
+    """(V,), int64: the aspect of each symbol that the relation looks at, such as its pitch."""
 
     def __len__(self) -> int:
         """The number of classes."""
         return int(self.classes.max()) + 1
 
 
-def interval_classes(known: list[int | None], said: list[int | None]) -> Classes:
-    """The class of each pair of pitches: the interval upward to what is said; None is no pitch."""
-    return _classes(known, said, lambda a, b: min(WIDEST, max(-WIDEST, b - a)) + WIDEST + 1)
+def interval_classes(context: list[int | None], symbols: list[int | None]) -> Classes:
+    """The classes of upward intervals from each pitch of the context to each pitch of the symbols.
+
+    Class 0 where either is None, which means no pitch.
+    """
+    return _classes(context, symbols, _interval_class)
 
 
-def chord_classes(known: list[int | None], said: list[int | None]) -> Classes:
-    """As `interval_classes`, modulo the octave."""
-    return _classes(known, said, lambda a, b: (b - a) % 12 + 1)
+def chord_classes(context: list[int | None], symbols: list[int | None]) -> Classes:
+    """Like `interval_classes`, with intervals modulo the octave."""
+    return _classes(context, symbols, lambda a, b: (b - a) % 12 + 1)
 
 
-def _classes(known: list[int | None], said: list[int | None], of: Callable[[int, int], int]) -> Classes:
-    return np.array([[0 if a is None or b is None else of(a, b) for b in said] for a in known], np.int64)
+def _interval_class(a: int, b: int) -> int:
+    return min(WIDEST_INTERVAL, max(-WIDEST_INTERVAL, b - a)) + WIDEST_INTERVAL + 1
+
+
+def _classes(context: list[int | None], symbols: list[int | None], class_of: Callable[[int, int], int]) -> Classes:
+    rows = [[0 if a is None or b is None else class_of(a, b) for b in symbols] for a in context]
+    return np.array(rows, np.int64)

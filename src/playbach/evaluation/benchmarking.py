@@ -1,8 +1,8 @@
-"""What a model costs on this machine: size, memory, how long a step takes, how fast it composes.
+"""Measures what models cost on this machine: size, memory, the time of a step, the speed of composing.
 
-Each bundle is measured with each of RUNTIMES in a process of its own, so that neither memory nor warm caches of one
-are counted for another; one after the other, so that they do not disturb each other. What it is worth, its bits per
-note on held-out music, is what its manifest says. Base install only, no torch. Knows nothing of how it is shown.
+Each model is measured with each of its runtimes, in a process of its own, so that memory and warm caches of one are
+not counted for another, and one after the other, so that they do not disturb each other. Bits per note are those of
+the manifest. Torch is not needed. Knows nothing of how results are printed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -22,66 +22,67 @@ import numpy as np
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
-from playbach.bundles.bundle import SUFFIX, Bundle
-from playbach.bundles.description import BundleInfo, described
+from playbach.bundles.bundle import BUNDLE_SUFFIX, Bundle
+from playbach.bundles.description import BundleInfo, describe_bundle
 from playbach.inference.composing import Composer
-from playbach.inference.runtimes import RUNTIMES, suited
-from playbach.music.scores import seconds_at
+from playbach.inference.runtimes import RUNTIMES, suitable_runtimes
+from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import BundleError, PlaybachError, UsageError
-from playbach.system.files import shown
-from playbach.system.version import installed
+from playbach.system.files import display_path
+from playbach.system.progress import Report
+from playbach.system.version import installed_versions
 
-WARMUP = 100
-"""So many steps are taken before any is timed."""
-PIECES = 3
-"""Pieces of seeds 0, 1 … that are composed; their length is what `compose` makes."""
-MOST_STEPS, MOST_THREADS = 10_000_000, 1024
-BUNDLE = "playbach"
-"""The format of what was not exported."""
-PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
-"""Those whose versions decide how fast it is."""
+WARMUP_STEPS = 100
+"""The number of steps before the first one that is timed."""
+BENCHMARK_PIECES = 3
+"""The number of pieces that are composed, with the seeds 0, 1 … and the default length."""
+MAX_STEPS, MAX_THREADS = 10_000_000, 1024
+NOT_EXPORTED = "playbach"
+"""The format of a bundle."""
+LISTED_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
+"""The packages whose versions decide the speed."""
 
-CHECK = "check.json"
-"""In a folder of C, how it was checked."""
-
-Report = Callable[[str], None]
+CHECK_FILE = "check.json"
+"""The file in a folder of C source that says how it was checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkOptions:
-    """`steps` are timed one by one, on so many `threads`."""
+    """How to measure."""
 
     steps: int = 1000
+    """The number of steps to time."""
     threads: int = 1
+    """The number of threads that the network runs on."""
 
     def __post_init__(self) -> None:
-        for name, most in (("steps", MOST_STEPS), ("threads", MOST_THREADS)):
+        for name, most in (("steps", MAX_STEPS), ("threads", MAX_THREADS)):
             value = getattr(self, name)
             if not (isinstance(value, int) and 1 <= value <= most):
                 raise UsageError(f"{name} must be a whole number between 1 and {most:,}, not {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a fresh process found. `load_seconds`: from the file to a composer that can begin, importing the runtime
-    included; `step_ms_p50` and `p99`: the network's step alone; `notes_per_second` and `times_real_time` (seconds of
-    music in a second): whole pieces, with decoding, rules and performing. `peak_bytes` is the most memory that the
-    process ever held, None where the system does not tell."""
+class Measurement:
+    """What was measured in a fresh process."""
 
     load_seconds: float
+    """From the file to a composer, with the import of the runtime."""
     step_ms_p50: float
+    """The median time of a network's step."""
     step_ms_p99: float
     steps_per_second: float
     notes_per_second: float
+    """For whole pieces, with decoding, rules and performance."""
     times_real_time: float
+    """Seconds of music that are composed in a second."""
     peak_bytes: int | None
+    """The most memory that the process has held; None where the system does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One bundle or exported file with one runtime. `bits_per_note` is its own on held-out music, as it was measured
-    after training or when it was exported, `ngram_bits_per_note` that of an n-gram of the same pieces on the whole
-    test side; the others are an exported file's beside torch. None where the manifest has none."""
+    """The cost of a bundle or exported file with one runtime. Figures that the manifest does not have are None."""
 
     model: str
     format: str
@@ -92,17 +93,21 @@ class Cost:
     parameters: int | None
     file_bytes: int
     network_bytes: int
-    measured: Measured
+    measured: Measurement
     bits_per_note: float | None
+    """On held-out music, measured after training or when the file was exported."""
     ngram_bits_per_note: float | None
+    """Of an n-gram that was fitted to the same pieces, on the whole test side."""
     largest_logit_difference: float | None
+    """Of an exported file, compared with torch."""
     largest_probability_difference: float | None
     top_1: float | None
+    """How often the most probable symbol is the same as with torch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """A folder of C: what it needs on a microcontroller, in bytes, and what it is worth; nothing is run."""
+class MicrocontrollerCost:
+    """The cost of a folder of C source on a microcontroller, as its files state it; nothing is run."""
 
     model: str
     path: str
@@ -117,55 +122,56 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The costs in the order of the files' names, on this machine, and the folders of C; `left_out` says what could
-    not be measured, each in a line."""
+    """The costs of one or more models, in the order of their file names."""
 
     options: BenchmarkOptions
     machine: dict[str, Any]
     costs: tuple[Cost, ...]
-    boards: tuple[Board, ...]
+    boards: tuple[MicrocontrollerCost, ...]
     left_out: tuple[str, ...]
+    """A line for each model that could not be measured."""
 
     def manifest(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The results as JSON."""
         return asdict(self)
 
 
 def benchmark(
     name_or_path: str | Path, options: BenchmarkOptions | None = None, report: Report = lambda line: None
 ) -> Benchmark:
-    """Measure a model, or all that lie in a folder (not below it): bundles, exported files and folders of C.
+    """Measure a model, or all models in a folder, without its subfolders: bundles, exported files and folders of C.
 
     Args:
-        report: told each line of talk, such as a bundle that is left out and why.
+        report: receives lines about the progress, and about models that are left out.
 
     Raises:
-        BundleError: there is no such model, or it is damaged; or there is none in the folder that can be measured.
+        BundleError: there is no such model, it is damaged, or no model in the folder can be measured.
         PlaybachError: the folder cannot be read, or no process can be started.
     """
     options, machine = options or BenchmarkOptions(), _machine()
     costs: list[Cost] = []
     left_out: list[str] = []
-    several, paths = _meant(name_or_path)
+    is_folder, paths = _find_models(name_or_path)
     for path in paths:
         try:
             costs += _costs(path, options, report)
         except BundleError as error:
-            if not several:
+            if not is_folder:
                 raise
             left_out.append(str(error))
             report(f"left out: {error}")
-    boards = tuple(_boards(Path(name_or_path))) if several else ()
+    boards = tuple(_c_folder_costs(Path(name_or_path))) if is_folder else ()
     if not costs and not boards:
         raise BundleError(
-            f"{shown(name_or_path)}: none of the {len(left_out)} models in this folder can be measured; "
+            f"{display_path(name_or_path)}: none of the {len(left_out)} models in this folder can be measured; "
             "give another folder, or a model"
         )
     return Benchmark(options, machine, tuple(costs), boards, tuple(left_out))
 
 
-def _meant(name_or_path: str | Path) -> tuple[bool, list[Path]]:
-    """Whether it is a folder, and the files. A model comes before a folder of its name, as in every command."""
+def _find_models(name_or_path: str | Path) -> tuple[bool, list[Path]]:
+    """Whether a folder was given, and the files. A model is preferred to a folder of its name, as in every
+    command."""
     try:
         return False, [bundles.find(name_or_path)]
     except BundleError:
@@ -176,79 +182,79 @@ def _meant(name_or_path: str | Path) -> tuple[bool, list[Path]]:
 
 def _bundles_in(folder: Path) -> list[Path]:
     try:
-        # What is hidden is not finished.
-        there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+        # A hidden file is one that is still being written.
+        paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError as error:
         raise PlaybachError(
-            f"{shown(folder)}: this folder cannot be read ({error.strerror}); give another"
+            f"{display_path(folder)}: the folder cannot be read ({error.strerror}); give another"
         ) from error
-    found = [p for p in there if p.suffix == SUFFIX or exported.is_exported(p)]
-    if not found and not any(map(_is_board, [folder, *there])):
+    models = [p for p in paths if p.suffix == BUNDLE_SUFFIX or exported.is_exported(p)]
+    if not models and not any(map(_is_c_folder, [folder, *paths])):
         raise BundleError(
-            f"{shown(folder)}: there is no {SUFFIX} file and no exported model in this folder; give another"
+            f"{display_path(folder)}: no {BUNDLE_SUFFIX} file and no exported model in this folder; give another"
         )
-    return found
+    return models
 
 
-def _is_board(path: Path) -> bool:
-    return path.is_dir() and (path / "playbach.c").is_file() and (path / CHECK).is_file()
+def _is_c_folder(path: Path) -> bool:
+    return path.is_dir() and (path / "playbach.c").is_file() and (path / CHECK_FILE).is_file()
 
 
-def _boards(folder: Path) -> Iterator[Board]:
-    """What the folders of C in a folder say of themselves."""
-    for path in filter(_is_board, [folder, *sorted(folder.iterdir())]):
-        said: dict[str, Any] = {}
-        for name in ("manifest.json", CHECK):
+def _c_folder_costs(folder: Path) -> Iterator[MicrocontrollerCost]:
+    """The costs of the folders of C source in a folder."""
+    for path in filter(_is_c_folder, [folder, *sorted(folder.iterdir())]):
+        facts: dict[str, Any] = {}
+        for name in ("manifest.json", CHECK_FILE):
             try:
-                told = json.loads(exported.contents(path / name))
-                said |= told.get("export", told)
+                data = json.loads(exported.read_bytes(path / name))
+                facts |= data.get("export", data)
             except (BundleError, ValueError, TypeError, AttributeError):
                 continue
-        sizes = said.get("bytes") if isinstance(said.get("bytes"), dict) else {}
-        yield Board(
+        sizes = facts.get("bytes") if isinstance(facts.get("bytes"), dict) else {}
+        yield MicrocontrollerCost(
             model=path.name,
             path=str(path),
             flash_bytes=_number(sizes, "flash", int),
             ram_bytes=_number(sizes, "ram", int),
-            multiply_adds_per_step=_number(said, "multiply_adds_per_step", int),
-            **_checked(said),
+            multiply_adds_per_step=_number(facts, "multiply_adds_per_step", int),
+            **_check_results(facts),
         )
 
 
 def _number(data: Any, name: str, kind: type | Any = int | float) -> Any:
-    """What a dict says of a name, None where that is no number."""
+    """A value of a dict, or None if it is not a number."""
     value = data.get(name) if isinstance(data, dict) else None
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
-def _checked(export: Any) -> dict[str, Any]:
-    """What an export's check found; bits per note only where the music was held out."""
+def _check_results(export: Any) -> dict[str, Any]:
+    """The results of an export's check; bits per note only if the music was held out."""
     check = export.get("check") if isinstance(export, dict) else None
     names = ("largest_logit_difference", "largest_probability_difference", "top_1")
-    honest = isinstance(check, dict) and check.get("held_out") is True
-    bits = _number(check, "bits_per_note") if honest else None
+    is_held_out = isinstance(check, dict) and check.get("held_out") is True
+    bits = _number(check, "bits_per_note") if is_held_out else None
     return {"bits_per_note": bits, **{name: _number(check, name) for name in names}}
 
 
 def _costs(path: Path, options: BenchmarkOptions, report: Report) -> Iterator[Cost]:
     bundle = bundles.read(path)
-    info = described(bundle, path)
+    info = describe_bundle(bundle, path)
     if info.problem:
-        raise BundleError(f"{shown(path)}: {info.problem}")
-    for runtime in suited(bundle):
+        raise BundleError(f"{display_path(path)}: {info.problem}")
+    for runtime in suitable_runtimes(bundle):
         report(f"Measuring {info.name} with {runtime}")
-        yield _cost(bundle, info, runtime, _in_a_process(path, runtime, options))
+        yield _cost(bundle, info, runtime, _measure_in_process(path, runtime, options))
 
 
-def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measured) -> Cost:
+def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measurement) -> Cost:
     export = bundle.manifest.get("export")
-    checked = _checked(export)
+    results = _check_results(export)
     if export is None:
-        checked["bits_per_note"] = info.metrics.get("test", {}).get("bits_per_note")
-    form = export.get("format") if isinstance(export, dict) else BUNDLE
+        results["bits_per_note"] = info.metrics.get("test", {}).get("bits_per_note")
+    format_name = export.get("format") if isinstance(export, dict) else NOT_EXPORTED
     return Cost(
         model=info.name,
-        format=str(form),
+        format=str(format_name),
         path=info.path,
         runtime=runtime,
         architecture=info.architecture,
@@ -258,12 +264,13 @@ def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measured) ->
         network_bytes=len(bundle.members[RUNTIMES[runtime].member]),
         measured=measured,
         ngram_bits_per_note=info.metrics.get("ngram", {}).get("bits_per_note"),
-        **checked,
+        **results,
     )
 
 
 def _machine() -> dict[str, Any]:
-    """`load` is how many processes wanted to compute when it began: figures of a busy machine tell little."""
+    """The machine and its versions. `load` is the load average at the beginning: a busy machine gives poor
+    figures."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     system = f"{platform.system()} {platform.machine()}"
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
@@ -272,21 +279,21 @@ def _machine() -> dict[str, Any]:
         "cores": cores,
         "load": load,
         "python": platform.python_version(),
-        "versions": installed(PACKAGES),
+        "versions": installed_versions(LISTED_PACKAGES),
     }
 
 
 # ------------------------------------------------------------------------------------------------- a fresh process
 
-_CODE = "from playbach.evaluation.benchmarking import answer; answer()"
+_CODE = "from playbach.evaluation.benchmarking import answer_request; answer_request()"
 
 
-def _in_a_process(path: Path, runtime: str, options: BenchmarkOptions) -> Measured:
-    """What `measure` finds in a process that has done nothing else."""
+def _measure_in_process(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
+    """Run `measure_bundle` in a process that has done nothing else."""
     request = json.dumps([os.fspath(path.absolute()), runtime, options.steps, options.threads])
-    ours = str(Path(bundles.__file__).parent.parent)
-    paths = os.pathsep.join(p for p in (ours, os.environ.get("PYTHONPATH")) if p)
-    # -P: what lies in the current folder is no module of ours.
+    source = str(Path(__file__).parents[2])  # the folder that has the package
+    paths = os.pathsep.join(p for p in (source, os.environ.get("PYTHONPATH")) if p)
+    # -P: do not import from the current folder.
     command = [sys.executable, "-P", "-c", _CODE]
     try:
         done = subprocess.run(
@@ -294,30 +301,30 @@ def _in_a_process(path: Path, runtime: str, options: BenchmarkOptions) -> Measur
         )
     except OSError as error:
         raise PlaybachError(
-            f"no process can be started to measure in ({error.strerror}); close other programs"
+            f"cannot start a process to measure in ({error.strerror}); close other programs"
         ) from error
     try:
-        answered = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
     except ValueError:
-        said = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
-        raise BundleError(f"{shown(path)}: measuring it with {runtime} crashed ({said:.200})") from None
-    if "error" in answered:
-        raise BundleError(answered["error"])
-    return Measured(**answered)
+        cause = done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+        raise BundleError(f"{display_path(path)}: measuring it with {runtime} failed ({cause:.200})") from None
+    if "error" in answer:
+        raise BundleError(answer["error"])
+    return Measurement(**answer)
 
 
-def answer() -> None:
-    """In the fresh process: the request from stdin, what was measured, or what is wrong, to stdout as JSON."""
+def answer_request() -> None:
+    """Runs in the fresh process: reads a request from stdin, and writes the measurement or the error to stdout."""
     path, runtime, steps, threads = json.load(sys.stdin)
     try:
-        found = asdict(measure(Path(path), runtime, BenchmarkOptions(steps, threads)))
+        answer = asdict(measure_bundle(Path(path), runtime, BenchmarkOptions(steps, threads)))
     except PlaybachError as error:
-        found = {"error": str(error)}
-    print(json.dumps(found))
+        answer = {"error": str(error)}
+    print(json.dumps(answer))
 
 
-def measure(path: Path, runtime: str, options: BenchmarkOptions) -> Measured:
-    """Measure a bundle in this process, whose peak of memory is that of all it has done so far.
+def measure_bundle(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
+    """Measure a bundle in this process. The peak of memory is that of all that the process has done.
 
     Raises:
         BundleError: the bundle is damaged.
@@ -329,24 +336,24 @@ def measure(path: Path, runtime: str, options: BenchmarkOptions) -> Measured:
     times = step_seconds(composer, options.steps)
     p50, p99 = np.percentile(times, [50, 99], method="inverted_cdf").tolist()
     notes, music, spent = 0, 0.0, 0.0
-    for seed in range(PIECES):
+    for seed in range(BENCHMARK_PIECES):
         began = perf_counter()
         score = composer.compose(seed=seed).score
         spent += perf_counter() - began
         notes += score.note_num()
-        music += float(seconds_at(score, np.array([score.end()]))[0])
-    return Measured(
+        music += float(ticks_to_seconds(score, np.array([score.end()]))[0])
+    return Measurement(
         load, p50 * 1000, p99 * 1000, len(times) / float(times.sum()), notes / spent, music / spent, peak_bytes()
     )
 
 
 def step_seconds(composer: Composer, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(steps,) how long each step of the network took. They and their contexts are drawn at random: what it costs
-    does not depend on them."""
+    """(steps,) the time of each step of the network. Steps and contexts are random, since the time does not depend on
+    them."""
     encoding, runtime, rng = composer.encoding, composer.runtime, np.random.default_rng(0)
     sizes = [[len(f) for f in fields] for fields in (encoding.fields, encoding.context)]
     times, state = np.zeros(steps), runtime.start()
-    for t in range(-WARMUP, steps):
+    for t in range(-WARMUP_STEPS, steps):
         previous, context = (rng.integers(0, size) for size in sizes)
         began = perf_counter()
         _, state = runtime.step(previous, context, state)
@@ -356,14 +363,14 @@ def step_seconds(composer: Composer, steps: int) -> np.ndarray[Any, np.dtype[np.
 
 
 def peak_bytes() -> int | None:
-    """The most memory that this process has held, resident; None where the system does not tell."""
+    """The peak of this process's resident memory; None where the system does not report it."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux, where getrusage also counts what the process held that started this one
+    if status.exists():  # on Linux, getrusage includes the memory of the parent process
         peaks = [line for line in status.read_text("utf-8", errors="replace").splitlines() if line[:6] == "VmHWM:"]
         return int(peaks[0].split()[1]) * 1024 if peaks else None
     try:
         import resource
-    except ModuleNotFoundError:  # Windows has none
+    except ModuleNotFoundError:  # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

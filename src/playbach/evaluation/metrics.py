@@ -1,7 +1,7 @@
-"""What guesses of held-out music cost, from any guesser: the arithmetic that training and evaluation share.
+"""Figures of predictions of held-out music, which training and evaluation share.
 
-A guesser gives, for each step of whole pieces, the nats that the true symbols cost it and whether its most probable
-one was right; how it came by them is its own affair. numpy only.
+A predictor gives, for each step of whole pieces, the cost of the true symbols in nats, and whether its most probable
+symbols were right. numpy only.
 """
 
 from __future__ import annotations
@@ -15,78 +15,80 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.encodings import EncodedPiece, Encoding
+from playbach.encodings.voices import SIXTEENTH
 from playbach.music.arrays import Ints
-from playbach.music.events import TICKS_PER_QUARTER
 
-SIXTEENTH = TICKS_PER_QUARTER // 4
-
-Floats = npt.NDArray[Any]
+_Logits = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Guesses:
-    """One piece guessed: nats (T, F) that each field of each step cost, and whether its most probable symbol was
-    right (T, F)."""
+class Predictions:
+    """How well one piece was predicted."""
 
     nats: npt.NDArray[np.float64]
+    """(T, F) the cost of each field's true symbol: minus the logarithm of its probability."""
     right: npt.NDArray[np.bool_]
+    """(T, F) whether each field's most probable symbol was right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What one field came to: the share of steps whose most probable symbol is right, and bits a step."""
+class FieldFigures:
+    """The figures of one field."""
 
     field: str
     accuracy: float
+    """The share of steps whose most probable symbol is right."""
     bits: float
+    """Bits per step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`accuracy` is the share of steps whose first field's most probable symbol is right; bits count all fields;
-    `unknown` is the share of steps with a symbol that training never saw.
-
-    `nats_per_sixteenth` is everything that the pieces cost, in all voices, over their length. `changes` is the share
-    of steps that do not merely go on with what sounds; their accuracy and bits leave all others out. Where there are
-    none, both are 0. `heads` has a line for each field, where there are several.
-    """
-
     pieces: int
     steps: int
     notes: int
     accuracy: float
+    """The share of steps whose first field's most probable symbol is right."""
     bits_per_symbol: float
     bits_per_note: float
+    """Of all fields."""
     unknown: float
+    """The share of steps with a symbol that training never saw."""
     nats_per_sixteenth: float = 0.0
+    """The cost of all voices, divided by the length of the pieces."""
     changes: float = 0.0
+    """The share of steps that do not only continue what sounds."""
     accuracy_of_changes: float = 0.0
+    """Of those steps; 0 if there are none."""
     bits_per_change: float = 0.0
-    heads: tuple[Head, ...] = ()
+    heads: tuple[FieldFigures, ...] = ()
+    """The figures of each field; empty if there is only one."""
 
     def manifest(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Figures:
-        return cls(**{**data, "heads": tuple(Head(**head) for head in data.get("heads", ()))})
+        return cls(**{**data, "heads": tuple(FieldFigures(**head) for head in data.get("heads", ()))})
 
 
-def guesses(scores: Sequence[Floats], steps: Ints) -> Guesses:
-    """From each field's logits, or logarithms of chances, (T, V_f) before each of the steps (T, F)."""
+def predictions_from_logits(scores: Sequence[_Logits], steps: Ints) -> Predictions:
+    """Compare each field's logits, or logarithms of probabilities, (T, V_f) with the true steps (T, F)."""
     rows, nats = np.arange(len(steps)), np.zeros(steps.shape)
-    for f, given in enumerate(scores):
-        shifted = given.astype(np.float64) - given.max(axis=1, keepdims=True)
+    for f, logits in enumerate(scores):
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
         nats[:, f] = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, steps[:, f]]
-    best = [given.argmax(axis=1) for given in scores]
-    return Guesses(nats, np.stack(best, axis=1) == steps)
+    best = [logits.argmax(axis=1) for logits in scores]
+    return Predictions(nats, np.stack(best, axis=1) == steps)
 
 
-def figures(guessed: Iterable[Guesses], sequences: Sequence[EncodedPiece], encoding: Encoding) -> Figures:
-    """All figures of some pieces, one or more, and how they were guessed."""
-    found = list(guessed)
-    costs = np.concatenate([g.nats for g in found])
-    hits = np.concatenate([g.right for g in found])
+def compute_figures(
+    predictions: Iterable[Predictions], sequences: Sequence[EncodedPiece], encoding: Encoding
+) -> Figures:
+    """The figures of one or more pieces."""
+    listed = list(predictions)
+    costs = np.concatenate([p.nats for p in listed])
+    hits = np.concatenate([p.right for p in listed])
     nats, right = costs.sum(axis=1), hits[:, 0]
     steps = np.concatenate([s.steps for s in sequences])
     changes = ~encoding.is_continuation(steps)
@@ -98,7 +100,7 @@ def figures(guessed: Iterable[Guesses], sequences: Sequence[EncodedPiece], encod
         accuracy=float(right.mean()),
         bits_per_symbol=float(bits / symbols),
         bits_per_note=float(bits / max(1, notes)),
-        unknown=float(np.isin(steps[:, 0], encoding.unknowns()[0]).mean()),
+        unknown=float(np.isin(steps[:, 0], encoding.unknown_symbols()[0]).mean()),
         nats_per_sixteenth=float(nats.sum() / (sum(s.ticks for s in sequences) / SIXTEENTH)),
         changes=float(changes.mean()),
         accuracy_of_changes=float(right[changes].mean()) if changes.any() else 0.0,
@@ -107,22 +109,24 @@ def figures(guessed: Iterable[Guesses], sequences: Sequence[EncodedPiece], encod
     )
 
 
-def _heads(encoding: Encoding, nats: Floats, right: npt.NDArray[np.bool_]) -> tuple[Head, ...]:
+def _heads(encoding: Encoding, nats: _Logits, right: npt.NDArray[np.bool_]) -> tuple[FieldFigures, ...]:
     if len(encoding.fields) == 1:
         return ()
     bits, accuracies = nats.mean(axis=0) / math.log(2), right.mean(axis=0)
-    return tuple(Head(f.name, float(a), float(b)) for f, a, b in zip(encoding.fields, accuracies, bits))
+    return tuple(FieldFigures(f.name, float(a), float(b)) for f, a, b in zip(encoding.fields, accuracies, bits))
 
 
-def commonest(encoding: Encoding, train: Iterable[EncodedPiece], held_out: Sequence[EncodedPiece]) -> Figures:
-    """The baseline that anything must beat: every step guessed from the training pieces' symbol counts alone."""
+def frequency_baseline(
+    encoding: Encoding, train: Iterable[EncodedPiece], held_out: Sequence[EncodedPiece]
+) -> Figures:
+    """The figures of predicting every step from the symbol frequencies of the training pieces."""
     counts = [np.ones(len(field)) for field in encoding.fields]
     for s in train:
         for f, field in enumerate(encoding.fields):
             counts[f] += np.bincount(s.steps[:, f], minlength=len(field))
     costs, best = [-np.log(c / c.sum()) for c in counts], np.array([c.argmax() for c in counts])
-    found = []
+    predictions = []
     for s in held_out:
         nats = np.stack([cost[s.steps[:, f]] for f, cost in enumerate(costs)], axis=1)
-        found.append(Guesses(nats, s.steps == best))
-    return figures(found, held_out, encoding)
+        predictions.append(Predictions(nats, s.steps == best))
+    return compute_figures(predictions, held_out, encoding)

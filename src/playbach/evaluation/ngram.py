@@ -1,16 +1,15 @@
-"""The baseline that a network has to beat: variable-order n-grams of several views of the music, mixed.
+"""The n-gram baseline that a network has to beat: a mixture of variable-order n-grams with different viewpoints.
 
-A *view* is a chain of up to DEPTH things that are known before a step, most telling first: columns of the step's
-context (the place in the bar, what sounds in the bass …) and steps before it. For each prefix of the chain it counts
-what came next, and predicts by PPM, interpolated with escape method C (Cleary & Witten 1984; Bunton 1997): what an
-order does not know it leaves to the next shorter one. Each view counts twice, as in IDyOM (Conklin & Witten 1995;
-Pearce 2005): over the training pieces in all their keys (long-term), and over the piece so far (short-term). Their
-predictions are multiplied, each to a power (Conklin & Witten's geometric mean; Klakow 1998), and normalised.
+A *viewpoint* is a chain of up to MAX_CHAIN columns that are known before a step, the most useful first: columns of
+the step's context (the place in the bar, the sounding bass …) and of earlier steps. It predicts by PPM (`ppm`). As in
+IDyOM (Conklin & Witten 1995; Pearce 2005), each viewpoint has a long-term model, of the training pieces in all their
+keys, and a short-term model, of the piece so far. The predictions of all models are multiplied, each raised to a
+power (Conklin & Witten's geometric mean; Klakow 1998), and normalised.
 
-Nobody chooses views by hand, so that the baseline is strong for any encoding: a part of the training pieces is set
-aside, a chain grows greedily by what lowers the cost of those most, together with the views before it, and the powers
-minimise that cost, which is a convex problem. Then all training pieces are counted. Each kind of step
-(`Encoding.step_kind`: soprano, alto …) and each field has views of its own.
+The viewpoints are chosen automatically, so that the baseline is strong for any encoding. A part of the training
+pieces is set aside. A chain grows greedily by the column that most lowers the cost of those pieces, together with the
+viewpoints before it. The powers minimise the same cost, which is a convex problem. Then all training pieces are
+counted. Each kind of step (`Encoding.step_kind`: soprano, alto …) and each field has viewpoints of its own.
 
 Needs numpy only. Knows encodings, but neither scores nor networks. Deterministic.
 """
@@ -25,112 +24,114 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import LEFT
-from playbach.evaluation.metrics import Guesses, guesses
-from playbach.evaluation.ppm import Counts, Floats, Indices, Music, Source, View, hashed
+from playbach.encodings.base import BARS_LEFT
+from playbach.evaluation.metrics import Predictions, predictions_from_logits
+from playbach.evaluation.ppm import ContextCounts, Indices, KnownColumn, StepTable, Viewpoint, extend_hashes
 from playbach.music.arrays import Ints
 
-VIEWS = 8
-DEPTH = 10
-LAGS = 16
-"""A view may look back so many steps of the field that is predicted …"""
-OTHER_LAGS = 4
-"""… and so many of the fields beside it."""
-ASIDE = 0.2
-"""The share of the training pieces on which views and powers are chosen."""
-MOST_ROWS = 30_000
-"""Steps counted while views are chosen; more change the choice little."""
-LEAST_GAIN = 1e-3
-"""A chain grows no longer where a step then costs less by fewer bits than this."""
+_Floats = npt.NDArray[np.float64]
+
+VIEWPOINTS = 8
+MAX_CHAIN = 10
+MAX_LAG, MAX_OTHER_LAG = 16, 4
+"""How many steps a viewpoint may look back, in the predicted field and in other fields."""
+SET_ASIDE_SHARE = 0.2
+"""The share of the training pieces on which viewpoints and powers are chosen."""
+MAX_CHOOSING_ROWS = 30_000
+"""How many steps are counted while viewpoints are chosen; more change the choice little."""
+MIN_GAIN = 1e-3
+"""In bits per step: a chain stops growing where the next column gains less."""
 RIDGE = 100.0
-"""How much the powers are held to equal ones, in steps' worth of evidence."""
-NEWTON_STEPS, ENOUGH = 16, 1e-3
-MOST_NUMBERS = 1 << 24
-"""Distributions are held together as long as they have no more numbers than this."""
+"""The weight of the pull towards equal powers, in steps."""
+NEWTON_STEPS, NEWTON_TOLERANCE = 16, 1e-3
+MAX_NUMBERS = 1 << 24
+"""The number of probabilities that are held in memory at once."""
 FLOOR = 1e-9
 
 
 @dataclass(frozen=True)
 class _Expert:
-    """What predicts one field of one kind of step: its views, and the powers of their long- and short-term sides."""
+    """Predicts one field of one kind of step."""
 
     field: int
-    views: tuple[View, ...]
-    powers: Floats
+    viewpoints: tuple[Viewpoint, ...]
+    powers: _Floats
+    """Of the long-term models, then of the short-term models."""
 
 
-def _mixed(powers: Floats, sides: Floats) -> Floats:
-    """Log-chances (R, M, V) of M predictions and the power of each (M,), to distributions (R, V)."""
-    scores = np.einsum("m,rmv->rv", powers, sides, optimize=True)
+def _mix(powers: _Floats, logs: _Floats) -> _Floats:
+    """Mix the logarithms of M predictions (R, M, V) with their powers (M,) to distributions (R, V)."""
+    scores = np.einsum("m,rmv->rv", powers, logs, optimize=True)
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _logs(distributions: list[Floats]) -> Floats:
+def _logs(distributions: list[_Floats]) -> _Floats:
     return np.log(np.maximum(np.stack(distributions, axis=1), FLOOR))
 
 
 class NGram:
-    """A fitted baseline. `fit` makes one; nothing in it changes after that."""
+    """A fitted baseline. `fit` makes one; it does not change after that."""
 
     def __init__(self, encoding: Encoding, experts: dict[tuple[int, int], _Expert], pieces: int) -> None:
         self.encoding, self._experts, self.pieces = encoding, experts, pieces
 
     @classmethod
     def fit(cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding) -> Self:
-        """Count training pieces, each of which is given in all the keys in which it is to be known.
+        """Fit a baseline to training pieces, each given in all its keys.
 
         Raises:
-            ValueError: there are none.
+            ValueError: there are no pieces.
         """
         keys = [list(piece) for piece in pieces]
         if not keys:
-            raise ValueError("no pieces to count")
-        music = Music.of([s for piece in keys for s in piece])
-        aside = _aside([[len(s) for s in piece] for piece in keys])
-        turns, rng = _turns(encoding, music.context), np.random.default_rng(0)
+            raise ValueError("no pieces to fit")
+        table = StepTable.from_pieces([s for piece in keys for s in piece])
+        marks = _set_aside([[len(s) for s in piece] for piece in keys])
+        kinds, rng = _step_kinds(encoding, table.context), np.random.default_rng(0)
         experts = {}
-        for kind in np.unique(turns).tolist():
-            rows = np.flatnonzero(turns == kind)
-            learn, check = rows[aside[rows] == 0], rows[aside[rows] == 2]
-            if not (len(learn) and len(check)):  # a rare kind: better chosen on itself than not at all
+        for kind in np.unique(kinds).tolist():
+            rows = np.flatnonzero(kinds == kind)
+            learn, check = rows[marks[rows] == 0], rows[marks[rows] == 2]
+            if not (len(learn) and len(check)):  # a rare kind
                 learn = check = rows
             for f, field in enumerate(encoding.fields):
-                chains = _chains(music, learn, check, f, encoding, rng)
-                trial = [View(c, music, learn, f, len(field)) for c in chains]
-                powers = _powers(trial, music, check, f)
-                views = tuple(View(c, music, rows, f, len(field)) for c in chains)
-                experts[kind, f] = _Expert(f, views, powers)
+                chains = _chains(table, learn, check, f, encoding, rng)
+                trial = [Viewpoint(c, table, learn, f, len(field)) for c in chains]
+                powers = _powers(trial, table, check, f)
+                viewpoints = tuple(Viewpoint(c, table, rows, f, len(field)) for c in chains)
+                experts[kind, f] = _Expert(f, viewpoints, powers)
         return cls(encoding, experts, len(keys))
 
-    def probabilities(self, sequence: EncodedPiece) -> list[Floats]:
-        """For each field (T, V_f) the chances of every symbol, before each step of a piece heard from its start."""
-        music = Music.of([sequence])
-        turns = _turns(self.encoding, music.context)
-        found = [np.full((len(sequence), len(f)), 1 / len(f)) for f in self.encoding.fields]
+    def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
+        """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
+        table = StepTable.from_pieces([piece])
+        kinds = _step_kinds(self.encoding, table.context)
+        found = [np.full((len(piece), len(f)), 1 / len(f)) for f in self.encoding.fields]
         for (kind, f), expert in self._experts.items():
-            rows = np.flatnonzero(turns == kind)
+            rows = np.flatnonzero(kinds == kind)
             if not len(rows):
                 continue
-            short = [view.short_term(music, rows, f) for view in expert.views]
-            size = max(1, MOST_NUMBERS // (2 * len(short) * len(self.encoding.fields[f])))
+            short = [viewpoint.short_term(table, rows, f) for viewpoint in expert.viewpoints]
+            size = max(1, MAX_NUMBERS // (2 * len(short) * len(self.encoding.fields[f])))
             for i in range(0, len(rows), size):
                 part = rows[i : i + size]
-                sides = [view.long_term(music, part) for view in expert.views] + [s[i : i + size] for s in short]
-                found[f][part] = _mixed(expert.powers, _logs(sides))
+                long = [viewpoint.long_term(table, part) for viewpoint in expert.viewpoints]
+                found[f][part] = _mix(expert.powers, _logs([*long, *(s[i : i + size] for s in short)]))
         return found
 
-    def guesses(self, sequence: EncodedPiece) -> Guesses:
-        """What each step of a piece heard from its start costs."""
-        return guesses([np.log(p) for p in self.probabilities(sequence)], sequence.steps)
+    def predictions(self, piece: EncodedPiece) -> Predictions:
+        """How each step of a piece was predicted."""
+        return predictions_from_logits([np.log(p) for p in self.probabilities(piece)], piece.steps)
 
-    def listener(self, steps: Ints | None = None, context: Ints | None = None) -> Listener:
-        """One that hears a piece step by step; given steps (T, F) and their context (T, C), it has heard those."""
-        return Listener(self, steps, context)
+    def step_predictor(self, steps: Ints | None = None, context: Ints | None = None) -> StepPredictor:
+        """A predictor of a piece that is fed step by step; `steps` (T, F) and `context` (T, C) are the piece so
+        far."""
+        return StepPredictor(self, steps, context)
 
 
-class Listener:
-    """A piece so far: `predict` from the next step's context, then `feed` the step that came."""
+class StepPredictor:
+    """Predicts a piece step by step: `predict` from the next step's context, then `feed` the step."""
 
     def __init__(self, model: NGram, steps: Ints | None = None, context: Ints | None = None) -> None:
         self._model = model
@@ -138,41 +139,41 @@ class Listener:
         self._steps: Ints = np.zeros((0, fields), np.int32) if steps is None else steps
         self._context: Ints = np.zeros((0, columns), np.int32) if context is None else context
 
-    def predict(self, context: Any) -> list[Floats]:
-        """For each field (V_f,) the chances of every symbol, given the next step's context (C,)."""
+    def predict(self, context: Any) -> list[_Floats]:
+        """For each field, the probability of each symbol (V_f,), given the next step's context (C,)."""
         model = self._model
         self._context = np.concatenate([self._context[: len(self._steps)], np.asarray(context, np.int32)[None]])
         steps = np.concatenate([self._steps, np.zeros((1, self._steps.shape[1]), np.int32)])  # the last is not read
-        music = Music(steps, self._context, np.arange(len(steps)))
-        turns = _turns(model.encoding, self._context)
-        now, heard = np.array([len(steps) - 1]), np.flatnonzero(turns[:-1] == turns[-1])
+        table = StepTable(steps, self._context, np.arange(len(steps)))
+        kinds = _step_kinds(model.encoding, self._context)
+        current, earlier = np.array([len(steps) - 1]), np.flatnonzero(kinds[:-1] == kinds[-1])
         found = []
         for f, field in enumerate(model.encoding.fields):
-            expert = model._experts.get((int(turns[-1]), f))
+            expert = model._experts.get((int(kinds[-1]), f))
             if expert is None:  # a kind of step that training never saw
                 found.append(np.full(len(field), 1 / len(field)))
                 continue
-            sides = [view.long_term(music, now) for view in expert.views]
-            sides += [view.short_term_now(music, heard, f, now) for view in expert.views]
-            found.append(_mixed(expert.powers, _logs(sides))[0])
+            long = [viewpoint.long_term(table, current) for viewpoint in expert.viewpoints]
+            short = [viewpoint.short_term_once(table, earlier, f, current) for viewpoint in expert.viewpoints]
+            found.append(_mix(expert.powers, _logs([*long, *short]))[0])
         return found
 
     def feed(self, step: Any) -> None:
-        """The step (F,) that came where `predict` was last asked."""
+        """Append the step (F,) that was predicted last."""
         self._steps = np.concatenate([self._steps, np.asarray(step, np.int32)[None]])
 
 
-def _turns(encoding: Encoding, context: Ints) -> Ints:
-    """(T,) what kind of step each is; all are alike where no voices take turns."""
+def _step_kinds(encoding: Encoding, context: Ints) -> Ints:
+    """(T,) the kind of each step; 0 where an encoding has only one kind."""
     names = [field.name for field in encoding.context]
     return context[:, names.index(encoding.step_kind)] if encoding.step_kind else np.zeros(len(context), np.int32)
 
 
-def _aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
+def _set_aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
     """For each step of all pieces in all their keys: 0 to learn from, 2 to check on, 1 neither (another key of a
-    piece to check on). A single piece is checked on its second half."""
+    piece to check on). Of a single piece the second half is set aside."""
     pieces = len(lengths)
-    chosen = np.random.default_rng(0).permutation(pieces)[: max(1, round(ASIDE * pieces))]
+    chosen = np.random.default_rng(0).permutation(pieces)[: max(1, round(SET_ASIDE_SHARE * pieces))]
     marks: list[npt.NDArray[np.int8]] = []
     for number, keys in enumerate(lengths):
         for key, length in enumerate(keys):
@@ -183,99 +184,105 @@ def _aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
     return np.concatenate(marks)
 
 
-def _sources(encoding: Encoding, field: int) -> list[Source]:
-    """Everything that a view may look at. How much is left is not told when held-out music is measured."""
-    sources = [Source(0, c) for c, f in enumerate(encoding.context) if f.name not in (LEFT, encoding.step_kind)]
+def _known_columns(encoding: Encoding, field: int) -> list[KnownColumn]:
+    """All columns that a viewpoint may use. The bars left are unknown when held-out music is measured."""
+    hidden = (BARS_LEFT, encoding.step_kind)
+    columns = [KnownColumn(0, c) for c, f in enumerate(encoding.context) if f.name not in hidden]
     for f in range(len(encoding.fields)):
-        sources += [Source(lag, f) for lag in range(1, (LAGS if f == field else OTHER_LAGS) + 1)]
-    return sources
+        columns += [KnownColumn(lag, f) for lag in range(1, (MAX_LAG if f == field else MAX_OTHER_LAG) + 1)]
+    return columns
 
 
 def _chains(
-    music: Music, learn: Indices, check: Indices, field: int, encoding: Encoding, rng: np.random.Generator
-) -> list[tuple[Source, ...]]:
-    """VIEWS chains, each grown by what lowers most the cost of the pieces set aside, beside those before it."""
-    sources, alphabet = _sources(encoding, field), len(encoding.fields[field])
+    table: StepTable, learn: Indices, check: Indices, field: int, encoding: Encoding, rng: np.random.Generator
+) -> list[tuple[KnownColumn, ...]]:
+    """VIEWPOINTS chains, each grown by the columns that most lower the cost of the pieces that are set aside."""
+    columns, vocabulary_size = _known_columns(encoding, field), len(encoding.fields[field])
     learn, check = (
-        np.sort(rng.choice(rows, MOST_ROWS, replace=False)) if len(rows) > MOST_ROWS else rows
+        np.sort(rng.choice(rows, MAX_CHOOSING_ROWS, replace=False)) if len(rows) > MAX_CHOOSING_ROWS else rows
         for rows in (learn, check)
     )
-    told = [(music.column(s, learn), music.column(s, check)) for s in sources]
-    symbols, wanted = music.steps[learn, field], music.steps[check, field]
-    gain = max(LEAST_GAIN, np.log2(len(sources)) / len(check))  # it must be worth naming, of so many
+    values = [(table.column(c, learn), table.column(c, check)) for c in columns]
+    symbols, wanted = table.steps[learn, field], table.steps[check, field]
+    gain = max(MIN_GAIN, np.log2(len(columns)) / len(check))  # it must pay for the choice of a column
 
-    def grown(allowed: list[int], others: Floats, number: int) -> tuple[list[int], Floats]:
-        """A chain, and the chances (R,) that it gives the pieces set aside. `others` are those of `number` before."""
-        before, here = np.zeros(len(learn), np.uint64), np.zeros(len(check), np.uint64)
-        flat = np.full(len(check), 1 / alphabet)
-        chances, least = Counts(before, symbols, alphabet).of_symbols(here, wanted, flat), np.inf
+    def grow_chain(allowed: list[int], others: _Floats, number: int) -> tuple[list[int], _Floats]:
+        """A chain, and the probabilities (R,) that it gives the true symbols of the pieces set aside. `others` are
+        the mean probabilities of the `number` chains before it."""
+        before, current = np.zeros(len(learn), np.uint64), np.zeros(len(check), np.uint64)
+        flat = np.full(len(check), 1 / vocabulary_size)
+        probabilities, least = (
+            ContextCounts(before, symbols, vocabulary_size).of_symbols(current, wanted, flat),
+            np.inf,
+        )
         chain: list[int] = []
-        while len(chain) < min(DEPTH, len(allowed)):
-            best: tuple[float, int, Floats] | None = None
+        while len(chain) < min(MAX_CHAIN, len(allowed)):
+            best: tuple[float, int, _Floats] | None = None
             for i in (i for i in allowed if i not in chain):
-                counts = Counts(hashed(before, told[i][0]), symbols, alphabet)
-                tried = counts.of_symbols(hashed(here, told[i][1]), wanted, chances)
+                counts = ContextCounts(extend_hashes(before, values[i][0]), symbols, vocabulary_size)
+                tried = counts.of_symbols(extend_hashes(current, values[i][1]), wanted, probabilities)
                 cost = float(-np.log2((others * number + tried) / (number + 1)).mean())
                 if best is None or cost < best[0]:
                     best = cost, i, tried
             if best is None or best[0] > least - gain:
                 break
-            least, i, chances = best
-            before, here = hashed(before, told[i][0]), hashed(here, told[i][1])
+            least, i, probabilities = best
+            before, current = extend_hashes(before, values[i][0]), extend_hashes(current, values[i][1])
             chain.append(i)
-        return chain, chances
+        return chain, probabilities
 
-    chains: list[tuple[Source, ...]] = []
+    chains: list[tuple[KnownColumn, ...]] = []
     together = np.zeros(len(check))
-    for number in range(VIEWS):
-        # Every other one may choose from a random half only: views that differ make better company (Ho 1998).
-        half = sorted(rng.choice(len(sources), -(-len(sources) // 2), replace=False).tolist())
-        chain, chances = grown(list(range(len(sources))) if number % 2 == 0 else half, together, number)
-        together = (together * number + chances) / (number + 1)
-        chains.append(tuple(sources[i] for i in chain))
+    for number in range(VIEWPOINTS):
+        # Every other chain chooses from a random half of the columns: different viewpoints mix better (Ho 1998).
+        half = sorted(rng.choice(len(columns), -(-len(columns) // 2), replace=False).tolist())
+        allowed = list(range(len(columns))) if number % 2 == 0 else half
+        chain, probabilities = grow_chain(allowed, together, number)
+        together = (together * number + probabilities) / (number + 1)
+        chains.append(tuple(columns[i] for i in chain))
     return chains
 
 
-def _powers(views: list[View], music: Music, check: Indices, field: int) -> Floats:
-    """The powers (2 views,) that minimise the cost of the pieces set aside, by Newton's method."""
-    alphabet, width = views[0].alphabet, 2 * len(views)
-    most = max(1, 4 * MOST_NUMBERS // (width * alphabet))
-    heard = np.split(check, np.flatnonzero(np.diff(music.position[check]) <= 0) + 1)
-    logs: list[Floats] = []
+def _powers(viewpoints: list[Viewpoint], table: StepTable, check: Indices, field: int) -> _Floats:
+    """The powers (2 per viewpoint) that minimise the cost of the pieces that are set aside, by Newton's method."""
+    vocabulary_size, width = viewpoints[0].vocabulary_size, 2 * len(viewpoints)
+    most = max(1, 4 * MAX_NUMBERS // (width * vocabulary_size))
+    pieces = np.split(check, np.flatnonzero(np.diff(table.position[check]) <= 0) + 1)
+    parts: list[_Floats] = []
     wanted: list[Ints] = []
     stride = -(-len(check) // most)
-    for rows in heard:
+    for rows in pieces:
         few = rows[::stride]
-        both = [v.long_term(music, few) for v in views]
-        both += [v.short_term(music, rows, field)[::stride] for v in views]
-        logs.append(_logs(both).astype(np.float32))
-        wanted.append(music.steps[few, field])
-    sides: Floats = np.concatenate(logs)
+        both = [v.long_term(table, few) for v in viewpoints]
+        both += [v.short_term(table, rows, field)[::stride] for v in viewpoints]
+        parts.append(_logs(both).astype(np.float32))
+        wanted.append(table.steps[few, field])
+    logs: _Floats = np.concatenate(parts)
     symbols: Ints = np.concatenate(wanted)
     powers = equal = np.full(width, 1 / width)
     count = len(symbols)
     ridge = RIDGE / count
-    right = sides[np.arange(count), :, symbols].mean(axis=0, dtype=np.float64)
+    right = logs[np.arange(count), :, symbols].mean(axis=0, dtype=np.float64)
 
-    def cost(powers: Floats) -> tuple[float, Floats]:
-        scores = np.einsum("m,rmv->rv", powers.astype(np.float32), sides, optimize=True)
+    def cost(powers: _Floats) -> tuple[float, _Floats]:
+        scores = np.einsum("m,rmv->rv", powers.astype(np.float32), logs, optimize=True)
         most = scores.max(axis=1, keepdims=True)
         weights = np.exp(scores - most)
         total = weights.sum(axis=1, keepdims=True)
         nats = float((np.log(total) + most).mean(dtype=np.float64) - powers @ right)
         return nats + ridge / 2 * float(((powers - equal) ** 2).sum()), weights / total
 
-    least, chances = cost(powers)
+    least, probabilities = cost(powers)
     for _ in range(NEWTON_STEPS):
-        means = np.einsum("rv,rmv->rm", chances, sides, optimize=True).astype(np.float64)
-        flat = (sides * np.sqrt(chances)[:, None]).transpose(1, 0, 2).reshape(width, -1)
+        means = np.einsum("rv,rmv->rm", probabilities, logs, optimize=True).astype(np.float64)
+        flat = (logs * np.sqrt(probabilities)[:, None]).transpose(1, 0, 2).reshape(width, -1)
         curve = (flat @ flat.T).astype(np.float64) / count - means.T @ means / count + ridge * np.eye(width)
         step = np.linalg.solve(curve, means.mean(axis=0) - right + ridge * (powers - equal))
-        found, chances = cost(powers - step)
-        while found > least and np.abs(step).max() > ENOUGH:  # too far: the parabola does not fit out there
+        found, probabilities = cost(powers - step)
+        while found > least and np.abs(step).max() > NEWTON_TOLERANCE:  # the step was too long
             step = step / 2
-            found, chances = cost(powers - step)
-        if found > least - ENOUGH**2:
+            found, probabilities = cost(powers - step)
+        if found > least - NEWTON_TOLERANCE**2:
             break
         powers, least = powers - step, found
     return powers

@@ -1,14 +1,15 @@
-"""A model on music that it was not trained on, beside an n-gram of our own, and what it composes beside the corpus.
+"""Evaluates a model: figures on held-out music, compared with an n-gram, and statistics of composed pieces, compared
+with the corpus.
 
-Every piece is recognised by the hash of its notes and belongs to one group: what the model was trained on, validated
-on or tested on, or what it has never met. Figures of different groups are never mixed. All of it steps the bundle's
-network by its runtime: base install only, no torch. How each figure is defined stands in docs/evaluation.md.
+Pieces are recognised by the hash of their notes, and belong to one group each: those that the model was trained,
+validated or tested on, and those that it does not know. Figures of different groups are never mixed. Networks are
+stepped by a runtime, so that torch is not needed. docs/evaluation.md defines the figures.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,61 +22,71 @@ from playbach.data import corpora
 from playbach.data.batches import previous_of
 from playbach.data.pieces import Piece
 from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import LEFT_UNKNOWN
+from playbach.encodings.base import UNKNOWN_BARS_LEFT
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import MOST_PROBABLE, Agreement
-from playbach.evaluation.metrics import Figures, Guesses, commonest, figures, guesses
+from playbach.evaluation.metrics import (
+    Figures,
+    Predictions,
+    compute_figures,
+    frequency_baseline,
+    predictions_from_logits,
+)
 from playbach.evaluation.ngram import NGram
-from playbach.evaluation.statistics import Measures, Reference, measured
+from playbach.evaluation.statistics import Measures, Reference, measures_of
 from playbach.inference.composing import ComposeOptions, Composer
 from playbach.inference.runtimes import Runtime
 from playbach.music import tunes
-from playbach.music.scores import transposed
+from playbach.music.scores import transpose
 from playbach.system.errors import CorpusError, ScoreError, UsageError
+from playbach.system.progress import Report
 
 UNSEEN = "unseen"
 GROUPS = (UNSEEN, "test", "valid", "train")
-"""The most honest first: neither weights nor any choice could depend on it."""
-WORDS = {
-    UNSEEN: "never met",
+"""From the most to the least trustworthy figures. On unseen pieces nothing of a model can depend."""
+GROUP_LABELS = {
+    UNSEEN: "unseen",
     "test": "held-out test",
-    "valid": "validated on",
+    "valid": "validation",
     "train": "TRAINED ON",
 }
+COMPOSED_KEYS = {UNSEEN: "never met", "test": "held-out test", "valid": "validated on", "train": "trained on"}
+"""The keys of `Evaluation.composed`."""
 NETWORK, NGRAM, COMMONEST = "network", "n-gram", "commonest symbol"
-SIDE_BY_SIDE = 32
-"""So many pieces are stepped at once."""
-MOST_COUNTED = 4_000_000
-"""The n-gram counts the training pieces in all keys as long as that is no more steps than this."""
-
-Report = Callable[[str], None]
+PIECES_AT_ONCE = 32
+"""The batch of a network."""
+MAX_NGRAM_STEPS = 4_000_000
+"""The n-gram is fitted to fewer keys of the training pieces where all keys would be more steps than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """`side` is one of GROUPS, None for all. `samples` pieces of `bars` bars are composed with the rules of the craft
-    (none where it is None), and with `no_rules` once more without them. In `continuations` places of each group the
-    model goes on by itself; True means `continuations.PLACES` of them, None that nothing is gone on with."""
+    """What to evaluate."""
 
     side: str | None = None
+    """One of GROUPS; None: all."""
     samples: int | None = None
+    """The number of pieces to compose; None: do not compose."""
     bars: int = ComposeOptions().bars
+    """The length of the composed pieces."""
     no_rules: bool = False
+    """Whether to compose the pieces also without rules."""
     continuations: int | None = None
+    """The number of places in each group at which the model continues a piece; True: DEFAULT_PLACES; None: none."""
 
     def __post_init__(self) -> None:
         if self.side is not None and self.side not in GROUPS:
-            raise UsageError(f"no side called {self.side!r}; there are: {', '.join(GROUPS)}")
+            raise UsageError(f"no side called {self.side!r}; the sides are: {', '.join(GROUPS)}")
         for name in ("samples", "continuations"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and value >= 1):
-                raise UsageError(f"{name} must be at least 1, not {value!r:.40}")
-        ComposeOptions(bars=self.bars)  # has checks of its own
+                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r:.40}")
+        ComposeOptions(bars=self.bars)  # checks it
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What one guesser came to on one group of pieces."""
+class GroupFigures:
+    """The figures of a predictor on a group of pieces."""
 
     group: str
     guesser: str
@@ -83,32 +94,35 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Continued:
-    """How one guesser goes on with the pieces of one group; `choice` is one of continuations.CHOICES."""
+class ContinuationAgreement:
+    """How well a predictor continues the pieces of a group."""
 
     group: str
     guesser: str
     choice: str
+    """One of continuations.CHOICES."""
     agreement: Agreement
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that was found: `rows`, the headline first; `composed`, measures by what was measured; `remarks`,
-    lines that must be read with them; `continued`, how well pieces are gone on with."""
+    """All results of an evaluation."""
 
     model: str
     bundle: str
     encoding: str
     four_voices: bool
     music: str
-    rows: tuple[Row, ...]
+    rows: tuple[GroupFigures, ...]
+    """In the order of GROUPS."""
     composed: Mapping[str, Measures] = field(default_factory=dict)
+    """Of the composed pieces (`composed`, `composed, no rules`) and of groups of the corpus (COMPOSED_KEYS)."""
     remarks: tuple[str, ...] = ()
-    continued: tuple[Continued, ...] = ()
+    """Lines that must be read together with the figures."""
+    continued: tuple[ContinuationAgreement, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """The results as JSON."""
         return asdict(self)
 
 
@@ -118,14 +132,13 @@ def evaluate(
     options: EvaluationOptions | None = None,
     report: Report = lambda line: None,
 ) -> Evaluation:
-    """Measure a model on the music under a folder, or on its own corpus where that is a built-in one.
+    """Evaluate a model on the music in a folder, or on its own corpus if that is a built-in one.
 
     Args:
-        report: told each line of talk, such as a file that is left out and why.
+        report: receives lines about the progress, and about files that are left out.
 
     Raises:
-        UsageError: an option that makes no sense.
-        CorpusError: there is no music to measure, or the model's corpus must be given as a folder.
+        CorpusError: there is no music, or the model's corpus must be given as a folder.
         MissingExtra: the built-in corpus must be converted first, and music21 is not installed.
     """
     options = options or EvaluationOptions()
@@ -133,12 +146,12 @@ def evaluate(
     groups, music = groups_of(composer, folder, report)
     measured_groups = [g for g in GROUPS if groups[g] and options.side in (None, g)]
     if not measured_groups:
-        there = ", ".join(f"{len(groups[g])} {WORDS[g]}" for g in GROUPS if groups[g])
-        raise CorpusError(f"{music}: no piece of the side {options.side!r}; there are: {there}")
+        found = ", ".join(f"{len(groups[g])} {GROUP_LABELS[g]}" for g in GROUPS if groups[g])
+        raise CorpusError(f"{music}: no piece of the side {options.side!r}, only {found}")
     if measured_groups == ["train"]:
         remarks.append(
-            "NO HONEST FIGURE: this model was trained on every one of these pieces, so its figures only tell how "
-            "well it remembers them; give music that it has not met"
+            "NO HONEST FIGURES: this model was trained on all of these pieces, so the figures only show how well it "
+            "remembers them; give music that it was not trained on"
         )
         report(remarks[-1])
     scores = {g: [p.score for p in pieces] for g, pieces in groups.items()}
@@ -150,38 +163,57 @@ def evaluate(
     baseline: NGram | None = None
     if held_out and train:
         report(f"Fitting the n-gram to {len(train)} training pieces in all their keys")
-        # In an order that no file name decides: what the n-gram sets aside depends on it.
+        # Sorted by content, not by name: which pieces the n-gram sets aside depends on the order.
         in_order = [p.score for p in sorted(train, key=lambda piece: piece.digest)]
         baseline = NGram.fit(_in_all_keys(in_order, encoding), encoding)
         remarks += _shared_tunes(scores["train"], {g: scores[g] for g in held_out})
-    rows: list[Row] = []
+    rows: list[GroupFigures] = []
     for group in measured_groups:
-        report(f"Measuring {len(encoded[group])} pieces ({WORDS[group]})")
+        report(f"Predicting {len(encoded[group])} pieces ({GROUP_LABELS[group]})")
         sequences = encoded[group]
-        rows.append(Row(group, NETWORK, figures(heard(composer.runtime, encoding, sequences), sequences, encoding)))
+        rows.append(
+            GroupFigures(
+                group,
+                NETWORK,
+                compute_figures(predict_pieces(composer.runtime, encoding, sequences), sequences, encoding),
+            )
+        )
         if baseline is not None and group != "train":
-            rows.append(Row(group, NGRAM, figures(map(baseline.guesses, sequences), sequences, encoding)))
-            rows.append(Row(group, COMMONEST, commonest(encoding, map(encoding.encode, scores["train"]), sequences)))
-    continued: list[Continued] = []
+            rows.append(
+                GroupFigures(group, NGRAM, compute_figures(map(baseline.predictions, sequences), sequences, encoding))
+            )
+            rows.append(
+                GroupFigures(
+                    group, COMMONEST, frequency_baseline(encoding, map(encoding.encode, scores["train"]), sequences)
+                )
+            )
+    continued: list[ContinuationAgreement] = []
     for group in measured_groups if options.continuations is not None else []:
         sequences = _by_content(groups[group], encoded[group])
         remarks += _too_short(group, sequences)
-        beside = None if group == "train" else baseline
-        continued += _continued(composer, beside, group, sequences, options, report)
+        compared = None if group == "train" else baseline
+        continued += _continue(composer, compared, group, sequences, options, report)
     composed: dict[str, Measures] = {}
     if options.samples is not None:
-        composed = dict(beside_corpus(composer, options, scores, measured_groups, report))
+        composed = dict(compare_with_corpus(composer, options, scores, measured_groups, report))
     return Evaluation(
-        bundle.name, bundle.sha256, encoding.name, encoding.voices == 4, music, tuple(rows), composed, tuple(remarks),
-        tuple(continued),
-    )  # fmt: skip
+        model=bundle.name,
+        bundle=bundle.sha256,
+        encoding=encoding.name,
+        four_voices=encoding.track_count == 4,
+        music=music,
+        rows=tuple(rows),
+        composed=composed,
+        remarks=tuple(remarks),
+        continued=tuple(continued),
+    )
 
 
 # --------------------------------------------------------------------------------------------------- which pieces
 
 
 def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> tuple[dict[str, list[Piece]], str]:
-    """The pieces under a folder, or of the model's own corpus if it is a built-in one, by group, and their name.
+    """The pieces in a folder, or of the model's own corpus if it is a built-in one, by group, and their name.
 
     Raises:
         CorpusError: there is no music, or the model's corpus must be given as a folder.
@@ -191,49 +223,52 @@ def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> 
     if folder is None:
         name = composer.bundle.manifest.get("provenance", {}).get("corpus")
         corpus = corpora.load_builtin(name, encoding=composer.encoding.name) if name in corpora.BUILTIN else None
-        # A folder of one's own can have the name of a built-in corpus.
+        # A user's folder can have the name of a built-in corpus.
         if corpus is None or not any(p.digest in known for p in corpus.train):
             raise CorpusError(
-                f"{composer.bundle.name}: its corpus ({name!s:.80}) is not a built-in one; give the folder of music "
-                f"to measure it on: playbach evaluate {composer.bundle.name} FOLDER"
+                f"{composer.bundle.name}: its corpus ({name!s:.80}) is not a built-in one; give a folder of "
+                f"music: playbach evaluate {composer.bundle.name} FOLDER"
             )
         pieces = [piece for _, piece in corpus.pieces()]
     else:
         pieces, skipped, _ = corpora.read_folder(
-            corpora.folder_of(folder), composer.encoding.name, lambda line: report(f"left out: {line}")
+            corpora.corpus_folder(folder), composer.encoding.name, lambda line: report(f"left out: {line}")
         )
         name = str(folder)
         if skipped:
-            report(f"{len(skipped)} of {len(skipped) + len(pieces)} files left out")
+            report(f"{len(skipped)} of {len(skipped) + len(pieces)} files are left out")
     groups: dict[str, list[Piece]] = {group: [] for group in GROUPS}
-    met: set[str] = set()
+    seen: set[str] = set()
     for piece in pieces:
-        if piece.digest in met:
+        if piece.digest in seen:
             if folder is not None:
                 report(f"left out: {piece.name} has the same notes as another piece")
             continue
-        met.add(piece.digest)
+        seen.add(piece.digest)
         groups[known.get(piece.digest, UNSEEN)].append(piece)
     return groups, str(name)
 
 
 def _known(composer: Composer) -> dict[str, str]:
-    """The side of each piece that the model has met, by its hash."""
+    """The side of each piece that the model knows, by content hash."""
     return {digest: side for digest, (side, *_) in bundle.known_pieces(composer.bundle.manifest).items()}
 
 
-def _training_pieces(composer: Composer, there: Sequence[Piece]) -> tuple[Sequence[Piece], str | None]:
-    """The training pieces that are at hand, and a remark where those are not all."""
+def _training_pieces(composer: Composer, found: Sequence[Piece]) -> tuple[Sequence[Piece], str | None]:
+    """The training pieces that were found, and a remark if some are missing."""
     sides = list(_known(composer).values())
     trained = sides.count("train")
-    if not there:
+    if not found:
         return [], (
-            f"no baseline: none of the {trained} pieces that the model was trained on is among this music, and an "
-            "n-gram must learn from the same"
+            f"no baseline: this music has none of the {trained} pieces that the model was trained on, and an n-gram "
+            "must be fitted to the same pieces"
         )
-    if len(there) < trained:
-        return there, f"the n-gram knows only {len(there)} of the {trained} pieces that the network was trained on"
-    return there, None
+    if len(found) < trained:
+        return (
+            found,
+            f"the n-gram was fitted to only {len(found)} of the {trained} pieces that the network was trained on",
+        )
+    return found, None
 
 
 def _encoded(pieces: Sequence[Piece], encoding: Encoding) -> list[EncodedPiece]:
@@ -247,44 +282,46 @@ def _encoded(pieces: Sequence[Piece], encoding: Encoding) -> list[EncodedPiece]:
 
 
 def _by_content(pieces: Sequence[Piece], encoded: Sequence[EncodedPiece]) -> list[EncodedPiece]:
-    """In an order that no file name decides."""
+    """Sort pieces by content, not by file name."""
     return [encoded[i] for i in sorted(range(len(pieces)), key=lambda i: pieces[i].digest)]
 
 
 def _too_short(group: str, sequences: Sequence[EncodedPiece]) -> Iterator[str]:
-    """A remark where some pieces cannot be gone on with."""
-    short = sum(not continuations.long_enough(len(s)) for s in sequences)
+    """A remark if some pieces have no place for a continuation."""
+    short = sum(not continuations.is_long_enough(len(s)) for s in sequences)
     if short:
-        least = continuations.HEARD + continuations.STEPS
-        yield f"{short} of the {len(sequences)} pieces ({WORDS[group]}) are too short to go on with ({least} steps)"
+        least = continuations.MIN_STEPS_BEFORE + continuations.COMPARED_STEPS
+        label, of = GROUP_LABELS[group], len(sequences)
+        yield f"{short} of the {of} pieces ({label}) have fewer than {least} steps, too few for a continuation"
 
 
 def _shared_tunes(train: Sequence[Score], held_out: Mapping[str, Sequence[Score]]) -> Iterator[str]:
-    """A remark for each group of which some pieces set a tune that training pieces set, too."""
+    """A remark for each group in which some pieces share a tune with training pieces."""
     for group, scores in held_out.items():
         numbers = tunes.tune_groups([*train, *scores])
         trained = set(numbers[: len(train)])
         shared = sum(number in trained for number in numbers[len(train) :])
         if shared:
-            yield f"{shared} of the {len(scores)} pieces ({WORDS[group]}) share a tune with a training piece"
+            yield f"{shared} of the {len(scores)} pieces ({GROUP_LABELS[group]}) share a tune with a training piece"
 
 
 # ------------------------------------------------------------------------------------------------------ guessing
 
 
-def heard(runtime: Runtime, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> Iterator[Guesses]:
-    """How a network guesses whole pieces from their beginning, not told how much is left; in the order given."""
+def predict_pieces(runtime: Runtime, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> Iterator[Predictions]:
+    """Predict whole pieces from their beginning with a network that does not know how many bars are left."""
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
-    found: dict[int, Guesses] = {}
-    for first in range(0, len(order), SIDE_BY_SIDE):
-        group = order[first : first + SIDE_BY_SIDE]
-        for i, one in zip(group, _side_by_side(runtime, encoding, [sequences[i] for i in group])):
+    found: dict[int, Predictions] = {}
+    for first in range(0, len(order), PIECES_AT_ONCE):
+        group = order[first : first + PIECES_AT_ONCE]
+        for i, one in zip(group, _predict_batch(runtime, encoding, [sequences[i] for i in group])):
             found[i] = one
     return (found[i] for i in range(len(sequences)))
 
 
-def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[EncodedPiece]) -> Iterator[Guesses]:
-    """Pieces of falling length. Those that are over are stepped on with zeros, and not looked at."""
+def _predict_batch(runtime: Runtime, encoding: Encoding, group: list[EncodedPiece]) -> Iterator[Predictions]:
+    """Predict pieces in the order of falling length. Those that have ended get zeros, and their logits are not
+    used."""
     lengths = np.array([len(s) for s in group])
     longest, pieces = int(lengths.max()), len(group)
     previous = np.zeros((longest, pieces, len(encoding.fields)), np.int64)
@@ -294,45 +331,45 @@ def _side_by_side(runtime: Runtime, encoding: Encoding, group: list[EncodedPiece
         previous[: len(s), i] = previous_of(s.steps, encoding)
         context[: len(s), i] = s.context
         steps[: len(s), i] = s.steps
-    context[:, :, encoding.left_column] = LEFT_UNKNOWN
+    context[:, :, encoding.bars_left_column] = UNKNOWN_BARS_LEFT
     nats, right = np.zeros(steps.shape), np.zeros(steps.shape, bool)
     state = runtime.start(pieces)
     for t in range(longest):
         logits, state = runtime.step(previous[t], context[t], state)
-        one = guesses(logits, steps[t])
+        one = predictions_from_logits(logits, steps[t])
         nats[t], right[t] = one.nats, one.right
-    return (Guesses(nats[:n, i], right[:n, i]) for i, n in enumerate(lengths.tolist()))
+    return (Predictions(nats[:n, i], right[:n, i]) for i, n in enumerate(lengths.tolist()))
 
 
-def _continued(
+def _continue(
     composer: Composer,
     baseline: NGram | None,
     group: str,
     sequences: Sequence[EncodedPiece],
     options: EvaluationOptions,
     report: Report,
-) -> Iterator[Continued]:
-    """How the network, and a baseline where there is one, go on with pieces of one group, at the same places."""
-    most = continuations.PLACES if options.continuations is True else options.continuations or 0
+) -> Iterator[ContinuationAgreement]:
+    """How well the network and the baseline, if there is one, continue the pieces of a group, at the same places."""
+    most = continuations.DEFAULT_PLACES if options.continuations is True else options.continuations or 0
     places = continuations.choose_places([len(s) for s in sequences], most, np.random.default_rng(0))
     if not places:
         return
-    report(f"Going on at {len(places)} places ({WORDS[group]})")
+    report(f"Continuing pieces at {len(places)} places ({GROUP_LABELS[group]})")
     encoding = composer.encoding
-    said = continuations.by_network(composer.runtime, encoding, sequences, places)
-    found = [(NETWORK, choice, symbols) for choice, symbols in said.items()]
+    chosen = continuations.continue_with_network(composer.runtime, encoding, sequences, places)
+    found = [(NETWORK, choice, symbols) for choice, symbols in chosen.items()]
     if baseline is not None:
-        found.append((NGRAM, MOST_PROBABLE, continuations.by_ngram(baseline, sequences, places)))
+        found.append((NGRAM, MOST_PROBABLE, continuations.continue_with_ngram(baseline, sequences, places)))
     for guesser, choice, symbols in found:
-        agreement = continuations.agreement(symbols, encoding, sequences, places)
-        yield Continued(group, guesser, choice, agreement)
+        agreement = continuations.measure_agreement(symbols, encoding, sequences, places)
+        yield ContinuationAgreement(group, guesser, choice, agreement)
 
 
 def _in_all_keys(scores: Sequence[Score], encoding: Encoding) -> list[list[EncodedPiece]]:
-    """Training pieces as training has them; in fewer keys, the nearest, where all would be too many steps."""
-    most = max(1, MOST_COUNTED // sum(len(encoding.encode(s)) for s in scores))
+    """Training pieces in all keys, or in the nearest keys where all would be too many steps."""
+    most = max(1, MAX_NGRAM_STEPS // sum(len(encoding.encode(s)) for s in scores))
     return [
-        [encoding.encode(transposed(s, k)) for k in sorted(sorted(encoding.transpositions(s), key=abs)[:most])]
+        [encoding.encode(transpose(s, k)) for k in sorted(sorted(encoding.transpositions(s), key=abs)[:most])]
         for s in scores
     ]
 
@@ -340,35 +377,36 @@ def _in_all_keys(scores: Sequence[Score], encoding: Encoding) -> list[list[Encod
 # ------------------------------------------------------------------------------------------------------ composing
 
 
-def beside_corpus(
+def compare_with_corpus(
     composer: Composer,
     options: EvaluationOptions,
     scores: Mapping[str, Sequence[Score]],
     groups: Sequence[str],
     report: Report,
 ) -> Iterator[tuple[str, Measures]]:
-    """What the model composes, and what the encoding can say of the corpus: first what was held out, as the natural
-    floor of each distance, then what was trained on."""
+    """The measures of composed pieces, and of the corpus as the encoding represents it: of held-out pieces, which
+    show how small the distances can be, and of training pieces."""
     assert options.samples is not None
     encoding = composer.encoding
-    four = encoding.voices == 4
+    four = encoding.track_count == 4
     projected = {g: [encoding.project(s) for s in scores[g]] for g in {*groups, "train"} if scores[g]}
     reference = Reference.of(projected["train"], four) if "train" in projected else None
     for rules in (True, False) if options.no_rules else (True,):
-        pieces = [p.score for p in compose(composer, options.samples, options.bars, rules, report)]
-        yield ("composed" if rules else "composed, no rules"), measured(pieces, four, reference)
+        pieces = [p.score for p in compose_samples(composer, options.samples, options.bars, rules, report)]
+        yield ("composed" if rules else "composed, no rules"), measures_of(pieces, four, reference)
     for group in itertools.chain([g for g in groups if g != "train"][:1], ["train"]):
         if group in projected:
-            found = measured(projected[group], four, reference)
-            # That training pieces are copies of themselves says nothing.
-            yield WORDS[group].lower(), replace(found, copied_bars=None) if group == "train" else found
+            found = measures_of(projected[group], four, reference)
+            # All bars of training pieces are bars of training pieces.
+            yield COMPOSED_KEYS[group], replace(found, copied_bars=None) if group == "train" else found
 
 
-def compose(composer: Composer, samples: int, bars: int, rules: bool, report: Report) -> Iterator[Any]:
-    """The pieces of seeds 0 to `samples` - 1, as composed: not performed."""
+def compose_samples(composer: Composer, samples: int, bars: int, rules: bool, report: Report) -> Iterator[Any]:
+    """Compose the pieces of the seeds 0 to `samples` - 1, without a performance."""
     for seed in range(samples):
         if seed % 10 == 0:
             report(
-                f"Composing pieces {seed + 1} to {min(seed + 10, samples)} of {samples}" + " (no rules)" * (not rules)
+                f"Composing pieces {seed + 1} to {min(seed + 10, samples)} of {samples}"
+                + " without rules" * (not rules)
             )
         yield composer.compose(seed=seed, bars=bars, rules=rules, plain=True)

@@ -1,9 +1,9 @@
-"""What can be counted in written music, so that composed pieces can stand beside those of a corpus.
+"""Statistics of scores, to compare composed pieces with a corpus.
 
-All of it is arithmetic on notes; how each figure is defined stands in docs/evaluation.md. Four voices are seen as a
-`Grid` of sixteenths. Distances are between histograms of notes: the share of them that would have to be other ones
-(total variation), 0 for the same and 1 for nothing in common. Pitch classes are counted from the tonic of the piece's
-estimated key, since what is composed may stand in any key. Knows scores; knows nothing of networks.
+docs/evaluation.md defines them. Four voices become a `Grid` of sixteenths. The distance between two histograms of
+notes is the share of notes that would have to change (total variation): 0 for equal ones, 1 for ones with nothing in
+common. Pitch classes count from the tonic of a piece's estimated key, since pieces may be composed in any key. Knows
+scores; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -19,73 +19,80 @@ import numpy as np
 import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings.voices import GRID, SingleNote, header_of, voices
+from playbach.encodings.voices import SIXTEENTH, SingleNote, chorale_header, voices_of
 from playbach.music import keys
 from playbach.music.bars import Bars
 from playbach.music.tunes import top_line
 
 FIFTH, OCTAVE = 7, 0
-MOVING = 1
-"""A bar counts as copied only if its chord changes so often at least: held chords are everybody's."""
+MIN_CHANGES = 1
+"""A bar with fewer changes of its chord is not counted as copied: everybody writes held chords."""
 
 Histogram = Mapping[int, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A piece in sixteenths: sounding pitch (4, T), -1 where a voice is silent; onset (4, T), where a note begins;
-    the number of each sixteenth's bar (T,), 0 in a pickup."""
+    """A piece of four voices in sixteenths."""
 
     pitch: npt.NDArray[np.int64]
+    """(4, T) the sounding pitch; -1 where a voice is silent."""
     onset: npt.NDArray[np.bool_]
+    """(4, T) whether a note begins."""
     bars: npt.NDArray[np.int64]
+    """(T,) the number of the bar, 0 in a pickup."""
 
 
 def grid_of(parts: Sequence[Sequence[SingleNote]], meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)) -> Grid:
-    """From voices of (onset, end, pitch) in sixteenths, the highest first, and a header's meters."""
+    """Make a grid from voices of (onset, end, pitch) in sixteenths, the highest voice first, and a header's
+    meters."""
     frames = max(end for part in parts for _, end, _ in part)
     pitch, onset = np.full((len(parts), frames), -1), np.zeros((len(parts), frames), bool)
     for voice, part in enumerate(parts):
         for begin, end, sounding in part:
             pitch[voice, begin:end] = sounding
             onset[voice, begin] = True
-    numbers, _ = Bars(meters).columns(np.arange(frames, dtype=np.int32) * GRID)
+    numbers, _ = Bars(meters).numbers_and_places(np.arange(frames, dtype=np.int32) * SIXTEENTH)
     return Grid(pitch, onset, numbers.astype(np.int64))
 
 
 def grid_of_score(score: Score) -> Grid:
-    """Raises ScoreError where a score is not four single voices."""
-    return grid_of(voices(score), header_of(score).meters)
+    """Make a grid from a score.
+
+    Raises:
+        ScoreError: the score is not four single voices.
+    """
+    return grid_of(voices_of(score), chorale_header(score).meters)
 
 
 # ------------------------------------------------------------------------------------------------- in four voices
 
 
 def parallels(grid: Grid, interval: int) -> int:
-    """How often two voices go in parallel from one interval (in semitones, octaves taken off) to another."""
-    found = 0
+    """How often two voices move in parallel from an interval, in semitones modulo 12, to the same interval."""
+    count = 0
     for a, b in combinations(grid.pitch, 2):
         sounding = (a[1:] >= 0) & (a[:-1] >= 0) & (b[1:] >= 0) & (b[:-1] >= 0)
         together = np.sign(np.diff(a)) * np.sign(np.diff(b)) == 1
         both = (abs(a - b) % 12 == interval)[1:] & (abs(a - b) % 12 == interval)[:-1]
-        found += int((sounding & together & both).sum())
-    return found
+        count += int((sounding & together & both).sum())
+    return count
 
 
 def crossings(grid: Grid) -> int:
-    """Sixteenths in which a voice sounds below its lower neighbour."""
+    """The number of sixteenths in which a voice is below its lower neighbour."""
     upper, lower = grid.pitch[:-1], grid.pitch[1:]
     return int(((upper >= 0) & (lower >= 0) & (upper < lower)).any(axis=0).sum())
 
 
-def held(grid: Grid) -> int:
-    """Sixteenths of single voices in which nothing begins, neither a note nor a rest."""
+def held_sixteenths(grid: Grid) -> int:
+    """The number of sixteenths, of all voices, in which neither a note nor a rest begins."""
     before = np.concatenate([np.full((len(grid.pitch), 1), -2), grid.pitch[:, :-1]], axis=1)
     return int((~grid.onset & (grid.pitch == before)).sum())
 
 
 def ends_in_triad(grid: Grid) -> bool:
-    """Whether all voices sound up to the end, in a major or minor triad whose fifth may be missing."""
+    """Whether all voices sound until the end, in a major or minor triad whose fifth may be missing."""
     if (grid.pitch[:, -1] < 0).any():
         return False
     classes = set((grid.pitch[:, -1] % 12).tolist())
@@ -94,11 +101,11 @@ def ends_in_triad(grid: Grid) -> bool:
 
 
 def bars_of(grid: Grid) -> Iterator[bytes]:
-    """Each full bar as what sounds in it: four voices a sixteenth, counted from its lowest pitch. A pickup, and a bar
-    in which no voice ever moves, are left out."""
+    """The pitches of each full bar, counted from its lowest pitch, as bytes. Pickups, and bars in which no voice
+    moves, are left out."""
     edges = np.flatnonzero(np.diff(grid.bars)) + 1
     for number, bar in zip(grid.bars[[0, *edges]], np.split(grid.pitch, edges, axis=1)):
-        if number > 0 and int((np.diff(bar, axis=1) != 0).any(axis=0).sum()) >= MOVING:
+        if number > 0 and int((np.diff(bar, axis=1) != 0).any(axis=0).sum()) >= MIN_CHANGES:
             lowest = bar[bar >= 0].min()
             yield np.where(bar >= 0, bar - lowest, -1).astype(np.int8).tobytes() + bytes([bar.shape[1]])
 
@@ -107,7 +114,7 @@ def bars_of(grid: Grid) -> Iterator[bytes]:
 
 
 def _notes(score: Score) -> npt.NDArray[np.int64]:
-    """(N, 3) onset and duration in ticks and pitch of every note but drums, by onset."""
+    """(N, 3) the onset and duration in ticks and the pitch of each note, by onset; without drums."""
     found = [t.notes.numpy() for t in score.tracks if not t.is_drum]
     columns = [np.concatenate([f[name] for f in found] or [[]]) for name in ("time", "duration", "pitch")]
     notes = np.stack(columns, axis=1).astype(np.int64)
@@ -115,9 +122,9 @@ def _notes(score: Score) -> npt.NDArray[np.int64]:
 
 
 def tonic(score: Score) -> int | None:
-    """The pitch class of the estimated key's tonic (see `keys`), weighed by how long each sounds."""
+    """The pitch class of the tonic of the estimated key (`keys`)."""
     notes = _notes(score)
-    found = keys.estimate(np.bincount(notes[:, 2] % 12, weights=notes[:, 1], minlength=12))
+    found = keys.estimate_key(np.bincount(notes[:, 2] % 12, weights=notes[:, 1], minlength=12))
     return None if found is None else found.tonic
 
 
@@ -129,26 +136,29 @@ def ends_on_tonic(score: Score) -> bool:
 
 
 def longest_repetition(lines: Iterable[Iterable[int]]) -> int:
-    """The most notes of one pitch in succession in one line of pitches."""
+    """The largest number of notes of the same pitch in succession in one of the lines."""
     return max((len(list(run)) for line in lines for _, run in groupby(line)), default=0)
 
 
 def longest_silence(lines: Iterable[npt.NDArray[np.int64]]) -> float:
-    """The longest time in quarters between two notes of one line, given as (N, 3) notes like those of a score."""
+    """The longest time in quarters between two notes of one of the lines, which are given as (N, 3) notes."""
     longest = 0
     for notes in lines:
         if len(notes):
             until = np.maximum.accumulate(notes[:, 0] + notes[:, 1])
             longest = max(longest, int(notes[0, 0]), *(notes[1:, 0] - until[:-1]).tolist())
-    return longest / (4 * GRID)
+    return longest / (4 * SIXTEENTH)
 
 
 def _lines(score: Score, four: bool) -> tuple[list[list[int]], list[npt.NDArray[np.int64]]]:
-    """The lines of pitches and of notes that are looked at by themselves: four voices, or the top one and all."""
+    """The lines in which repetitions (as pitches) and silences (as notes) are looked for: the four voices, or else
+    the top line and all notes."""
     if not four:
         return [top_line(score)], [_notes(score)]
-    parts = voices(score)
-    as_notes = [np.array([(o * GRID, (e - o) * GRID, p) for o, e, p in part]).reshape(-1, 3) for part in parts]
+    parts = voices_of(score)
+    as_notes = [
+        np.array([(o * SIXTEENTH, (e - o) * SIXTEENTH, p) for o, e, p in part]).reshape(-1, 3) for part in parts
+    ]
     return [[p for _, _, p in part] for part in parts], as_notes
 
 
@@ -174,7 +184,7 @@ def durations(scores: Iterable[Score]) -> Histogram:
 
 
 def distance(a: Histogram, b: Histogram) -> float:
-    """Total variation: half of all differences."""
+    """The total variation: half of the sum of all differences."""
     return sum(abs(a.get(value, 0.0) - b.get(value, 0.0)) for value in {*a, *b}) / 2
 
 
@@ -183,7 +193,7 @@ def distance(a: Histogram, b: Histogram) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the training pieces are like: what is composed is held against it."""
+    """The statistics of the training pieces, with which composed pieces are compared."""
 
     degrees: Histogram
     durations: Histogram
@@ -197,60 +207,75 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """All pieces together. Shares and distances are between 0 and 1; None where a measure makes no sense: those from
-    `notes_a_bar` on are of four voices, soprano first where there is one of each."""
+    """Statistics of some pieces. Shares and distances are between 0 and 1. None: the measure does not apply."""
 
     pieces: int
     notes: int
     degree_distance: float | None
+    """The distance from the training pieces in semitones above the tonic."""
     duration_distance: float | None
+    """The distance from the training pieces in durations."""
     longest_repetition: int
+    """The largest number of notes of the same pitch in succession, in any piece."""
     usual_repetition: float
+    """The median of that number."""
     longest_silence: float
+    """In quarters, in any piece."""
     usual_silence: float
+    """The median of each piece's longest silence."""
     ends_on_tonic: float
+    """The share of pieces that end on the tonic."""
     notes_a_bar: tuple[float, ...] | None = None
+    """This and the following are of four voices only, where there is a tuple, from soprano to bass."""
     lowest: tuple[int, ...] | None = None
     highest: tuple[int, ...] | None = None
     held: float | None = None
+    """The share of sixteenths in which a voice holds a note or a rest."""
     fifths: float | None = None
+    """Parallel fifths per 1,000 onsets."""
     octaves: float | None = None
+    """Parallel octaves and unisons per 1,000 onsets."""
     crossings: float | None = None
+    """Sixteenths with crossed voices, per 1,000."""
     ends_in_triad: float | None = None
+    """The share of pieces that end with a triad."""
     copied_bars: float | None = None
+    """The share of bars that a training piece has too, in any key."""
 
 
-WORDS = {
+MEASURE_LABELS = {
     "pieces": "pieces",
     "notes": "notes",
     "degree_distance": "pitch classes, distance from training",
     "duration_distance": "durations, distance from training",
-    "longest_repetition": "longest run of one repeated note, any piece",
-    "usual_repetition": "… the median piece",
-    "longest_silence": "longest silence in quarters, any piece",
-    "usual_silence": "… the median piece",
+    "longest_repetition": "most repetitions of a note, maximum",
+    "usual_repetition": "most repetitions of a note, median",
+    "longest_silence": "longest silence in quarters, maximum",
+    "usual_silence": "longest silence in quarters, median",
     "ends_on_tonic": "ends on the tonic",
-    "notes_a_bar": "notes a bar, soprano to bass",
+    "notes_a_bar": "notes per bar, soprano to bass",
     "lowest": "lowest pitch, soprano to bass",
     "highest": "highest pitch, soprano to bass",
-    "held": "hold share",
+    "held": "share of held sixteenths",
     "fifths": "parallel fifths per 1,000 onsets",
     "octaves": "parallel octaves per 1,000 onsets",
-    "crossings": "voices crossed per 1,000 sixteenths",
-    "ends_in_triad": "ends together in a triad",
+    "crossings": "voice crossings per 1,000 sixteenths",
+    "ends_in_triad": "ends with a triad",
     "copied_bars": "bars copied from training",
 }
-"""Each measure as people read it."""
-SHARES = ("ends_on_tonic", "held", "ends_in_triad", "copied_bars")
+"""The label of each measure in a table."""
+PERCENTAGES = ("ends_on_tonic", "held", "ends_in_triad", "copied_bars")
 
 
-def measured(scores: Sequence[Score], four: bool, reference: Reference | None = None) -> Measures:
-    """Everything that can be counted in some pieces, one or more, of `four` voices each or any.
+def measures_of(scores: Sequence[Score], four: bool, reference: Reference | None = None) -> Measures:
+    """The measures of one or more pieces.
 
-    Distances and copies need a reference.
+    Args:
+        four: whether all pieces have four voices.
+        reference: needed for distances and copied bars.
 
     Raises:
-        ScoreError: one of them is not in four voices.
+        ScoreError: `four` is true, and a piece does not have four voices.
     """
     lines = [_lines(score, four) for score in scores]
     repetitions = [longest_repetition(pitches) for pitches, _ in lines]
@@ -283,7 +308,7 @@ def _in_four_voices(grids: list[Grid], reference: Reference | None) -> dict[str,
         "notes_a_bar": tuple(sum(int(g.onset[v].sum()) for g in grids) / bars for v in range(4)),
         "lowest": compass(np.min),
         "highest": compass(np.max),
-        "held": sum(map(held, grids)) / (4 * frames),
+        "held": sum(map(held_sixteenths, grids)) / (4 * frames),
         "fifths": 1000 * sum(parallels(g, FIFTH) for g in grids) / onsets,
         "octaves": 1000 * sum(parallels(g, OCTAVE) for g in grids) / onsets,
         "crossings": 1000 * sum(map(crossings, grids)) / frames,

@@ -1,10 +1,12 @@
-"""A trained network's step in other formats, each checked against torch.
+"""Exports a trained network's step to other formats, and checks each export against torch.
 
-onnx, tflite   the step in each format, and its quantisations
-step           what is exported
+formats        the export formats by name: a new format is added here
+exporting      writes a model in one format, several or all
+samples        the music that an export is calibrated on and checked with
+checking       compares an exported network with torch
+step           the graph that is exported, and the names of its inputs and outputs
+onnx, tflite   the step as a file of either kind, and its quantisations
+cnn_core       the 8-bit core of a `cnn`, for integer-only accelerators
+integer        networks in integer arithmetic: the reference for the C engine
 c              a folder of C for microcontrollers
-listening      the music that an export is calibrated on and checked with
-checking       an exported network beside torch
-formats        the formats by name
-exporting      a model into files, of one format or of all
 """

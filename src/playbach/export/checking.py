@@ -1,4 +1,7 @@
-"""An exported network, in its own runtime, beside torch on the same music. Knows runtimes, no formats."""
+"""Compares an exported network, run in its own runtime, with torch on the same music.
+
+Knows runtimes; does not know formats.
+"""
 
 from __future__ import annotations
 
@@ -7,105 +10,116 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from playbach.data.batches import previous_of
 from playbach.encodings import EncodedPiece, Encoding
-from playbach.evaluation.metrics import Guesses, figures, guesses
-from playbach.export.samples import Heard
+from playbach.evaluation.metrics import Predictions, compute_figures, predictions_from_logits
+from playbach.export.samples import Samples
 from playbach.inference.runtimes import Runtime
 from playbach.models import Model
 from playbach.system.errors import PlaybachError
 
-LOUD_BITS, LOUD_TOP_1 = 0.05, 0.9
-"""A format that loses more bits per note, or agrees less often with torch, is written, but said loudly."""
+MAX_BITS_LOST, MIN_TOP_1 = 0.05, 0.9
+"""A format that loses more bits per note, or agrees with torch in fewer steps, is written, but with a warning."""
 
-Floats = np.ndarray[Any, np.dtype[Any]]
+_Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`largest_*_difference` of any symbol's logit or probability at any step; `top_1` the share of steps whose most
-    probable symbol is torch's, both over `compared` steps. `bits_per_note` and torch's are of `pieces` pieces of
-    `steps` steps, and honest where `held_out`."""
+    """How an exported network compares with torch."""
 
     music: str
+    """Which pieces were used."""
     held_out: bool
+    """Whether the model was trained on none of them."""
     pieces: int
+    """The pieces that bits per note are measured on."""
     steps: int
+    """The steps of those pieces."""
     compared: int
+    """The steps for differences and `top_1`: those of `steps` and, if these are few, some of known pieces."""
     largest_logit_difference: float
+    """Over all symbols and steps."""
     largest_probability_difference: float
+    """Over all symbols and steps."""
     top_1: float
+    """The share of steps whose most probable symbol is the same as torch's."""
     bits_per_note: float
+    """Of the exported network."""
     torch_bits_per_note: float
+    """Of torch, on the same pieces."""
 
     @property
-    def lost(self) -> float:
-        """Bits per note more than torch."""
+    def bits_lost(self) -> float:
+        """How many more bits per note the exported network needs than torch."""
         return self.bits_per_note - self.torch_bits_per_note
 
     @property
-    def loud(self) -> bool:
-        # NaN is not within any bound.
-        return not (self.lost <= LOUD_BITS and self.top_1 >= LOUD_TOP_1)
+    def is_lossy(self) -> bool:
+        # Negated, so that NaN counts as lossy.
+        return not (self.bits_lost <= MAX_BITS_LOST and self.top_1 >= MIN_TOP_1)
 
     def manifest(self) -> dict[str, Any]:
         return asdict(self)
 
 
 @torch.inference_mode()
-def expected(model: Model, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> list[list[Floats]]:
-    """For each piece torch's logits (T, V_f) of each field."""
+def torch_logits(model: Model, encoding: Encoding, pieces: Sequence[EncodedPiece]) -> list[list[_Array]]:
+    """Run torch over each piece; return its logits (T, V_f) of each field."""
     model = model.eval()
-    found = []
-    for s in sequences:
-        previous = torch.from_numpy(previous_of(s.steps, encoding)).long()[None]
-        logits = model(previous, torch.from_numpy(s.context).long()[None])
-        found.append([field[0].numpy() for field in logits])
-    return found
+    logits = []
+    for piece in pieces:
+        previous = torch.from_numpy(previous_of(piece.steps, encoding)).long()[None]
+        fields = model(previous, torch.from_numpy(piece.context).long()[None])
+        logits.append([field[0].numpy() for field in fields])
+    return logits
 
 
-def stepped(runtime: Runtime, encoding: Encoding, s: EncodedPiece) -> list[Floats]:
-    """A runtime's logits (T, V_f) of each field over a piece."""
-    previous, state, found = previous_of(s.steps, encoding), runtime.start(), []
-    for p, c in zip(previous, s.context):
+def runtime_logits(runtime: Runtime, encoding: Encoding, piece: EncodedPiece) -> list[_Array]:
+    """Step a runtime over a piece; return its logits (T, V_f) of each field."""
+    previous, state, steps = previous_of(piece.steps, encoding), runtime.start(), []
+    for p, c in zip(previous, piece.context):
         logits, state = runtime.step(p, c, state)
-        found.append(logits)
-    return [np.stack(field) for field in zip(*found)]
+        steps.append(logits)
+    return [np.stack(field) for field in zip(*steps)]
 
 
-def check(runtime: Runtime, truth: Sequence[Sequence[Floats]], encoding: Encoding, music: Heard) -> Check:
-    """A runtime beside what torch says (`expected`) of the pieces that `music` has to be compared.
+def compare_with_torch(
+    runtime: Runtime, expected: Sequence[Sequence[_Array]], encoding: Encoding, samples: Samples
+) -> Check:
+    """Compare a runtime with torch over `samples.compared`; `expected` are torch's logits of these (`torch_logits`).
 
     Raises:
-        PlaybachError: it gives what is no finite number.
+        PlaybachError: a logit of the runtime is not finite.
     """
     logit = probability = 0.0
     agreed = answers = 0
-    ours: list[Guesses] = []
-    theirs: list[Guesses] = []
-    for s, wanted in zip(music.compared, truth, strict=True):
-        given = stepped(runtime, encoding, s)
-        if not all(np.isfinite(field).all() for field in given):
+    ours: list[Predictions] = []
+    theirs: list[Predictions] = []
+    for piece, wanted in zip(samples.compared, expected, strict=True):
+        logits = runtime_logits(runtime, encoding, piece)
+        if not all(np.isfinite(field).all() for field in logits):
             raise PlaybachError(
-                "the exported network gives numbers that are not finite; it was not written; choose another format"
+                "the exported network computes numbers that are not finite; it was not written; choose another format"
             )
-        for a, b in zip(given, wanted, strict=True):
+        for a, b in zip(logits, wanted, strict=True):
             logit = max(logit, _largest(a - b))
             probability = max(probability, _largest(_softmax(a) - _softmax(b)))
             agreed += int((a.argmax(axis=1) == b.argmax(axis=1)).sum())
             answers += len(a)
-        ours.append(guesses(given, s.steps))
-        theirs.append(guesses(list(wanted), s.steps))
-    counted = len(music.check)
-    bits, torch_bits = (figures(g[:counted], music.check, encoding).bits_per_note for g in (ours, theirs))
+        ours.append(predictions_from_logits(logits, piece.steps))
+        theirs.append(predictions_from_logits(list(wanted), piece.steps))
+    counted = len(samples.check)
+    bits, torch_bits = (compute_figures(g[:counted], samples.check, encoding).bits_per_note for g in (ours, theirs))
     return Check(
-        music=music.words,
-        held_out=music.held_out,
+        music=samples.description,
+        held_out=samples.held_out,
         pieces=counted,
-        steps=sum(map(len, music.check)),
-        compared=sum(map(len, music.compared)),
+        steps=sum(map(len, samples.check)),
+        compared=sum(map(len, samples.compared)),
         largest_logit_difference=logit,
         largest_probability_difference=probability,
         top_1=agreed / answers,
@@ -114,10 +128,10 @@ def check(runtime: Runtime, truth: Sequence[Sequence[Floats]], encoding: Encodin
     )
 
 
-def _largest(difference: Floats) -> float:
+def _largest(difference: _Array) -> float:
     return float(np.abs(difference).max())
 
 
-def _softmax(logits: Floats) -> Floats:
+def _softmax(logits: _Array) -> _Array:
     weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -1,10 +1,11 @@
-"""A model into files of one format, of several or of all, each played in its own runtime beside torch before it is
-written. Needs the extra `export`; onnx, onnx-int8 and c only `train`."""
+"""Exports a model in one format, several or all. Each is compared with torch in its own runtime before it is written.
+
+Needs the extra `export`; the formats onnx, onnx-int8 and c need only `train`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,70 +18,83 @@ from onnx import numpy_helper
 from playbach.bundles import exported, network
 from playbach.bundles.bundle import Bundle
 from playbach.encodings import Encoding
-from playbach.export.c.profiles import PROFILES
-from playbach.export.checking import LOUD_BITS, LOUD_TOP_1, Check, check, expected
-from playbach.export.formats import ALL, FORMATS, Format, Part, Subject, chosen
-from playbach.export.onnx import TOLERANCE
-from playbach.export.samples import LEAST_STEPS, heard
+from playbach.export.c.profiles import MACHINE_PROFILES
+from playbach.export.checking import MAX_BITS_LOST, MIN_TOP_1, Check, compare_with_torch, torch_logits
+from playbach.export.formats import ALL, FORMATS, Content, ExportSource, Format, select_formats
+from playbach.export.onnx import LOGIT_TOLERANCE
+from playbach.export.samples import MIN_STEPS, choose_samples
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import SHELL, Runtime
 from playbach.inference.runtimes.core import CoreRuntime
 from playbach.models import Model, Shape
 from playbach.system.errors import BundleError, PlaybachError, UsageError
-from playbach.system.files import made_folder, shown, writing_folder
-from playbach.system.version import installed
+from playbach.system.files import display_path, output_folder, pending_folder
+from playbach.system.progress import Report
+from playbach.system.version import installed_versions
 
-MOST_STEPS = 10_000_000
-PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
-DROPPED = ("sha256", "export")
-"""Parts of a bundle's manifest that are of that file only."""
-
-Report = Callable[[str], None]
+MAX_CHECK_STEPS = 10_000_000
+_PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
+_BUNDLE_KEYS = ("sha256", "export")
+"""Keys of a bundle's manifest that describe the bundle's own file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """`steps` are played to check a format, whole pieces until there are so many. `profile` is the kind of machine
-    that the format c must fit."""
+    """What to export, and how to check it."""
 
     formats: tuple[str, ...] = (ALL,)
+    """Names of formats, or `all`."""
     steps: int = 2000
+    """A format is checked with whole pieces of at least this many steps in all."""
     profile: str = "any"
+    """The machine that the format c must fit."""
 
     def __post_init__(self) -> None:
         if not self.formats:
-            raise UsageError(f"no format; there are: {', '.join((*FORMATS, ALL))}")
+            raise UsageError(f"no format given; the formats are: {', '.join((*FORMATS, ALL))}")
         for name in self.formats:
             if name not in FORMATS and name != ALL:
-                raise UsageError(f"no format called {name!r:.40}; there are: {', '.join((*FORMATS, ALL))}")
-        if not (isinstance(self.steps, int) and LEAST_STEPS <= self.steps <= MOST_STEPS):
+                raise UsageError(f"no format called {name!r:.40}; the formats are: {', '.join((*FORMATS, ALL))}")
+        if not (isinstance(self.steps, int) and MIN_STEPS <= self.steps <= MAX_CHECK_STEPS):
             raise UsageError(
-                f"steps must be a whole number between {LEAST_STEPS} and {MOST_STEPS:,}, not {self.steps!r:.40}"
+                f"steps must be a whole number between {MIN_STEPS} and {MAX_CHECK_STEPS:,}, not {self.steps!r:.40}"
             )
-        if self.profile not in PROFILES:
-            raise UsageError(f"no profile called {self.profile!r:.40}; there are: {', '.join(PROFILES)}")
+        if self.profile not in MACHINE_PROFILES:
+            raise UsageError(
+                f"no profile called {self.profile!r:.40}; the profiles are: {', '.join(MACHINE_PROFILES)}"
+            )
         if self.profile != "any" and not {"c", ALL} & set(self.formats):
-            raise UsageError(f"the profile {self.profile} is for the format c; leave it out, or add --format c")
+            raise UsageError(
+                f"the profile {self.profile} applies only to the format c; leave it out, or add --format c"
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One file, or folder, that was written; `bytes` is the file's size, or the flash that a folder of C needs."""
+class FormatResult:
+    """A file, or a folder, that was written."""
 
     format: str
+    """The format's name."""
     path: Path
+    """Where it is."""
     bytes: int
+    """The file's size; for a folder of C, the flash that it needs."""
     check: Check
+    """How it compares with torch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exports:
-    """All that was written, and a line for each format that this model cannot have."""
+class ExportResult:
+    """All that was written, and what was not."""
 
     model: str
+    """The model's name."""
     music: str
-    written: tuple[Written, ...]
+    """Which pieces the formats were checked with."""
+    written: tuple[FormatResult, ...]
+    """One for each file or folder."""
     left_out: tuple[str, ...]
+    """One line for each format that this model cannot have."""
 
     def manifest(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -93,40 +107,39 @@ def export(
     options: ExportOptions | None = None,
     folder: str | Path | None = None,
     report: Report = lambda line: None,
-) -> Exports:
-    """Export a model into files in the folder `into`, which is made where it is missing; nothing is overwritten.
+) -> ExportResult:
+    """Export a model into the folder `into`, which is made if it is missing. No file is overwritten.
 
     Args:
-        folder: of the music that the model was trained on, to calibrate and check with; None means its own corpus
-            where that is a built-in one, else pieces that it composes.
-        report: told each line of talk, such as a format that loses much.
+        folder: the music that the model was trained on, to calibrate and check with. None stands for the model's own
+            corpus if that is a built-in one, otherwise for pieces that the model composes.
+        report: receives each line of progress, such as a warning about a large loss.
 
     Raises:
-        UsageError: an option that makes no sense, or a model that is too large for the profile.
-        BundleError: there is no such model, it is damaged, or it is an export itself.
-        CorpusError: there is no music to check with in the folder.
-        MissingExtra: a format needs a package that is not installed.
-        PlaybachError: a format, named alone, that this model cannot have; or the files cannot be written.
+        UsageError: an option is invalid, or the model is too large for the profile.
+        BundleError: the model does not exist, is damaged, or is itself an export.
+        CorpusError: the folder has no music to check with.
+        MissingExtra: a format needs a package that is not installed_versions.
+        PlaybachError: the model cannot have a format that was named, or the files cannot be written.
     """
     options = options or ExportOptions()
-    base = network.read_base(name_or_path)
+    base = network.read_base_model(name_or_path)
     composer = Composer(base.bundle)
-    music = heard(composer, folder, options.steps, report)
-    model = _exactly(base.network(Shape.of(base.encoding)), base.bundle.onnx).eval()
+    samples = choose_samples(composer, folder, options.steps, report)
+    model = _with_exact_weights(base.load_network(Shape.of(base.encoding)), base.bundle.onnx).eval()
     if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
         raise BundleError(f"{base.name}: its weights are not all finite numbers; train it again")
-    calibration = music.inputs(base.encoding)
-    subject = Subject(base.bundle, model, base.encoding, calibration, options.profile)
-    truth = expected(model, base.encoding, music.compared)
-    written: list[Written] = []
+    source = ExportSource(base.bundle, model, base.encoding, samples.inputs(base.encoding), options.profile)
+    expected = torch_logits(model, base.encoding, samples.compared)
+    written: list[FormatResult] = []
     left_out: list[str] = []
-    with made_folder(Path(into)) as place:
-        for form in chosen(options.formats):
+    with output_folder(Path(into)) as place:
+        for form in select_formats(options.formats):
             report(f"Exporting {form.name}")
             try:
-                part, runtime = form.make(subject)
-                found = check(runtime, truth, base.encoding, music)
-                _demand_exact(form, found)
+                content, runtime = form.make(source)
+                check = compare_with_torch(runtime, expected, base.encoding, samples)
+                _demand_exact(form, check)
             except PlaybachError as error:
                 if form.name in options.formats:
                     raise
@@ -134,15 +147,17 @@ def export(
                 report(f"left out: {left_out[-1]}")
                 continue
             path = place / f"{base.path.stem}{form.suffix}"
-            written.append(_written(form, path, part, runtime, subject, found))
-            if found.loud:
-                report(_loud(written[-1]))
-    return Exports(base.bundle.name, music.words, tuple(written), tuple(left_out))
+            written.append(_write(form, path, content, runtime, source, check))
+            if check.is_lossy:
+                report(_loss_warning(written[-1]))
+    return ExportResult(base.bundle.name, samples.description, tuple(written), tuple(left_out))
 
 
-def _exactly(model: Model, graph: bytes) -> Model:
-    """The network with the 32-bit weights of its ONNX step; a bundle keeps those to train on in 16 bits, by which
-    they are recognised, as the exporter renames and turns some."""
+def _with_exact_weights(model: Model, graph: bytes) -> Model:
+    """Give a network the 32-bit weights of its ONNX step, in place of those that the bundle stores in 16 bits.
+
+    Weights are matched by their values in 16 bits, since the exporter renames and transposes some of them.
+    """
     exact: dict[Any, Any] = {}
     for initial in onnx_format.load_from_string(graph).graph.initializer:
         array = numpy_helper.to_array(initial)
@@ -150,9 +165,9 @@ def _exactly(model: Model, graph: bytes) -> Model:
             exact |= {_key(a): a for a in (array, array.T)}
     state = model.state_dict()
     for name, tensor in state.items():
-        found = exact.get(_key(tensor.numpy()))
-        if found is not None:
-            state[name] = torch.from_numpy(found.copy())
+        match = exact.get(_key(tensor.numpy()))
+        if match is not None:
+            state[name] = torch.from_numpy(match.copy())
     model.load_state_dict(state)
     return model
 
@@ -162,45 +177,49 @@ def _key(array: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], bytes]:
         return array.shape, array.astype(np.float16).tobytes()
 
 
-def _demand_exact(form: Format, found: Check) -> None:
-    if form.exact and not found.largest_logit_difference <= TOLERANCE:
+def _demand_exact(form: Format, check: Check) -> None:
+    if form.is_exact and not check.largest_logit_difference <= LOGIT_TOLERANCE:
         raise PlaybachError(
-            f"the exported step ({form.name}) differs from torch by {found.largest_logit_difference:.2g} in a logit "
-            f"(allowed: {TOLERANCE}); it was not written; please report this with your versions of torch and of the "
-            "runtime"
+            f"the exported step ({form.name}) differs from torch by {check.largest_logit_difference:.2g} in a logit "
+            f"(allowed: {LOGIT_TOLERANCE}); it was not written; please report this with your versions of torch and "
+            "of the runtime"
         )
 
 
-def _loud(written: Written) -> str:
-    found = written.check
-    said = f"{shown(written.path)}: LOSES MUCH: {found.lost:+.3f} bits per note beside torch, the same most probable "
-    said += f"symbol in {found.top_1:.1%} of steps (more than {LOUD_BITS} or less than {LOUD_TOP_1:.0%} is said)"
-    return said
+def _loss_warning(result: FormatResult) -> str:
+    check = result.check
+    return (
+        f"{display_path(result.path)}: LARGE LOSS: {check.bits_lost:+.3f} bits per note compared with torch, and the "
+        f"same most probable symbol in {check.top_1:.1%} of steps (limits: {MAX_BITS_LOST} bits, {MIN_TOP_1:.0%})"
+    )
 
 
-def _written(form: Format, path: Path, part: Part, runtime: Runtime, subject: Subject, found: Check) -> Written:
-    manifest = {k: v for k, v in subject.bundle.manifest.items() if k not in DROPPED}
-    facts = _facts(form, subject.bundle, subject.encoding, found)
+def _write(
+    form: Format, path: Path, content: Content, runtime: Runtime, source: ExportSource, check: Check
+) -> FormatResult:
+    manifest = {k: v for k, v in source.bundle.manifest.items() if k not in _BUNDLE_KEYS}
+    facts = _facts(form, source.bundle, source.encoding, check)
     if isinstance(runtime, CoreRuntime):
         facts[SHELL] = runtime.shell.manifest()
-    if isinstance(part, bytes):
-        path = exported.write(path, part, manifest, facts)
-        return Written(form.name, path, len(part), found)
-    with writing_folder(path) as draft:
-        for name, data in part.items():
+    if isinstance(content, bytes):
+        path = exported.write(path, content, manifest, facts)
+        return FormatResult(form.name, path, len(content), check)
+    with pending_folder(path) as draft:
+        for name, data in content.items():
             (draft.temporary / name).write_bytes(data)
-        (draft.temporary / "check.json").write_bytes(exported.text_of(facts))
-    return Written(form.name, draft.path, json.loads(part["manifest.json"])["export"]["bytes"]["flash"], found)
+        (draft.temporary / "check.json").write_bytes(exported.manifest_text(facts))
+    flash = json.loads(content["manifest.json"])["export"]["bytes"]["flash"]
+    return FormatResult(form.name, draft.path, flash, check)
 
 
-def _facts(form: Format, bundle: Bundle, encoding: Encoding, found: Check) -> dict[str, Any]:
-    """What the manifest says of an export; the vocabulary in words, for those who read the file with other tools."""
+def _facts(form: Format, bundle: Bundle, encoding: Encoding, check: Check) -> dict[str, Any]:
+    """The manifest's entry about an export, with the vocabulary in words for readers that use other tools."""
     return {
         "format": form.name,
-        "says": form.says,
+        "says": form.description,
         "bundle": bundle.sha256,
-        "check": found.manifest(),
+        "check": check.manifest(),
         "vocabulary": {field.name: list(field.symbols) for field in encoding.fields},
         "context": {field.name: list(field.symbols) for field in encoding.context},
-        "versions": installed(PACKAGES),
+        "versions": installed_versions(_PACKAGES),
     }

@@ -10,30 +10,30 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime import quantization
 
 from playbach.export.quiet import quiet
-from playbach.export.step import Step
+from playbach.export.step import StepModule
 from playbach.inference.runtimes.onnx import OnnxRuntime
 from playbach.models import Model
 from playbach.system.errors import PlaybachError
 
-TOLERANCE = 1e-3
-"""The largest difference of a logit between the exported step and torch."""
+LOGIT_TOLERANCE = 1e-3
+"""The largest allowed difference between a logit of the exported step and torch's."""
 
 
-def export(model: Model) -> bytes:
-    """The step of a model as the bytes of an ONNX file. The model stays as it is."""
-    step = Step(model)
-    examples = step.examples(2)  # a batch of one would be taken for a constant
+def export_step(model: Model) -> bytes:
+    """Export a model's step as the bytes of an ONNX file. The model stays unchanged."""
+    step = StepModule(model)
+    examples = step.example_inputs(2)  # a batch of one would become a constant
     any_batch = {0: torch.export.Dim("batch")}
     shapes = [[any_batch for _ in e] if isinstance(e, list) else any_batch for e in examples]
     with quiet():
         program = torch.onnx.export(
             step,
             examples,
-            input_names=step.inputs,
-            output_names=step.outputs,
+            input_names=step.input_names,
+            output_names=step.output_names,
             dynamic_shapes=(shapes[0], tuple(shapes[1:])),  # the second is *others
             dynamo=True,
             external_data=False,
@@ -45,23 +45,27 @@ def export(model: Model) -> bytes:
     return file.getvalue()
 
 
-def dynamic(graph: bytes) -> bytes:
-    """The graph with 8-bit weights; activations are quantised as they come."""
+def quantise_dynamic(graph: bytes) -> bytes:
+    """Quantise a graph's weights to 8 bits; activations are quantised at run time."""
     with quiet(), tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantised.onnx"
-        quantize_dynamic(onnx.load_from_string(graph), out, weight_type=QuantType.QInt8, per_channel=True)
+        quantization.quantize_dynamic(
+            onnx.load_from_string(graph), out, weight_type=quantization.QuantType.QInt8, per_channel=True
+        )
         model = onnx.load(out)
     model.doc_string = ""
     return bytes(model.SerializeToString(deterministic=True))
 
 
 @torch.inference_mode()
-def check(onnx: bytes, model: Model, previous: np.ndarray, context: np.ndarray) -> float:
-    """Runs the exported step beside torch's over a piece, previous (T, F) and context (T, C), and gives the largest
-    difference of a logit.
+def check_step(onnx: bytes, model: Model, previous: np.ndarray, context: np.ndarray) -> float:
+    """Compare the exported step with torch's over a piece, previous (T, F) and context (T, C).
+
+    Returns:
+        The largest difference of a logit.
 
     Raises:
-        PlaybachError: it is larger than TOLERANCE; the export must not be used.
+        PlaybachError: the difference exceeds LOGIT_TOLERANCE; the export must not be used.
     """
     model = copy.deepcopy(model).eval().cpu()
     runtime = OnnxRuntime(onnx)
@@ -72,10 +76,10 @@ def check(onnx: bytes, model: Model, previous: np.ndarray, context: np.ndarray) 
         p, c = torch.from_numpy(previous[t : t + 1]).long(), torch.from_numpy(context[t : t + 1]).long()
         expected, ours = model.step(p, c, ours)
         differences = [np.abs(a - b[0].numpy()).max() for a, b in zip(logits, expected)]
-        worst = float(np.max([worst, *differences]))  # unlike Python's max, keeps what is no number
-    if not worst <= TOLERANCE:
+        worst = float(np.max([worst, *differences]))  # unlike Python's max, np.max keeps NaN
+    if not worst <= LOGIT_TOLERANCE:
         raise PlaybachError(
-            f"the exported step differs from torch by {worst:.2g} in a logit (allowed: {TOLERANCE}); nothing was "
-            "written; please report this with your versions of torch and onnxruntime"
+            f"the exported step differs from torch by {worst:.2g} in a logit (allowed: {LOGIT_TOLERANCE}); nothing "
+            "was written; please report this with your versions of torch and onnxruntime"
         )
     return worst

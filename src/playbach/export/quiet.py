@@ -1,4 +1,4 @@
-"""Exporters and quantisers talk: on both streams, through loggers, in warnings of their own future, and with bars."""
+"""Silences exporters and quantisers, which write to both streams, log, warn and draw progress bars."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-from playbach.system.stderr import silenced_stderr
+from playbach.system.stderr import silence_stderr
 
-LOGGERS = ("", "absl", "jax", "litert_torch", "torch", "torch.onnx")
+_LOGGERS = ("", "absl", "jax", "litert_torch", "torch", "torch.onnx")
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing of it is seen meanwhile."""
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+    """Hide all that code in this context prints, logs (below errors) or warns about."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
         for name in levels:
             logging.getLogger(name).setLevel(logging.ERROR)
         with (
             warnings.catch_warnings(),
-            silenced_stderr(),
+            silence_stderr(),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),
         ):

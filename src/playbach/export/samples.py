@@ -1,12 +1,13 @@
-"""The music that an export is calibrated on and checked with.
+"""Chooses the music that an export is calibrated on and checked with.
 
-Calibrated on training pieces and checked on held-out ones, where the model's corpus is at hand; else both on what the
-model composes, and then no figure is one of held-out music. Knows bundles and corpora, no formats.
+If the model's corpus is available, an export is calibrated on training pieces and checked on held-out ones. Otherwise
+both use pieces that the model composes, and no figure is of held-out music. Knows bundles and corpora; does not know
+formats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,54 +16,57 @@ from symusic.core import ScoreTick as Score
 
 from playbach.data.batches import previous_of
 from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import LEFT_UNKNOWN
-from playbach.evaluation.reports import WORDS, groups_of
+from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.evaluation.reports import GROUP_LABELS, groups_of
 from playbach.inference.composing import Composer
 from playbach.music.arrays import Ints
 from playbach.system.errors import CorpusError, MissingExtra
+from playbach.system.progress import Report
 
 CALIBRATION_PIECES, CALIBRATION_STEPS = 6, 96
-"""So many steps of so many pieces, from their beginnings."""
-LEAST_STEPS = 200
-"""So many steps are compared at least."""
-COMPOSED_SEED = 1_000_000
-"""What is composed to check with has seeds from here on: pieces that nobody asks for."""
-HELD_OUT = ("unseen", "test")
-
-Report = Callable[[str], None]
+"""Calibration uses the first steps of a few pieces: this many pieces, this many steps of each."""
+MIN_STEPS = 200
+"""The minimum number of steps to compare."""
+FIRST_SEED = 1_000_000
+"""Pieces composed for a check have seeds from here on, which users hardly ask for."""
+_HELD_OUT_GROUPS = ("unseen", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Encoded pieces, and in words what they are; `held_out` where the model has not met the pieces to check with.
-    `besides` are pieces that it has met, where the others alone are too short to compare much."""
+class Samples:
+    """Encoded pieces to calibrate an export on and to check it with."""
 
     calibration: tuple[EncodedPiece, ...]
+    """The beginnings of pieces to calibrate on."""
     check: tuple[EncodedPiece, ...]
-    words: str
+    """Whole pieces to measure bits per note on."""
+    description: str
+    """Which pieces `check` has, in words."""
     held_out: bool
-    besides: tuple[EncodedPiece, ...] = ()
+    """Whether the model was trained on none of `check`."""
+    known: tuple[EncodedPiece, ...] = ()
+    """Pieces that the model was trained on, to compare more steps where `check` is short."""
 
     @property
     def compared(self) -> tuple[EncodedPiece, ...]:
-        """All pieces that are played beside torch, those that count first."""
-        return (*self.check, *self.besides)
+        """All pieces that are compared with torch, `check` first."""
+        return (*self.check, *self.known)
 
     def inputs(self, encoding: Encoding) -> tuple[Ints, Ints]:
-        """Previous symbols (T, F) and context (T, C) of the steps to calibrate with, one piece after the other."""
+        """Previous symbols (T, F) and context (T, C) of the steps to calibrate on, piece after piece."""
         pieces = [(previous_of(s.steps, encoding), s.context) for s in self.calibration]
         previous, context = (np.concatenate(part)[: CALIBRATION_PIECES * CALIBRATION_STEPS] for part in zip(*pieces))
         return previous, context
 
 
-def heard(composer: Composer, folder: str | Path | None, steps: int, report: Report) -> Heard:
-    """Whole pieces to check with, until they have `steps` steps, and the beginnings of others to calibrate with.
+def choose_samples(composer: Composer, folder: str | Path | None, steps: int, report: Report) -> Samples:
+    """Choose whole pieces of at least `steps` steps in all to check with, and beginnings of pieces to calibrate on.
 
     Args:
-        folder: of the model's corpus; None means its own, where that is a built-in one.
+        folder: the music of the model's corpus; None stands for the corpus itself if it is a built-in one.
 
     Raises:
-        CorpusError: there is no music in the folder, or none that the model has not been trained on.
+        CorpusError: the folder has no music, or none that the model was not trained on.
         ScoreError: a piece does not fit the model's encoding.
     """
     try:
@@ -72,50 +76,50 @@ def heard(composer: Composer, folder: str | Path | None, steps: int, report: Rep
             raise
         why = str(error) if isinstance(error, MissingExtra) else "its corpus is not a built-in one"
         report(
-            f"{composer.bundle.name}: {why}; calibrating and checking on pieces that it composes, so NO FIGURE IS OF "
-            "HELD-OUT MUSIC; give the folder of its music after the model"
+            f"{composer.bundle.name}: {why}; calibrating and checking on pieces that the model composes, so the "
+            "figures are NOT of held-out music; for such figures give the folder of its music after the model"
         )
-        return _composed(composer, steps)
-    side = next((side for side in HELD_OUT if groups[side]), None)
-    if side is None:
+        return _composed_samples(composer, steps)
+    group = next((group for group in _HELD_OUT_GROUPS if groups[group]), None)
+    if group is None:
         raise CorpusError(
-            f"{name}: the model was trained or validated on every piece; give music that it has not met"
+            f"{name}: the model was trained or validated on every piece here; give music that it was not trained on"
         )
     rng = np.random.default_rng(0)
     encoding = composer.encoding
-    # In an order that no file name decides.
-    checked, trained = (sorted(groups[s], key=lambda piece: piece.digest) for s in (side, "train"))
-    pieces = _until((checked[i].score for i in rng.permutation(len(checked))), encoding, steps)
-    some = trained or checked
-    known = [encoding.encode(some[i].score) for i in rng.permutation(len(some))[:CALIBRATION_PIECES]]
-    short = LEAST_STEPS - sum(map(len, pieces))
-    met = (piece.score for group in ("valid", "train") for piece in groups[group])
-    besides = _until(met, encoding, short) if short > 0 else ()
-    return Heard(tuple(map(_beginning, known)), pieces, f"{name}, {WORDS[side]}", True, besides)
+    # Sorted by content, so that file names do not decide the order.
+    held_out, trained = (sorted(groups[g], key=lambda piece: piece.digest) for g in (group, "train"))
+    check = _whole_pieces((held_out[i].score for i in rng.permutation(len(held_out))), encoding, steps)
+    pool = trained or held_out
+    calibration = [encoding.encode(pool[i].score) for i in rng.permutation(len(pool))[:CALIBRATION_PIECES]]
+    missing = MIN_STEPS - sum(map(len, check))
+    known_scores = (piece.score for g in ("valid", "train") for piece in groups[g])
+    known = _whole_pieces(known_scores, encoding, missing) if missing > 0 else ()
+    return Samples(tuple(map(_beginning, calibration)), check, f"{name}, {GROUP_LABELS[group]}", True, known)
 
 
-def _until(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[EncodedPiece, ...]:
-    """Whole pieces, one at least, until they have so many steps; not told how much is left, as in evaluation."""
-    found: list[EncodedPiece] = []
+def _whole_pieces(scores: Iterable[Score], encoding: Encoding, steps: int) -> tuple[EncodedPiece, ...]:
+    """Encode whole pieces, at least one, until they have this many steps. As in evaluation, bars left is unknown."""
+    pieces: list[EncodedPiece] = []
     for score in scores:
-        if found and sum(map(len, found)) >= steps:
+        if pieces and sum(map(len, pieces)) >= steps:
             break
-        sequence = encoding.encode(score)
-        sequence.context[:, encoding.left_column] = LEFT_UNKNOWN
-        found.append(sequence)
-    return tuple(found)
+        piece = encoding.encode(score)
+        piece.context[:, encoding.bars_left_column] = UNKNOWN_BARS_LEFT
+        pieces.append(piece)
+    return tuple(pieces)
 
 
 def _beginning(s: EncodedPiece) -> EncodedPiece:
     return EncodedPiece(s.steps[:CALIBRATION_STEPS], s.context[:CALIBRATION_STEPS], s.header, s.notes, s.ticks)
 
 
-def _composed(composer: Composer, steps: int) -> Heard:
+def _composed_samples(composer: Composer, steps: int) -> Samples:
     def pieces(seed: int) -> Iterator[Score]:
         while True:
             yield composer.compose(seed=seed, plain=True).score
             seed += 1
 
     encoding = composer.encoding
-    known = _until(pieces(COMPOSED_SEED), encoding, CALIBRATION_PIECES * CALIBRATION_STEPS)
-    return Heard(known, _until(pieces(2 * COMPOSED_SEED), encoding, steps), "composed pieces", False)
+    calibration = _whole_pieces(pieces(FIRST_SEED), encoding, CALIBRATION_PIECES * CALIBRATION_STEPS)
+    return Samples(calibration, _whole_pieces(pieces(2 * FIRST_SEED), encoding, steps), "composed pieces", False)

@@ -1,1 +1,1 @@
-"""Composing: a network is stepped, its logits are sampled, and the steps become events. Never imports torch."""
+"""Composes: steps a network, samples its logits, and decodes the steps to events. Never imports torch."""

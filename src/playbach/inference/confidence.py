@@ -1,8 +1,7 @@
-"""How sure the network was of each onset of a piece: what it chose, how probable that was, and what else it weighed.
+"""How sure the network was of each onset of a piece: the probabilities of the chosen symbols and of the alternatives.
 
-All probabilities are those of temperature 1 among the symbols that were allowed, which is what likelihood means here;
-temperature and top-p, which may sharpen them before a symbol is drawn, are the listener's wish and no knowledge of
-the network's. Knows events and the names of symbols; knows nothing of networks, and prints nothing.
+All probabilities are those among the valid symbols, before temperature and top-p: these are the listener's choice,
+not the network's. Knows events and the labels of symbols; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -16,23 +15,24 @@ from playbach.music.bars import Bars
 from playbach.music.events import TICKS_PER_QUARTER, Choice, Event, Meter, Note, Start
 
 SURE, NO_CLUE = 0.5, 0.25
-"""The network is sure where one symbol has half of the probability or more, and has no clue where none has a quarter.
-By that it has no clue about 2 in a hundred onsets of the first shipped model, and about all of those of a network
-that has learnt no more than how common each symbol is."""
+"""The network is sure where one symbol has at least half of the probability, and has no clue where no symbol has a
+quarter. By this definition the first shipped model had no clue about 2 % of its onsets, and a network that has learnt
+only the frequency of each symbol has no clue about any."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """One field's symbol by name with its probability, the likeliest others with theirs, the likeliest first."""
+class ChosenSymbol:
+    """The symbol that was chosen for a field."""
 
     field: str
     symbol: str
     probability: float
     others: tuple[tuple[str, float], ...]
+    """The most probable alternatives and their probabilities, the most probable first."""
 
     @property
     def favourite(self) -> float:
-        """The probability of the likeliest symbol, whether it was chosen or not."""
+        """The probability of the most probable symbol, chosen or not."""
         return max([self.probability, *(p for _, p in self.others)])
 
     @property
@@ -46,14 +46,16 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """An onset: the notes that one step began, where, in which voice, and how the step's fields were chosen; none
-    where a prime gave it. `bar` counts as musicians do, 0 for a pickup; `beat` begins with 1."""
+    """How sure the network was of an onset: of the notes that begin with one step."""
 
     bar: int
+    """1 is the first full bar, 0 a pickup."""
     beat: float
+    """From 1 on."""
     voice: str
     pitches: tuple[int, ...]
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[ChosenSymbol, ...]
+    """For each field of the step; empty where the onset is the prime's."""
 
     @property
     def given(self) -> bool:
@@ -61,7 +63,7 @@ class Confidence:
 
     @property
     def sure(self) -> bool:
-        """That the notes are given, or that the network was sure of the first field, which says which notes."""
+        """Whether the notes are the prime's, or the network was sure of the first field, which has the pitches."""
         return self.given or self.chosen[0].sure
 
     @property
@@ -70,12 +72,12 @@ class Confidence:
 
     @property
     def names(self) -> str:
-        """The notes as the `notes` encoding writes them, `A2.F#3`."""
+        """The pitches in the notation of the encoding `notes`, `A2.F#3`."""
         return ".".join(map(pitch_name, self.pitches))
 
 
 def confidences(events: Sequence[Event], fields: Sequence[Field]) -> tuple[Confidence, ...]:
-    """For each onset of one piece, in the order of `events`: how sure the network was of it."""
+    """The confidence of each onset of a piece, in the order of its events."""
     start = next(e for e in events if isinstance(e, Start))
     bars = Bars(tuple((e.tick - start.tick, e.numerator, e.denominator) for e in events if isinstance(e, Meter)))
     notes = (e for e in events if isinstance(e, Note))
@@ -92,21 +94,21 @@ def _confidence(notes: tuple[Note, ...], tick: int, bars: Bars, voice: str, fiel
     return Confidence(bars.number(tick), 1 + bars.place(tick) / beat, voice, pitches, chosen)
 
 
-def _chosen(choice: Choice, field: Field) -> Chosen:
+def _chosen(choice: Choice, field: Field) -> ChosenSymbol:
     others = tuple((symbol_label(field, symbol), p) for symbol, p in choice.others)
-    return Chosen(field.name, symbol_label(field, choice.symbol), choice.probability, others)
+    return ChosenSymbol(field.name, symbol_label(field, choice.symbol), choice.probability, others)
 
 
-def closing(table: Sequence[Confidence]) -> str:
-    """One sentence on the whole piece."""
+def summary_sentence(table: Sequence[Confidence]) -> str:
+    """A sentence about the whole piece."""
     own = [onset for onset in table if not onset.given]
     if not own:
-        return "All onsets were given; the network chose none."
+        return "All onsets are the prime's; the network chose none."
     clueless = sum(onset.no_clue for onset in own)
     sure = sum(onset.sure for onset in own)
     given = len(table) - len(own)
     return (
-        f"Of {len(own)} onsets the network was sure of {sure} (one symbol had half of the probability or more), "
-        f"weighed several for {len(own) - sure - clueless}, and had no clue about {clueless} (none had a quarter)"
-        + (f"; {given} were given." if given else ".")
+        f"Of {len(own)} onsets, the network was sure of {sure} (one symbol had a probability of 0.5 or more), "
+        f"unsure of {len(own) - sure - clueless}, and had no clue about {clueless} (all were below 0.25)"
+        + (f"; {given} onsets are the prime's." if given else ".")
     )

@@ -1,9 +1,9 @@
-"""Composing one piece step by step, with bars to which one can go back.
+"""Composes one piece step by step.
 
-`PieceGenerator` steps the network and the decoder, draws symbols, and yields events in the order of their ticks. A
-`Schedule` says which temperature and length apply in which bar. A `GenerationCache` keeps what has been composed:
-when a listener changes a parameter, only the bars from there on are composed again. Knows nothing of primes, of options or
-of performance.
+A `PieceGenerator` steps the network and the decoder, samples symbols, and yields events in the order of their ticks.
+A `Schedule` gives the temperature and the length that apply in each bar. A `GenerationCache` keeps what has been
+composed: after a change of a parameter, only the bars from there on are composed again. Knows nothing of options or
+performance.
 """
 
 from __future__ import annotations
@@ -19,217 +19,236 @@ import numpy as np
 
 from playbach.encodings import Decoder, Encoding
 from playbach.inference.runtimes import Runtime, State
-from playbach.inference.sampling import Floats, Sampling, choice, draw, probabilities, sharpened
+from playbach.inference.sampling import Distribution, Sampling, choice, draw, probabilities, sharpen
 from playbach.music.events import Choice, Event, Meter, Note, Tempo
 from playbach.system.errors import UsageError
 
-ENDINGS_TRIED = 48
-"""With `rules`, how often the last bar is composed anew until it ends well; one in two does (docs/experiments.md)."""
+MAX_ENDINGS_TRIED = 48
+"""With rules, the last bar is composed again until its ending is good, at most this often. One ending in two is good
+(docs/experiments.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterChange:
-    """From bar `bar` on (1 is the first full one, 0 a pickup) this temperature, and so many bars in all; None is what
-    the piece was begun with. A turn takes the place of the one before it, knob by knob."""
+    """A change of temperature or length at a bar line. It replaces all earlier changes."""
 
     bar: int
+    """The first bar to which it applies: 1 is the first full bar, 0 a pickup."""
     temperature: float | None = None
+    """None: the temperature that the piece began with."""
     bars: int | None = None
+    """The length of the piece; None: the length that it began with."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.bar, int) and self.bar >= 0):
-            raise UsageError(f"bars are counted from 0, not from {self.bar!r:.40}")
+            raise UsageError(f"the bar of a change must be a whole number from 0 on, not {self.bar!r:.40}")
         if self.bars is not None and not (isinstance(self.bars, int) and self.bars >= max(self.bar, 1)):
-            raise UsageError(f"from bar {self.bar} on a piece cannot have only {self.bars!r:.40} bars")
+            raise UsageError(
+                f"bars of a change at bar {self.bar} must be a whole number of at least {max(self.bar, 1)}, "
+                f"not {self.bars!r:.40}"
+            )
         if self.temperature is not None:
             Sampling(self.temperature)  # checks it
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What holds in which bar. `changes` are in order of their bars."""
+    """The sampling and the length that apply in each bar."""
 
     sampling: Sampling
     bars: int
     changes: tuple[ParameterChange, ...] = ()
+    """In the order of their bars."""
 
     def at(self, bar: int) -> tuple[Sampling, int]:
-        """How symbols are drawn in this bar, and how many bars the piece has, as far as is known in it."""
-        number = bisect_right(self.changes, bar, key=lambda turn: turn.bar)
-        if number == 0:
+        """The sampling in this bar, and the length of the piece as it is known there."""
+        count = bisect_right(self.changes, bar, key=lambda change: change.bar)
+        if count == 0:
             return self.sampling, self.bars
-        turn = self.changes[number - 1]
+        change = self.changes[count - 1]
         sampling = self.sampling
-        if turn.temperature is not None:
-            sampling = replace(sampling, temperature=turn.temperature)
-        return sampling, turn.bars or self.bars
+        if change.temperature is not None:
+            sampling = replace(sampling, temperature=change.temperature)
+        return sampling, change.bars or self.bars
 
     @property
     def length(self) -> int:
-        """How many bars the piece has in the end: a turn behind its end no longer counts."""
+        """The final length of the piece in bars. Changes after its end do not count."""
         length = self.bars
-        for turn in self.changes:
-            if turn.bar <= length:
-                length = turn.bars or self.bars
+        for change in self.changes:
+            if change.bar <= length:
+                length = change.bars or self.bars
         return length
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationState:
-    """Somewhere in a piece: the decoder, the network's state, the last step, the events that it completed, and the
-    probabilities of each field that it was chosen by; none where it was given."""
+    """A point between two steps of a piece."""
 
     decoder: Decoder
-    state: State
+    network_state: State
     previous: Any
+    """The last step (F,), or the start symbols."""
     events: list[Event] = field(default_factory=list)
-    probabilities: tuple[Floats, ...] = ()
+    """The events that the last step completed."""
+    probabilities: tuple[Distribution, ...] = ()
+    """For each field, the distribution of the last step's symbol; empty where a prime gave the step."""
 
 
 Composed = Meter | Tempo | Note
-"""What a decoder gives."""
-Waiting = tuple[int, int, int, int, Composed]
-"""An event that something earlier may still precede, by tick, track, pitch, and in order of composing; meters and
-tempos before notes."""
+"""The events that a decoder returns."""
+QueuedEvent = tuple[int, int, int, int, Composed]
+"""An event that an earlier one may still precede, after its sort key: tick, track (-1 for meters and tempos), pitch,
+running number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where a bar begins: all that is needed to go on from there."""
+    """All that is needed to compose again from the beginning of a bar."""
 
-    place: GenerationState
-    random: Any
-    waiting: tuple[Waiting, ...]
-    notes: int
-    choices: int
+    state: GenerationState
+    rng_state: Any
+    queue: tuple[QueuedEvent, ...]
+    event_count: int
+    """The number of events that were released before this bar."""
+    choice_count: int
+    """The number of steps before this bar."""
 
 
 @dataclass(slots=True)
 class GenerationCache:
-    """What has been composed of one piece. The last `most_marks` bars can be composed anew from their bar line; each
-    keeps a state of the network (1 MB in the shipped model)."""
+    """What has been composed of one piece, with snapshots of its last bars."""
 
-    most_marks: int = 0
-    notes: list[Composed] = field(default_factory=list)
+    max_snapshots: int = 0
+    """Each snapshot keeps a state of the network, 1 MB for the shipped model."""
+    events: list[Composed] = field(default_factory=list)
     choices: list[tuple[Choice, ...]] = field(default_factory=list)
-    marks: dict[int, Snapshot] = field(default_factory=dict)
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    """By the number of the bar that begins there."""
 
-    def cut(self, bar: int) -> None:
-        """Forget what was composed from this bar on, or from an earlier one where its beginning is not known."""
-        self.marks = {number: mark for number, mark in self.marks.items() if number <= bar}
-        last = self.last
-        del self.notes[last.notes if last else 0 :], self.choices[last.choices if last else 0 :]
+    def discard_from(self, bar: int) -> None:
+        """Discard what was composed from this bar on, or from the last earlier bar that has a snapshot."""
+        self.snapshots = {number: snapshot for number, snapshot in self.snapshots.items() if number <= bar}
+        latest = self.latest
+        del self.events[latest.event_count if latest else 0 :], self.choices[latest.choice_count if latest else 0 :]
 
     @property
-    def last(self) -> Snapshot | None:
-        """Where the last known bar begins."""
-        return self.marks[max(self.marks)] if self.marks else None
+    def latest(self) -> Snapshot | None:
+        """The snapshot of the last bar that has one."""
+        return self.snapshots[max(self.snapshots)] if self.snapshots else None
 
-    def mark(self, bar: int, place: GenerationState, rng: np.random.Generator, waiting: Sequence[Waiting]) -> None:
-        if self.most_marks and bar not in self.marks:
-            here = replace(place, decoder=place.decoder.copy(), events=[])
-            state = rng.bit_generator.state
-            self.marks[bar] = Snapshot(here, state, tuple(waiting), len(self.notes), len(self.choices))
-            if len(self.marks) > self.most_marks:
-                del self.marks[min(self.marks)]
+    def add_snapshot(
+        self, bar: int, state: GenerationState, rng: np.random.Generator, queue: Sequence[QueuedEvent]
+    ) -> None:
+        if self.max_snapshots and bar not in self.snapshots:
+            copied = replace(state, decoder=state.decoder.copy(), events=[])
+            rng_state = rng.bit_generator.state
+            self.snapshots[bar] = Snapshot(copied, rng_state, tuple(queue), len(self.events), len(self.choices))
+            if len(self.snapshots) > self.max_snapshots:
+                del self.snapshots[min(self.snapshots)]
 
 
 class PieceGenerator:
-    """Composes one piece with a runtime. With `rules`, as a careful writer would, and to an ending that is one."""
+    """Composes one piece with a runtime. `rules` apply the style mask, and look for a good ending."""
 
     def __init__(
-        self, runtime: Runtime, encoding: Encoding, rng: np.random.Generator, course: Schedule, rules: bool
+        self, runtime: Runtime, encoding: Encoding, rng: np.random.Generator, schedule: Schedule, rules: bool
     ) -> None:
         self._runtime, self._encoding, self._rng = runtime, encoding, rng
-        self._course, self._rules = course, rules
+        self._schedule, self._rules = schedule, rules
 
-    def notes(self, decoder: Decoder, prime: Any, draft: GenerationCache | None = None) -> Iterator[Composed]:
-        """The notes, and changes of meter and tempo, in the order of their ticks, as soon as no earlier one can come:
-        those of the draft first, and then as the course says. `decoder` is at the beginning of the piece."""
-        draft = draft or GenerationCache()
-        here, waiting = self._beginning(decoder, draft)
-        count = itertools.count(len(draft.notes) + len(waiting))
-        yield from list(draft.notes)
-        for steps in self._steps(here, prime, draft, waiting):
-            for place in steps:
-                draft.choices.append(tuple(choice(p, int(s)) for p, s in zip(place.probabilities, place.previous)))
-                for event in place.events:
+    def events(self, decoder: Decoder, prime: Any, cache: GenerationCache | None = None) -> Iterator[Composed]:
+        """Notes, meters and tempos in the order of their ticks, each as soon as no earlier event can follow.
+
+        Args:
+            decoder: at the beginning of the piece.
+            prime: steps (T, F) that the piece begins with.
+            cache: its events come first, and what is composed is added to it.
+        """
+        cache = cache or GenerationCache()
+        state, queue = self._resume(decoder, cache)
+        count = itertools.count(len(cache.events) + len(queue))
+        yield from list(cache.events)
+        for states in self._steps(state, prime, cache, queue):
+            for state in states:
+                cache.choices.append(tuple(choice(p, int(s)) for p, s in zip(state.probabilities, state.previous)))
+                for event in state.events:
                     assert isinstance(event, Composed)
-                    where = event.tick, -1, 0
+                    key = event.tick, -1, 0
                     if isinstance(event, Note):
-                        where = event.tick, event.track, event.pitch
-                        event = replace(event, choices=draft.choices[event.steps[0]])
-                    heapq.heappush(waiting, (*where, next(count), event))
-            final = steps[-1].decoder.final_until
-            while waiting and waiting[0][0] < final:
-                yield self._given(draft, waiting)
-        while waiting:
-            yield self._given(draft, waiting)
+                        key = event.tick, event.track, event.pitch
+                        event = replace(event, choices=cache.choices[event.steps[0]])
+                    heapq.heappush(queue, (*key, next(count), event))
+            final = states[-1].decoder.final_until
+            while queue and queue[0][0] < final:
+                yield self._release(cache, queue)
+        while queue:
+            yield self._release(cache, queue)
 
     @staticmethod
-    def _given(draft: GenerationCache, waiting: list[Waiting]) -> Composed:
-        note = heapq.heappop(waiting)[-1]
-        draft.notes.append(note)
-        return note
+    def _release(cache: GenerationCache, queue: list[QueuedEvent]) -> Composed:
+        event = heapq.heappop(queue)[-1]
+        cache.events.append(event)
+        return event
 
-    def _beginning(self, decoder: Decoder, draft: GenerationCache) -> tuple[GenerationState, list[Waiting]]:
-        mark = draft.last
-        draft.cut(mark.place.decoder.bar if mark else -1)
-        if mark is None:
-            return GenerationState(decoder, self._runtime.start(), self._first()), []
-        self._rng.bit_generator.state = mark.random
-        return replace(mark.place, decoder=mark.place.decoder.copy()), list(mark.waiting)
-
-    def _first(self) -> Any:
-        return np.array([len(f) for f in self._encoding.fields], np.int32)
+    def _resume(self, decoder: Decoder, cache: GenerationCache) -> tuple[GenerationState, list[QueuedEvent]]:
+        """The state and the queue of the latest snapshot, or of the beginning of the piece."""
+        snapshot = cache.latest
+        cache.discard_from(snapshot.state.decoder.bar if snapshot else -1)
+        if snapshot is None:
+            start = np.array([len(f) for f in self._encoding.fields], np.int32)
+            return GenerationState(decoder, self._runtime.start(), start), []
+        self._rng.bit_generator.state = snapshot.rng_state
+        return replace(snapshot.state, decoder=snapshot.state.decoder.copy()), list(snapshot.queue)
 
     def _steps(
-        self, here: GenerationState, prime: Any, draft: GenerationCache, waiting: list[Waiting]
+        self, state: GenerationState, prime: Any, cache: GenerationCache, queue: list[QueuedEvent]
     ) -> Iterator[list[GenerationState]]:
-        """The network and the decoder, step by step: first the prime's, then the network's own, and at last what they
-        leave sounding. With rules, the last bar is held back until it ends well, which is to draw from all pieces
-        that do."""
-        for step in prime[len(draft.choices) :]:
-            here = self._fed(here, step)
-            yield [here]
+        """The states after each step: first those of the prime, then those of composed steps, at last the end.
+
+        With rules, the states of the last bar come together once its ending is good: the piece is then drawn from all
+        pieces with a good ending."""
+        for step in prime[len(cache.choices) :]:
+            state = self._feed(state, step)
+            yield [state]
         bar = -1
-        while not here.decoder.finished:
-            if here.decoder.bar != bar:
-                bar = here.decoder.bar
-                draft.mark(bar, here, self._rng, waiting)
-                sampling, bars = self._course.at(bar)
-                here.decoder.end_after(bars)
-            if self._rules and here.decoder.left() == 0:
-                for _ in range(ENDINGS_TRIED):
-                    ending = self._last_bar(here, sampling)
+        while not state.decoder.finished:
+            if state.decoder.bar != bar:
+                bar = state.decoder.bar
+                cache.add_snapshot(bar, state, self._rng, queue)
+                sampling, bars = self._schedule.at(bar)
+                state.decoder.end_after(bars)
+            if self._rules and state.decoder.bars_left() == 0:
+                for _ in range(MAX_ENDINGS_TRIED):
+                    ending = self._last_bar(state, sampling)
                     if ending[-1].decoder.is_good_ending():
                         break
                 yield ending
-                here = ending[-1]
+                state = ending[-1]
             else:
-                here = self._next(here, sampling, self._rules)
-                yield [here]
-        yield [replace(here, events=here.decoder.finish(), probabilities=())]
+                state = self._next(state, sampling, self._rules)
+                yield [state]
+        yield [replace(state, events=state.decoder.finish(), probabilities=())]
 
-    def _last_bar(self, place: GenerationState, sampling: Sampling) -> list[GenerationState]:
-        """All steps of a last bar. Only the last one keeps its state: some dozens of them are a lot of memory."""
-        place, ending = replace(place, decoder=place.decoder.copy()), list[GenerationState]()
-        while not place.decoder.finished:
-            place = self._next(place, sampling, rules=True)
+    def _last_bar(self, state: GenerationState, sampling: Sampling) -> list[GenerationState]:
+        """The states of the last bar. Only the last one keeps its network state, to save memory."""
+        state, ending = replace(state, decoder=state.decoder.copy()), list[GenerationState]()
+        while not state.decoder.finished:
+            state = self._next(state, sampling, rules=True)
             if ending:
-                ending[-1] = replace(ending[-1], state=None)
-            ending.append(place)
+                ending[-1] = replace(ending[-1], network_state=None)
+            ending.append(state)
         return ending
 
-    def _next(self, place: GenerationState, sampling: Sampling, rules: bool) -> GenerationState:
-        """One step of the network's own."""
-        logits, state = self._runtime.step(place.previous, place.decoder.context(), place.state)
-        masks = place.decoder.style_mask() if rules else place.decoder.valid_mask()
-        chances = tuple(probabilities(s, m) for s, m in zip(logits, masks))
-        step = np.array([draw(sharpened(p, sampling), self._rng) for p in chances], np.int32)
-        return GenerationState(place.decoder, state, step, place.decoder.feed(step), chances)
+    def _next(self, state: GenerationState, sampling: Sampling, rules: bool) -> GenerationState:
+        """Compose one step."""
+        logits, network_state = self._runtime.step(state.previous, state.decoder.context(), state.network_state)
+        masks = state.decoder.style_mask() if rules else state.decoder.valid_mask()
+        distributions = tuple(probabilities(s, m) for s, m in zip(logits, masks))
+        step = np.array([draw(sharpen(p, sampling), self._rng) for p in distributions], np.int32)
+        return GenerationState(state.decoder, network_state, step, state.decoder.feed(step), distributions)
 
-    def _fed(self, place: GenerationState, step: Any) -> GenerationState:
-        """One step that is given."""
-        _, state = self._runtime.step(place.previous, place.decoder.context(), place.state)
-        return GenerationState(place.decoder, state, step, place.decoder.feed(step))
+    def _feed(self, state: GenerationState, step: Any) -> GenerationState:
+        """Take one step of the prime."""
+        _, network_state = self._runtime.step(state.previous, state.decoder.context(), state.network_state)
+        return GenerationState(state.decoder, network_state, step, state.decoder.feed(step))

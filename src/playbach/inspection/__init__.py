@@ -1,57 +1,56 @@
-"""What is in a file: a bundle's network and what it learnt from, a piece's tracks, key and length and how it encodes;
-and what is in a folder of them.
+"""Describes files: a model and its network, a piece of music, a corpus.
 
-Data only, as JSON takes it, and pictures of it; `commands/inspect.py` and `commands/models.py` put it into words.
-Knows bundles, scores and encodings; runs no network.
+The descriptions are dataclasses that can be written as JSON, and pictures of them. `cli.inspect` and `cli.models`
+print them. Knows bundles, scores and encodings; runs no network.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from playbach.bundles.description import BundleInfo, Damaged, describe, listed
-from playbach.inspection.corpus import Survey, survey
-from playbach.inspection.music import Music, hear
-from playbach.inspection.network import Graph, graph
-from playbach.system.files import AnyPath, writing
+from playbach.bundles.description import BundleInfo, DamagedModel, describe_model, list_models
+from playbach.inspection.corpus import CorpusSurvey, survey_corpus
+from playbach.inspection.music import MusicInfo, describe_music
+from playbach.inspection.network import NetworkGraph, network_graph
+from playbach.system.files import AnyPath, pending_file
 
 __all__ = [
     "BundleInfo",
-    "Damaged",
-    "Graph",
-    "Music",
-    "Survey",
-    "describe",
-    "graph",
-    "hear",
-    "listed",
-    "picture_of_corpus",
-    "picture_of_network",
-    "survey",
+    "CorpusSurvey",
+    "DamagedModel",
+    "MusicInfo",
+    "NetworkGraph",
+    "describe_model",
+    "describe_music",
+    "draw_corpus",
+    "draw_network",
+    "list_models",
+    "network_graph",
+    "survey_corpus",
 ]
 
 
-def picture_of_corpus(survey: Survey, path: AnyPath) -> Path:
-    """Draw a survey as PNG and give the path that the file really has: nothing is overwritten.
+def draw_corpus(survey: CorpusSurvey, path: AnyPath) -> Path:
+    """Draw a survey as PNG, under an unused name, and return its path.
 
     Raises:
         PlaybachError: it cannot be written there.
     """
     from playbach.inspection import corpus_picture
 
-    with writing(path) as draft:
-        corpus_picture.draw(survey).save(draft.temporary, format="PNG")
-    return draft.path
+    with pending_file(path) as pending:
+        corpus_picture.draw(survey).save(pending.temporary, format="PNG")
+    return pending.path
 
 
-def picture_of_network(graph: Graph, path: AnyPath) -> Path:
-    """Draw a network, as the suffix says (.png, .svg), and give the path that the file really has.
+def draw_network(graph: NetworkGraph, path: AnyPath) -> Path:
+    """Draw a network in the format of the suffix (.png, .svg), under an unused name, and return its path.
 
     Raises:
         PlaybachError: it cannot be written there.
     """
     from playbach.inspection import network_picture
 
-    with writing(path) as draft:
-        network_picture.write(graph, draft.temporary)
-    return draft.path
+    with pending_file(path) as pending:
+        network_picture.write(graph, pending.temporary)
+    return pending.path

@@ -1,6 +1,6 @@
-"""The options that a model was trained with, as a TOML file that `playbach train --config` takes.
+"""Writes the options of a training as a TOML file for `playbach train --config`.
 
-Knows the text of TOML; knows nothing of what the options mean.
+Knows TOML; knows nothing of what the options mean.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 from playbach.encodings import OPTIONS
 
 
-def text(options: Mapping[str, Any]) -> str:
-    """Options as such a file, which `read` gives back: `options` as a bundle's provenance keeps them, those that are
-    None left out, and the tables of encodings that are not meant."""
+def toml_text(options: Mapping[str, Any]) -> str:
+    """The options of a bundle's provenance as TOML, without those that are None, and without the tables of unused
+    encodings."""
     plain = {k: v for k, v in options.items() if v is not None and not isinstance(v, Mapping)}
     tables = {k: v for k, v in options.items() if isinstance(v, Mapping) and v}
     lines = [f"{name} = {_value(value)}" for name, value in plain.items()]

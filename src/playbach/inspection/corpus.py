@@ -1,8 +1,8 @@
-"""What a corpus is: its pieces, keys, meters, tempos and instruments, and how often each pitch, duration and velocity
-comes.
+"""Surveys a corpus: its pieces, keys, meters, tempos and instruments, and the frequencies of pitches, durations and
+velocities.
 
-One piece is looked at after the other and then forgotten; what stays of each is two numbers, so memory hardly grows
-with the corpus. Knows scores, corpora and encodings; knows nothing of how it is shown.
+Pieces are read one by one, and only a few numbers are kept of each, so that memory hardly grows with the corpus.
+Knows scores, corpora and encodings; knows nothing of how a survey is printed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from playbach.encodings import ENCODINGS, pitch_name
 from playbach.inspection.music import key_of
 from playbach.music.bars import Bars, meters_of, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
-from playbach.music.instruments import NAMES
-from playbach.music.reading import SUFFIXES, find_music
-from playbach.music.scores import digest, seconds_at
+from playbach.music.instruments import INSTRUMENT_NAMES
+from playbach.music.reading import MUSIC_SUFFIXES, find_music
+from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.system.errors import CorpusError
-from playbach.system.files import AnyPath, shown
+from playbach.system.files import AnyPath, display_path
 from playbach.system.progress import Progress
 
-MOST_FAULTS = 100
-"""Of files that cannot be read, so many are named; all are counted."""
-DRUMS, NO_KEY, OTHER = "Drums", "none", "other"
+MAX_FAULTS = 100
+"""The number of unreadable files that are named. All are counted."""
+_DRUMS, _NO_KEY, OTHER_DURATION = "Drums", "none", "other"
 
 _PLAIN = {"sixty-fourth": 30, "thirty-second": 60, "sixteenth": 120, "eighth": 240, "quarter": 480, "half": 960,
           "whole": 1920, "double whole": 3840}  # fmt: skip
@@ -45,14 +45,15 @@ NOTE_VALUES: dict[str, int] = dict(
         key=lambda item: item[1],
     )
 )
-"""Ticks of each, from the shortest."""
-NEAR = 0.06
-"""A duration that is so much longer or shorter than a note value is still one: neighbours are an eighth apart."""
+"""The ticks of each note value, from the shortest."""
+_TOLERANCE = 0.06
+"""A duration may be longer or shorter than its note value by this share. Neighbouring note values differ by more than
+twice as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A name and how often it comes: in pieces, or in notes."""
+    """A name, and the number of pieces or notes that have it."""
 
     name: str
     count: int
@@ -60,7 +61,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The least, the median and the most of a number that each piece has."""
+    """The minimum, the median and the maximum of a number that each piece has."""
 
     least: float
     median: float
@@ -68,36 +69,45 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """`pieces` could be read, `damaged` files could not, and `faults` says why, a line each, of the first. `repeated`
-    pieces have the very notes of another. Counts by piece: `keys` (by estimate), `meters` (the one of most bars, and
-    `changing` is how many pieces have others too), `tracks` (how many with notes), `suits` (which encodings can hold
-    it). Counts by note: `instruments`, `durations`
-    (as note values), `pitches` and `velocities` (128 each, drums only in the latter). `tempos` are the main one of
-    each piece, in quarters a minute; `lengths` in notes. `encoding` is what training would choose."""
-
+class CorpusSurvey:
     name: str
     path: str
     pieces: int
+    """The number of pieces that could be read."""
     damaged: int
+    """The number of files that could not be read."""
     faults: tuple[str, ...]
+    """Why the first of them could not be read, a line for each."""
     repeated: int
+    """The number of pieces that have the same notes as another."""
     notes: int
     bars: int
     quarters: float
     seconds: float
     lengths: Spread
+    """In notes."""
     tempos: Spread
+    """The main tempo of each piece, in quarters per minute."""
     keys: tuple[Share, ...]
+    """By piece, estimated."""
     meters: tuple[Share, ...]
+    """By piece: the meter of most of its bars."""
     changing: int
+    """The number of pieces with more than one meter."""
     tracks: tuple[Share, ...]
+    """By piece: how many tracks have notes."""
     instruments: tuple[Share, ...]
+    """By note."""
     durations: tuple[Share, ...]
+    """By note, as note values; without drums."""
     pitches: tuple[int, ...]
+    """The number of notes of each pitch, 0-127; without drums."""
     velocities: tuple[int, ...]
+    """The number of notes of each velocity, 0-127."""
     encoding: str
+    """The encoding that training would choose."""
     suits: tuple[Share, ...]
+    """How many pieces each encoding can hold."""
 
     @property
     def sounding(self) -> list[Share]:
@@ -105,49 +115,51 @@ class Survey:
         return [Share(pitch_name(p), n) for p, n in enumerate(self.pitches) if n]
 
 
-def survey(
-    given: AnyPath,
+def survey_corpus(
+    folder_or_name: AnyPath,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
     converting: Progress | None = None,
-) -> Survey:
-    """What the music in a folder, or a built-in corpus, is.
+) -> CorpusSurvey:
+    """Survey a folder of music or a built-in corpus.
 
     Args:
-        report: told of each file that cannot be read.
-        progress: wraps the iterator over the files, given how many there are.
-        converting: as `progress`, of the conversion of a built-in corpus; not called where it has been converted.
+        report: receives a line for each file that cannot be read.
+        progress: wraps the iterator over the files.
+        converting: wraps the conversion of a built-in corpus, if it has not been converted yet.
 
     Raises:
         CorpusError: no such folder, or no music in it that can be read.
         MissingExtra: the corpus must be converted first and music21 is not installed.
     """
-    folder = corpora.folder_of(str(given), converting)
+    folder = corpora.corpus_folder(str(folder_or_name), converting)
     paths = find_music(folder)
     if not paths:
-        raise CorpusError(f"{shown(folder)}: there is no music in this folder ({', '.join(SUFFIXES)})")
+        raise CorpusError(
+            f"{display_path(folder)}: no music in this folder; supported are {', '.join(MUSIC_SUFFIXES)}"
+        )
     tally = _Tally()
 
     def skip(line: str) -> None:
-        tally.fault(line)
+        tally.add_fault(line)
         report(line)
 
-    encoding = choose_encoding(tally.through(score for _, score in corpora.readable(paths, skip, progress)))
+    encoding = choose_encoding(tally.count(score for _, score in corpora.readable_scores(paths, skip, progress)))
     if not tally.lengths:
         raise CorpusError(
-            f"{shown(folder)}: none of its {len(paths)} files can be read; the first: {tally.faults[0]}"
+            f"{display_path(folder)}: none of its {len(paths)} files can be read; the first: {tally.faults[0]}"
         )
-    name = corpora.builtin_name(str(given)) or folder.resolve().name
-    return tally.finished(name, str(folder), encoding)
+    name = corpora.builtin_name(str(folder_or_name)) or folder.resolve().name
+    return tally.to_survey(name, str(folder), encoding)
 
 
 @dataclass
 class _Tally:
-    """What has been counted so far."""
+    """The counts so far."""
 
     faults: list[str] = field(default_factory=list)
     damaged: int = 0
-    met: set[bytes] = field(default_factory=set)
+    hashes: set[bytes] = field(default_factory=set)
     lengths: list[int] = field(default_factory=list)
     tempos: list[float] = field(default_factory=list)
     bars: int = 0
@@ -163,54 +175,54 @@ class _Tally:
     pitches: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
     velocities: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
-    def fault(self, line: str) -> None:
+    def add_fault(self, line: str) -> None:
         self.damaged += 1
-        if len(self.faults) < MOST_FAULTS:
+        if len(self.faults) < MAX_FAULTS:
             self.faults.append(line)
 
-    def through(self, scores: Iterable[Score]) -> Iterator[Score]:
-        """Each score, once it is counted."""
+    def count(self, scores: Iterable[Score]) -> Iterator[Score]:
+        """Count each score, and pass it on."""
         for score in scores:
-            self._piece(score)
+            self._count_piece(score)
             yield score
 
-    def _piece(self, score: Score) -> None:
+    def _count_piece(self, score: Score) -> None:
         tracks = [track for track in score.tracks if len(track.notes)]
         end = max(int(n.end) for track in tracks for n in track.notes)
         meters = meters_of(score, 1)
-        self.met.add(bytes.fromhex(digest(score))[:8])
+        self.hashes.add(bytes.fromhex(content_hash(score))[:8])
         self.lengths.append(int(score.note_num()))
         self.tempos.append(tempo_of(score))
         self.bars += Bars(meters).number(end - 1)
         self.ticks += end
-        self.seconds += float(seconds_at(score, np.array([end]))[0])
+        self.seconds += float(ticks_to_seconds(score, np.array([end]))[0])
         key = key_of(score)
-        self.keys[key.name if key else NO_KEY] += 1
+        self.keys[key.name if key else _NO_KEY] += 1
         ticks = _ticks_of_meters(meters, end)
         self.meters[ticks.most_common(1)[0][0]] += 1
         self.changing += len(ticks) > 1
         self.tracks[len(tracks)] += 1
         self.suits.update(name for name, kind in ENCODINGS.items() if kind.rejection_reason(score) is None)
         for track in tracks:
-            self._track(track)
+            self._count_track(track)
 
-    def _track(self, track: Any) -> None:
+    def _count_track(self, track: Any) -> None:
         notes = track.notes.numpy()
-        self.instruments[DRUMS if track.is_drum else NAMES[track.program]] += len(track.notes)
+        self.instruments[_DRUMS if track.is_drum else INSTRUMENT_NAMES[track.program]] += len(track.notes)
         self.velocities += np.bincount(notes["velocity"], minlength=128)
         if not track.is_drum:
             self.pitches += np.bincount(notes["pitch"], minlength=128)
             self.durations += np.bincount(note_values(notes["duration"]), minlength=len(self.durations))
 
-    def finished(self, name: str, path: str, encoding: str) -> Survey:
-        values = zip([*NOTE_VALUES, OTHER], self.durations.tolist())
-        return Survey(
+    def to_survey(self, name: str, path: str, encoding: str) -> CorpusSurvey:
+        values = zip([*NOTE_VALUES, OTHER_DURATION], self.durations.tolist())
+        return CorpusSurvey(
             name=name,
             path=path,
             pieces=len(self.lengths),
             damaged=self.damaged,
             faults=tuple(self.faults),
-            repeated=len(self.lengths) - len(self.met),
+            repeated=len(self.lengths) - len(self.hashes),
             notes=sum(self.lengths),
             bars=self.bars,
             quarters=self.ticks / TICKS_PER_QUARTER,
@@ -231,16 +243,16 @@ class _Tally:
 
 
 def note_values(durations: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """For each duration in ticks the index of its note value, or how many there are where it is near to none."""
+    """The index of the note value of each duration in ticks; the number of note values where none is near."""
     ticks = np.array(list(NOTE_VALUES.values()))
     logs, found = np.log(ticks), np.log(np.maximum(durations, 1))
     nearest = np.argmin(np.abs(found[:, None] - logs[None]), axis=1)
-    near = np.abs(durations - ticks[nearest]) <= NEAR * ticks[nearest]
+    near = np.abs(durations - ticks[nearest]) <= _TOLERANCE * ticks[nearest]
     return np.where(near, nearest, len(ticks))
 
 
 def _ticks_of_meters(meters: tuple[tuple[int, int, int], ...], end: int) -> Counter[str]:
-    """How long a piece is in each of its meters; a pickup, written as a short meter of its own, has none."""
+    """The ticks of a piece in each of its meters, without a pickup."""
     ticks: Counter[str] = Counter()
     ends = [*(tick for tick, _, _ in meters[1:]), max(end, meters[-1][0] + 1)]
     for number, ((tick, n, d), until) in enumerate(zip(meters, ends)):

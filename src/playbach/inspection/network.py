@@ -1,8 +1,8 @@
-"""The layers of a network, as its bundle's files tell them, without running it and without torch.
+"""Lists the layers of a bundle's network, without running it and without torch.
 
-Names and shapes are read from the weights' header; the order in which layers are used, from the exported step, where
-each weight's name stands first where it is first used. So a new architecture needs no word here: what a layer is, is
-seen from its shape. Knows bundles; knows nothing of how a graph is drawn.
+Names and shapes are read from the header of the weights, and the order of the layers from the exported step, in which
+a weight's name appears where it is used first. The kind of a layer is derived from its shape, so that nothing has to
+be added here for a new architecture. Knows bundles; knows nothing of how a graph is drawn.
 """
 
 from __future__ import annotations
@@ -18,71 +18,71 @@ from typing import Any
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle
-from playbach.bundles.description import BundleInfo, described
+from playbach.bundles.description import BundleInfo, describe_bundle
 from playbach.system.errors import BundleError
-from playbach.system.files import AnyPath, shown
+from playbach.system.files import AnyPath, display_path
 
-MOST_TENSORS = 10_000
-LARGEST = 1 << 31
-"""No side of a tensor is longer."""
-WORDS = {
+_MAX_TENSORS = 10_000
+_MAX_SIDE = 1 << 31
+"""The longest side of a tensor that is accepted."""
+_LAYER_LABELS = {
     "qkv": "queries, keys, values",
-    "out": "what was heard",
+    "out": "attention output",
     "up": "feed forward, up",
     "down": "feed forward, down",
-    "ask": "attention: what to look for",
-    "join": "attention: joined with what was found",
+    "ask": "attention query",
+    "join": "attention output",
     "whole": "the whole image",
 }
-"""What people call a layer that its name does not tell."""
+"""Labels of layers whose names do not say what they are."""
 _LSTM = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class WeightTensor:
     name: str
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """`kind` is embedding, linear, LSTM, GRU, convolution, norm or weights; `shape` as people say it."""
-
+class NetworkLayer:
     name: str
     kind: str
+    """embedding, linear, LSTM, GRU, recurrent, convolution, norm or weights."""
     shape: str
-    tensors: tuple[Tensor, ...]
+    """In words, `256 to 65`."""
+    tensors: tuple[WeightTensor, ...]
     parameters: int
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         last = self.name.rpartition(".")[2]
-        return WORDS.get(last, last.replace("_", " "))
+        return _LAYER_LABELS.get(last, last.replace("_", " "))
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """A node of the graph: a title, what there is to say of it, and how many of it follow each other."""
-
+class GraphNode:
     title: str
     lines: tuple[str, ...] = ()
     times: int = 1
+    """The number of equal nodes in succession that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """`columns` follow each other from the inputs to the heads. Two columns of as many boxes are joined box by box,
-    others each with each. `layers` are in the order in which they are used."""
+class NetworkGraph:
+    """The layers of a network, and its graph from the inputs to the heads."""
 
     name: str
     architecture: str
     parameters: int
     config: dict[str, Any]
-    layers: tuple[Layer, ...]
-    columns: tuple[tuple[Box, ...], ...]
+    layers: tuple[NetworkLayer, ...]
+    """In the order in which they are used."""
+    columns: tuple[tuple[GraphNode, ...], ...]
+    """Two columns of the same number of nodes are connected one to one, others all to all."""
 
 
-def graph(name_or_path: AnyPath) -> Graph:
+def network_graph(name_or_path: AnyPath) -> NetworkGraph:
     """The graph of a bundle's network.
 
     Raises:
@@ -90,50 +90,50 @@ def graph(name_or_path: AnyPath) -> Graph:
     """
     path = bundles.find(Path(name_or_path))
     bundle = bundles.read(path)
-    return graph_of(bundle, described(bundle, path))
+    return graph_of(bundle, describe_bundle(bundle, path))
 
 
-def graph_of(bundle: Bundle, info: BundleInfo) -> Graph:
+def graph_of(bundle: Bundle, info: BundleInfo) -> NetworkGraph:
     layers = layers_of(tensors_of(bundle), bundle.onnx)
     every = (_inputs(bundle, info), *_columns(layers, info, _sizes(bundle, info)[0]))
     columns = tuple(column for column in every if column)
     parameters = sum(layer.parameters for layer in layers)
-    return Graph(info.name, info.architecture or "unknown", parameters, info.config, layers, columns)
+    return NetworkGraph(info.name, info.architecture or "unknown", parameters, info.config, layers, columns)
 
 
-def tensors_of(bundle: Bundle) -> tuple[Tensor, ...]:
-    """The weights' names and shapes (https://huggingface.co/docs/safetensors: eight bytes of length, then JSON)."""
+def tensors_of(bundle: Bundle) -> tuple[WeightTensor, ...]:
+    """Names and shapes of the weights (https://huggingface.co/docs/safetensors: eight bytes of length, then JSON)."""
     data = bundle.weights
     try:
         size = int.from_bytes(data[:8], "little")
         if not 0 < size <= len(data) - 8:
             raise ValueError("its header is longer than the file")
         header = json.loads(data[8 : 8 + size])
-        found = [Tensor(name, tuple(_side(n) for n in entry["shape"]))
+        found = [WeightTensor(name, tuple(_side(n) for n in entry["shape"]))
                  for name, entry in header.items() if name != "__metadata__"]  # fmt: skip
-        if not 0 < len(found) <= MOST_TENSORS:
+        if not 0 < len(found) <= _MAX_TENSORS:
             raise ValueError(f"{len(found)} tensors")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = ascii(str(error))[1:-1]
+        cause = ascii(str(error))[1:-1]
         raise BundleError(
-            f"{shown(bundle.name)}: its weights cannot be read ({said:.80}); get or train it again"
+            f"{display_path(bundle.name)}: its weights cannot be read ({cause:.80}); get or train it again"
         ) from error
     return tuple(found)
 
 
 def _side(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST:
-        raise ValueError(f"a shape of {value!r:.20}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_SIDE:
+        raise ValueError(f"invalid shape {value!r:.20}")
     return value
 
 
 # ------------------------------------------------------------------------------------------------------------ layers
 
 
-def layers_of(tensors: Iterable[Tensor], onnx: bytes = b"") -> tuple[Layer, ...]:
-    """The layers, in the order in which the exported step uses them; those that it does not name stay with those of
-    their group."""
-    modules: dict[str, list[Tensor]] = {}
+def layers_of(tensors: Iterable[WeightTensor], onnx: bytes = b"") -> tuple[NetworkLayer, ...]:
+    """The layers, in the order in which the exported step uses them. Those that it does not name stay with their
+    group."""
+    modules: dict[str, list[WeightTensor]] = {}
     for tensor in tensors:
         modules.setdefault(_module(tensor.name), []).append(tensor)
     place = {name: min(_place(t.name, onnx) for t in members) for name, members in modules.items()}
@@ -143,15 +143,15 @@ def layers_of(tensors: Iterable[Tensor], onnx: bytes = b"") -> tuple[Layer, ...]
 
 
 def _place(name: str, onnx: bytes) -> float:
-    """Where the exported step names a weight first, in the wrapper that is exported. In protobuf a string's length
-    stands before it, so that no name is found within a longer one."""
+    """Where the exported step first names a weight, with the prefix of its wrapper. In protobuf a string follows its
+    length, so that a name is not found within a longer one."""
     text = f"model.{name}".encode("utf-8", "replace")
     found = onnx.find(bytes([len(text)]) + text) if len(text) < 128 else -1
     return math.inf if found < 0 else found
 
 
 def _module(tensor: str) -> str:
-    """The layer that a tensor belongs to; each layer of a stacked LSTM counts for itself."""
+    """The layer that a tensor belongs to. Each layer of a stacked LSTM is a layer."""
     stacked = _LSTM.search(tensor)
     if stacked:
         return f"{tensor[: stacked.start()].rstrip('.') or 'rnn'}.{stacked.group(2)}"
@@ -159,20 +159,20 @@ def _module(tensor: str) -> str:
 
 
 def _group(module: str) -> str:
-    """What a layer is a part of: `blocks.0` of blocks.0.qkv, `heads` of heads.symbols.1."""
+    """The group of a layer: `blocks.0` for blocks.0.qkv, `heads` for heads.symbols.1."""
     first, _, rest = module.partition(".")
     number = rest.partition(".")[0]
     return f"{first}.{number}" if number.isdecimal() else first
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """So that 10 comes after 9."""
+    """A sort key by which 10 comes after 9."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _layer(name: str, tensors: tuple[Tensor, ...]) -> Layer:
+def _layer(name: str, tensors: tuple[WeightTensor, ...]) -> NetworkLayer:
     kind, shape = _kind(name, {t.name.rpartition(".")[2]: t.shape for t in tensors})
-    return Layer(name, kind, shape, tensors, sum(math.prod(t.shape) for t in tensors))
+    return NetworkLayer(name, kind, shape, tensors, sum(math.prod(t.shape) for t in tensors))
 
 
 def _kind(name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[str, str]:
@@ -194,20 +194,20 @@ def _kind(name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """Layers of one kind and shape that differ in a number of their name only, as one line of a table."""
+class LayerRow:
+    """A row of a table: layers of the same kind and shape whose names differ in one number."""
 
     name: str
-    layer: Layer
+    layer: NetworkLayer
     times: int
 
 
-def rows(layers: Sequence[Layer]) -> list[Row]:
-    """The layers with repeated ones as one: `blocks.0-3.qkv`, four times. The order is that of the first of each."""
-    alike: dict[tuple[str, str, str], list[Layer]] = {}
+def layer_rows(layers: Sequence[NetworkLayer]) -> list[LayerRow]:
+    """The layers as rows, repeated ones in one row: `blocks.0-3.qkv`, four times."""
+    alike: dict[tuple[str, str, str], list[NetworkLayer]] = {}
     for layer in layers:
         alike.setdefault((re.sub(r"\d+", "#", layer.name, count=1), layer.kind, layer.shape), []).append(layer)
-    return [Row(_range([m.name for m in members]), members[0], len(members)) for members in alike.values()]
+    return [LayerRow(_range([m.name for m in members]), members[0], len(members)) for members in alike.values()]
 
 
 def _range(names: Sequence[str]) -> str:
@@ -223,99 +223,103 @@ def _range(names: Sequence[str]) -> str:
 
 
 def _sizes(bundle: Bundle, info: BundleInfo) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Names and sizes of the fields and of the context, from the encoding, else as the manifest counts them."""
+    """The names and sizes of the fields and of the context fields, from the encoding, or else from the manifest."""
     if info.fields:
         fields, context = info.fields, info.context
         return [(f.name, len(f.symbols)) for f in fields], [(f.name, len(f.symbols)) for f in context]
-    said = bundle.manifest.get("architecture")
-    said = said if isinstance(said, dict) else {}
+    architecture = bundle.manifest.get("architecture")
+    architecture = architecture if isinstance(architecture, dict) else {}
 
-    def counted(key: str, name: str) -> list[tuple[str, int]]:
-        sizes = said.get(key)
+    def from_manifest(key: str, name: str) -> list[tuple[str, int]]:
+        sizes = architecture.get(key)
         whole = [n for n in sizes if isinstance(n, int)] if isinstance(sizes, list) else []
         return [(f"{name} {i}" if len(whole) > 1 else name, n) for i, n in enumerate(whole, 1)]
 
-    return counted("symbols", "symbol"), counted("context", "context")
+    return from_manifest("symbols", "symbol"), from_manifest("context", "context")
 
 
-def _inputs(bundle: Bundle, info: BundleInfo) -> tuple[Box, ...]:
+def _inputs(bundle: Bundle, info: BundleInfo) -> tuple[GraphNode, ...]:
     fields, context = _sizes(bundle, info)
-    boxes = [Box(f"last {name}", (f"{size:,} symbols, or the start",)) for name, size in fields]
+    nodes = [GraphNode(f"last {name}", (f"{size:,} symbols, or the start",)) for name, size in fields]
     if context:
-        boxes.append(Box("context", tuple(f"{name} ({size:,})" for name, size in context)))
-    return tuple(boxes)
+        nodes.append(GraphNode("context", tuple(f"{name} ({size:,})" for name, size in context)))
+    return tuple(nodes)
 
 
-def _columns(layers: Sequence[Layer], info: BundleInfo, fields: Sequence[tuple[str, int]]) -> list[tuple[Box, ...]]:
-    embeds = [layer for layer in layers if _is(layer, "embed")]
-    heads = [layer for layer in layers if _is(layer, "heads")]
+def _columns(
+    layers: Sequence[NetworkLayer], info: BundleInfo, fields: Sequence[tuple[str, int]]
+) -> list[tuple[GraphNode, ...]]:
+    embeds = [layer for layer in layers if _has_part(layer, "embed")]
+    heads = [layer for layer in layers if _has_part(layer, "heads")]
     trunk = [layer for layer in layers if layer not in embeds and layer not in heads]
-    return [_embedding(embeds, info, fields), *((box,) for box in _trunk(trunk)), _heads(heads, fields)]
+    return [_embedding(embeds, info, fields), *((node,) for node in _trunk(trunk)), _heads(heads, fields)]
 
 
-def _is(layer: Layer, word: str) -> bool:
+def _has_part(layer: NetworkLayer, word: str) -> bool:
     return word in layer.name.split(".")
 
 
-def _embedding(layers: Sequence[Layer], info: BundleInfo, fields: Sequence[tuple[str, int]]) -> tuple[Box, ...]:
-    own = [layer for layer in layers if _is(layer, "fields")]
-    context = [layer for layer in layers if _is(layer, "context")]
+def _embedding(
+    layers: Sequence[NetworkLayer], info: BundleInfo, fields: Sequence[tuple[str, int]]
+) -> tuple[GraphNode, ...]:
+    own = [layer for layer in layers if _has_part(layer, "fields")]
+    context = [layer for layer in layers if _has_part(layer, "context")]
     others = [layer for layer in layers if layer not in own and layer not in context]
     if others and not own and not context:
-        return tuple(Box("embedding", (layer.shape, "summed")) for layer in others)
-    boxes = [Box("embedding", (layer.shape,)) for layer in own]
+        return tuple(GraphNode("embedding", (layer.shape, "summed")) for layer in others)
+    nodes = [GraphNode("embedding", (layer.shape,)) for layer in own]
     if not own and info.config.get("onehot"):
-        boxes = [Box("one-hot", (f"{size + 1:,} numbers",)) for _, size in fields]
-    boxes += [Box("embedding", (layer.shape,)) for layer in others]
+        nodes = [GraphNode("one-hot", (f"{size + 1:,} numbers",)) for _, size in fields]
+    nodes += [GraphNode("embedding", (layer.shape,)) for layer in others]
     if context:
         widths = sorted({layer.shape.rpartition(" ")[2] for layer in context})
         each = f"of {' or '.join(widths)} each"
-        boxes.append(Box(f"{len(context)} embeddings" if len(context) > 1 else "embedding", (each,)))
-    return tuple(boxes)
+        nodes.append(GraphNode(f"{len(context)} embeddings" if len(context) > 1 else "embedding", (each,)))
+    return tuple(nodes)
 
 
-def _trunk(layers: Sequence[Layer]) -> list[Box]:
-    """A box for each layer, or for each block of layers; blocks that are alike become one."""
-    boxes: list[Box] = []
+def _trunk(layers: Sequence[NetworkLayer]) -> list[GraphNode]:
+    """A node for each layer or block of layers; equal blocks in succession become one node."""
+    nodes: list[GraphNode] = []
     for name, members in groupby(layers, key=_part):
         inside = list(members)
         if len(inside) == 1 and not name.rpartition(".")[2].isdecimal():
-            box = Box(_titled(inside[0]), (inside[0].shape,))
+            node = GraphNode(_layer_title(inside[0]), (inside[0].shape,))
         elif len(inside) == 1:
-            box = Box(inside[0].kind, (inside[0].shape,))
+            node = GraphNode(inside[0].kind, (inside[0].shape,))
         else:
-            box = Box(name.partition(".")[0].removesuffix("s"), tuple(_line(layer) for layer in inside))
-        if boxes and (boxes[-1].title, boxes[-1].lines) == (box.title, box.lines) and len(inside) > 1:
-            boxes[-1] = Box(box.title, box.lines, boxes[-1].times + 1)
+            node = GraphNode(name.partition(".")[0].removesuffix("s"), tuple(_line(layer) for layer in inside))
+        if nodes and (nodes[-1].title, nodes[-1].lines) == (node.title, node.lines) and len(inside) > 1:
+            nodes[-1] = GraphNode(node.title, node.lines, nodes[-1].times + 1)
         else:
-            boxes.append(box)
-    return boxes
+            nodes.append(node)
+    return nodes
 
 
-def _part(layer: Layer) -> str:
-    """What is drawn as one box: a numbered block, or else the layer itself."""
+def _part(layer: NetworkLayer) -> str:
+    """The name of the node that a layer belongs to: a numbered block, or else the layer itself."""
     group = _group(layer.name)
     return group if group.rpartition(".")[2].isdecimal() else layer.name
 
 
-def _titled(layer: Layer) -> str:
+def _layer_title(layer: NetworkLayer) -> str:
     last = layer.name.rpartition(".")[2]
-    return WORDS.get(last, layer.kind)
+    return _LAYER_LABELS.get(last, layer.kind)
 
 
-def _line(layer: Layer) -> str:
-    return f"{layer.words}: {layer.shape}"
+def _line(layer: NetworkLayer) -> str:
+    return f"{layer.label}: {layer.shape}"
 
 
-def _heads(layers: Sequence[Layer], fields: Sequence[tuple[str, int]]) -> tuple[Box, ...]:
-    symbols = [layer for layer in layers if _is(layer, "symbols")]
-    relations = sum(_is(layer, "classes") for layer in layers)
-    more = (f"and {relations} relations of it",) if relations and len(symbols) == 1 else ()
+def _heads(layers: Sequence[NetworkLayer], fields: Sequence[tuple[str, int]]) -> tuple[GraphNode, ...]:
+    symbols = [layer for layer in layers if _has_part(layer, "symbols")]
+    relations = sum(_has_part(layer, "classes") for layer in layers)
+    more = (f"and {relations} relations",) if relations and len(symbols) == 1 else ()
     named = len(symbols) == len(fields)
-    boxes = [
-        Box(f"next {fields[i][0]}" if named else "next symbol", (f"softmax: {layer.shape}", *more))
+    nodes = [
+        GraphNode(f"next {fields[i][0]}" if named else "next symbol", (f"softmax: {layer.shape}", *more))
         for i, layer in enumerate(symbols)
     ]
     if relations and not more:
-        boxes.append(Box("relations", (f"{relations} tables, added",)))
-    return tuple(boxes) or tuple(Box("head", (layer.shape,)) for layer in layers)
+        nodes.append(GraphNode("relations", (f"{relations} tables, added to the logits",)))
+    return tuple(nodes) or tuple(GraphNode("head", (layer.shape,)) for layer in layers)

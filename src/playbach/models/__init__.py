@@ -1,4 +1,5 @@
-"""The architectures by name. A new one is a file here and a line in `MODELS`; the conformance tests then cover it."""
+"""The network architectures, by name. A new one is a file in this package and an entry in `MODELS`; the conformance
+tests then cover it."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ MODELS: dict[str, type[Model]] = {m.name: m for m in (Transformer, Lstm, Attenti
 
 
 def build(name: str, shape: Shape, config: Mapping[str, Any] | None = None) -> Model:
-    """A new network of this architecture; `config` as `Model.config` gives it."""
+    """Build a new network of the architecture `name`; `config` is what `Model.config` returns."""
     architecture = MODELS[name]
     return architecture(shape, architecture.Config(**(config or {})))
 

@@ -1,8 +1,8 @@
-"""The article's network of several inputs (model type 2): an embedding for each field, stacked LSTM layers, attention
-over their last outputs, a softmax for each field.
+"""The article's network with several inputs (model type 2): an embedding for each field, stacked LSTM layers,
+attention over their recent outputs, a softmax for each field.
 
-The attention is Luong's (Luong, Pham and Manning, arXiv:1508.04025), with scaled products: each output asks those of
-the last steps, its own among them, and what they answer goes into the softmaxes beside it.
+The attention is Luong's (Luong, Pham and Manning, arXiv:1508.04025) with scaled dot products: each LSTM output
+attends to itself and to the outputs of the steps before it, and the softmaxes see the output and what it attended to.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.models.banded import HIDDEN, attend
-from playbach.models.base import Embeddings, Heads, Model, Shape, demand_shares, demand_sizes
+from playbach.models.banded import MASKED_SCORE, attend
+from playbach.models.base import Embeddings, Heads, Model, Shape, check_fractions, check_sizes
 from playbach.models.recurrent import Recurrent
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionConfig:
-    """`memory` is how many outputs, the present one included, are looked back at."""
-
     embedding: int = 48
+    """Size of the embedding of each field's previous symbol."""
     context_embedding: int = 16
+    """Size of the embedding of each context field."""
     hidden: int = 300
+    """Size of each LSTM layer."""
     layers: int = 2
+    """Number of LSTM layers."""
     memory: int = 64
+    """Number of steps that a step attends to, itself included."""
     dropout: float = 0.3
+    """Fraction of units dropped during training."""
 
     def __post_init__(self) -> None:
-        demand_sizes(self, "embedding", "context_embedding", "hidden", "layers", "memory")
-        demand_shares(self, "dropout")
+        check_sizes(self, "embedding", "context_embedding", "hidden", "layers", "memory")
+        check_fractions(self, "dropout")
 
 
 class Attention(Model):
@@ -53,29 +57,29 @@ class Attention(Model):
 
     def forward(self, previous: Tensor, context: Tensor) -> list[Tensor]:
         outputs, _ = self.lstm(self.dropout(self.embed(previous, context)))  # (B, T, H)
-        asked, held = self.ask(outputs)[:, None], outputs[:, None]  # (B, 1, T, H): a single head
-        return self._said(outputs, attend(asked, held, held, self.options.memory)[:, 0], context)
+        queries, keys = self.ask(outputs)[:, None], outputs[:, None]  # (B, 1, T, H): a single head
+        return self._logits(outputs, attend(queries, keys, keys, self.options.memory)[:, 0], context)
 
-    def _said(self, output: Tensor, answer: Tensor, context: Tensor) -> list[Tensor]:
-        """output and answer (…, H), context (…, C) -> F logits (…, V_f)."""
-        joined = torch.tanh(self.join(torch.cat([output, answer.to(output.dtype)], dim=-1)))
+    def _logits(self, output: Tensor, attended: Tensor, context: Tensor) -> list[Tensor]:
+        """output and attended (…, H), context (…, C) -> F logits (…, V_f)."""
+        joined = torch.tanh(self.join(torch.cat([output, attended.to(output.dtype)], dim=-1)))
         logits: list[Tensor] = self.heads(self.dropout(joined), context)
         return logits
 
     def initial_state(self, batch: int) -> list[Tensor]:
-        """Hidden and cell state (B, layers, H), the last outputs (B, W, H), which of the W places hold one (B, W),
-        and the place of the next (B, 1), all as floats."""
+        """Hidden and cell state (B, layers, H), a ring buffer of the last W outputs (B, W, H), which of its slots are
+        filled (B, W), and the next slot (B, 1); all are floats."""
         c, (hidden, cell) = self.options, self.lstm.initial_state(batch)
         ring = hidden.new_zeros(batch, c.memory, c.hidden)
         return [hidden, cell, ring, hidden.new_zeros(batch, c.memory), hidden.new_zeros(batch, 1)]
 
     def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        hidden, cell, ring, held, place = state
+        hidden, cell, ring, filled, slot = state
         x, recurrent = self.lstm.step(self.embed(previous, context), [hidden, cell])
-        here = torch.arange(self.options.memory, device=x.device)[None] == place  # (B, W): the oldest is written over
-        ring = torch.where(here[..., None], x[:, None], ring)
-        held = torch.where(here, torch.ones_like(held), held)
+        is_slot = torch.arange(self.options.memory, device=x.device)[None] == slot  # (B, W): replaces the oldest
+        ring = torch.where(is_slot[..., None], x[:, None], ring)
+        filled = torch.where(is_slot, torch.ones_like(filled), filled)
         scores = (self.ask(x)[:, None] @ ring.transpose(1, 2)) * self.options.hidden**-0.5  # (B, 1, W)
-        answer = (scores + ((1 - held) * HIDDEN)[:, None]).softmax(-1) @ ring
-        after = torch.remainder(place + 1, self.options.memory)
-        return self._said(x, answer[:, 0], context), [*recurrent, ring, held, after]
+        attended = (scores + ((1 - filled) * MASKED_SCORE)[:, None]).softmax(-1) @ ring
+        next_slot = torch.remainder(slot + 1, self.options.memory)
+        return self._logits(x, attended[:, 0], context), [*recurrent, ring, filled, next_slot]

@@ -1,7 +1,8 @@
-"""What every architecture promises: two faces that agree, `forward` over a whole sequence and `step` for one.
+"""The interface of every architecture, `forward` over a whole sequence and `step` for a single step, which give the
+same logits; and the layers that the architectures share.
 
-Knows shapes only: how many symbols each field and each context field has, and which classes pairs of them are in.
-Knows nothing of music.
+Knows shapes only: the number of symbols of each field and context field, and the relations between them. Knows
+nothing of music.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from torch import Tensor, nn
 
 from playbach.encodings import Encoding
 from playbach.encodings.relations import Relation
-from playbach.system.errors import UsageError, demand_numbers
+from playbach.system.errors import UsageError, require_numbers
 
-MOST = 8192
-"""No size of a network is larger."""
+MAX_SIZE = 8192
+"""The largest value of any size in a network's options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The number of symbols of each field (F of them) and of each context field (C, may be none), and how symbols
-    stand to the context."""
+    """What a network must know of an encoding."""
 
     symbols: tuple[int, ...]
+    """The number of symbols V_f of each of the F fields."""
     context: tuple[int, ...]
+    """The number of symbols of each of the C context fields; C may be 0."""
     relations: tuple[Relation, ...] = ()
+    """How the symbols of a field relate to those of a context field."""
 
     @classmethod
     def of(cls, encoding: Encoding) -> Shape:
@@ -36,16 +39,17 @@ class Shape:
 
 
 class Model(nn.Module, ABC):
-    """Position t of `previous` holds the step before t (all V_f where the piece begins), position t of `context`
-    what is known of step t; the logits at t are those of step t. So training can cut a piece anywhere."""
+    """A network that predicts the next step. Position t of `previous` holds the step before t (V_f in every field at
+    the start of a piece), position t of `context` holds the context of step t, and the logits at t are those of step
+    t. Training can therefore cut a piece anywhere."""
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
-    """A frozen dataclass of the architecture's own options."""
+    """A frozen dataclass with the architecture's own options."""
     shape: Shape
 
     def __init__(self, shape: Shape, config: Any = None) -> None:
-        """A new network; `config` is an instance of `Config`, with its defaults where it is None."""
+        """A new network; `config` is an instance of `Config`, or None for its defaults."""
         super().__init__()
         self.shape = shape
 
@@ -55,7 +59,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def initial_state(self, batch: int) -> list[Tensor]:
-        """Tensors (B, …) of fixed size that stand for having seen nothing."""
+        """The state before the first step: tensors (B, …) of fixed size."""
 
     @abstractmethod
     def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -63,43 +67,43 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """What the constructor needs besides the shape, as JSON."""
+        """The constructor's arguments besides the shape, as JSON."""
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
     @torch.no_grad()
-    def adopt(self, old: Model) -> None:
-        """Take over what a network of the same architecture and options has learnt. It may have known fewer symbols
-        of a field or a context field: the others' numbers must be the same, and a new one begins as UNKNOWN is."""
-        _adopt(self, old)
+    def copy_weights_from(self, old: Model) -> None:
+        """Copy the weights of a network with the same architecture and options. It may have fewer symbols in a field
+        or a context field. Its symbols must have the same indices here; a new symbol gets UNKNOWN's weights."""
+        _copy_weights(self, old)
 
 
-def _adopt(mine: nn.Module, old: nn.Module) -> None:
-    if isinstance(mine, Table):
-        mine.adopt(old)
+def _copy_weights(mine: nn.Module, old: nn.Module) -> None:
+    if isinstance(mine, SymbolTable):
+        mine.copy_weights_from(old)
         return
     for parameter, other in zip(mine.parameters(recurse=False), old.parameters(recurse=False), strict=True):
         parameter.copy_(other)
     for part, other_part in zip(mine.children(), old.children(), strict=True):
-        _adopt(part, other_part)
+        _copy_weights(part, other_part)
 
 
-class Table(nn.Module, ABC):
-    """What has a row for each symbol."""
+class SymbolTable(nn.Module, ABC):
+    """A layer whose weights have a row for each symbol."""
 
     @abstractmethod
-    def adopt(self, old: nn.Module) -> None:
-        """See `Model.adopt`."""
+    def copy_weights_from(self, old: nn.Module) -> None:
+        """See `Model.copy_weights_from`."""
 
 
-def kept_rows(new: int, old: int, start: bool = False) -> list[int]:
-    """For each of `new` symbols the number that it had among `old` ones; UNKNOWN's where it is new. With `start` both
-    have one more after the last, which stands for the beginning."""
+def old_rows(new: int, old: int, start: bool = False) -> list[int]:
+    """For each of `new` symbols, its row in a table of `old` symbols: UNKNOWN's row where the symbol is new. With
+    `start`, both tables end with a row for the start symbol."""
     return [*(i if i < old else 0 for i in range(new)), *([old] if start else [])]
 
 
-class Lookup(Table):
+class SymbolEmbedding(SymbolTable):
     """An embedding for each symbol."""
 
     def __init__(self, symbols: int, size: int, start: bool = False) -> None:
@@ -110,28 +114,28 @@ class Lookup(Table):
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.embedding(x, self.weight)
 
-    def adopt(self, old: nn.Module) -> None:
-        assert isinstance(old, Lookup)
-        self.weight.copy_(old.weight[kept_rows(self.symbols, old.symbols, self.start)])
+    def copy_weights_from(self, old: nn.Module) -> None:
+        assert isinstance(old, SymbolEmbedding)
+        self.weight.copy_(old.weight[old_rows(self.symbols, old.symbols, self.start)])
 
 
-class Scores(nn.Linear, Table):
+class SymbolScores(nn.Linear, SymbolTable):
     """A score for each symbol."""
 
-    def adopt(self, old: nn.Module) -> None:
-        assert isinstance(old, Scores)
-        rows = kept_rows(self.out_features, old.out_features)
+    def copy_weights_from(self, old: nn.Module) -> None:
+        assert isinstance(old, SymbolScores)
+        rows = old_rows(self.out_features, old.out_features)
         self.weight.copy_(old.weight[rows])
         self.bias.copy_(old.bias[rows])
 
 
 class Embeddings(nn.Module):
-    """One embedding for each field's previous symbol and each context field, side by side."""
+    """An embedding for each field's previous symbol and for each context field, concatenated."""
 
     def __init__(self, shape: Shape, size: int, context_size: int) -> None:
         super().__init__()
-        self.fields = nn.ModuleList(Lookup(v, size, start=True) for v in shape.symbols)
-        self.context = nn.ModuleList(Lookup(v, context_size) for v in shape.context)
+        self.fields = nn.ModuleList(SymbolEmbedding(v, size, start=True) for v in shape.symbols)
+        self.context = nn.ModuleList(SymbolEmbedding(v, context_size) for v in shape.context)
         self.size = size * len(shape.symbols) + context_size * len(shape.context)
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
@@ -142,12 +146,12 @@ class Embeddings(nn.Module):
 
 
 class OneHot(nn.Module):
-    """Each field's previous symbol as a row of noughts with a single one, and an embedding for each context field."""
+    """A one-hot vector for each field's previous symbol, and an embedding for each context field, concatenated."""
 
     def __init__(self, shape: Shape, context_size: int) -> None:
         super().__init__()
         self.sizes = [v + 1 for v in shape.symbols]
-        self.context = nn.ModuleList(Lookup(v, context_size) for v in shape.context)
+        self.context = nn.ModuleList(SymbolEmbedding(v, context_size) for v in shape.context)
         self.size = sum(self.sizes) + context_size * len(shape.context)
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
@@ -156,29 +160,30 @@ class OneHot(nn.Module):
         parts += [embed(context[..., i]) for i, embed in enumerate(self.context)]
         return torch.cat(parts, dim=-1)
 
-    def columns(self, old: OneHot) -> list[int]:
-        """For each element of what it gives, the place that it had when there were fewer symbols (`kept_rows`)."""
-        found: list[int] = []
+    def old_columns(self, old: OneHot) -> list[int]:
+        """For each element of the output, its index in the output of `old`, which has fewer symbols (`old_rows`)."""
+        columns: list[int] = []
         first = 0
-        for new, known in zip(self.sizes, old.sizes):
-            found += [first + i for i in kept_rows(new - 1, known - 1, start=True)]
-            first += known
-        return found + list(range(first, old.size))
+        for new_size, old_size in zip(self.sizes, old.sizes):
+            columns += [first + i for i in old_rows(new_size - 1, old_size - 1, start=True)]
+            first += old_size
+        return columns + list(range(first, old.size))
 
 
 def _onehot(x: Tensor, size: int) -> Tensor:
-    """(…, 1) whole numbers below `size` -> (…, size). Not torch's own, which every runtime would have to have."""
+    """(…, 1) integers below `size` -> (…, size). torch's own operator is not used: not every runtime has it."""
     numbers = torch.arange(size, device=x.device)
-    if torch.compiler.is_exporting():  # a converter sees through a comparison
+    if torch.compiler.is_exporting():  # the converters would turn a comparison back into that operator
         return torch.relu(1 - (x.float() - numbers.float()).abs())
     return (x == numbers).float()
 
 
-class SummedEmbeddings(Table):
-    """One embedding for each field's previous symbol and each context field, added up."""
+class SummedEmbeddings(SymbolTable):
+    """The sum of an embedding for each field's previous symbol and for each context field."""
 
     def __init__(self, shape: Shape, width: int, dropout: float = 0.0) -> None:
-        """`dropout` is the share of whole symbols that training leaves out, so that none is relied on alone."""
+        """`dropout` is the fraction of whole embeddings dropped during training, so that the network relies on none
+        of them alone."""
         super().__init__()
         self.dropout = dropout
         self.shape = shape
@@ -202,22 +207,21 @@ class SummedEmbeddings(Table):
         bags: Tensor = nn.functional.embedding_bag(rows, self.table.weight, per_sample_weights=weights, mode="sum")
         return bags.view(*shape, -1)
 
-    def adopt(self, old: nn.Module) -> None:
+    def copy_weights_from(self, old: nn.Module) -> None:
         assert isinstance(old, SummedEmbeddings)
-        mine, theirs = self.shape, old.shape
-        rows = [kept_rows(new, known, start=True) for new, known in zip(mine.symbols, theirs.symbols)]
-        rows += [kept_rows(new, known) for new, known in zip(mine.context, theirs.context)]
-        places = [first + i for first, block in zip(old.offsets.tolist(), rows) for i in block]
-        self.table.weight.copy_(old.table.weight[places])
+        rows = [old_rows(new, n, start=True) for new, n in zip(self.shape.symbols, old.shape.symbols)]
+        rows += [old_rows(new, n) for new, n in zip(self.shape.context, old.shape.context)]
+        table_rows = [first + i for first, block in zip(old.offsets.tolist(), rows) for i in block]
+        self.table.weight.copy_(old.table.weight[table_rows])
 
 
 class Dropout(nn.Module):
-    """Dropout of a share in 256ths. torch's own draws a number for each element, which on a CPU takes as long as all
-    of a small network's matrix products; a byte each is enough."""
+    """Dropout with a fraction rounded to 256ths, from one random byte for each element. On a CPU, torch's own random
+    numbers take as long as all matrix products of a small network."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, fraction: float) -> None:
         super().__init__()
-        self.dropped = round(share * 256)
+        self.dropped = round(fraction * 256)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.dropped:
@@ -228,15 +232,15 @@ class Dropout(nn.Module):
 
 
 class Heads(nn.Module):
-    """A score for each symbol of each field. Where the encoding knows relations, the score of each one's class is
-    added: what is learnt of an interval holds for every pitch."""
+    """A score for each symbol of each field. For each relation of the encoding, the score of the symbol's class is
+    added: what the network learns about an interval holds for every pitch."""
 
     def __init__(self, shape: Shape, width: int) -> None:
         super().__init__()
         self.relations = shape.relations
-        self.symbols = nn.ModuleList(Scores(width, v) for v in shape.symbols)
-        self.classes = nn.ModuleList(_zeroed(Scores(width, len(r))) for r in shape.relations)
-        # Relations share tables; each is kept, and exported, once.
+        self.symbols = nn.ModuleList(SymbolScores(width, v) for v in shape.symbols)
+        self.classes = nn.ModuleList(_zeroed(SymbolScores(width, len(r))) for r in shape.relations)
+        # Relations share tables; each table is stored, and exported, once.
         distinct = {id(table): table for r in shape.relations for table in (r.classes, r.aspects)}
         names = {key: f"table_{i}" for i, key in enumerate(distinct)}
         for key, table in distinct.items():
@@ -245,50 +249,49 @@ class Heads(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> list[Tensor]:
         """x (…, width), context (…, C) -> F logits (…, V_f)."""
-        return self.together(self.apart(x), context)
+        return self.combine(self.scores(x), context)
 
     def tables_as_floats(self) -> None:
-        """The classes of relations as floats, in which they are whole, too, for a runtime that looks up nothing
-        else."""
+        """Store the classes of relations as floats, for a runtime that can look up nothing but floats."""
         for table, _ in self._tables:
             setattr(self, table, getattr(self, table).float())
 
-    def apart(self, x: Tensor) -> list[Tensor]:
+    def scores(self, x: Tensor) -> list[Tensor]:
         """x (…, width) -> scores of each field's symbols (…, V_f), then of each relation's classes (…, K)."""
         return [head(x) for head in (*self.symbols, *self.classes)]
 
-    def together(self, apart: list[Tensor], context: Tensor) -> list[Tensor]:
-        """What `apart` gives and context (…, C) -> F logits (…, V_f): looked up and added, nothing learnt."""
-        logits, of_classes = apart[: len(self.symbols)], apart[len(self.symbols) :]
-        scores: dict[tuple[int, str], Tensor] = {}  # by field and kind of aspect: of each aspect (…, A)
-        for relation, classes, (table, aspects) in zip(self.relations, of_classes, self._tables):
-            known = getattr(self, table)[context[..., relation.column]]
-            added = classes.gather(-1, known.long())
+    def combine(self, scores: list[Tensor], context: Tensor) -> list[Tensor]:
+        """The result of `scores` and context (…, C) -> F logits (…, V_f). Only looks up and adds; has no weights."""
+        logits, class_scores = scores[: len(self.symbols)], scores[len(self.symbols) :]
+        totals: dict[tuple[int, str], Tensor] = {}  # by field and table of aspects: a score for each aspect (…, A)
+        for relation, of_classes, (table, aspects) in zip(self.relations, class_scores, self._tables):
+            classes = getattr(self, table)[context[..., relation.column]]
+            added = of_classes.gather(-1, classes.long())
             key = (relation.field, aspects)
-            scores[key] = scores[key] + added if key in scores else added
-        for (field, aspects), score in scores.items():
-            logits[field] = logits[field] + score[..., getattr(self, aspects)]
+            totals[key] = totals[key] + added if key in totals else added
+        for (field, aspects), total in totals.items():
+            logits[field] = logits[field] + total[..., getattr(self, aspects)]
         return logits
 
 
-def demand_sizes(config: Any, *names: str) -> None:
-    """Raises UsageError where a size in a network's options is not a whole number that a network can have."""
-    demand_numbers(config, *names, whole=True)
+def check_sizes(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these sizes is not a whole number from 1 to MAX_SIZE."""
+    require_numbers(config, *names, whole=True)
     for name in names:
-        if not 1 <= getattr(config, name) <= MOST:
-            raise UsageError(f"{name} must lie between 1 and {MOST}, not {getattr(config, name)!r:.40}")
+        if not 1 <= getattr(config, name) <= MAX_SIZE:
+            raise UsageError(f"{name} must lie between 1 and {MAX_SIZE}, not {getattr(config, name)!r:.40}")
 
 
-def demand_shares(config: Any, *names: str) -> None:
-    """Raises UsageError where an option that is a share does not lie in [0, 1)."""
-    demand_numbers(config, *names)
+def check_fractions(config: Any, *names: str) -> None:
+    """Raise UsageError if one of these options is not a number in [0, 1)."""
+    require_numbers(config, *names)
     for name in names:
         if not 0 <= getattr(config, name) < 1:
             raise UsageError(f"{name} must be at least 0 and less than 1, not {getattr(config, name)!r:.40}")
 
 
 def _zeroed(linear: nn.Linear) -> nn.Linear:
-    """Says nothing until it has learnt something."""
+    """The layer with all weights 0, so that it adds nothing before it has learnt something."""
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

@@ -1,4 +1,4 @@
-"""The article's network (model types 1 and 3): symbols one-hot or embedded, stacked LSTM layers, dropout, a softmax
+"""The article's network (model types 1 and 3): one-hot or embedded symbols, stacked LSTM layers, dropout, a softmax
 for each field."""
 
 from __future__ import annotations
@@ -8,31 +8,37 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape, demand_shares, demand_sizes
+from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape, check_fractions, check_sizes
 from playbach.models.recurrent import Recurrent
 from playbach.system.errors import UsageError
 
-EMBEDDING = 32
+_DEFAULT_EMBEDDING = 32
 
 
 @dataclass(frozen=True, slots=True)
 class LstmConfig:
-    """`onehot` gives the previous step's symbols one-hot and not embedded: the article's model type 1."""
-
-    embedding: int = EMBEDDING
+    embedding: int = _DEFAULT_EMBEDDING
+    """Size of the embedding of each field's previous symbol."""
     context_embedding: int = 16
+    """Size of the embedding of each context field."""
     hidden: int = 256
+    """Size of each LSTM layer."""
     layers: int = 1
+    """Number of LSTM layers."""
     dropout: float = 0.4
+    """Fraction of units dropped during training."""
     onehot: bool = False
+    """One-hot vectors in place of embeddings for the previous symbols (the article's model type 1)."""
 
     def __post_init__(self) -> None:
-        demand_sizes(self, "embedding", "context_embedding", "hidden", "layers")
-        demand_shares(self, "dropout")
+        check_sizes(self, "embedding", "context_embedding", "hidden", "layers")
+        check_fractions(self, "dropout")
         if not isinstance(self.onehot, bool):
             raise UsageError(f"onehot must be true or false, not {self.onehot!r:.40}")
-        if self.onehot and self.embedding != EMBEDDING:
-            raise UsageError("embedding and onehot contradict each other: a symbol is embedded or one-hot; drop one")
+        if self.onehot and self.embedding != _DEFAULT_EMBEDDING:
+            raise UsageError(
+                "embedding and onehot cannot be combined: a symbol is embedded or one-hot; leave out one"
+            )
 
 
 class Lstm(Model):
@@ -51,12 +57,12 @@ class Lstm(Model):
         self.dropout = nn.Dropout(c.dropout)
         self.heads = Heads(shape, c.hidden)
 
-    def adopt(self, old: Model) -> None:
+    def copy_weights_from(self, old: Model) -> None:
         if isinstance(self.embed, OneHot) and isinstance(old, Lstm) and isinstance(old.embed, OneHot):
-            # A one-hot symbol's row is a column of the first layer's matrix.
-            widened = old.lstm.get_parameter("weight_ih_l0")[:, self.embed.columns(old.embed)]
+            # Each element of a one-hot vector has its column in the first layer's matrix.
+            widened = old.lstm.get_parameter("weight_ih_l0")[:, self.embed.old_columns(old.embed)]
             old.lstm.weight_ih_l0 = nn.Parameter(widened.detach())
-        super().adopt(old)
+        super().copy_weights_from(old)
 
     def config(self) -> dict[str, Any]:
         return asdict(self.options)

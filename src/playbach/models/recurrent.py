@@ -1,7 +1,7 @@
-"""Stacked LSTM layers that can also be stepped (Hochreiter and Schmidhuber 1997).
+"""Stacked LSTM layers (Hochreiter and Schmidhuber 1997), over a whole sequence or one step at a time.
 
-torch's own layers over whole sequences; one step is written out in matrix products, since a quantised export shrinks
-those, but not an LSTM operator. Knows vectors; knows nothing of symbols.
+Whole sequences go through torch's own layers. A single step is written as matrix products, because quantisation
+shrinks those but not an LSTM operator. Knows vectors; knows nothing of symbols.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Recurrent(nn.LSTM):
-    """(B, T, size) -> (B, T, hidden), and the same a step at a time. Dropout lies between layers."""
+    """(B, T, size) -> (B, T, hidden), and the same one step at a time. Dropout acts between layers."""
 
     def __init__(self, size: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__(size, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
@@ -31,10 +31,10 @@ class Recurrent(nn.LSTM):
         return x, [torch.stack(hidden, 1), torch.stack(cell, 1)]
 
     def _cell(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        known, heard = (
+        from_input, from_hidden = (
             nn.functional.linear(v, getattr(self, f"weight_{kind}_l{layer}"), getattr(self, f"bias_{kind}_l{layer}"))
             for v, kind in ((x, "ih"), (h, "hh"))
         )
-        i, f, g, o = (known + heard).chunk(4, dim=-1)
+        i, f, g, o = (from_input + from_hidden).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c

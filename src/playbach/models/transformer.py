@@ -1,8 +1,8 @@
-"""A Transformer with a bounded memory: rotary positions, attention to the last steps, pre-norm blocks.
+"""A Transformer with a limited memory: rotary positions, attention to the last steps, pre-norm blocks.
 
-Vaswani et al. 2017 with rotary positions (Su et al., arXiv:2104.09864) and the normalisation before each part
-(Xiong et al., arXiv:2002.04745). What it remembers is a ring of keys and values a layer, so that a step
-costs the same after a minute and after a day.
+Vaswani et al. 2017, with rotary positions (Su et al., arXiv:2104.09864) and normalisation before each part
+(Xiong et al., arXiv:2002.04745). Each layer keeps a ring buffer of keys and values, so that a step costs the same
+after a minute and after a day.
 """
 
 from __future__ import annotations
@@ -14,30 +14,34 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.models.banded import HIDDEN, attend
-from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings, demand_shares, demand_sizes
+from playbach.models.banded import MASKED_SCORE, attend
+from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings, check_fractions, check_sizes
 from playbach.system.errors import UsageError
 
-TURNS = 8
-"""The slowest rotary pair turns once in so many windows, so that no two places of the window look alike."""
+_PERIOD_WINDOWS = 8
+"""Windows in which the slowest rotary pair rotates once, so that no two positions in a window look alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransformerConfig:
-    """`width` is that of the residual stream; `memory` how many steps, itself included, a step attends to;
-    `symbol_dropout` the share of a step's known symbols that training hides."""
-
     width: int = 128
+    """Size of the residual stream."""
     layers: int = 4
+    """Number of blocks."""
     heads: int = 4
+    """Number of attention heads in each block."""
     feed_forward: int = 4
+    """Size of the feed-forward layers, as a multiple of the width."""
     memory: int = 256
+    """Number of steps that a step attends to, itself included."""
     dropout: float = 0.3
+    """Fraction of units dropped during training."""
     symbol_dropout: float = 0.2
+    """Fraction of the input symbols hidden during training."""
 
     def __post_init__(self) -> None:
-        demand_sizes(self, "width", "layers", "heads", "feed_forward", "memory")
-        demand_shares(self, "dropout", "symbol_dropout")
+        check_sizes(self, "width", "layers", "heads", "feed_forward", "memory")
+        check_fractions(self, "dropout", "symbol_dropout")
         if self.width % (2 * self.heads):
             raise UsageError(f"width must be a multiple of twice the heads, {2 * self.heads}, not {self.width}")
 
@@ -59,7 +63,7 @@ class Transformer(Model):
         self._initialise()
 
     def _initialise(self) -> None:
-        """As GPT-2: small, and smaller where many layers add to one stream."""
+        """Initialise as GPT-2 does: small weights, smaller still where many layers add to the residual stream."""
         for name, p in self.named_parameters():
             if p.dim() == 2 and not name.startswith(("embed", "heads.classes")):
                 last = name.endswith(("out.weight", "down.weight"))
@@ -78,38 +82,38 @@ class Transformer(Model):
 
     @property
     def _period(self) -> int:
-        """After so many steps every rotary pair is back where it was, and the counter of steps begins anew."""
-        return TURNS * self.options.memory
+        """The number of steps after which every rotary pair is back where it began and the step counter wraps."""
+        return _PERIOD_WINDOWS * self.options.memory
 
     def initial_state(self, batch: int) -> list[Tensor]:
-        """Keys and values (B, layers, W, D), which of the W places hold something (B, W), and the place of the next
-        step (B, 1), all as floats."""
+        """Ring buffers of keys and values (B, layers, W, D), which of the W slots are filled (B, W), and the position
+        of the next step (B, 1); all are floats."""
         c, like = self.options, next(self.parameters())
         ring = (batch, c.layers, c.memory, c.width)
         shapes = (ring, ring, (batch, c.memory), (batch, 1))
         return [torch.zeros(s, dtype=torch.float32, device=like.device) for s in shapes]
 
     def step(self, previous: Tensor, context: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        keys, values, held, place = state
+        keys, values, filled, position = state
         x = self.embed(previous, context)  # (B, D)
-        cos, sin = _rotation(place[:, 0], self.rotations, self._period)
+        cos, sin = _rotation(position[:, 0], self.rotations, self._period)
         slots = torch.arange(self.options.memory, device=x.device)
-        here = slots[None] == torch.remainder(place, self.options.memory)  # (B, W): the oldest place is written over
-        held = torch.where(here, torch.ones_like(held), held)
-        hidden = (1 - held) * HIDDEN
+        is_slot = slots[None] == torch.remainder(position, self.options.memory)  # (B, W): replaces the oldest
+        filled = torch.where(is_slot, torch.ones_like(filled), filled)
+        mask = (1 - filled) * MASKED_SCORE
         new_keys, new_values = [], []
         for i, block in enumerate(self.blocks):
             assert isinstance(block, _Block)
-            x, k, v = block.step(x, cos, sin, here, hidden, keys[:, i], values[:, i])
+            x, k, v = block.step(x, cos, sin, is_slot, mask, keys[:, i], values[:, i])
             new_keys.append(k)
             new_values.append(v)
-        after = torch.remainder(place + 1, self._period)
-        state = [torch.stack(new_keys, 1), torch.stack(new_values, 1), held, after]
+        next_position = torch.remainder(position + 1, self._period)
+        state = [torch.stack(new_keys, 1), torch.stack(new_values, 1), filled, next_position]
         return self.heads(self.norm(x), context), state
 
 
 class _Block(nn.Module):
-    """Attention and a feed-forward part, each added to the stream."""
+    """Attention and a feed-forward part, each added to the residual stream."""
 
     def __init__(self, c: TransformerConfig) -> None:
         super().__init__()
@@ -126,22 +130,22 @@ class _Block(nn.Module):
         b, t, d = x.shape
         q, k, v = self.qkv(self.first_norm(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)  # (B, H, T, D / H)
-        heard = attend(q, k, v, self.memory).transpose(1, 2).reshape(b, t, d)
-        x = x + self.dropout(self.out(heard))
+        attended = attend(q, k, v, self.memory).transpose(1, 2).reshape(b, t, d)
+        x = x + self.dropout(self.out(attended))
         return x + self._feed_forward(x)
 
     def step(
-        self, x: Tensor, cos: Tensor, sin: Tensor, here: Tensor, hidden: Tensor, keys: Tensor, values: Tensor
+        self, x: Tensor, cos: Tensor, sin: Tensor, is_slot: Tensor, mask: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, D); cos, sin (B, D / H / 2); here, hidden (B, W); keys, values (B, W, D) -> x, keys, values."""
+        """x (B, D); cos, sin (B, D / H / 2); is_slot, mask (B, W); keys, values (B, W, D) -> x, keys, values."""
         b, d = x.shape
         w, size = keys.shape[1], d // self.heads
         q, k, v = self.qkv(self.first_norm(x)).view(b, 3, self.heads, size).unbind(1)  # (B, H, D / H)
         q, k = _rotate(q, cos[:, None], sin[:, None]), _rotate(k, cos[:, None], sin[:, None])
-        keys = torch.where(here[..., None], k.reshape(b, 1, d), keys)
-        values = torch.where(here[..., None], v.reshape(b, 1, d), values)
+        keys = torch.where(is_slot[..., None], k.reshape(b, 1, d), keys)
+        values = torch.where(is_slot[..., None], v.reshape(b, 1, d), values)
         k, v = (ring.view(b, w, self.heads, size).transpose(1, 2) for ring in (keys, values))  # (B, H, W, D / H)
-        scores = (q[:, :, None] @ k.transpose(-1, -2)) * size**-0.5 + hidden[:, None, None]
+        scores = (q[:, :, None] @ k.transpose(-1, -2)) * size**-0.5 + mask[:, None, None]
         x = x + self.out((scores.softmax(-1) @ v).reshape(b, d))
         return x + self._feed_forward(x), keys, values
 
@@ -152,16 +156,17 @@ class _Block(nn.Module):
 
 
 def _rotations(c: TransformerConfig) -> Tensor:
-    """How often each rotary pair turns in a period: whole numbers, so that a counter that wraps never jumps."""
+    """How often each rotary pair rotates in a period: whole numbers, so that no position jumps when the counter
+    wraps."""
     pairs = c.width // c.heads // 2
-    fastest = TURNS * c.memory / (2 * math.pi)  # a radian a step
+    fastest = _PERIOD_WINDOWS * c.memory / (2 * math.pi)  # one radian per step
     spread = torch.linspace(0, 1, pairs) if pairs > 1 else torch.zeros(1)
     return (fastest ** (1 - spread)).round().clamp(min=1)
 
 
-def _rotation(places: Tensor, rotations: Tensor, period: int) -> tuple[Tensor, Tensor]:
-    """places (N,) -> cos and sin (N, pairs). Exact for any place: products of whole numbers, modulo the period."""
-    angles = torch.remainder(places[:, None] * rotations, period) * (2 * math.pi / period)
+def _rotation(positions: Tensor, rotations: Tensor, period: int) -> tuple[Tensor, Tensor]:
+    """positions (N,) -> cos and sin (N, pairs). Whole numbers modulo `period` make them exact at any position."""
+    angles = torch.remainder(positions[:, None] * rotations, period) * (2 * math.pi / period)
     return angles.cos(), angles.sin()
 
 

@@ -1,1 +1,1 @@
-"""Music itself: events, bars, keys, instruments, tunes, and reading music files. Knows nothing of networks."""
+"""Scores, events, bars, keys, instruments, tunes and performance; reading music files. Knows nothing of networks."""

@@ -1,4 +1,4 @@
-"""Types of the arrays that music, encodings and networks share."""
+"""Types of numpy arrays that music, encodings and networks share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
-
+"""Steps, contexts, ticks, pitches."""
 
 Mask = npt.NDArray[np.bool_]
+"""True for the symbols or rows that are chosen."""

@@ -1,4 +1,4 @@
-"""The frame of a piece: the meters and tempo that it begins with, and its events as a score.
+"""Events to a score, and the meters and tempo with which a composed piece opens.
 
 Knows headers and events; knows nothing of networks.
 """
@@ -12,18 +12,18 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
 
 from playbach.music.bars import Bars, Header
 from playbach.music.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo
-from playbach.music.scores import bare_score
+from playbach.music.scores import score_from_header
 
 
-def to_score(events: Iterable[Event]) -> ScoreTick:
-    """The events of one piece as a score, which begins at the piece's own first tick."""
+def score_from_events(events: Iterable[Event]) -> ScoreTick:
+    """The events of one piece as a score; tick 0 of the score is where the piece starts."""
     score = ScoreTick(TICKS_PER_QUARTER)
     begin = 0
     for event in events:
         match event:
             case Start():
                 begin = event.tick
-                score = bare_score(Header((), 1.0, event.tracks))
+                score = score_from_header(Header((), 1.0, event.tracks))
                 score.tempos.clear()
             case Meter():
                 meter = TimeSignatureTick(event.tick - begin, event.numerator, event.denominator)
@@ -38,21 +38,25 @@ def to_score(events: Iterable[Event]) -> ScoreTick:
     return score
 
 
-def cut_meters(header: Header, tick: int) -> Header:
-    """Without the changes of meter that a prime would have had later; its pickup, if it has one, stays."""
-    kept = 2 if Bars(header.meters).pickup else 1
-    return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < kept or m[0] < tick))
+def drop_later_meters(header: Header, tick: int) -> Header:
+    """The header without the meters that begin at or after `tick`; the first meter, and a pickup with the meter
+    after it, always stay."""
+    always = 2 if Bars(header.meters).pickup else 1
+    return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < always or m[0] < tick))
 
 
-def changed(header: Header, event: Meter | Tempo) -> Header:
-    """With what holds from this event on; the tempo is the last one."""
+def header_after(header: Header, event: Meter | Tempo) -> Header:
+    """The header with a meter added, or with the event's tempo in place of its own."""
     if isinstance(event, Tempo):
         return replace(header, tempo=event.qpm)
     return replace(header, meters=(*header.meters, (event.tick, event.numerator, event.denominator)))
 
 
-def opening(header: Header, cut: int, start: int) -> list[Event]:
-    """The meters and the tempo, from the cut on; a bar that the cut leaves a part of becomes a pickup."""
+def opening_events(header: Header, cut: int, start: int) -> list[Event]:
+    """The meters and the tempo of a piece whose first `cut` ticks are left out and that begins at tick `start`.
+
+    A bar that is cut through becomes a pickup.
+    """
     events: list[Event] = [Tempo(start, header.tempo)]
     if not cut:
         return [*(Meter(t + start, n, d) for t, n, d in header.meters[:1]), *events,
@@ -62,13 +66,13 @@ def opening(header: Header, cut: int, start: int) -> list[Event]:
     sixteenths = rest * 4 // TICKS_PER_QUARTER
     first: list[Event] = [Meter(start, numerator, denominator)]
     if sixteenths:
-        first = [Meter(start, *_shortened(sixteenths)), Meter(start + rest, numerator, denominator)]
+        first = [Meter(start, *_meter_of_length(sixteenths)), Meter(start + rest, numerator, denominator)]
     later = [Meter(t - cut + start, n, d) for t, n, d in header.meters if t > cut + rest]
     return [first[0], *events, *first[1:], *later]
 
 
-def _shortened(sixteenths: int) -> tuple[int, int]:
-    """A meter of so many sixteenths, in the largest unit that divides them."""
+def _meter_of_length(sixteenths: int) -> tuple[int, int]:
+    """A meter that many sixteenths long, in quarters or eighths where they divide it."""
     for denominator, size in ((4, 4), (8, 2)):
         if sixteenths % size == 0:
             return sixteenths // size, denominator

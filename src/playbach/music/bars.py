@@ -1,6 +1,6 @@
-"""Bars, meters and tempos: where a piece's bars begin, and the header that says how a piece starts.
+"""Headers (a piece's meters, tempo and tracks) and bars (where each bar begins, and the place of a tick in its bar).
 
-All positions are in ticks, 480 to a quarter note. Knows scores; knows nothing of encodings.
+Positions and lengths are in ticks, 480 to a quarter note. Knows scores; knows nothing of encodings.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from symusic.core import ScoreTick as Score
 from playbach.music.arrays import Ints
 from playbach.music.events import TICKS_PER_QUARTER, Track
 
-SLOWEST, FASTEST = 10, 480
-"""Tempos to compose in, in quarters a minute."""
+MIN_TEMPO, MAX_TEMPO = 10, 480
+"""The slowest and the fastest tempo of composed pieces, in quarters a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is said once of a piece. `meters` are (tick, numerator, denominator), the first at tick 0."""
+    """How a piece begins, and where its meter changes."""
 
     meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)
+    """(tick, numerator, denominator), the first at tick 0."""
     tempo: float = 80.0
+    """In quarters a minute."""
     tracks: tuple[Track, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
+        """The header as JSON. `from_manifest` is its inverse."""
         return {
             "meters": [list(m) for m in self.meters],
             "tempo": self.tempo,
@@ -39,39 +42,42 @@ class Header:
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Header:
         meters = tuple((int(a), int(b), int(c)) for a, b, c in data["meters"])
-        return cls(meters, float(data["tempo"]), tuple(map(track_from, data["tracks"])))
+        return cls(meters, float(data["tempo"]), tuple(map(track_from_manifest, data["tracks"])))
 
 
 def track_manifest(track: Track) -> list[Any]:
-    """A track as JSON: name, program, and `true` where it is drums. `track_from` is its inverse."""
+    """A track as JSON: name, program, and `true` for drums. `track_from_manifest` is its inverse."""
     return [track.name, track.program, *[True] * track.drums]
 
 
-def track_from(entry: Iterable[Any]) -> Track:
+def track_from_manifest(entry: Iterable[Any]) -> Track:
     name, program, *drums = entry
-    return Track(plain_name(str(name)), int(program), bool(drums))
+    return Track(printable_name(str(name)), int(program), bool(drums))
 
 
-def plain_name(name: str) -> str:
-    """A track's name as it may stand in a message or a picture."""
+def printable_name(name: str) -> str:
+    """A track's name, at most 80 characters, with spaces for those that cannot be printed."""
     return "".join(c if c.isprintable() else " " for c in name[:80]).strip()
 
 
 class Bars:
-    """Where the bars of a piece begin. A first bar shorter than the second is a pickup: number 0, its places
-    counted from the end of a full bar. All in ticks."""
+    """The bars of a piece, from its meters (tick, numerator, denominator).
+
+    A first bar in a shorter meter than the second is a pickup: it has number 0, and the places of a full bar's end.
+    """
 
     def __init__(self, meters: tuple[tuple[int, int, int], ...]) -> None:
         self._starts = [m[0] for m in meters]
         self._lengths = [TICKS_PER_QUARTER * 4 * n // d for _, n, d in meters]
         self._names = [f"{n}/{d}" for _, n, d in meters]
-        self._first: list[int] = []  # number of the bar with which each meter begins
+        self._first: list[int] = []  # index of the bar with which each meter begins
         bars = 0
         for i, start in enumerate(self._starts):
             self._first.append(bars)
             if i + 1 < len(meters):
                 bars += -(-(self._starts[i + 1] - start) // self._lengths[i])
         two = len(meters) > 1 and self._starts[1] == self._lengths[0]
+        # The length of the pickup in ticks, 0 if there is none.
         self.pickup = self._lengths[0] if two and self._lengths[0] < self._lengths[1] else 0
         if self.pickup:
             self._names[0] = self._names[1]
@@ -85,12 +91,13 @@ class Bars:
         return self._first[i] + (tick - self._starts[i]) // self._lengths[i] + (0 if self.pickup else 1)
 
     def place(self, tick: int) -> int:
-        """Ticks since the bar began (or would have begun)."""
+        """Ticks since the bar began; in a pickup, since its full bar would have begun."""
         i = self._at(tick)
         offset = (tick - self._starts[i]) % self._lengths[i]
         return offset + self._lengths[1] - self.pickup if self.pickup and i == 0 else offset
 
     def meter(self, tick: int) -> str:
+        """The meter as in `3/4`; of a pickup, that of the bar after it."""
         return self._names[self._at(tick)]
 
     def start(self, number: int) -> int:
@@ -100,12 +107,12 @@ class Bars:
         return self._starts[i] + (index - self._first[i]) * self._lengths[i]
 
     def end(self, bars: int) -> int:
-        """The tick at which a piece of so many full bars ends: a pickup is taken off the last one if it is longer."""
+        """The tick at which a piece of `bars` full bars ends; a pickup shortens a last bar that is longer than it."""
         end = self.start(bars + 1)
         return end - self.pickup if end - self.pickup > self.start(bars) else end
 
-    def columns(self, ticks: Ints) -> tuple[Ints, Ints]:
-        """Bar numbers and places of many ticks at once, as `number` and `place` give them."""
+    def numbers_and_places(self, ticks: Ints) -> tuple[Ints, Ints]:
+        """The results of `number` and `place` for many ticks (n,)."""
         at = np.maximum(np.searchsorted(self._starts, ticks, side="right") - 1, 0)
         starts, lengths = np.asarray(self._starts)[at], np.asarray(self._lengths)[at]
         numbers = np.asarray(self._first)[at] + (ticks - starts) // lengths + (0 if self.pickup else 1)
@@ -116,12 +123,15 @@ class Bars:
 
 
 def quantise(ticks: Any, unit: int) -> Any:
-    """Ticks to the nearest multiple of `unit` in units; halves go up."""
+    """Ticks as a number of units, rounded to the nearest; halves go up."""
     return (ticks + unit // 2) // unit
 
 
 def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
-    """The score's meters, on the grid of `unit` ticks, each new one beginning a bar; 4/4 where it says none."""
+    """The score's meters (tick, numerator, denominator) at multiples of `unit` ticks; 4/4 until the first one.
+
+    A meter that repeats the last one, or whose bar is shorter than a unit, is left out.
+    """
     meters = [(0, 4, 4)]
     for m in sorted(score.time_signatures, key=lambda m: m.time):
         tick = int(quantise(m.time, unit)) * unit
@@ -132,12 +142,12 @@ def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
             meters[-1] = (meters[-1][0], *meter[1:])
         elif meters[-1][1:] != meter[1:]:
             meters.append(meter)
-    # Merging what stands on one tick can leave two equal neighbours.
+    # Where several meters began at one tick, two neighbours can be equal now.
     return tuple(m for i, m in enumerate(meters) if i == 0 or m[1:] != meters[i - 1][1:])
 
 
 def tempo_of(score: Score) -> float:
-    """The tempo that most of the score's ticks are played at; 80 quarters a minute where it says none."""
+    """The tempo at which most of the score's ticks are played; 80 quarters a minute if the score has none."""
     tempos = sorted(score.tempos, key=lambda t: t.time)
     if not tempos:
         return 80.0

@@ -1,7 +1,7 @@
-"""The events of which an endless stream of music consists, and nothing else.
+"""The events of a stream of music.
 
-A stream is a programme of pieces: `Start`, then `Meter`, `Tempo` and `Note` in order of their ticks, then `End`.
-Ticks count from the beginning of the stream, `TICKS_PER_QUARTER` to a quarter note, and never run backwards.
+Each piece of a stream is a `Start`, then `Meter`, `Tempo` and `Note` events in order of their ticks, then an `End`.
+Ticks count from the beginning of the stream, `TICKS_PER_QUARTER` to a quarter note, and never decrease.
 """
 
 from __future__ import annotations
@@ -10,31 +10,37 @@ from dataclasses import dataclass
 
 TICKS_PER_QUARTER = 480
 
+DEFAULT_VELOCITY = 80
+"""Of notes whose dynamics are unknown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One instrument's line: a name, and a General MIDI program 0-127; of drums the number of a kit."""
+    """The notes of one instrument or one voice."""
 
     name: str
     program: int
+    """General MIDI, 0 to 127; for drums, the number of the kit."""
     drums: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A piece begins. `velocities` says that the network composed the dynamics itself."""
+    """A piece begins."""
 
     tick: int
     seed: int
     tracks: tuple[Track, ...]
     bars: int | None = None
+    """How many were asked for."""
     velocities: bool = False
+    """True if the network composed the dynamics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A time signature from `tick` on, which is the beginning of a bar. A pickup is, as in MIDI files, a first bar
-    in a shorter meter of its own (1/4, then 4/4 one quarter later)."""
+    """A time signature; a bar begins at `tick`. As in MIDI files, a pickup is a first bar with a shorter meter: 1/4,
+    and 4/4 one quarter later."""
 
     tick: int
     numerator: int
@@ -47,40 +53,44 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """Quarter notes per minute from `tick` on."""
+    """A tempo, which holds from `tick` on."""
 
     tick: int
     qpm: float
+    """Quarter notes per minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How one field of a step was chosen: a symbol, its probability among all that were allowed, and the likeliest
-    others with theirs, the likeliest first."""
+    """The symbol that was chosen for one field of a step, and its alternatives."""
 
     symbol: int
     probability: float
+    """Among all symbols that were valid."""
     others: tuple[tuple[int, float], ...]
+    """The most probable other symbols with their probabilities, the most probable first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note of `duration` ticks; `track` indexes the piece's tracks; `steps` are the indices, within the piece,
-    of the network's steps that made it, `choices` how the first of them was chosen, a field each; none where the
-    step was given."""
+    """A note, and which of the network's steps made it."""
 
     tick: int
     duration: int
+    """In ticks."""
     pitch: int
     velocity: int
     track: int = 0
+    """The index of its track in `Start.tracks`."""
     steps: tuple[int, ...] = ()
+    """The indices, within the piece, of the steps that made it."""
     choices: tuple[Choice, ...] = ()
+    """How the first of these steps was chosen, one for each field; empty in a prime."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The piece is over: its last note has ended by `tick`."""
+    """The piece ends; its last note ends at or before `tick`."""
 
     tick: int
 

@@ -1,4 +1,4 @@
-"""General MIDI's instruments by name: what a user writes into program numbers.
+"""The names of General MIDI's instruments, and program numbers from what a user writes.
 
 Knows nothing of sound, scores or models.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from playbach.music.events import Track
 from playbach.system.errors import UsageError
 
-NAMES: tuple[str, ...] = tuple(
+INSTRUMENT_NAMES: tuple[str, ...] = tuple(
     name.strip()
     for line in (
         # Piano, chromatic percussion
@@ -52,14 +52,14 @@ NAMES: tuple[str, ...] = tuple(
     for name in line.split(",")
 )
 
-FAMILIES: tuple[str, ...] = (
+INSTRUMENT_FAMILIES: tuple[str, ...] = (
     *("Pianos", "Chromatic Percussion", "Organs", "Guitars", "Basses", "Solo Strings", "Ensembles", "Brass"),
     *("Reeds", "Pipes", "Synth Leads", "Synth Pads", "Synth Effects", "Ethnic", "Percussive", "Sound Effects"),
 )
-"""Of eight programs each."""
+"""The names of the 16 families of eight programs each."""
 
-# What people say where the standard has another name, or several.
-ALIASES = {
+# Common names for which the standard has another name, or several.
+INSTRUMENT_ALIASES = {
     "piano": "Acoustic Grand Piano",
     "grand piano": "Acoustic Grand Piano",
     "electric piano": "Electric Piano 1",
@@ -81,62 +81,72 @@ ALIASES = {
 }
 
 
-def program(name_or_number: str) -> int:
-    """The General MIDI program 0-127 that a name, part of a name, or a number means."""
-    wanted = _plain(name_or_number)
+def parse_program(name_or_number: str) -> int:
+    """The General MIDI program (0 to 127) for a name, a part of a name, or a number.
+
+    Raises:
+        UsageError: no instrument has this name or number, or several have.
+    """
+    wanted = _normalised(name_or_number)
     number = name_or_number.strip()
     if number.isascii() and number.removeprefix("-").isdecimal():
-        if number.isdecimal() and len(wanted) <= 3 and int(wanted) < len(NAMES):
+        if number.isdecimal() and len(wanted) <= 3 and int(wanted) < len(INSTRUMENT_NAMES):
             return int(wanted)
-        raise UsageError(f"no instrument {number}: General MIDI counts from 0 to 127")
-    names = [_plain(name) for name in NAMES]
+        raise UsageError(f"no instrument has the number {number}; General MIDI's numbers are 0 to 127")
+    names = [_normalised(name) for name in INSTRUMENT_NAMES]
     if wanted in names:
         return names.index(wanted)
-    if wanted in ALIASES:
-        return NAMES.index(ALIASES[wanted])
-    for fits in (
+    if wanted in INSTRUMENT_ALIASES:
+        return INSTRUMENT_NAMES.index(INSTRUMENT_ALIASES[wanted])
+    for matches in (
         [i for i, name in enumerate(names) if wanted and name.startswith(wanted)],
         [i for i, name in enumerate(names) if wanted and wanted in name],
     ):
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            several = ", ".join(NAMES[i] for i in fits[:6]) + (", ..." if len(fits) > 6 else "")
-            raise UsageError(f"{name_or_number!r} could be any of these instruments: {several}")
-    raise UsageError(_unknown(name_or_number, wanted, names))
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            several = ", ".join(INSTRUMENT_NAMES[i] for i in matches[:6]) + (", ..." if len(matches) > 6 else "")
+            raise UsageError(f"{name_or_number!r} matches several instruments; choose one of {several}")
+    raise UsageError(_unknown_instrument(name_or_number, wanted, names))
 
 
-def parse(spec: Sequence[str], tracks: Sequence[Track]) -> tuple[int | None, ...]:
-    """The program of each track, None where it keeps its own: `NAME` sets all but drums, `VOICE=NAME` one; of
-    several, the later counts."""
+def parse_instruments(spec: Sequence[str], tracks: Sequence[Track]) -> tuple[int | None, ...]:
+    """The program for each track; None for a track that keeps its own.
+
+    Args:
+        spec: `NAME` sets all tracks but drums, `VOICE=NAME` one track; a later one overrides an earlier one.
+        tracks: the tracks of the model.
+
+    Raises:
+        UsageError: an instrument or a voice is unknown or ambiguous.
+    """
     programs: list[int | None] = [None for _ in tracks]
     for part in spec:
-        voice, given, name = part.rpartition("=")
-        number = program(name)
-        for i in [_voice(voice, tracks)] if given else [i for i, track in enumerate(tracks) if not track.drums]:
+        voice, separator, name = part.rpartition("=")
+        number = parse_program(name)
+        for i in [_track_index(voice, tracks)] if separator else [i for i, t in enumerate(tracks) if not t.drums]:
             programs[i] = number
     return tuple(programs)
 
 
-def _voice(voice: str, tracks: Sequence[Track]) -> int:
-    wanted, names = _plain(voice), [_plain(track.name) for track in tracks]
+def _track_index(voice: str, tracks: Sequence[Track]) -> int:
+    wanted, names = _normalised(voice), [_normalised(track.name) for track in tracks]
     exact = [i for i, name in enumerate(names) if name == wanted]
-    fits = exact or [i for i, name in enumerate(names) if wanted and name.startswith(wanted)]
-    if len(fits) == 1:
-        return fits[0]
-    there = ", ".join(track.name or "(unnamed)" for track in tracks)
-    what = f"more than one voice begins with {voice!r}" if fits else f"no voice called {voice!r}"
-    raise UsageError(f"{what}; there are: {there}")
+    matches = exact or [i for i, name in enumerate(names) if wanted and name.startswith(wanted)]
+    if len(matches) == 1:
+        return matches[0]
+    voices = ", ".join(track.name or "(unnamed)" for track in tracks)
+    problem = f"several voices begin with {voice!r}" if matches else f"no voice is called {voice!r}"
+    raise UsageError(f"{problem}; this model's voices are {voices}")
 
 
-def _plain(name: str) -> str:
-    """Lower case, and single spaces for everything that is no letter or digit."""
+def _normalised(name: str) -> str:
+    """In lower case, with single spaces for everything but letters and digits."""
     return " ".join(re.findall(r"\w+", name.lower().replace("_", " ")))
 
 
-def _unknown(name: str, wanted: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(wanted, [*names, *ALIASES], n=3, cutoff=0.6)
-    meant = dict.fromkeys(ALIASES.get(match) or NAMES[names.index(match)] for match in close)
+def _unknown_instrument(name: str, wanted: str, names: list[str]) -> str:
+    similar = difflib.get_close_matches(wanted, [*names, *INSTRUMENT_ALIASES], n=3, cutoff=0.6)
+    meant = dict.fromkeys(INSTRUMENT_ALIASES.get(match) or INSTRUMENT_NAMES[names.index(match)] for match in similar)
     question = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    rest = "(General MIDI's 128 names: playbach compose --instruments lists them)"
-    return f"no instrument called {name!r}{question} {rest}"
+    return f"no instrument is called {name!r}{question} (playbach compose --instruments lists all names)"

@@ -1,11 +1,11 @@
-"""The key that a piece is in, estimated from how much of each pitch class it has.
+"""Estimates a piece's key from how often each pitch class occurs.
 
 The profiles are those of David Albrecht and Daniel Shanahan, "The Use of Large Corpora to Train a New Type of
-Key-Finding Algorithm", Music Perception 31 (2013), which they counted in 982 pieces; the comparison is Krumhansl's,
-by correlation ("Cognitive Foundations of Musical Pitch", 1990). Of four sets of profiles these did best on our music:
-the tonic is the last bass note in 88 % of the built-in chorales and the one in the title in 29 of 30 files of cello
-suites; Krumhansl and Kessler's came to 74 % and 28. It is an estimate: a piece that changes key has no one key, and
-modal music none of these.
+Key-Finding Algorithm", Music Perception 31 (2013), counted in 982 pieces. They are compared by correlation, as by
+Carol Krumhansl, "Cognitive Foundations of Musical Pitch" (1990). Of four sets of profiles these did best on our
+music: the estimated tonic is the last bass note in 88 % of the built-in chorales, and the tonic in the title in 29 of
+30 files of cello suites; with Krumhansl and Kessler's profiles, in 74 % and in 28. It is an estimate: a piece that
+changes key has no single key, and modal music has none of the 24.
 
 Knows numbers only, no scores.
 """
@@ -19,49 +19,54 @@ import numpy.typing as npt
 
 Mode = Literal["major", "minor"]
 
-PROFILES: dict[Mode, tuple[float, ...]] = {
+KEY_PROFILES: dict[Mode, tuple[float, ...]] = {
     "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
     "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
 }
 """The share of each pitch class, from the tonic upwards by semitones."""
 
-# As keys are written: of two spellings the one with fewer accidentals.
+# Of two spellings the one whose key signature has fewer accidentals.
 TONICS: dict[Mode, tuple[str, ...]] = {
     "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
     "minor": ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B"),
 }
 
 
-NAMES = tuple(f"{tonic} {mode}" for mode in PROFILES for tonic in TONICS[mode])
-"""The 24 keys, in the order of `likeliest`."""
+KEY_NAMES = tuple(f"{tonic} {mode}" for mode in KEY_PROFILES for tonic in TONICS[mode])
+"""The names of the 24 keys; `likeliest_keys` returns indices into them."""
 
 
-def _scales() -> npt.NDArray[np.int64]:
-    """What each pitch class (12,) speaks for each key (24,): the profiles at equal mean and length, as whole numbers,
-    so that sums are exact and the same in every order."""
+def _key_weights() -> npt.NDArray[np.int64]:
+    """The profiles of all keys (24, 12), with mean 0 and equal norms, as integers: their sums are exact and the same
+    in every order."""
     rows = []
-    for profile in PROFILES.values():
+    for profile in KEY_PROFILES.values():
         level = np.array(profile) - np.mean(profile)
         rows += [np.roll(level / np.linalg.norm(level), tonic) for tonic in range(12)]
     return np.round(np.array(rows) * 10_000).astype(np.int64)
 
 
-SCALES = _scales()
+KEY_WEIGHTS = _key_weights()
 
 
-def likeliest(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each row of whole numbers (…, 12), how much of each pitch class there is, the index of the key (…) that
-    `estimate` would find; 0 where there is nothing."""
-    found: npt.NDArray[np.int64] = np.argmax(weights @ SCALES.T, axis=-1)
+def likeliest_keys(weights: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The index in `KEY_NAMES` of the key that `estimate_key` would find, for many integer weights (…, 12) at once.
+
+    Returns:
+        Indices (…); 0 for weights that are all 0.
+    """
+    found: npt.NDArray[np.int64] = np.argmax(weights @ KEY_WEIGHTS.T, axis=-1)
     return found
 
 
 class Key(NamedTuple):
-    """`tonic` is a pitch class, 0 for C; `score` the correlation with its profile, at most 1."""
+    """An estimated key."""
 
     tonic: int
+    """A pitch class; 0 is C."""
     mode: Mode
     score: float
+    """The correlation with the key's profile, at most 1."""
 
     @property
     def name(self) -> str:
@@ -69,13 +74,13 @@ class Key(NamedTuple):
         return f"{TONICS[self.mode][self.tonic]} {self.mode}"
 
 
-def estimate(pitch_class_weights: npt.ArrayLike) -> Key | None:
-    """The likeliest of the 24 keys for a piece with so much (12,) of each pitch class: notes, or better their ticks.
+def estimate_key(pitch_class_weights: npt.ArrayLike) -> Key | None:
+    """The likeliest key of a piece, from how much of each pitch class (12,) it has: ticks, or numbers of notes.
 
-    None where there is nothing to tell them apart by: no notes, or the same of every pitch class.
+    None if all weights are equal, as without notes.
 
     Raises:
-        ValueError: these are not twelve finite numbers of 0 or more.
+        ValueError: the weights are not twelve finite numbers of 0 or more.
     """
     weights = np.asarray(pitch_class_weights, np.float64)
     if weights.shape != (12,) or not np.isfinite(weights).all() or (weights < 0).any():
@@ -84,14 +89,14 @@ def estimate(pitch_class_weights: npt.ArrayLike) -> Key | None:
         return None
     rated = [
         Key(tonic, mode, float(np.corrcoef(np.roll(profile, tonic), weights)[0, 1]))
-        for mode, profile in PROFILES.items()
+        for mode, profile in KEY_PROFILES.items()
         for tonic in range(12)
     ]
     return max(rated, key=lambda key: key.score)
 
 
-def of_signature(fifths: int, minor: bool) -> str:
-    """The name of the key with so many sharps, or flats below 0, as a MIDI file's key signature says it."""
+def name_from_signature(fifths: int, minor: bool) -> str:
+    """The name of a MIDI key signature's key; `fifths` is the number of sharps, or of flats below 0."""
     letter = "FCGDAEB"[(fifths + 1 + 3 * minor) % 7]
     accidentals = (fifths + 1 + 3 * minor) // 7
     return f"{letter}{'#' * accidentals}{'b' * -accidentals} {'minor' if minor else 'major'}"

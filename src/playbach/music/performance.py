@@ -1,16 +1,16 @@
-"""The performer's part: what makes composed notes sound played. Works on a stream of events, a few bars ahead.
+"""Performs composed music by rules: dynamics, accents, a slower last bar, a pause between pieces.
 
-A network that composes no dynamics gives all notes one velocity, and a file of equal velocities sounds dead. So:
+Most networks compose no dynamics, and music in which all velocities are equal sounds mechanical. So:
 
-- each phrase swells and ebbs; a phrase ends with a note of the top voice that is long for its neighbourhood;
+- each phrase has a crescendo and a diminuendo; it ends with a note of the top voice that is longer than those before;
 - strong beats are a little louder, and a line gets louder as it rises;
-- of three voices and more the top one leads and the inner ones stay back; drums mark the beats;
-- the last bar broadens, step by step, to about two thirds of the tempo, and a short last chord is held like a
-  fermata, which is how a chorale notates its ends;
-- between two pieces there is a breath.
+- of three or more voices, the top one is louder and the inner ones are softer; drums mark the beats;
+- the last bar slows down beat by beat, to about two thirds of the tempo, and a short last chord is held like a
+  fermata, as at the end of a chorale;
+- between two pieces there is a pause.
 
-Everything is a rule without chance, so the same notes are always played the same way. Where the network composed the
-velocities itself (`Start.velocities`), they stay.
+Nothing is random: the same notes are always performed in the same way. Velocities that the network composed
+(`Start.velocities`) stay. Works on a stream of events and looks a few bars ahead.
 """
 
 from __future__ import annotations
@@ -24,88 +24,107 @@ from playbach.music.events import TICKS_PER_QUARTER, End, Event, Meter, Note, St
 
 
 @dataclass(frozen=True, slots=True)
-class Performing:
-    """Amounts are in steps of MIDI velocity unless the name says otherwise."""
+class PerformanceOptions:
+    """How strongly each rule acts. Amounts are MIDI velocities unless the name says otherwise."""
 
     level: int = 74
+    """The velocity to which the other amounts are added."""
     phrase: int = 9
+    """Added at the peak of a phrase, and subtracted at its ends."""
     beat: int = 4
+    """Added on the first beat of a bar; less on weaker beats."""
     contour_per_semitone: float = 0.6
+    """Added for each semitone above the voice's average pitch, at most 6 in all."""
     leading: int = 6
+    """Added to the top of three or more voices."""
     inner: int = -5
+    """Added to the inner ones of three or more voices, and to drums."""
     last_tempo_share: float = 0.66
+    """The tempo at the end of the last bar, as a share of the piece's tempo."""
     fermata_quarters: float = 2.0
-    """What begins last sounds as long as so many quarters in time …"""
+    """The last chord is held as long as this many quarters at the piece's tempo. 0: no fermata."""
     slowest_share: float = 0.4
-    """… as far as that needs no slower tempo than this share."""
+    """A fermata's slowest tempo, as a share of the piece's tempo."""
     breath_quarters: float = 2.0
+    """The pause between two pieces."""
     ahead_bars: int = 4
-    """How far ahead the music is known; no phrase is longer."""
+    """How many bars of music are known ahead, and the length of the longest phrase."""
     softest: int = 36
+    """The lowest velocity."""
     loudest: int = 112
+    """The highest velocity."""
 
 
 @dataclass
-class _Piece:
-    """What is known of the piece that is being played. `meter` begins before a pickup, as if its bar were full."""
+class _PieceState:
+    """What is known of the piece that is being performed."""
 
     start: Start
     shift: int
+    """Ticks by which the pauses before this piece delay it."""
     meter: Meter
+    """In a pickup, the meter of the full bar, with the tick where that would have begun."""
     longest_bar: int = 0
     tempo: float = 80.0
     waiting: deque[Event] = field(default_factory=deque)
-    phrase_from: int = 0
+    """Events that have been read but not yet performed."""
+    last_tick: int = -1
+    """The tick of the last event that was performed."""
+    phrase_start: int = 0
     mean_pitch: dict[int, float] = field(default_factory=dict)
+    """The moving average of each track's pitches."""
     mean_length: float = TICKS_PER_QUARTER
+    """The moving average of the top voice's durations."""
     top: int = 0
+    """The track of the top voice."""
 
 
-def perform(events: Iterable[Event], settings: Performing | None = None) -> Iterator[Event]:
-    """The same events, played: velocities, a broader last bar, and each piece later by the breaths before it.
+def perform(events: Iterable[Event], options: PerformanceOptions | None = None) -> Iterator[Event]:
+    """The same events in the same order, with velocities, tempos for the last bar, and pauses between the pieces.
 
-    Events are held back until `ahead_bars` of music are known, and never reordered except that tempos are added.
+    An event is returned once `ahead_bars` bars after it are known.
     """
-    settings = settings or Performing()
-    breath = round(settings.breath_quarters * TICKS_PER_QUARTER)
-    piece: _Piece | None = None
+    options = options or PerformanceOptions()
+    pause = round(options.breath_quarters * TICKS_PER_QUARTER)
+    piece: _PieceState | None = None
     shift = 0
     for event in events:
         if isinstance(event, Start):
             if piece is not None:
-                shift += breath
-            piece = _Piece(event, shift, Meter(event.tick, 4, 4), phrase_from=event.tick)
+                shift += pause
+            piece = _PieceState(event, shift, Meter(event.tick, 4, 4), phrase_start=event.tick)
             yield replace(event, tick=event.tick + shift)
             continue
         assert piece is not None, "a stream begins with Start"
         piece.waiting.append(event)
         if isinstance(event, End):
-            yield from _play(piece, math.inf, _broadening(piece, event.tick, settings), settings)
+            yield from _play(piece, math.inf, _slower_tempos(piece, event.tick, options), options)
         else:
             if isinstance(event, Meter):
                 piece.longest_bar = max(piece.longest_bar, event.bar_ticks)
-            until = event.tick - settings.ahead_bars * (piece.longest_bar or piece.meter.bar_ticks)
-            yield from _play(piece, until, deque(), settings)
+            until = event.tick - options.ahead_bars * (piece.longest_bar or piece.meter.bar_ticks)
+            yield from _play(piece, until, deque(), options)
 
 
-def _play(piece: _Piece, until: float, tempos: deque[Tempo], settings: Performing) -> Iterator[Event]:
-    """What begins before `until`, with the tempos of the ending in their places."""
+def _play(piece: _PieceState, until: float, tempos: deque[Tempo], options: PerformanceOptions) -> Iterator[Event]:
+    """The events before `until`, with `tempos` inserted at their ticks."""
     while piece.waiting and piece.waiting[0].tick < until:
         event = piece.waiting.popleft()
+        piece.last_tick = event.tick
         while tempos and tempos[0].tick <= event.tick:
             tempo = tempos.popleft()
             yield replace(tempo, tick=tempo.tick + piece.shift)
         if isinstance(event, Meter):
-            piece.meter = _full(piece, event)
+            piece.meter = _full_meter(piece, event)
         elif isinstance(event, Tempo):
             piece.tempo = event.qpm
         elif isinstance(event, Note) and not piece.start.velocities:
-            event = replace(event, velocity=_velocity(piece, event, settings))
+            event = replace(event, velocity=_velocity(piece, event, options))
         yield replace(event, tick=event.tick + piece.shift)
 
 
-def _full(piece: _Piece, meter: Meter) -> Meter:
-    """The meter as it is, or that of the full bar of which a pickup is the end."""
+def _full_meter(piece: _PieceState, meter: Meter) -> Meter:
+    """The meter itself, or for a pickup that of the full bar whose end it is."""
     following = next((event for event in piece.waiting if isinstance(event, Meter)), None)
     pickup = following and meter.tick == piece.start.tick and following.tick == meter.tick + meter.bar_ticks
     if following and pickup and meter.bar_ticks < following.bar_ticks:
@@ -113,9 +132,12 @@ def _full(piece: _Piece, meter: Meter) -> Meter:
     return meter
 
 
-def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
-    """Tempos that slow the last bar down, beat by beat, evenly from the piece's own tempo; a piece of less than
-    two bars ends in time."""
+def _slower_tempos(piece: _PieceState, end: int, options: PerformanceOptions) -> deque[Tempo]:
+    """Tempos that slow the last bar down evenly, beat by beat, and hold the last chord.
+
+    None for a piece of less than two bars, if the piece has a tempo of its own in its last bar, or if events of the
+    last bar are out already, which a much longer meter at the end can cause.
+    """
     meter, tempo = piece.meter, piece.tempo
     for event in piece.waiting:
         meter = event if isinstance(event, Meter) else meter
@@ -124,68 +146,69 @@ def _broadening(piece: _Piece, end: int, settings: Performing) -> deque[Tempo]:
     first = end - bar
     if (
         first - bar < piece.start.tick
+        or first < piece.last_tick
         or beat == 0
         or any(isinstance(e, Tempo) and e.tick >= first for e in piece.waiting)
     ):
         return deque()
     beats = range(first, end, beat)
-    slowest = 1 - settings.last_tempo_share
+    slowest = 1 - options.last_tempo_share
     tempos = [Tempo(tick, tempo * (1 - slowest * (i + 1) / len(beats))) for i, tick in enumerate(beats)]
     last = max((e.tick for e in piece.waiting if isinstance(e, Note)), default=first)
-    in_time = settings.fermata_quarters * TICKS_PER_QUARTER
-    share = max(settings.slowest_share, (end - last) / in_time) if in_time else 1.0
+    fermata = options.fermata_quarters * TICKS_PER_QUARTER
+    share = max(options.slowest_share, (end - last) / fermata) if fermata else 1.0
     before = [t for t in tempos if t.tick < last]
     if last >= first and before and share * tempo < before[-1].qpm:
         tempos = [*before, Tempo(last, share * tempo)]
     return deque(tempos)
 
 
-def _velocity(piece: _Piece, note: Note, settings: Performing) -> int:
-    if piece.start.tracks[note.track].drums:  # they keep time, and have no line
-        level = settings.level + settings.inner + 2 * settings.beat * _weight(piece, note.tick)
-        return round(max(settings.softest, min(settings.loudest, level)))
+def _velocity(piece: _PieceState, note: Note, options: PerformanceOptions) -> int:
+    if piece.start.tracks[note.track].drums:  # only the beats count
+        level = options.level + options.inner + 2 * options.beat * _metrical_weight(piece, note.tick)
+        return round(max(options.softest, min(options.loudest, level)))
     mean = piece.mean_pitch.get(note.track, float(note.pitch))
     piece.mean_pitch[note.track] = mean + (note.pitch - mean) / 16
     piece.top = max(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
-    longest_phrase = settings.ahead_bars * piece.meter.bar_ticks
-    while 0 < longest_phrase <= note.tick - piece.phrase_from:
-        piece.phrase_from += longest_phrase
-    level = settings.level + settings.phrase * _arc(piece, note, piece.phrase_from + longest_phrase)
-    level += settings.beat * _weight(piece, note.tick)
-    level += max(-6.0, min(6.0, settings.contour_per_semitone * (note.pitch - mean)))
+    longest_phrase = options.ahead_bars * piece.meter.bar_ticks
+    while 0 < longest_phrase <= note.tick - piece.phrase_start:
+        piece.phrase_start += longest_phrase
+    level = options.level + options.phrase * _phrase_arc(piece, note, piece.phrase_start + longest_phrase)
+    level += options.beat * _metrical_weight(piece, note.tick)
+    level += max(-6.0, min(6.0, options.contour_per_semitone * (note.pitch - mean)))
     if sum(not track.drums for track in piece.start.tracks) > 2:
         lowest = min(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
-        level += settings.leading if note.track == piece.top else 0 if note.track == lowest else settings.inner
+        level += options.leading if note.track == piece.top else 0 if note.track == lowest else options.inner
     if note.track == piece.top:
-        if _rests_on(piece, note):
-            piece.phrase_from = note.tick + note.duration
+        if _ends_phrase(piece, note):
+            piece.phrase_start = note.tick + note.duration
         piece.mean_length += (note.duration - piece.mean_length) / 12
-    return round(max(settings.softest, min(settings.loudest, level)))
+    return round(max(options.softest, min(options.loudest, level)))
 
 
-def _rests_on(piece: _Piece, note: Note) -> bool:
+def _ends_phrase(piece: _PieceState, note: Note) -> bool:
     """Whether a phrase ends with this note of the top voice."""
-    long = max(TICKS_PER_QUARTER, 1.7 * piece.mean_length)
-    return note.duration >= long and note.tick - piece.phrase_from >= piece.meter.bar_ticks // 2
+    long_enough = max(TICKS_PER_QUARTER, 1.7 * piece.mean_length)
+    return note.duration >= long_enough and note.tick - piece.phrase_start >= piece.meter.bar_ticks // 2
 
 
-def _arc(piece: _Piece, note: Note, end: int) -> float:
-    """-1 at both ends of a phrase, 1 where it peaks, a little after its middle. It ends at `end` at the latest."""
-    start, bar = piece.phrase_from, piece.meter.bar_ticks
-    if note.tick < start:  # under the long note that ended the phrase
+def _phrase_arc(piece: _PieceState, note: Note, end: int) -> float:
+    """-1 at both ends of a phrase, 1 at its peak a little after the middle. The phrase ends at `end` or before."""
+    start, bar = piece.phrase_start, piece.meter.bar_ticks
+    if note.tick < start:  # while the long note that ended the last phrase still sounds
         return -1.0
-    for known in (note, *piece.waiting):
-        if isinstance(known, End):
-            end = min(end, known.tick)
-        if isinstance(known, Note) and known.track == piece.top and _rests_on(piece, known):
-            end = min(end, known.tick + known.duration // 2)
+    for event in (note, *piece.waiting):
+        if isinstance(event, End):
+            end = min(end, event.tick)
+        if isinstance(event, Note) and event.track == piece.top and _ends_phrase(piece, event):
+            end = min(end, event.tick + event.duration // 2)
             break
     x = min(max((note.tick - start) / max(1, end - start), 0.0), 1.0)
     return 2 * math.sin(math.pi * x**1.2) - 1 if end - start >= bar else 0.0
 
 
-def _weight(piece: _Piece, tick: int) -> float:
-    """1 on the first beat, 0.4 on the middle of an even bar, 0 on other beats, less between them."""
+def _metrical_weight(piece: _PieceState, tick: int) -> float:
+    """1 on the first beat, 0.4 in the middle of an even number of beats, 0 on other beats, -0.5 between beats."""
     bar = piece.meter.bar_ticks
     beat = TICKS_PER_QUARTER * 4 // piece.meter.denominator
     place = (tick - piece.meter.tick) % max(1, bar)

@@ -1,9 +1,9 @@
-"""Which pieces share a tune: a melody transposed, a chorale tune used again, one movement in two files.
+"""Finds pieces that share a tune: a transposed melody, two settings of a chorale tune, a movement in two files.
 
-The highest line of each piece is cut into runs of eight intervals; an interval fits into a byte, so a run is one
-64-bit number. Two pieces are of one tune where a good share of the shorter one's runs stands in the other. Runs are
-compared bucket by bucket, and buckets that grow large wait in files: memory stays bounded and time near linear,
-however many pieces there are. Knows scores; nothing of encodings or corpora.
+A tune is compared by its runs of eight intervals; an interval fits into a byte, so a run is one 64-bit number. Two
+pieces share a tune if the other piece has a sufficient share of the shorter one's runs. Runs are compared in buckets,
+which are moved to files when they grow large: memory stays bounded and time nearly linear, however many pieces there
+are. Knows scores; nothing of encodings or corpora.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ from symusic.core import ScoreTick as Score
 
 Runs = npt.NDArray[np.uint64]
 
-GRAM = 8
-"""Tunes are compared by runs of this many intervals …"""
-SHARED = 0.2
-"""… and are one where this share of the shorter one's runs stands in the other: on music21's chorales that joins
-settings of one tune and no others, and it joins no two movements of the cello suites."""
-COMMON = 64
-"""Of runs that more pieces than this have, only each piece and the next that has it are compared: common turns of
-phrase make no tune, and all pairs would cost the square."""
-HELD = 1 << 20
-"""So many rows of a table are held in memory at once …"""
-BUCKETS = 64
-"""… before they go to as many files."""
+RUN_LENGTH = 8
+"""How many intervals a run has."""
+SAME_TUNE_SHARE = 0.2
+"""Two pieces share a tune if this share of the shorter one's runs is in the other. It joins the settings of one tune
+among music21's chorales and no others, and no two movements of the cello suites."""
+MAX_PIECES_COMPARED = 64
+"""If more pieces than this have a run, each is compared only with the next piece that has it: a run this common
+identifies no tune, and comparing all pairs would take quadratic time."""
+ROWS_IN_MEMORY = 1 << 20
+"""A table with more rows than this is moved to files."""
+BUCKET_FILES = 64
+"""The number of these files."""
 
 
 def top_line(score: Score) -> list[int]:
-    """The tune: the highest notes of the highest track that has a fair share of the notes. A note that begins
-    under a higher one that still sounds does not count."""
+    """The pitches of the tune: the top notes of the highest track with at least a fifth of the longest track's notes.
+
+    A note that begins below one that still sounds is left out.
+    """
     tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
     most = max((len(t.notes) for t in tracks), default=0)
     tracks = [t for t in tracks if 5 * len(t.notes) >= most]
@@ -46,7 +48,7 @@ def top_line(score: Score) -> list[int]:
     notes = max(tracks, key=lambda t: float(np.mean(t.notes.numpy()["pitch"]))).notes.numpy()
     order = np.lexsort((-notes["pitch"], notes["time"]))
     times = notes["time"][order]
-    order = order[np.diff(times, prepend=times[0] - 1) != 0]  # of each onset the highest note
+    order = order[np.diff(times, prepend=times[0] - 1) != 0]  # the highest note at each onset
     columns = (notes[key][order].tolist() for key in ("time", "pitch", "duration"))
     line: list[int] = []
     until = -1
@@ -58,76 +60,78 @@ def top_line(score: Score) -> list[int]:
     return line
 
 
-def runs_of(line: list[int]) -> Runs:
-    """The runs of a line's intervals, each once; of a line that is too short or too plain for any, all of it."""
+def interval_runs(line: list[int]) -> Runs:
+    """The runs of a line's pitches, each once; a line without runs is hashed as a whole, as its only run."""
     intervals = np.diff(np.array(line, np.int16)).astype(np.int8)
-    if len(intervals) >= GRAM:
-        runs = np.lib.stride_tricks.sliding_window_view(intervals, GRAM)
-        # Scales, trills and repeated notes, which have one interval or two, belong to no tune.
-        kept = runs[(np.diff(np.sort(runs, axis=1), axis=1) != 0).sum(axis=1) >= 2]
-        if len(kept):
-            return np.unique(np.ascontiguousarray(kept).view(np.uint64))
+    if len(intervals) >= RUN_LENGTH:
+        runs = np.lib.stride_tricks.sliding_window_view(intervals, RUN_LENGTH)
+        # Scales, trills and repeated notes, which have one or two different intervals, identify no tune.
+        varied = runs[(np.diff(np.sort(runs, axis=1), axis=1) != 0).sum(axis=1) >= 2]
+        if len(varied):
+            return np.unique(np.ascontiguousarray(varied).view(np.uint64))
     return np.frombuffer(blake2b(intervals.tobytes(), digest_size=8).digest(), np.uint64)
 
 
 def tune_groups(scores: Iterable[Score]) -> list[int]:
-    """For each score the number of its tune; the same number where tunes are shared."""
-    return groups(runs_of(top_line(score)) for score in scores)
+    """A number for each score; scores that share a tune have the same number."""
+    return groups_from_runs(interval_runs(top_line(score)) for score in scores)
 
 
-def groups(pieces: Iterable[Runs]) -> list[int]:
-    """For each piece, given its runs, the lowest number of the pieces that share its tune."""
+def groups_from_runs(pieces: Iterable[Runs]) -> list[int]:
+    """For each piece's runs, the lowest index of a piece that shares its tune."""
     with _Table(2) as table, _Table(1) as pairs:
         lengths = []
         for i, runs in enumerate(pieces):
             lengths.append(len(runs))
             table.add(np.stack([runs, np.full(len(runs), i, np.uint64)], axis=1))
         for rows in table.buckets():
-            for found in _pairs(rows):
-                pairs.add(found[:, None])
+            for codes in _pairs(rows):
+                pairs.add(codes[:, None])
         leader = np.arange(len(lengths))
 
-        def lead(i: int) -> int:
+        def root(i: int) -> int:  # union-find
             while leader[i] != i:
                 leader[i] = leader[leader[i]]
                 i = int(leader[i])
             return i
 
-        least = SHARED * np.array(lengths)
+        least = SAME_TUNE_SHARE * np.array(lengths)
         for rows in pairs.buckets():
             codes, counts = np.unique(rows[:, 0], return_counts=True)
             first, second = ((codes >> np.uint64(n) & np.uint64(0xFFFFFFFF)).astype(np.int64) for n in (32, 0))
             joined = counts >= np.minimum(least[first], least[second])
             for a, b in zip(first[joined].tolist(), second[joined].tolist()):
-                low, high = sorted((lead(a), lead(b)))
+                low, high = sorted((root(a), root(b)))
                 leader[high] = low
-    return [lead(i) for i in range(len(lengths))]
+    return [root(i) for i in range(len(lengths))]
 
 
 def _pairs(rows: Runs) -> Iterator[Runs]:
-    """The pairs of pieces that have a run in common, once for each, as first << 32 | second; first is lower."""
+    """A pair `lower << 32 | higher` of piece numbers for each run that two pieces have in common."""
     rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     pieces = rows[:, 1]
     starts = np.flatnonzero(np.diff(rows[:, 0], prepend=rows[:1, 0] + np.uint64(1)))
     sizes = np.diff(starts, append=len(rows))
     for size in np.unique(sizes[sizes > 1]).tolist():
-        first, second = np.triu_indices(size, 1) if size <= COMMON else (np.arange(size - 1), np.arange(1, size))
+        first, second = (
+            np.triu_indices(size, 1) if size <= MAX_PIECES_COMPARED else (np.arange(size - 1), np.arange(1, size))
+        )
         begins = starts[sizes == size]
-        at_once = max(1, HELD // len(first))
+        at_once = max(1, ROWS_IN_MEMORY // len(first))
         for i in range(0, len(begins), at_once):
-            some = begins[i : i + at_once, None]
-            yield (pieces[some + first] << np.uint64(32) | pieces[some + second]).ravel()
+            chunk = begins[i : i + at_once, None]
+            yield (pieces[chunk + first] << np.uint64(32) | pieces[chunk + second]).ravel()
 
 
 class _Table:
-    """Rows of 64-bit numbers, given back in buckets: rows of one first number come together.
+    """Rows of 64-bit numbers, returned in buckets. Rows with the same first number are in the same bucket.
 
-    Few rows stay in memory and are one bucket; many go to unnamed files, which a killed process does not leave.
+    Few rows stay in memory as a single bucket; many go to unnamed files, which are gone when the process ends.
     """
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
-        self._held: list[Runs] = []
+        self._pending: list[Runs] = []
         self._rows = 0
         self._files: list[IO[bytes]] = []
         self._stack = ExitStack()
@@ -141,15 +145,15 @@ class _Table:
         self._stack.close()
 
     def add(self, rows: Runs) -> None:
-        self._held.append(rows)
+        self._pending.append(rows)
         self._rows += len(rows)
-        if self._rows >= HELD:
+        if self._rows >= ROWS_IN_MEMORY:
             self._spill()
 
     def buckets(self) -> Iterator[Runs]:
         if not self._files:
-            if self._held:
-                yield np.concatenate(self._held)
+            if self._pending:
+                yield np.concatenate(self._pending)
             return
         self._spill()
         for file in self._files:
@@ -160,13 +164,13 @@ class _Table:
 
     def _spill(self) -> None:
         if not self._files:
-            opened = (tempfile.TemporaryFile() for _ in range(BUCKETS))  # noqa: SIM115 - the stack closes them
-            self._files = [self._stack.enter_context(file) for file in opened]
-        rows = np.concatenate(self._held) if self._held else np.empty((0, self._columns), np.uint64)
-        # A product of Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): equal parts of any numbers.
-        bucket = (rows[:, 0] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - (BUCKETS - 1).bit_length())
+            files = (tempfile.TemporaryFile() for _ in range(BUCKET_FILES))  # noqa: SIM115 - the stack closes them
+            self._files = [self._stack.enter_context(file) for file in files]
+        rows = np.concatenate(self._pending) if self._pending else np.empty((0, self._columns), np.uint64)
+        # Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) makes buckets of about equal size.
+        bucket = (rows[:, 0] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - (BUCKET_FILES - 1).bit_length())
         order = np.argsort(bucket, kind="stable")
-        ends = np.searchsorted(bucket[order], np.arange(BUCKETS + 1, dtype=np.uint64))
+        ends = np.searchsorted(bucket[order], np.arange(BUCKET_FILES + 1, dtype=np.uint64))
         for i, file in enumerate(self._files):
             rows[order[ends[i] : ends[i + 1]]].tofile(file)
-        self._held, self._rows = [], 0
+        self._pending, self._rows = [], 0

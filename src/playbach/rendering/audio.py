@@ -1,11 +1,10 @@
-"""Turns a score into sound: WAV, FLAC, OGG and MP3, 44.1 kHz stereo.
+"""Renders a score as audio: WAV, FLAC, OGG and MP3, in 44.1 kHz stereo.
 
-Notes come from a `NoteBank`, are laid over one another by a `Mixer`, get a room from a `Reverb` and pass a
-`Limiter`. Each of these four keeps its state between blocks, so that an endless stream can use them too.
-A file is made in blocks too and never lies in memory as a whole: the blocks are made twice, first to measure
-them, then to write them at the right loudness.
+A `NoteBank` renders notes, a `Mixer` adds them up, a `Reverb` adds a room, and a `Limiter` limits peaks. Each keeps
+its state between blocks, so that endless streams can use them too. A file is also rendered block by block, never in
+memory as a whole, and twice: once to measure its loudness, once to write it.
 
-Knows nothing of how a score came to be, nor of soundfonts beyond asking one for a note.
+Knows nothing of composing, and of soundfonts only how to render a note.
 """
 
 from __future__ import annotations
@@ -21,108 +20,120 @@ import soundfile
 from numpy.typing import NDArray
 from symusic.core import ScoreTick as Score
 
-from playbach.music.scores import seconds_at
-from playbach.rendering.soundfont import SAMPLE_RATE, Audio, Sound, SoundFont, default_path, place
+from playbach.music.scores import ticks_to_seconds
+from playbach.rendering.soundfont import SAMPLE_RATE, Audio, Sound, SoundFont, default_soundfont, pan_gains
 from playbach.system.errors import PlaybachError, ScoreError
 
-FORMATS = {
+_FILE_FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
-BLOCK = 65_536  # with the reverb's tail behind it this fills a transform of 2^17 samples
+RENDER_BLOCK = 65_536
+"""Samples of a block. With the reverb's tail, it fills a Fourier transform of 2^17 samples."""
 MAX_SECONDS = 2 * 3600
-CEILING = 10 ** (-1 / 20)  # -1 dBFS: lossy formats overshoot a little
-LOUDNESS = 10 ** (-19 / 20)  # RMS that soft and thin pieces are raised towards...
-MOST_LIMITING = 10 ** (4 / 20)  # ...while the limiter takes off no more than 4 dB
+CEILING = 10 ** (-1 / 20)
+"""The highest peak: -1 dBFS, because lossy formats overshoot a little."""
+_TARGET_LOUDNESS = 10 ** (-19 / 20)
+"""The RMS to which soft pieces are raised, unless that would limit peaks by more than _MAX_LIMITING."""
+_MAX_LIMITING = 10 ** (4 / 20)
 WET = 0.15
-TAIL_SECONDS = 2.5  # after the last note has ended
+"""The share of the reverb."""
+TAIL_SECONDS = 2.5
+"""How long the file goes on after the last note."""
 FADE_SECONDS = 0.6
 SILENT_SECONDS = 0.05
 ROOM_SECONDS = 1.4
 DRUM_SECONDS = 4.0
-WIDTH = 0.3  # of the way from the middle to either side
-WINDOW = 16_384  # samples whose loudness is taken together
-MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-LAYER = 16  # velocities share a rendered note by sixteens, and differ in gain within
+_STEREO_WIDTH = 0.3
+"""How far the outermost tracks are from the middle; 1 is fully left or right."""
+_LOUDNESS_WINDOW = 16_384
+"""Samples over which the power is averaged."""
+_BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_VELOCITY_LAYER = 16
+"""This many velocities share a rendered note, with different gains."""
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """A sound that starts at sample `start` and is let go at sample `off`, with a gain for each side."""
+class SoundingNote:
+    """A rendered note and when it sounds."""
 
     start: int
+    """The sample of note-on."""
     off: int
+    """The sample of note-off."""
     sound: Sound
-    gains: NDArray[np.float32]  # (2,)
+    gains: NDArray[np.float32]
+    """(2,), left and right."""
 
     @property
     def end(self) -> int:
+        """The sample at which the note has faded out."""
         return min(self.off + len(self.sound.release), self.start + int(self.sound.samples.shape[1]))
 
 
 class NoteBank:
-    """Single notes, each rendered once per program, pitch and layer of velocities, and kept."""
+    """A cache of rendered notes, one for each program, pitch and layer of velocities."""
 
-    def __init__(self, soundfont: SoundFont, most_bytes: int = 300_000_000) -> None:
+    def __init__(self, soundfont: SoundFont, max_bytes: int = 300_000_000) -> None:
         self._soundfont = soundfont
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[tuple[int, bool, int, int], tuple[Sound, float]] = OrderedDict()
+        self._notes: OrderedDict[tuple[int, bool, int, int], tuple[Sound, float]] = OrderedDict()
 
     def get(self, program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> tuple[Sound, float]:
-        """A sound that can be held for `seconds` at least, and the gain that makes it this loud."""
-        layer = min(velocity // LAYER * LAYER + LAYER // 2, 127)
+        """A sound that can be held for at least `seconds`, and its gain for this velocity."""
+        layer = min(velocity // _VELOCITY_LAYER * _VELOCITY_LAYER + _VELOCITY_LAYER // 2, 127)
         key = program, drum, pitch, layer
-        sound, held = self._kept.pop(key, (None, 0.0))
+        sound, held = self._notes.pop(key, (None, 0.0))
         if sound is not None:
             self._bytes -= sound.samples.nbytes
         if sound is None or held < seconds:
             sound, held = self._soundfont.note(program, drum, pitch, layer, seconds), seconds
-        self._kept[key] = sound, held
+        self._notes[key] = sound, held
         self._bytes += sound.samples.nbytes
-        while self._bytes > self._most_bytes and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1][0].samples.nbytes
+        while self._bytes > self._max_bytes and len(self._notes) > 1:
+            self._bytes -= self._notes.popitem(last=False)[1][0].samples.nbytes
         return sound, (velocity / layer) ** 2
 
 
 class Mixer:
-    """Lays voices over one another. They are added in order of their starts; `read` gives the next block."""
+    """Adds up notes. They are added in order of their starts, and `read` returns the next block."""
 
     def __init__(self) -> None:
         self.at = 0
-        self._voices: deque[Voice] = deque()
+        self._notes: deque[SoundingNote] = deque()
 
-    def add(self, voice: Voice) -> None:
-        self._voices.append(voice)
+    def add(self, note: SoundingNote) -> None:
+        self._notes.append(note)
 
-    def change(self, old: Voice, new: Voice) -> None:
-        """Let go at another time, not before now, what sounds already."""
-        self._voices = deque(new if voice is old else voice for voice in self._voices)
+    def replace(self, old: SoundingNote, new: SoundingNote) -> None:
+        """Give a note another note-off, which must not be in the past."""
+        self._notes = deque(new if note is old else note for note in self._notes)
 
     def read(self, n: int) -> Audio:
         """The next n samples, (2, n)."""
-        block, end, still = np.zeros((2, n), np.float32), self.at + n, deque[Voice]()
-        for voice in self._voices:
-            if voice.start < end and voice.end > self.at:
-                self._lay(block, voice)
-            if voice.end > end:
-                still.append(voice)
-        self.at, self._voices = end, still
+        block, end, unfinished = np.zeros((2, n), np.float32), self.at + n, deque[SoundingNote]()
+        for note in self._notes:
+            if note.start < end and note.end > self.at:
+                self._mix_in(block, note)
+            if note.end > end:
+                unfinished.append(note)
+        self.at, self._notes = end, unfinished
         return block
 
-    def _lay(self, block: Audio, voice: Voice) -> None:
-        first, last = max(voice.start, self.at), min(voice.end, self.at + block.shape[1])
-        held = min(max(voice.off, first), last)
-        part = voice.sound.samples[:, first - voice.start : last - voice.start] * voice.gains[:, None]
+    def _mix_in(self, block: Audio, note: SoundingNote) -> None:
+        first, last = max(note.start, self.at), min(note.end, self.at + block.shape[1])
+        held = min(max(note.off, first), last)
+        part = note.sound.samples[:, first - note.start : last - note.start] * note.gains[:, None]
         if last > held:
-            part[:, held - first :] *= voice.sound.release[held - voice.off : last - voice.off]
+            part[:, held - first :] *= note.sound.release[held - note.off : last - note.off]
         block[:, first - self.at : last - self.at] += part
 
 
 class Reverb:
-    """A small hall: decaying noise, different on either side, convolved block by block."""
+    """A small hall: convolution with decaying noise, which differs between left and right."""
 
     def __init__(self, wet: float = WET) -> None:
         self._response = wet * _room()
@@ -141,9 +152,10 @@ class Reverb:
 
 
 class Limiter:
-    """Keeps peaks below the ceiling by lowering the gain in time, on a ramp, and raising it again slowly.
+    """Keeps peaks below the ceiling. The gain falls on a ramp before a peak, and rises slowly after it.
 
-    Peaks are looked for between samples too. What comes out lags `LAG` samples behind what goes in."""
+    Peaks between samples count too. The output is `LAG` samples later than the input.
+    """
 
     STEP = 64
     AHEAD = 6  # steps, 9 ms
@@ -157,96 +169,104 @@ class Limiter:
         self._gain = 1.0
 
     def process(self, block: Audio) -> Audio:
-        """`block` is a multiple of STEP long, and so is what comes back."""
-        needs = np.concatenate([self._needs, self._needed(block)])
+        """Limit a block (2, n), where n is a multiple of STEP; the result has the same length."""
+        needs = np.concatenate([self._needs, self._needed_gains(block)])
         steps = len(needs) - self.AHEAD
         edges = [self._gain]  # the gain where each step begins and ends
-        for most in self._allowed(needs, steps).tolist():
-            edges.append(min(edges[-1] + (1 - edges[-1]) * self.RECOVERY, most))
+        for highest in self._highest_gains(needs, steps).tolist():
+            edges.append(min(edges[-1] + (1 - edges[-1]) * self.RECOVERY, highest))
         self._needs, self._gain = needs[steps:], edges[-1]
         ramp = np.interp(np.arange(steps * self.STEP) / self.STEP, np.arange(steps + 1), edges)
         audio = np.concatenate([self._waiting, block], axis=1)
         self._waiting = audio[:, block.shape[1] :]
         return audio[:, : block.shape[1]] * ramp.astype(np.float32)
 
-    def _needed(self, block: Audio) -> NDArray[np.float64]:
-        """The gain (steps,) that brings each step of the block below the ceiling."""
+    def _needed_gains(self, block: Audio) -> NDArray[np.float64]:
+        """For each step of the block, the gain (steps,) that keeps it below the ceiling."""
         x = np.concatenate([self._waiting[:, -1:], block, np.zeros((2, 2), np.float32)], axis=1)
-        between = (9 * (x[:, 1:-2] + x[:, 2:-1]) - x[:, :-3] - x[:, 3:]) / 16  # half-way, by four points
+        between = (
+            9 * (x[:, 1:-2] + x[:, 2:-1]) - x[:, :-3] - x[:, 3:]
+        ) / 16  # half-way between samples, from four points
         peaks = np.maximum(np.abs(block), np.abs(between)).max(axis=0).reshape(-1, self.STEP).max(axis=1)
         needed: NDArray[np.float64] = self._ceiling / np.maximum(peaks.astype(np.float64), self._ceiling)
         return needed
 
-    def _allowed(self, needs: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-        """The most gain (steps,) at the end of each step: what the steps on both its sides need, and on the
-        straight way down to what the steps after those will need."""
+    def _highest_gains(self, needs: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+        """The highest gain (steps,) at the end of each step: what the steps before and after it need, and no more
+        than a ramp down to what later steps need."""
         ramp = np.linspace(1, 0, self.AHEAD)
         ahead = np.lib.stride_tricks.sliding_window_view(needs[1:], self.AHEAD)
-        allowed: NDArray[np.float64] = np.minimum((1 - (1 - ahead) * ramp).min(axis=1), needs[:steps])
-        return allowed
+        highest: NDArray[np.float64] = np.minimum((1 - (1 - ahead) * ramp).min(axis=1), needs[:steps])
+        return highest
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """A note of the score in samples. `longest` is how many seconds the longest note like it is held."""
+class TimedNote:
+    """A note to be rendered."""
 
     start: int
+    """The sample of note-on."""
     off: int
+    """The sample of note-off."""
     program: int
     drum: bool
     pitch: int
     velocity: int
     longest: float
-    gains: NDArray[np.float32]  # (2,)
+    """How many seconds the longest note of the same program and pitch is held."""
+    gains: NDArray[np.float32]
+    """(2,), left and right."""
 
 
 def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:
-    """Render the score into `path`, in the format that its suffix names."""
-    format_, subtype = FORMATS[path.suffix.lower()]
-    cues, samples = _cues(score)
-    bank = NoteBank(SoundFont(soundfont or default_path()))
-    gain = _loudness_gain(_mixed(cues, samples, bank))
+    """Write an audio file in the format of the path's suffix."""
+    format_, subtype = _FILE_FORMATS[path.suffix.lower()]
+    notes, samples = _timed_notes(score)
+    bank = NoteBank(SoundFont(soundfont or default_soundfont()))
+    gain = _loudness_gain(_render_blocks(notes, samples, bank))
     options = {"samplerate": SAMPLE_RATE, "channels": 2, "format": format_, "subtype": subtype}
-    with _Disk(path) as disk:
+    with _OutputFile(path) as output:
         try:
-            with soundfile.SoundFile(disk, "w", **options) as file:
+            with soundfile.SoundFile(output, "w", **options) as file:
                 if comment:
                     file.comment = comment
-                for block in _limited(block * gain for block in _mixed(cues, samples, bank)):
+                for block in _limit(block * gain for block in _render_blocks(notes, samples, bank)):
                     file.write(block.T)
         except soundfile.LibsndfileError as error:
-            if disk.fault is None:
+            if output.error is None:
                 raise PlaybachError(f"the audio cannot be written: {error.error_string}") from error
-    if disk.fault is not None:
-        raise disk.fault
+    if output.error is not None:
+        raise output.error
     if format_ == "OGG":
         path.write_bytes(_with_serial(path.read_bytes(), 1685))
 
 
-class _Disk:
-    """A file for libsndfile that remembers what went wrong: its writers of OGG and others take a full disk for
-    success, and an exception cannot pass through it."""
+class _OutputFile:
+    """A file for libsndfile that keeps the first error.
+
+    Exceptions cannot pass through libsndfile, and it ignores a full disk with OGG and other formats.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b")
-        self.fault: OSError | None = None
+        self.error: OSError | None = None
 
-    def __enter__(self) -> _Disk:
+    def __enter__(self) -> _OutputFile:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self._file.close()
         except OSError as error:
-            self.fault = self.fault or error
+            self.error = self.error or error
 
     def write(self, data: bytes) -> int:
-        if self.fault is None:
+        if self.error is None:
             try:
                 self._file.write(data)
             except OSError as error:
-                self.fault = error
-        return len(data)  # it goes on undisturbed, and hears of the fault when it is done
+                self.error = error
+        return len(data)  # libsndfile goes on; `write` raises the error at the end
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)
@@ -255,81 +275,82 @@ class _Disk:
         try:
             return self._file.seek(offset, whence)  # writes what is buffered
         except OSError as error:
-            self.fault = self.fault or error
+            self.error = self.error or error
             return self._file.tell() if whence else offset
 
     def tell(self) -> int:
         return self._file.tell()
 
 
-def _cues(score: Score) -> tuple[list[Cue], int]:
-    """All notes in order of their starts, and the length of the whole in samples."""
+def _timed_notes(score: Score) -> tuple[list[TimedNote], int]:
+    """All notes in order of their starts, and the length of the audio in samples."""
     tracks = [track for track in score.tracks if len(track.notes)]
     if not tracks:
-        raise ScoreError("the score holds no notes: there is nothing to hear")
-    cues: list[Cue] = []
-    for track, x in zip(tracks, places(len(tracks))):
-        notes, gains = track.notes.numpy(), place(x)
+        raise ScoreError("the score has no notes, so there is no audio to write")
+    timed: list[TimedNote] = []
+    for track, x in zip(tracks, track_pans(len(tracks))):
+        notes, gains = track.notes.numpy(), pan_gains(x)
         begin = notes["time"].astype(np.int64)
-        start, off = (seconds_at(score, t) for t in (begin, begin + np.maximum(notes["duration"], 1)))
+        start, off = (ticks_to_seconds(score, t) for t in (begin, begin + np.maximum(notes["duration"], 1)))
         rows = zip(start.tolist(), off.tolist(), notes["pitch"].tolist(), notes["velocity"].tolist())
         for a, b, pitch, velocity in rows:
             first, last = round(a * SAMPLE_RATE), round(b * SAMPLE_RATE)
-            cues.append(Cue(first, last, track.program, track.is_drum, pitch, velocity, b - a, gains))
-    seconds = max(cue.off for cue in cues) / SAMPLE_RATE + TAIL_SECONDS
+            timed.append(TimedNote(first, last, track.program, track.is_drum, pitch, velocity, b - a, gains))
+    seconds = max(note.off for note in timed) / SAMPLE_RATE + TAIL_SECONDS
     if seconds > MAX_SECONDS:
         raise ScoreError(
-            f"the score lasts {seconds / 3600:.1f} hours; audio files can last {MAX_SECONDS // 3600}: "
+            f"the score lasts {seconds / 3600:.1f} hours, but an audio file can last at most {MAX_SECONDS // 3600}; "
             "compose fewer bars, or write MIDI"
         )
-    cues.sort(key=lambda cue: (cue.start, cue.pitch, cue.program, cue.off))
-    return _with_longest(cues), -(-round(seconds * SAMPLE_RATE) // Limiter.STEP) * Limiter.STEP
+    timed.sort(key=lambda note: (note.start, note.pitch, note.program, note.off))
+    return _with_longest(timed), -(-round(seconds * SAMPLE_RATE) // Limiter.STEP) * Limiter.STEP
 
 
-def _with_longest(cues: list[Cue]) -> list[Cue]:
-    """So that the bank renders each note once, and long enough for all that are like it."""
+def _with_longest(notes: list[TimedNote]) -> list[TimedNote]:
+    """The notes with `longest` set, so that the bank renders each program and pitch once, and long enough."""
     longest: dict[tuple[int, bool, int], float] = {}
-    for cue in cues:
-        key = cue.program, cue.drum, cue.pitch
-        longest[key] = max(longest.get(key, 0.0), DRUM_SECONDS if cue.drum else cue.longest)
-    return [replace(cue, longest=longest[cue.program, cue.drum, cue.pitch]) for cue in cues]
+    for note in notes:
+        key = note.program, note.drum, note.pitch
+        longest[key] = max(longest.get(key, 0.0), DRUM_SECONDS if note.drum else note.longest)
+    return [replace(note, longest=longest[note.program, note.drum, note.pitch]) for note in notes]
 
 
-def places(n: int) -> list[float]:
-    """Where n tracks sit, from left to right: near the middle, the first of several on the left."""
-    return [0.0] if n == 1 else np.linspace(-WIDTH, WIDTH, n).tolist()
+def track_pans(n: int) -> list[float]:
+    """The panning of n tracks between -1 (left) and 1 (right): near the middle, the first track on the left."""
+    return [0.0] if n == 1 else np.linspace(-_STEREO_WIDTH, _STEREO_WIDTH, n).tolist()
 
 
-def voice(bank: NoteBank, cue: Cue) -> Voice:
-    sound, gain = bank.get(cue.program, cue.drum, cue.pitch, cue.velocity, cue.longest)
-    # A drum is hit, not held: it sounds as long as it likes.
-    off = max(cue.off, cue.start + sound.samples.shape[1] - len(sound.release)) if cue.drum else cue.off
-    return Voice(cue.start, off, sound, cue.gains * np.float32(gain))
+def sounding_note(bank: NoteBank, note: TimedNote) -> SoundingNote:
+    """Render a note."""
+    sound, gain = bank.get(note.program, note.drum, note.pitch, note.velocity, note.longest)
+    # A drum is struck, not held: its whole sound is played.
+    off = max(note.off, note.start + sound.samples.shape[1] - len(sound.release)) if note.drum else note.off
+    return SoundingNote(note.start, off, sound, note.gains * np.float32(gain))
 
 
-def loudness(cues: list[Cue], bank: NoteBank) -> float:
-    """The RMS of these notes in their room, where they sound; 0 where nothing does."""
-    end = max((cue.off for cue in cues), default=1)
+def measure_loudness(notes: list[TimedNote], bank: NoteBank) -> float:
+    """The RMS of these notes with reverb, without rests; 0 without notes."""
+    end = max((note.off for note in notes), default=1)
     samples = -(-end // Limiter.STEP) * Limiter.STEP
-    ordered = sorted(cues, key=lambda cue: (cue.start, cue.pitch, cue.program, cue.off))
-    return _rms([power for block in _mixed(ordered, samples, bank) for power in _powers(block)])
+    ordered = sorted(notes, key=lambda note: (note.start, note.pitch, note.program, note.off))
+    return _rms([power for block in _render_blocks(ordered, samples, bank) for power in _powers(block)])
 
 
-def _mixed(cues: list[Cue], samples: int, bank: NoteBank) -> Iterator[Audio]:
-    """The blocks (2, n) of the piece in its room, faded out at the end; not yet at its final loudness."""
+def _render_blocks(notes: list[TimedNote], samples: int, bank: NoteBank) -> Iterator[Audio]:
+    """The blocks (2, n) of the piece with reverb, faded out at the end, before its loudness is adjusted."""
     mixer, reverb, fade = Mixer(), Reverb(), round(FADE_SECONDS * SAMPLE_RATE)
     silent = samples - round(SILENT_SECONDS * SAMPLE_RATE)
-    coming = deque(cues)
+    coming = deque(notes)
     while mixer.at < samples:
-        n = min(BLOCK, samples - mixer.at)
+        n = min(RENDER_BLOCK, samples - mixer.at)
         while coming and coming[0].start < mixer.at + n:
-            mixer.add(voice(bank, coming.popleft()))
+            mixer.add(sounding_note(bank, coming.popleft()))
         left = silent - np.arange(mixer.at, mixer.at + n)
         yield reverb.process(mixer.read(n)) * np.clip(left / fade, 0, 1).astype(np.float32) ** 2
 
 
-def _limited(blocks: Iterable[Audio]) -> Iterator[Audio]:
-    """The same samples, limited: the lag comes off the front, and what is held back comes at the end."""
+def _limit(blocks: Iterable[Audio]) -> Iterator[Audio]:
+    """The same number of samples, limited, without the limiter's lag."""
     limiter, skip = Limiter(), Limiter.LAG
     for block in blocks:
         yield limiter.process(block)[:, skip:]
@@ -338,19 +359,19 @@ def _limited(blocks: Iterable[Audio]) -> Iterator[Audio]:
 
 
 def _loudness_gain(blocks: Iterable[Audio]) -> float:
-    """What brings the loudest peak to the ceiling, and soft music further, as far as the limiter may work."""
+    """The gain that raises the highest peak to the ceiling, and soft music further, within _MAX_LIMITING."""
     peak, powers = 0.0, []
     for block in blocks:
         peak = max(peak, float(np.abs(block).max()))
         powers += _powers(block)
     if peak == 0:
         return 1.0
-    to_peak, to_loudness = CEILING / peak, LOUDNESS / _rms(powers)
-    return float(max(to_peak, min(to_loudness, to_peak * MOST_LIMITING)))
+    to_peak, to_loudness = CEILING / peak, _TARGET_LOUDNESS / _rms(powers)
+    return float(max(to_peak, min(to_loudness, to_peak * _MAX_LIMITING)))
 
 
 def _powers(block: Audio) -> list[float]:
-    windows = np.array_split(block, max(1, block.shape[1] // WINDOW), axis=1)
+    windows = np.array_split(block, max(1, block.shape[1] // _LOUDNESS_WINDOW), axis=1)
     return [float(np.mean(np.square(window))) for window in windows]
 
 
@@ -361,11 +382,11 @@ def _rms(powers: list[float]) -> float:
 
 
 def _room() -> Audio:
-    """The hall's response (2, n), with unit energy: after 15 ms a swarm of echoes, high ones dying first."""
+    """The hall's impulse response (2, n) of unit energy: echoes after 15 ms, of which high ones decay faster."""
     n, rng = round(ROOM_SECONDS * SAMPLE_RATE), np.random.default_rng(1685)
     t = np.arange(n) / SAMPLE_RATE
     f = np.fft.rfftfreq(n, 1 / SAMPLE_RATE)
-    noise = np.fft.rfft(rng.standard_normal((2, n))) * (f * f / (f * f + 160**2))  # no mud in the bass
+    noise = np.fft.rfft(rng.standard_normal((2, n))) * (f * f / (f * f + 160**2))  # less bass
     low = 1 / (1 + (f / 2500) ** 2)
     deep = np.fft.irfft(noise * low, n) * 10 ** (-3 * t / ROOM_SECONDS)
     high = np.fft.irfft(noise * (1 - low) / (1 + (f / 6000) ** 2), n) * 10 ** (-3 * t / (0.45 * ROOM_SECONDS))
@@ -376,8 +397,10 @@ def _room() -> Audio:
 
 
 def _with_serial(ogg: bytes, serial: int) -> bytes:
-    """libsndfile draws an Ogg stream's serial number by lot: the same music would never give the same bytes.
-    Give every page this one, and its checksum anew."""
+    """Replace an Ogg stream's serial number, and the checksum of each page.
+
+    libsndfile chooses a random number, and the same music would give different bytes.
+    """
     out, at = bytearray(ogg), 0
     while at + 27 <= len(out) and out[at : at + 4] == b"OggS":
         segments = out[at + 26]
@@ -390,6 +413,6 @@ def _with_serial(ogg: bytes, serial: int) -> bytes:
 
 
 def _ogg_crc(page: bytes) -> int:
-    """Ogg's CRC is zlib's with all bits the other way round, and without the inversions before and after."""
-    mirrored = zlib.crc32(page.translate(MIRROR), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(mirrored.to_bytes(4, "little").translate(MIRROR), "big")
+    """Ogg's CRC is zlib's with all bits in reverse order, and without the inversions before and after."""
+    mirrored = zlib.crc32(page.translate(_BITS_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(mirrored.to_bytes(4, "little").translate(_BITS_REVERSED), "big")

@@ -1,7 +1,7 @@
-"""Paper to draw on, with the colours of all our pictures: boxes and words in the picture's own coordinates.
+"""Draws boxes, lines and text for all our pictures, and defines their colours.
 
-What is drawn is four times too large and scaled down at the end, which makes every edge smooth. Knows Pillow, and
-nothing of music.
+A picture is drawn at four times its size and scaled down at the end, so that edges are smooth. Coordinates are those
+of the final picture. Knows Pillow and nothing of music.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ Point = tuple[float, float]
 
 OVERSAMPLING = 4
 BLACK_KEYS = {1, 3, 6, 8, 10}
+"""Pitch classes."""
 
 PAPER, INK, FAINT_INK = (253, 252, 249), (62, 60, 56), (134, 130, 122)
-# Told apart with any colour vision: neighbours differ in lightness too.
+# Distinguishable with any colour vision: neighbours also differ in lightness.
 COLOURS: tuple[Colour, ...] = (
     (44, 96, 168),  # blue
     (230, 140, 44),  # orange
@@ -30,15 +31,15 @@ COLOURS: tuple[Colour, ...] = (
 )
 
 
-class Sheet:
-    """A picture, or a piece of one, `width` by `height` pixels when it is finished."""
+class Canvas:
+    """A picture, or a part of one, with the width and height in pixels of the final picture."""
 
     def __init__(self, width: int, height: int) -> None:
         size = width * OVERSAMPLING, height * OVERSAMPLING
         self._image = Image.new("RGB", size, PAPER)
         self._draw = ImageDraw.Draw(self._image)
 
-    def finished(self) -> Image.Image:
+    def to_image(self) -> Image.Image:
         return self._image.reduce(OVERSAMPLING)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, radius: float = 0) -> None:
@@ -52,7 +53,7 @@ class Sheet:
             self._draw.rectangle(corners, fill)
 
     def text(self, x: float, y: float, text: str, size: int, fill: Colour, anchor: str) -> None:
-        """`anchor` as Pillow takes it: `lm` is left and in the middle."""
+        """Draw text. `anchor` is Pillow's: `lm` is left and middle."""
         font = ImageFont.load_default(size * OVERSAMPLING)
         self._draw.text((x * OVERSAMPLING, y * OVERSAMPLING), text, fill, font, anchor)
 
@@ -64,10 +65,11 @@ class Sheet:
         self._draw.polygon([(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in (a, b, c)], fill)
 
     def width(self, text: str, size: int) -> float:
+        """The width of a text in pixels."""
         return self._draw.textlength(text, ImageFont.load_default(size * OVERSAMPLING)) / OVERSAMPLING
 
 
-def mixed(colour: Colour, other: Colour, share: float) -> Colour:
-    """A colour with so much of another in it."""
+def mix(colour: Colour, other: Colour, share: float) -> Colour:
+    """A colour mixed with another one, of which `share` is between 0 and 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other))
     return red, green, blue

@@ -1,6 +1,6 @@
-"""Writes a score as a standard MIDI file, with the comment as a marker at its beginning, and finds it again.
+"""Writes a score as a MIDI file with a comment in a marker at its beginning, and finds that comment.
 
-Knows nothing of what the comment says.
+Knows nothing of what the comment means.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from pathlib import Path
 from symusic.core import ScoreTick as Score
 from symusic.core import TextMetaTick as TextMeta
 
-PREFIX = "playbach "  # what tells our marker from others
+MARKER_PREFIX = "playbach "
+"""With this our marker begins."""
 
 
 def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:
-    """The same score and comment give the same bytes. `soundfont` has no meaning here."""
+    """Write a MIDI file. The same score and comment give the same bytes. `soundfont` is not used."""
     if comment:
         score = score.copy()
-        score.markers.insert(0, TextMeta(0, PREFIX + comment))
+        score.markers.insert(0, TextMeta(0, MARKER_PREFIX + comment))
     path.write_bytes(score.dumps_midi())
 
 
-def comment_of(score: Score) -> str | None:
-    """The comment that `write` stored, or None if the score is not ours."""
+def find_comment(score: Score) -> str | None:
+    """The comment that `write` stored; None if there is none."""
     texts = (marker.text for marker in score.markers)
-    return next((text.removeprefix(PREFIX) for text in texts if text.startswith(PREFIX)), None)
+    return next((text.removeprefix(MARKER_PREFIX) for text in texts if text.startswith(MARKER_PREFIX)), None)

@@ -1,12 +1,12 @@
-"""Reads a soundfont (SF2, or SF3 with Vorbis samples) and renders single notes of it, with numpy alone.
+"""Reads a soundfont (SF2, or SF3 with Vorbis samples) and renders single notes, with numpy alone.
 
-symusic 0.5.9 has a synthesiser, but it ignores most of what a soundfont says: root keys (TimGM6mb's piano
-sounds 20 semitones too high, its cello 2 too low), velocities, envelopes, filters, vibrato. Here is the part
-of the SoundFont 2.04 standard that decides how a note sounds: key and velocity ranges, tuning, loops, volume
-and modulation envelopes, both LFOs, the low-pass filter, attenuation and pan. Modulators, chorus sends and
-exclusive classes are left out.
+symusic 0.5.9 has a synthesiser, but it ignores most of a soundfont: root keys (TimGM6mb's piano is 20 semitones too
+high, its cello 2 too low), velocities, envelopes, filters, vibrato. This module implements those parts of the
+SoundFont 2.04 standard that shape a note most: key and velocity ranges, tuning, loops, volume and modulation
+envelopes, both LFOs, the low-pass filter, attenuation and pan. Modulators, chorus sends and exclusive classes are
+left out.
 
-Knows nothing of scores, mixing or files other than the soundfont.
+Knows nothing of scores or mixing.
 """
 
 from __future__ import annotations
@@ -23,31 +23,39 @@ from numpy.typing import NDArray
 
 from playbach.system.errors import PlaybachError
 
-Audio = NDArray[np.float32]  # (channels, samples)
-Floats = NDArray[np.floating[Any]]
-Generators = dict[int, int]  # generator number -> amount
+Audio = NDArray[np.float32]
+"""(channels, samples)"""
+_Floats = NDArray[np.floating[Any]]
+Generators = dict[int, int]
+"""Amounts by generator number."""
 
 SAMPLE_RATE = 44_100
 DRUM_BANK = 128
-MAX_NOTE_SECONDS = 60.0  # whoever holds a note longer hears it fade: memory is bounded
-CONTROL = 32  # envelopes and LFOs are computed once every so many samples
-FRAME = 1024  # the moving filter's frames, half overlapping
+MAX_NOTE_SECONDS = 60.0
+"""A note that is held longer fades out, so that memory is bounded."""
+_CONTROL_SAMPLES = 32
+"""Envelopes and LFOs are computed once for this many samples."""
+_FILTER_FRAME = 1024
+"""Samples of the low-pass filter's frames, which overlap by half."""
 
-# The generators of the standard (section 8.1.2) that are used here, and the defaults that are not 0.
-START, END, LOOP_START, LOOP_END = 0, 1, 2, 3
-START_COARSE, END_COARSE, LOOP_START_COARSE, LOOP_END_COARSE = 4, 12, 45, 50
-LFO_PITCH, VIBRATO_PITCH, ENV_PITCH = 5, 6, 7
-CUTOFF, RESONANCE, LFO_CUTOFF, ENV_CUTOFF, LFO_VOLUME = 8, 9, 10, 11, 13
-PAN, LFO_DELAY, LFO_FREQUENCY, VIBRATO_DELAY, VIBRATO_FREQUENCY = 17, 21, 22, 23, 24
-# Two envelopes, each with: delay, attack, hold, decay, sustain, release, key to hold, key to decay.
-MOD_ENVELOPE, VOLUME_ENVELOPE = 25, 33
-INSTRUMENT, KEYS, VELOCITIES, ATTENUATION, COARSE, FINE, SAMPLE = 41, 43, 44, 48, 51, 52, 53
-LOOP_MODE, SCALE, ROOT = 54, 56, 58
-NO_DELAY = dict.fromkeys((21, 23, 25, 26, 27, 28, 30, 33, 34, 35, 36, 38), -12_000)
-DEFAULTS: Generators = NO_DELAY | {CUTOFF: 13_500, SCALE: 100, ROOT: -1, 46: -1, 47: -1}
-ABSOLUTE = {0, 1, 2, 3, 4, 12, 41, 43, 44, 45, 46, 47, 50, 53, 54, 57, 58}  # a preset may not add to these
+# The generators of the standard (section 8.1.2) that are used here.
+GEN_START, GEN_END, GEN_LOOP_START, GEN_LOOP_END = 0, 1, 2, 3
+GEN_START_COARSE, GEN_END_COARSE, GEN_LOOP_START_COARSE, GEN_LOOP_END_COARSE = 4, 12, 45, 50
+GEN_LFO_TO_PITCH, GEN_VIBRATO_TO_PITCH, GEN_ENVELOPE_TO_PITCH = 5, 6, 7
+GEN_CUTOFF, GEN_RESONANCE, GEN_LFO_TO_CUTOFF, GEN_ENVELOPE_TO_CUTOFF, GEN_LFO_TO_VOLUME = 8, 9, 10, 11, 13
+GEN_PAN, GEN_LFO_DELAY, GEN_LFO_FREQUENCY, GEN_VIBRATO_DELAY, GEN_VIBRATO_FREQUENCY = 17, 21, 22, 23, 24
+# The first of eight: delay, attack, hold, decay, sustain, release, key to hold, key to decay.
+GEN_MODULATION_ENVELOPE, GEN_VOLUME_ENVELOPE = 25, 33
+GEN_INSTRUMENT, GEN_KEY_RANGE, GEN_VELOCITY_RANGE, GEN_ATTENUATION = 41, 43, 44, 48
+GEN_COARSE_TUNE, GEN_FINE_TUNE, GEN_SAMPLE, GEN_LOOP_MODE, GEN_SCALE_TUNING, GEN_ROOT_KEY = 51, 52, 53, 54, 56, 58
 
-RECORDS = {
+_INSTANT = dict.fromkeys((21, 23, 25, 26, 27, 28, 30, 33, 34, 35, 36, 38), -12_000)
+_NON_ZERO = {GEN_CUTOFF: 13_500, GEN_SCALE_TUNING: 100, GEN_ROOT_KEY: -1, 46: -1, 47: -1}
+_GENERATOR_DEFAULTS: Generators = _INSTANT | _NON_ZERO
+_INSTRUMENT_ONLY = {0, 1, 2, 3, 4, 12, 41, 43, 44, 45, 46, 47, 50, 53, 54, 57, 58}
+"""Generators that a preset cannot change."""
+
+_RECORDS = {
     "phdr": np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")]),
     "pbag": np.dtype([("gen", "<u2"), ("mod", "<u2")]),
     "pgen": np.dtype([("what", "<u2"), ("amount", "<i2")]),
@@ -59,53 +67,63 @@ RECORDS = {
         + [("rate", "<u4"), ("root", "u1"), ("correction", "i1"), ("link", "<u2"), ("kind", "<u2")]
     ),
 }
-POINTERS = "phdr bag pbag", "pbag gen pgen", "inst bag ibag", "ibag gen igen"  # what counts which rows
+_POINTERS = "phdr bag pbag", "pbag gen pgen", "inst bag ibag", "ibag gen igen"
+"""A table, its column of row numbers, and the table that has these rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """One note held down: its samples, and the curve that they are multiplied with from note-off on."""
+    """A rendered note."""
 
-    samples: Audio  # (1 or 2, n)
-    release: NDArray[np.float32]  # (r,) from 1 to exactly 0
+    samples: Audio
+    """(1 or 2, n), as if the note were held."""
+    release: NDArray[np.float32]
+    """(r,), from 1 to exactly 0: the gain from note-off on."""
 
 
-def default_path() -> Path:
-    """The soundfont that comes with PyPI's pretty_midi. Found without importing that, which is slow."""
+def default_soundfont() -> Path:
+    """The soundfont of the package pretty_midi, found without importing it, which would be slow."""
     spec = importlib.util.find_spec("pretty_midi")
     if spec is None or spec.origin is None:
-        raise PlaybachError("no soundfont: pip install pretty_midi, which brings one, or name an .sf2 file")
+        raise PlaybachError(
+            "there is no soundfont: install the package pretty_midi, which has one, or give an .sf2 file"
+        )
     return Path(spec.origin).parent / "TimGM6mb.sf2"
 
 
 class SoundFont:
-    """A soundfont file, checked, with its samples left on disk until a note needs them."""
+    """A validated soundfont file. Its samples stay on the disk until a note needs them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         chunks = self._chunks(self._open())
-        self._tables = {name: self._records(name, chunks) for name in RECORDS}
+        self._tables = {name: self._records(name, chunks) for name in _RECORDS}
         self._check_pointers()
         self._pool = chunks["smpl"]
         headers = self._tables["phdr"][:-1]  # the last record only marks the end
         self._presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(headers)}
         self._instruments, self._sample = cache(self._read_instruments), cache(self._read_sample)
 
-    def _bad(self, why: str) -> PlaybachError:
-        return PlaybachError(f"{self.path}: {why}; give an .sf2 or .sf3 file, or none for our own")
+    def _invalid(self, problem: str) -> PlaybachError:
+        return PlaybachError(f"{self.path}: {problem}; give another .sf2 or .sf3 file, or none for the default one")
+
+    def _damaged(self, problem: str) -> PlaybachError:
+        return self._invalid(f"the soundfont is damaged ({problem})")
 
     def _open(self) -> NDArray[np.uint8]:
         try:
             size = self.path.stat().st_size
             if size < 12 or not self.path.is_file():
-                raise self._bad("not a soundfont")
+                raise self._invalid("this is not a soundfont")
             data: NDArray[np.uint8] = np.memmap(self.path, np.uint8, "r")
         except OSError as error:
-            raise PlaybachError(f"{self.path}: cannot read the soundfont: {error.strerror}") from error
+            raise PlaybachError(
+                f"{self.path}: cannot read the soundfont ({error.strerror}); check the path"
+            ) from error
         if bytes(data[:4]) != b"RIFF" or bytes(data[8:12]) != b"sfbk":
-            raise self._bad("not a soundfont")
+            raise self._invalid("this is not a soundfont")
         if _u4(data, 4) + 8 > size:
-            raise self._bad(f"soundfont cut short, {_u4(data, 4) + 8} bytes expected, {size} found")
+            raise self._invalid(f"the soundfont is cut short (it has {size} of {_u4(data, 4) + 8} bytes)")
         return data
 
     def _chunks(self, data: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
@@ -116,31 +134,31 @@ class SoundFont:
             while at + 8 <= end:
                 name, size = bytes(data[at : at + 4]), _u4(data, at + 4)
                 if at + 8 + size > end:
-                    raise self._bad("damaged soundfont (a chunk is longer than the one around it)")
+                    raise self._damaged("a chunk is longer than the one that contains it")
                 if name == b"LIST":
                     spans.append((at + 12, at + 8 + size))
                 else:
                     found[name.decode("latin-1")] = data[at + 8 : at + 8 + size]
                 at += 8 + size + size % 2
-        missing = [name for name in (*RECORDS, "smpl") if name not in found]
+        missing = [name for name in (*_RECORDS, "smpl") if name not in found]
         if missing:
-            raise self._bad(f"damaged soundfont (no {missing[0]!r} chunk)")
+            raise self._damaged(f"it has no chunk {missing[0]!r}")
         return found
 
     def _records(self, name: str, chunks: dict[str, NDArray[np.uint8]]) -> NDArray[Any]:
-        raw, record = chunks[name].tobytes(), RECORDS[name]
+        raw, record = chunks[name].tobytes(), _RECORDS[name]
         if len(raw) % record.itemsize or len(raw) < record.itemsize:
-            raise self._bad(f"damaged soundfont (chunk {name!r} has {len(raw)} bytes)")
+            raise self._damaged(f"its chunk {name!r} cannot have {len(raw)} bytes")
         return np.frombuffer(raw, record)
 
     def _check_pointers(self) -> None:
-        for table, column, target in map(str.split, POINTERS):
+        for table, column, target in map(str.split, _POINTERS):
             rows = self._tables[table][column].astype(np.int64)
             if np.any(np.diff(rows) < 0) or rows[-1] > len(self._tables[target]):
-                raise self._bad(f"damaged soundfont (chunk {table!r} points outside {target!r})")
+                raise self._damaged(f"its chunk {table!r} points outside {target!r}")
 
     def _zones(self, header: str, bag: str, gen: str, index: int) -> list[Generators]:
-        """The zones of one preset or instrument, the global zone's generators merged into each."""
+        """The zones of one preset or instrument, each merged with the generators of its global zone."""
         table, bags, gens = self._tables[header], self._tables[bag], self._tables[gen]
         shared: Generators = {}
         zones: list[Generators] = []
@@ -148,14 +166,14 @@ class SoundFont:
             last = int(bags["gen"][b + 1]) if b + 1 < len(bags) else len(gens)
             rows = gens[int(bags["gen"][b]) : last]
             zone = dict(zip(rows["what"].tolist(), rows["amount"].tolist()))
-            if (INSTRUMENT if header == "phdr" else SAMPLE) in zone:
+            if (GEN_INSTRUMENT if header == "phdr" else GEN_SAMPLE) in zone:
                 zones.append(shared | zone)
             elif not zones:
                 shared = zone
         return zones
 
     def _preset(self, program: int, drum: bool) -> int | None:
-        """The preset for a program, or the nearest thing: the standard kit, the piano, the first preset."""
+        """The preset for a program; if it is missing, the standard kit or the piano, or else the first preset."""
         wanted = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), (0, 0)]
         rest = sorted(key for key in self._presets if (key[0] == DRUM_BANK) == drum)
         return next((self._presets[key] for key in wanted + rest if key in self._presets), None)
@@ -166,29 +184,31 @@ class SoundFont:
             return []
         zones = []
         for above in self._zones("phdr", "pbag", "pgen", preset):
-            instrument = above[INSTRUMENT] & 0xFFFF
+            instrument = above[GEN_INSTRUMENT] & 0xFFFF
             if instrument + 1 >= len(self._tables["inst"]):
-                raise self._bad("damaged soundfont (a preset names an instrument that is not there)")
+                raise self._damaged("a preset refers to a missing instrument")
             for below in self._zones("inst", "ibag", "igen", instrument):
-                zone = DEFAULTS | below
+                zone = _GENERATOR_DEFAULTS | below
                 for what, amount in above.items():
-                    if what not in ABSOLUTE:
+                    if what not in _INSTRUMENT_ONLY:
                         zone[what] = zone.get(what, 0) + amount
-                ranges = [(z.get(KEYS, 127 << 8), z.get(VELOCITIES, 127 << 8)) for z in (above, below)]
-                zone[KEYS], zone[VELOCITIES] = (_overlap(a, b) for a, b in zip(*ranges))
+                ranges = [
+                    (z.get(GEN_KEY_RANGE, 127 << 8), z.get(GEN_VELOCITY_RANGE, 127 << 8)) for z in (above, below)
+                ]
+                zone[GEN_KEY_RANGE], zone[GEN_VELOCITY_RANGE] = (_intersect(a, b) for a, b in zip(*ranges))
                 zones.append(zone)
         return zones
 
     def _read_sample(self, index: int) -> tuple[Audio, float, int, int, int]:
-        """Samples (n,), their rate in Hz, root key, and the loop."""
+        """Samples (n,), their rate in Hz, the root key, and the loop's start and end."""
         if index + 1 >= len(self._tables["shdr"]):
-            raise self._bad("damaged soundfont (a zone names a sample that is not there)")
+            raise self._damaged("a zone refers to a missing sample")
         h = self._tables["shdr"][index]
         start, end, kind = int(h["start"]), int(h["end"]), int(h["kind"])
         loop = int(h["loop_start"]), int(h["loop_end"])
-        packed = kind & 0x10  # SF3: bytes of a Vorbis file, with the loop counted from its beginning
+        packed = kind & 0x10  # SF3: a Vorbis file, whose loop counts from its own beginning
         if not start < end <= len(self._pool) // (1 if packed else 2) or not 0 < h["rate"] <= 400_000:
-            raise self._bad(f"damaged soundfont (sample {index} lies outside the file)")
+            raise self._damaged(f"sample {index} is outside the file")
         if packed:
             body = self._vorbis(self._pool[start:end].tobytes())
         else:
@@ -203,22 +223,24 @@ class SoundFont:
         try:
             body: Audio = soundfile.read(io.BytesIO(packed), dtype="float32", always_2d=True)[0][:, 0]
         except soundfile.LibsndfileError as error:
-            raise self._bad("damaged soundfont (a sample cannot be decoded)") from error
+            raise self._damaged("a sample cannot be decoded") from error
         return body
 
     def note(self, program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> Sound:
-        """A note held for `seconds`, and its release; shorter where it has died away before."""
+        """Render a note that is held for `seconds`, with its release; shorter if it fades away before."""
         zones = self._instruments(program, drum)
-        fits = [z for z in zones if _within(z[KEYS], pitch) and _within(z[VELOCITIES], velocity)]
-        release = _release(fits, pitch)
+        matching = [
+            z for z in zones if _in_range(z[GEN_KEY_RANGE], pitch) and _in_range(z[GEN_VELOCITY_RANGE], velocity)
+        ]
+        release = _release(matching, pitch)
         n = round(min(seconds, MAX_NOTE_SECONDS) * SAMPLE_RATE) + len(release)
-        voices = [(self._voice(zone, pitch, velocity, n), zone) for zone in fits]
+        voices = [(self._voice(zone, pitch, velocity, n), zone) for zone in matching]
         length = max((len(v) for v, _ in voices), default=1)
-        stereo = any(abs(zone.get(PAN, 0)) > 10 for _, zone in voices)
+        stereo = any(abs(zone.get(GEN_PAN, 0)) > 10 for _, zone in voices)
         out = np.zeros((2 if stereo else 1, length), np.float32)
         for voice, zone in voices:
             if stereo:
-                out[:, : len(voice)] += place(min(max(zone.get(PAN, 0) / 500, -1), 1))[:, None] * voice
+                out[:, : len(voice)] += pan_gains(min(max(zone.get(GEN_PAN, 0) / 500, -1), 1))[:, None] * voice
             else:
                 out[0, : len(voice)] += voice
         if seconds > MAX_NOTE_SECONDS:
@@ -226,25 +248,34 @@ class SoundFont:
         return Sound(out, release)
 
     def _voice(self, zone: Generators, pitch: int, velocity: int, n: int) -> NDArray[np.float32]:
-        """One zone's part of a note: resample, filter, shape."""
-        body, rate, root, loop_start, loop_end = self._sample(zone[SAMPLE] & 0xFFFF)
-        start = _offset(zone, START, START_COARSE)
-        body = body[: max(len(body) + min(0, _offset(zone, END, END_COARSE)), 0)]
+        """One zone's part of a note, resampled, filtered and shaped."""
+        body, rate, root, loop_start, loop_end = self._sample(zone[GEN_SAMPLE] & 0xFFFF)
+        start = _address_offset(zone, GEN_START, GEN_START_COARSE)
+        body = body[: max(len(body) + min(0, _address_offset(zone, GEN_END, GEN_END_COARSE)), 0)]
         if len(body) < 4:
             return np.zeros(1, np.float32)
-        loop_start += _offset(zone, LOOP_START, LOOP_START_COARSE)
-        loop_end = min(loop_end + _offset(zone, LOOP_END, LOOP_END_COARSE), len(body))
-        root = zone[ROOT] if zone[ROOT] >= 0 else root
-        looped = zone.get(LOOP_MODE, 0) & 1 and loop_start >= 0 and loop_end - loop_start >= 4
+        loop_start += _address_offset(zone, GEN_LOOP_START, GEN_LOOP_START_COARSE)
+        loop_end = min(loop_end + _address_offset(zone, GEN_LOOP_END, GEN_LOOP_END_COARSE), len(body))
+        root = zone[GEN_ROOT_KEY] if zone[GEN_ROOT_KEY] >= 0 else root
+        looped = zone.get(GEN_LOOP_MODE, 0) & 1 and loop_start >= 0 and loop_end - loop_start >= 4
 
         shape = _Shape(zone, pitch, velocity, n)
-        cents = (pitch - root) * zone[SCALE] + 100 * zone.get(COARSE, 0) + zone.get(FINE, 0) + shape.cents
-        cents = np.clip(cents, -12_000, 9600)  # a damaged file may ask for anything
+        cents = (
+            (pitch - root) * zone[GEN_SCALE_TUNING]
+            + 100 * zone.get(GEN_COARSE_TUNE, 0)
+            + zone.get(GEN_FINE_TUNE, 0)
+            + shape.cents
+        )
+        cents = np.clip(cents, -12_000, 9600)  # a damaged file may have any value
         step = rate / SAMPLE_RATE * 2.0 ** (cents / 1200)
         if step.min() == step.max():
             at = max(start, 0) + np.arange(n) * step[0]
         else:
-            at = max(start, 0) + np.cumsum(np.interp(np.arange(n), np.arange(len(step)) * CONTROL, step)) - step[0]
+            at = (
+                max(start, 0)
+                + np.cumsum(np.interp(np.arange(n), np.arange(len(step)) * _CONTROL_SAMPLES, step))
+                - step[0]
+            )
         if looped:
             late = int(np.searchsorted(at, loop_end))
             at[late:] = loop_start + np.mod(at[late:] - loop_start, loop_end - loop_start)
@@ -253,47 +284,49 @@ class SoundFont:
             at = at[: int(np.searchsorted(at, len(body) - 1))]
             body = np.concatenate([body, np.zeros(2, np.float32)])
         voice = _cubic(body, at)
-        if shape.cutoff.min() < 12_500:  # 11 kHz: above that there is next to nothing to take away
-            voice = _low_pass(voice, shape.cutoff, zone.get(RESONANCE, 0) / 10)
+        if shape.cutoff.min() < 12_500:  # 11 kHz: a higher cutoff is hardly audible
+            voice = _low_pass(voice, shape.cutoff, zone.get(GEN_RESONANCE, 0) / 10)
         voice *= shape.gain(len(voice))
-        return _faded(voice[: shape.audible], 64)
+        return _fade(voice[: shape.audible], 64)
 
 
 class _Shape:
-    """How a note changes while it is held: values every CONTROL samples for pitch, cutoff and loudness."""
+    """How pitch, cutoff and loudness change during a note, with a value for every _CONTROL_SAMPLES samples."""
 
     def __init__(self, zone: Generators, pitch: int, velocity: int, n: int) -> None:
-        t = np.arange(-(-n // CONTROL) + 1) * (CONTROL / SAMPLE_RATE)
-        envelope = _Stages(zone, MOD_ENVELOPE, pitch)
-        sustain = 1 - min(max(zone.get(MOD_ENVELOPE + 4, 0), 0), 1000) / 1000
+        t = np.arange(-(-n // _CONTROL_SAMPLES) + 1) * (_CONTROL_SAMPLES / SAMPLE_RATE)
+        envelope = _Stages(zone, GEN_MODULATION_ENVELOPE, pitch)
+        sustain = 1 - min(max(zone.get(GEN_MODULATION_ENVELOPE + 4, 0), 0), 1000) / 1000
         bend = envelope.attack(t) * np.maximum(1 - envelope.decay(t), sustain)
-        lfo = _triangle(t, zone[LFO_DELAY], zone.get(LFO_FREQUENCY, 0))
-        vibrato = _triangle(t, zone[VIBRATO_DELAY], zone.get(VIBRATO_FREQUENCY, 0))
-        self.cents: Floats = lfo * zone.get(LFO_PITCH, 0) + vibrato * zone.get(VIBRATO_PITCH, 0)
-        self.cents += bend * zone.get(ENV_PITCH, 0)
-        # A soft note is a darker note: an octave of cutoff over the whole range of velocities.
+        lfo = _triangle(t, zone[GEN_LFO_DELAY], zone.get(GEN_LFO_FREQUENCY, 0))
+        vibrato = _triangle(t, zone[GEN_VIBRATO_DELAY], zone.get(GEN_VIBRATO_FREQUENCY, 0))
+        self.cents: _Floats = lfo * zone.get(GEN_LFO_TO_PITCH, 0) + vibrato * zone.get(GEN_VIBRATO_TO_PITCH, 0)
+        self.cents += bend * zone.get(GEN_ENVELOPE_TO_PITCH, 0)
+        # Softer notes are darker: the cutoff falls by up to an octave.
         darker = 1200 * (1 - velocity / 127)
-        self.cutoff: Floats = zone[CUTOFF] - darker + bend * zone.get(ENV_CUTOFF, 0)
-        self.cutoff += lfo * zone.get(LFO_CUTOFF, 0)
-        stages = _Stages(zone, VOLUME_ENVELOPE, pitch)
-        floor = min(max(zone.get(VOLUME_ENVELOPE + 4, 0), 0), 1440) / 10
+        self.cutoff: _Floats = zone[GEN_CUTOFF] - darker + bend * zone.get(GEN_ENVELOPE_TO_CUTOFF, 0)
+        self.cutoff += lfo * zone.get(GEN_LFO_TO_CUTOFF, 0)
+        stages = _Stages(zone, GEN_VOLUME_ENVELOPE, pitch)
+        floor = min(max(zone.get(GEN_VOLUME_ENVELOPE + 4, 0), 0), 1440) / 10
         decibels = -np.minimum(100 * stages.decay(t), floor)
-        # Soundfonts are balanced for the first sound cards, which took 0.4 of the attenuation.
-        still = -0.04 * max(zone.get(ATTENUATION, 0), 0) + 40 * np.log10(max(velocity, 1) / 127)
-        swell = lfo * min(max(zone.get(LFO_VOLUME, 0), -960), 960) / 10
-        self._gain = stages.attack(t) * 10 ** ((decibels + still + swell) / 20)
-        heard = np.flatnonzero(decibels > -85)
-        self.audible = (int(heard[-1]) + 1) * CONTROL if len(heard) else CONTROL
+        # Soundfonts are balanced for the first sound cards, which applied 0.4 of the attenuation.
+        constant = -0.04 * max(zone.get(GEN_ATTENUATION, 0), 0) + 40 * np.log10(max(velocity, 1) / 127)
+        tremolo = lfo * min(max(zone.get(GEN_LFO_TO_VOLUME, 0), -960), 960) / 10
+        self._gain = stages.attack(t) * 10 ** ((decibels + constant + tremolo) / 20)
+        audible = np.flatnonzero(decibels > -85)
+        self.audible = (int(audible[-1]) + 1) * _CONTROL_SAMPLES if len(audible) else _CONTROL_SAMPLES
 
     def gain(self, n: int) -> NDArray[np.float32]:
         steps = self._gain.astype(np.float32)
-        ramps = steps[:-1, None] + np.diff(steps)[:, None] * (np.arange(CONTROL, dtype=np.float32) / CONTROL)
+        ramps = steps[:-1, None] + np.diff(steps)[:, None] * (
+            np.arange(_CONTROL_SAMPLES, dtype=np.float32) / _CONTROL_SAMPLES
+        )
         gain: NDArray[np.float32] = ramps.reshape(-1)[:n]
         return gain
 
 
 class _Stages:
-    """Delay, attack, hold and decay of one of the two envelopes, in seconds."""
+    """The delay, attack, hold and decay of an envelope, in seconds. `first` is its first generator."""
 
     def __init__(self, zone: Generators, first: int, pitch: int) -> None:
         self._delay = _seconds(zone[first])
@@ -302,74 +335,76 @@ class _Stages:
         self._hold_end = self._delay + self._rise + hold
         self._fall = _seconds(zone[first + 3] + zone.get(first + 7, 0) * (60 - pitch))
 
-    def attack(self, t: Floats) -> Floats:
-        rising: Floats = np.clip((t - self._delay) / self._rise, 0, 1)
+    def attack(self, t: _Floats) -> _Floats:
+        rising: _Floats = np.clip((t - self._delay) / self._rise, 0, 1)
         return rising
 
-    def decay(self, t: Floats) -> Floats:
-        """How much of a full decay has passed: 0 until the hold has ended, then 1 per decay time."""
-        fallen: Floats = np.maximum(t - self._hold_end, 0) / self._fall
+    def decay(self, t: _Floats) -> _Floats:
+        """How many decay times have passed since the end of the hold."""
+        fallen: _Floats = np.maximum(t - self._hold_end, 0) / self._fall
         return fallen
 
 
-def place(x: float) -> NDArray[np.float32]:
-    """Gains (2,) of constant power for a place from -1 (left) to 1 (right); both are 1 in the middle."""
+def pan_gains(x: float) -> NDArray[np.float32]:
+    """Constant-power gains (2,) for a position from -1 (left) to 1 (right); both are 1 in the middle."""
     angle = (1 + x) * np.pi / 4
     return np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(np.sqrt(2))
 
 
 def _release(zones: list[Generators], pitch: int) -> NDArray[np.float32]:
-    """From note-off on: exponential, as long as the loudest zone says, but never so short that the note seems
-    cut off, and longer for low notes, whose strings and pipes are."""
-    loudest = min(zones, key=lambda zone: zone.get(ATTENUATION, 0), default=DEFAULTS)
+    """The gain from note-off on: an exponential decay with the release time of the loudest zone.
+
+    It has a minimum, so that notes do not seem cut off, which is longer for low notes.
+    """
+    loudest = min(zones, key=lambda zone: zone.get(GEN_ATTENUATION, 0), default=_GENERATOR_DEFAULTS)
     shortest = 0.9 * 2.0 ** ((48 - pitch) / 48)  # seconds to -100 dB: 1.1 for a low C2, 0.5 for C6
-    seconds = min(max(_seconds(loudest[VOLUME_ENVELOPE + 5]), shortest, 0.4), 3.0)
+    seconds = min(max(_seconds(loudest[GEN_VOLUME_ENVELOPE + 5]), shortest, 0.4), 3.0)
     n = round(0.75 * seconds * SAMPLE_RATE)  # until -75 dB
     curve = np.exp(np.arange(n) * (-np.log(1e5) / (seconds * SAMPLE_RATE))).astype(np.float32)
-    return _faded(curve, 512)
+    return _fade(curve, 512)
 
 
-def _faded(x: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """The last n samples taken down to exactly 0."""
+def _fade(x: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Fade the last n samples to exactly 0, in place."""
     n = min(n, len(x))
     x[len(x) - n :] *= np.linspace(1, 0, n, dtype=np.float32)
     return x
 
 
-def _cubic(body: NDArray[np.float32], at: Floats) -> NDArray[np.float32]:
-    """`body` read at fractional places, by Catmull-Rom's four points. `body` reaches two samples further."""
+def _cubic(body: NDArray[np.float32], at: _Floats) -> NDArray[np.float32]:
+    """Interpolate `body` at fractional positions, by Catmull-Rom. `body` has two more samples than are needed."""
     whole = at.astype(np.int32)
     f = (at - whole).astype(np.float32)
     padded = np.concatenate([body[:1], body, body[-1:]])
     a, b, c, d = (padded[whole + k] for k in range(4))
-    read: NDArray[np.float32] = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-    return read
+    values: NDArray[np.float32] = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    return values
 
 
-def _low_pass(x: NDArray[np.float32], cents: Floats, resonance: float) -> NDArray[np.float32]:
-    """Two poles whose cutoff moves: in overlapping frames, each with the response of its moment."""
-    hop = FRAME // 2
+def _low_pass(x: NDArray[np.float32], cents: _Floats, resonance: float) -> NDArray[np.float32]:
+    """A two-pole low-pass filter with a changing cutoff: overlapping frames, each with the response at its centre."""
+    hop = _FILTER_FRAME // 2
     frames = len(x) // hop + 2
     padded = np.zeros((frames + 1) * hop, np.float32)
     padded[hop : hop + len(x)] = x
-    window = np.hanning(FRAME + 1)[:FRAME].astype(np.float32)
-    cut = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::hop][:frames] * window
-    spectra = np.fft.rfft(cut, 2 * FRAME)  # twice as long: the response's own tail must not come round
-    moment = np.clip(np.arange(frames) * hop // CONTROL, 0, len(cents) - 1)
+    window = np.hanning(_FILTER_FRAME + 1)[:_FILTER_FRAME].astype(np.float32)
+    cut = np.lib.stride_tricks.sliding_window_view(padded, _FILTER_FRAME)[::hop][:frames] * window
+    spectra = np.fft.rfft(cut, 2 * _FILTER_FRAME)  # twice as long, since the convolution is circular
+    moment = np.clip(np.arange(frames) * hop // _CONTROL_SAMPLES, 0, len(cents) - 1)
     cutoff = 8.176 * 2.0 ** (np.clip(cents[moment], 1500, 13_500) / 1200)
     q = 10 ** ((min(max(resonance, 0), 30) - 3.01) / 20)
-    ratio = (np.fft.rfftfreq(2 * FRAME, 1 / SAMPLE_RATE) / cutoff[:, None]).astype(np.float32)
+    ratio = (np.fft.rfftfreq(2 * _FILTER_FRAME, 1 / SAMPLE_RATE) / cutoff[:, None]).astype(np.float32)
     spectra /= (1 - ratio * ratio) + np.complex64(1j / q) * ratio
-    parts = np.fft.irfft(spectra, 2 * FRAME).astype(np.float32).reshape(frames, 4, hop)
+    parts = np.fft.irfft(spectra, 2 * _FILTER_FRAME).astype(np.float32).reshape(frames, 4, hop)
     out = np.zeros((frames + 3, hop), np.float32)
     for k in range(4):
         out[k : k + frames] += parts[:, k]
     return out.reshape(-1)[hop : hop + len(x)]
 
 
-def _triangle(t: Floats, delay: int, frequency: int) -> Floats:
+def _triangle(t: _Floats, delay: int, frequency: int) -> _Floats:
     phase = np.maximum(t - _seconds(delay), 0) * 8.176 * 2.0 ** (min(max(frequency, -16_000), 4500) / 1200)
-    wave: Floats = 1 - np.abs(np.mod(phase + 0.75, 1) * 4 - 2)
+    wave: _Floats = 1 - np.abs(np.mod(phase + 0.75, 1) * 4 - 2)
     return wave
 
 
@@ -377,17 +412,17 @@ def _seconds(timecents: int) -> float:
     return float(2.0 ** (min(max(timecents, -12_000), 8000) / 1200))
 
 
-def _offset(zone: Generators, fine: int, coarse: int) -> int:
+def _address_offset(zone: Generators, fine: int, coarse: int) -> int:
     return zone.get(fine, 0) + 32_768 * zone.get(coarse, 0)
 
 
-def _within(span: int, value: int) -> bool:
+def _in_range(span: int, value: int) -> bool:
     return span & 0xFF <= value <= (span >> 8) & 0xFF
 
 
-def _overlap(a: int, b: int) -> int:
+def _intersect(a: int, b: int) -> int:
     low, high = max(a & 0xFF, b & 0xFF), min((a >> 8) & 0xFF, (b >> 8) & 0xFF)
-    return low | high << 8 if low <= high else 1  # 1: from 1 to 0, nothing
+    return low | high << 8 if low <= high else 1  # 1: from 1 to 0, an empty range
 
 
 def _u4(data: NDArray[np.uint8], at: int) -> int:

@@ -1,3 +1,3 @@
-"""The radio (extra `serve`): a page, a WebSocket that sends notes, and an endless MP3. docs/radio-protocol.md says
-what travels; docs/serving.md how to run it at home.
+"""The radio (extra `serve`): a page, a WebSocket that sends notes, and an endless MP3. The messages are described in
+docs/radio-protocol.md, running a server in docs/serving.md.
 """

@@ -1,7 +1,7 @@
 """`live.mp3`: the station as one endless MP3, rendered and encoded once for all its listeners; and the sound test.
 
-Sound is made in a thread of its own, half a second at a time, two seconds ahead of the station's clock; who comes
-gets the latest three seconds at once, so that a player has something to begin with. Who does not read is dropped.
+A thread renders half a second at a time, two seconds ahead of the station's clock. A new listener is sent the latest
+three seconds at once, so that its player can fill its buffer. A listener who does not read is dropped.
 """
 
 from __future__ import annotations
@@ -13,62 +13,64 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from playbach.rendering.audio import BLOCK, Cue, NoteBank, voice
-from playbach.rendering.soundfont import SAMPLE_RATE, place
-from playbach.server.page import File, file_of
+from playbach.rendering.audio import RENDER_BLOCK, NoteBank, TimedNote, sounding_note
+from playbach.rendering.soundfont import SAMPLE_RATE, pan_gains
+from playbach.server.page import StaticFile, static_file
 from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.streaming import Clock, RealClock, TimedBar
-from playbach.streaming.live_audio import Sounding
-from playbach.streaming.live_mix import STEP, Endless, Mp3
+from playbach.streaming.live_audio import StreamRenderer
+from playbach.streaming.live_mix import BLOCK_MULTIPLE, LiveMix, Mp3
 
-BLOCK_SAMPLES = SAMPLE_RATE // 2 // STEP * STEP
-AHEAD = 2.0
-BURST = 6
-"""Blocks that a listener who comes is sent at once."""
-MOST_UNREAD = 30
-"""Blocks that may wait for one listener: a quarter of a minute."""
+BLOCK_SAMPLES = SAMPLE_RATE // 2 // BLOCK_MULTIPLE * BLOCK_MULTIPLE
+AHEAD_SECONDS = 2.0
+INITIAL_BLOCKS = 6
+"""Blocks that a new listener is sent at once."""
+MAX_WAITING_BLOCKS = 30
+"""Blocks that may wait for one listener: 15 seconds."""
 
 
 class AudioClient:
-    """One listener: the blocks that wait for it, and whether it has let too many of them wait."""
+    """One listener of live.mp3."""
 
     def __init__(self) -> None:
-        self.blocks: asyncio.Queue[bytes] = asyncio.Queue(MOST_UNREAD)
+        self.blocks: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING_BLOCKS)
+        """The blocks that wait to be sent."""
         self.dropped = asyncio.Event()
+        """Set when too many blocks have waited."""
 
 
 class Broadcast:
-    """Runs while somebody listens."""
+    """Renders and encodes the station while it has listeners of live.mp3."""
 
-    def __init__(self, house: ServerState, station: Station, clock: Clock | None = None) -> None:
-        self._house, self._station = house, station
+    def __init__(self, state: ServerState, station: Station, clock: Clock | None = None) -> None:
+        self._state, self._station = state, station
         self._clock = clock or RealClock()
         self._thread = ThreadPoolExecutor(1, "sound")
-        self._ears: set[AudioClient] = set()
-        self._latest: deque[bytes] = deque(maxlen=BURST)
+        self._clients: set[AudioClient] = set()
+        self._latest: deque[bytes] = deque(maxlen=INITIAL_BLOCKS)
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def full(self) -> bool:
-        return self._house.audio >= self._house.limits.audio
+    def is_full(self) -> bool:
+        return self._state.audio_listeners >= self._state.limits.audio_listeners
 
-    def come(self) -> AudioClient:
-        """Somebody who hears from now on."""
-        ear = AudioClient()
+    def add_client(self) -> AudioClient:
+        """A new listener, who receives blocks from now on."""
+        client = AudioClient()
         if self._task is None or self._task.done():
             self._latest.clear()
             self._task = asyncio.get_running_loop().create_task(self._run())
         for block in self._latest:
-            ear.blocks.put_nowait(block)
-        self._ears.add(ear)
-        self._house.audio += 1
-        return ear
+            client.blocks.put_nowait(block)
+        self._clients.add(client)
+        self._state.audio_listeners += 1
+        return client
 
-    def go(self, ear: AudioClient) -> None:
-        self._ears.discard(ear)
-        self._house.audio -= 1
-        if not self._ears and self._task is not None:
+    def remove_client(self, client: AudioClient) -> None:
+        self._clients.discard(client)
+        self._state.audio_listeners -= 1
+        if not self._clients and self._task is not None:
             self._task.cancel()
             self._task = None
 
@@ -80,40 +82,40 @@ class Broadcast:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
-        """Blocks, each AHEAD of the station's clock."""
+        """Encode and send blocks, each AHEAD_SECONDS before the station's clock reaches it."""
         loop, never = asyncio.get_running_loop(), asyncio.Event()
-        sounding, bars = Sounding(NoteBank(self._house.soundfont)), deque[TimedBar]()
+        renderer, bars = StreamRenderer(NoteBank(self._state.soundfont)), deque[TimedBar]()
         encoder = Mp3()
-        with self._station.hearing(bars.append):
+        with self._station.receive_bars(bars.append):
             while not bars:
                 await self._clock.wait(never, 0.02)
-            sounding.begin(self._station.now)
+            renderer.start_at(self._station.now)
             while True:
-                due = sounding.mix.at / SAMPLE_RATE - AHEAD - self._station.now
+                due = renderer.mix.at / SAMPLE_RATE - AHEAD_SECONDS - self._station.now
                 if due > 0:
                     await self._clock.wait(never, due)
-                ready = [bars.popleft() for _ in range(len(bars))]
-                self._send(await loop.run_in_executor(self._thread, _block, sounding, ready, encoder))
+                new_bars = [bars.popleft() for _ in range(len(bars))]
+                self._send(await loop.run_in_executor(self._thread, _encode_block, renderer, new_bars, encoder))
 
     def _send(self, block: bytes) -> None:
         self._latest.append(block)
-        for ear in list(self._ears):
+        for client in list(self._clients):
             try:
-                ear.blocks.put_nowait(block)
+                client.blocks.put_nowait(block)
             except asyncio.QueueFull:
-                self._house.counts.dropped += 1
-                self._ears.discard(ear)
-                ear.dropped.set()
+                self._state.counters.dropped += 1
+                self._clients.discard(client)
+                client.dropped.set()
 
 
-def _block(sounding: Sounding, bars: list[TimedBar], encoder: Mp3) -> bytes:
-    for bar in bars:
-        sounding.lay(sounding.ready(bar))
-    return encoder.encode(sounding.mix.read(BLOCK_SAMPLES))
+def _encode_block(renderer: StreamRenderer, new_bars: list[TimedBar], encoder: Mp3) -> bytes:
+    for bar in new_bars:
+        renderer.mix_in(renderer.render(bar))
+    return encoder.encode(renderer.mix.read(BLOCK_SAMPLES))
 
 
-class _Audio(Response):
-    """An answer that never ends of itself."""
+class _LiveResponse(Response):
+    """A response that does not end by itself."""
 
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
@@ -124,32 +126,34 @@ class _Audio(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        ear = self._broadcast.come()
-        ends = [asyncio.create_task(c) for c in (_gone(receive), _send_all(ear, send), ear.dropped.wait())]
+        client = self._broadcast.add_client()
+        coroutines = (_wait_for_disconnect(receive), _send_blocks(client, send), client.dropped.wait())
+        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._broadcast.go(ear)
-            for task in ends:
+            self._broadcast.remove_client(client)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _send_all(ear: AudioClient, send: Send) -> None:
+async def _send_blocks(client: AudioClient, send: Send) -> None:
     while True:
-        await send({"type": "http.response.body", "body": await ear.blocks.get(), "more_body": True})
+        await send({"type": "http.response.body", "body": await client.blocks.get(), "more_body": True})
 
 
-def audio_response(broadcast: Broadcast) -> Response:
-    """The endless answer, or word that the house is full."""
-    if broadcast.full:
-        return PlainTextResponse("as many listen to live.mp3 as this house lets", 503, {"retry-after": "10"})
-    return _Audio(broadcast)
+def live_response(broadcast: Broadcast) -> Response:
+    """The endless MP3, or status 503 if it has too many listeners."""
+    if broadcast.is_full:
+        message = "live.mp3 has reached its listener limit; try again later"
+        return PlainTextResponse(message, 503, {"retry-after": "10"})
+    return _LiveResponse(broadcast)
 
 
 CHORDS = ((48, 64, 67, 72), (53, 65, 69, 72), (55, 62, 71, 74), (48, 64, 67, 72))
@@ -157,16 +161,18 @@ CHORDS = ((48, 64, 67, 72), (53, 65, 69, 72), (55, 62, 71, 74), (48, 64, 67, 72)
 CHORD_SECONDS = 2
 
 
-def sound_test(house: ServerState) -> File:
-    """Four chords, as a file."""
-    mix, bank, encoder = Endless(1.5), NoteBank(house.soundfont), Mp3()
+def sound_test(state: ServerState) -> StaticFile:
+    """Four chords, as an MP3 file."""
+    mix, bank, encoder = LiveMix(1.5), NoteBank(state.soundfont), Mp3()
     length = CHORD_SECONDS * SAMPLE_RATE
     for number, chord in enumerate(CHORDS):
         for pitch in chord:
             start = number * length
-            cue = Cue(start, start + length * 9 // 10, 0, False, pitch, 80, float(CHORD_SECONDS), place(0.0))
-            mix.put((number, pitch), voice(bank, cue))
+            note = TimedNote(
+                start, start + length * 9 // 10, 0, False, pitch, 80, float(CHORD_SECONDS), pan_gains(0.0)
+            )
+            mix.add((number, pitch), sounding_note(bank, note))
     blocks: list[bytes] = []
     while mix.at < (len(CHORDS) + 1) * length:
-        blocks.append(encoder.encode(mix.read(BLOCK)))
-    return file_of(b"".join(blocks), "audio/mpeg", "public, max-age=86400", pack=False)
+        blocks.append(encoder.encode(mix.read(RENDER_BLOCK)))
+    return static_file(b"".join(blocks), "audio/mpeg", "public, max-age=86400", compress=False)

@@ -1,7 +1,4 @@
-"""What a session gives, as the texts that its listeners are sent, in their order.
-
-Knows the protocol's order of messages; knows no sockets.
-"""
+"""Encodes what a session sends as messages to its listeners, in the protocol's order. Knows no sockets."""
 
 from __future__ import annotations
 
@@ -10,39 +7,41 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from playbach.encodings import Field
-from playbach.server.messages import bar_message, change_message, dated, end_message, piece_message
-from playbach.streaming import Item, KnobChange
+from playbach.server.messages import bar_message, change_message, end_message, piece_message, with_send_time
+from playbach.streaming import ProgrammeChange, StreamItem
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A text, the piece that it is about, and until when (seconds of the stream) who comes in needs it. A bar's text
-    lacks the time at which it is sent."""
+class EncodedMessage:
+    """A message to a listener."""
 
     text: str
+    """JSON; a bar's text lacks `now`, the time at which it is sent."""
     kind: str
     piece: int
     until: float
+    """A listener who joins before this time of the stream needs the message."""
 
-    def sent(self, now: float) -> str:
-        return dated(self.text, now) if self.kind == "bar" else self.text
+    def text_at(self, now: float) -> str:
+        """The text to send at this time of the stream."""
+        return with_send_time(self.text, now) if self.kind == "bar" else self.text
 
 
 class MessageEncoder:
-    """Of one stream, whose steps have these fields."""
+    """Encodes one stream, whose steps have these fields."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = fields
         self._piece = -1
 
-    def texts(self, item: Item) -> Iterator[Told]:
-        if isinstance(item, KnobChange):
-            yield Told(change_message(item), "change", item.piece, -math.inf)
+    def encode(self, item: StreamItem) -> Iterator[EncodedMessage]:
+        if isinstance(item, ProgrammeChange):
+            yield EncodedMessage(change_message(item), "change", item.piece, -math.inf)
             return
-        piece = item.place[0]
+        piece = item.position[0]
         if piece > self._piece:
-            yield Told(piece_message(item.bar.opening, item.at), "piece", piece, math.inf)
+            yield EncodedMessage(piece_message(item.bar.header, item.at), "piece", piece, math.inf)
         self._piece = piece
-        yield Told(bar_message(item, self._fields), "bar", piece, item.following)
-        if item.bar.last:
-            yield Told(end_message(item), "end", piece, item.following)
+        yield EncodedMessage(bar_message(item, self._fields), "bar", piece, item.next_at)
+        if item.bar.is_last:
+            yield EncodedMessage(end_message(item), "end", piece, item.next_at)

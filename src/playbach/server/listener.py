@@ -1,7 +1,7 @@
-"""One connection: what it is sent, how fast it is sent it, and what it may say.
+"""One WebSocket connection: sends its messages, receives the client's, and enforces the limits for both.
 
-What waits to be sent lies in a bounded queue; who does not read is dropped, who says what he may not is told why and
-closed. Nothing here waits for one listener while another one is due.
+Messages to the client wait in a bounded queue. A client that does not read is dropped; a client that sends an invalid
+message is sent the reason, and the connection is closed. No listener makes another one wait.
 """
 
 from __future__ import annotations
@@ -16,22 +16,31 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from playbach.server.encoder import MessageEncoder
-from playbach.server.messages import Join, Next, Refused, Said, Set, StartOwn, error_message, parse, stream_message
+from playbach.server.messages import (
+    ClientMessage,
+    JoinMessage,
+    MessageRejected,
+    NextMessage,
+    SetMessage,
+    StartMessage,
+    error_message,
+    parse_message,
+    stream_message,
+)
 from playbach.server.state import ServerState
 from playbach.server.station import Station
-from playbach.streaming import NEXT, Item, Session, Stream
+from playbach.streaming import Session, Stream, StreamItem
 
-REFUSED, FULL, SILENT, SLOW, FLOOD = 1008, 1013, 4400, 4408, 4429
-"""The codes that connections are closed with (docs/radio-protocol.md); the others there are uvicorn's."""
+REJECTED, SERVER_FULL, NO_FIRST_MESSAGE, NOT_READING, TOO_MANY_MESSAGES = 1008, 1013, 4400, 4408, 4429
+"""Close codes (docs/radio-protocol.md); uvicorn sends the others."""
 ABORT = "playbach.abort"
-"""The extension of the ASGI scope that cuts a connection to whom nothing can be said any more."""
-
+"""The ASGI extension that closes a connection without a closing handshake."""
 UNANSWERED = "playbach.unanswered"
-"""Stands among the extensions of a connection that was cut since it answered no ping."""
+"""The ASGI extension that marks a connection which was closed because a ping was not answered."""
 
 
-class Closing(Exception):
-    """The connection is to be closed with this code, and this reason."""
+class CloseConnection(Exception):
+    """Closes the connection with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -39,174 +48,179 @@ class Closing(Exception):
 
 
 class Listener:
-    """`send` takes a text for it at any time and never waits."""
+    """A connected client. `send` may be called at any time, and never waits."""
 
-    def __init__(self, socket: WebSocket, house: ServerState, station: Station | None) -> None:
-        self._socket, self._house, self._station = socket, house, station
-        self._queue: asyncio.Queue[str] = asyncio.Queue(house.limits.queue)
-        self._overflown = asyncio.Event()
-        self._words, self._heard = float(house.limits.burst), time.monotonic()
+    def __init__(self, socket: WebSocket, state: ServerState, station: Station | None) -> None:
+        self._socket, self._state, self._station = socket, state, station
+        self._queue: asyncio.Queue[str] = asyncio.Queue(state.limits.queue)
+        self._overflow = asyncio.Event()
+        self._allowance, self._last_message_at = float(state.limits.burst), time.monotonic()
 
     def send(self, text: str) -> None:
         try:
             self._queue.put_nowait(text)
         except asyncio.QueueFull:
-            self._overflown.set()
+            self._overflow.set()
 
     @property
     def waiting(self) -> int:
-        """How many texts it has not been sent yet."""
+        """The number of messages that wait to be sent."""
         return self._queue.qsize()
 
     async def serve(self) -> None:
-        """Until it goes, or has to."""
-        house = self._house
+        """Serve the client until it leaves or is dropped."""
+        state = self._state
         await self._socket.accept()
-        house.sockets += 1
+        state.connections += 1
         try:
-            if house.sockets > house.limits.sockets:
-                raise Closing(FULL, "the house is full; try again later")
+            if state.connections > state.limits.listeners:
+                raise CloseConnection(SERVER_FULL, "the server has reached its listener limit; try again later")
             await self._serve()
-        except Closing as closing:
+        except CloseConnection as closing:
             await self._close(closing)
         except WebSocketDisconnect:
-            house.counts.dropped += UNANSWERED in self._socket.scope.get("extensions", {})
+            state.counters.dropped += UNANSWERED in self._socket.scope.get("extensions", {})
         finally:
-            house.sockets -= 1
+            state.connections -= 1
 
     async def _serve(self) -> None:
         try:
-            async with asyncio.timeout(self._house.limits.first_word):
-                said = await self._said()
+            async with asyncio.timeout(self._state.limits.first_message_seconds):
+                message = await self._next_message()
         except TimeoutError:
-            raise Closing(SILENT, "say start or join first") from None
-        match said:
-            case StartOwn():
-                await self._own(said)
-            case Join():
-                await self._shared()
+            raise CloseConnection(NO_FIRST_MESSAGE, "the first message must be start or join") from None
+        match message:
+            case StartMessage():
+                await self._serve_own_stream(message)
+            case JoinMessage():
+                await self._serve_station()
             case _:
-                raise Closing(REFUSED, "say start or join first")
+                raise CloseConnection(REJECTED, "the first message must be start or join")
 
-    async def _own(self, start: StartOwn) -> None:
-        house = self._house
-        if house.streams >= house.limits.streams:
-            raise Closing(FULL, "as many streams are played as this computer can; join the station, or try later")
+    async def _serve_own_stream(self, start: StartMessage) -> None:
+        state = self._state
+        if state.streams >= state.limits.streams:
+            raise CloseConnection(
+                SERVER_FULL,
+                "the server has reached its limit of private streams; join the station, or try again later",
+            )
         try:
-            model, runtime, composer = house.composer(start.model, start.runtime)
-        except Refused as refused:
-            raise Closing(REFUSED, str(refused)) from refused
+            model, runtime, composer = state.find_composer(start.model, start.runtime)
+        except MessageRejected as rejected:
+            raise CloseConnection(REJECTED, str(rejected)) from rejected
         settings, fields = start.settings(secrets.randbelow(1 << 31)), composer.encoding.fields
         stream = Stream(composer, settings, start.changes, start.piece, start.bar)
-        teller, playing = MessageEncoder(fields), list[Session]()
+        encoder, sessions = MessageEncoder(fields), list[Session]()
 
-        def give(item: Item) -> None:
-            house.heard(item)
-            for told in teller.texts(item):
-                self.send(told.sent(playing[0].now))
+        def send(item: StreamItem) -> None:
+            state.count(item)
+            for message in encoder.encode(item):
+                self.send(message.text_at(sessions[0].now))
 
-        session = Session(stream, give, house.executor, pacing=house.pacing, figures=house.figures)
-        playing.append(session)
-        sha, ahead = composer.bundle.sha256, house.pacing.ahead
+        session = Session(stream, send, state.executor, pacing=state.pacing, statistics=state.statistics)
+        sessions.append(session)
+        sha, ahead = composer.bundle.sha256, state.pacing.ahead
         self.send(
             stream_message("own", model.name, sha, runtime, settings, start.changes, start.piece, ahead, fields)
         )
-        house.streams += 1
-        house.counts.started += 1
+        state.streams += 1
+        state.counters.started += 1
         try:
-            await self._together(self._hear(session), session.run())
+            await self._run_until_first_ends(self._receive_messages(session), session.run())
         finally:
-            house.streams -= 1
-            playing.clear()  # which the session knows too: its music would lie in memory until the collector comes
+            state.streams -= 1
+            sessions.clear()  # breaks a reference circle, so that the music is freed at once
 
-    async def _shared(self) -> None:
+    async def _serve_station(self) -> None:
         if self._station is None:
-            raise Closing(REFUSED, "this house has no station; start a stream of your own")
-        self._house.counts.joined += 1
-        with self._station.listening(self.send):
-            await self._together(self._hear(None))
+            raise CloseConnection(REJECTED, "this server has no station; start your own stream")
+        self._state.counters.joined += 1
+        with self._station.receive_messages(self.send):
+            await self._run_until_first_ends(self._receive_messages(None))
 
-    async def _together(self, *others: Coroutine[Any, Any, None]) -> None:
-        """Send, and do the others, until the first of them ends; what it ends with is raised."""
-        self._house.queues.add(self)
-        tasks = [asyncio.create_task(c) for c in (self._sending(), self._watching(), *others)]
+    async def _run_until_first_ends(self, *others: Coroutine[Any, Any, None]) -> None:
+        """Send messages, and run the other coroutines, until one of them ends; its exception is raised."""
+        self._state.queues.add(self)
+        tasks = [asyncio.create_task(c) for c in (self._send_messages(), self._check_overflow(), *others)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._house.queues.discard(self)
+            self._state.queues.discard(self)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
 
-    async def _sending(self) -> None:
-        patience = self._house.limits.patience
+    async def _send_messages(self) -> None:
         while True:
             text = await self._queue.get()
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(self._state.limits.send_seconds):
                     await self._socket.send_text(text)
             except TimeoutError:
-                raise Closing(SLOW, "you did not read what you were sent") from None
-            self._house.counts.sent += 1
+                raise CloseConnection(NOT_READING, "the client does not read its messages") from None
+            self._state.counters.sent += 1
 
-    async def _watching(self) -> None:
-        await self._overflown.wait()
-        raise Closing(SLOW, "you did not read what you were sent")
+    async def _check_overflow(self) -> None:
+        await self._overflow.wait()
+        raise CloseConnection(NOT_READING, "the client does not read its messages")
 
-    async def _hear(self, session: Session | None) -> None:
-        """What it says while it listens."""
+    async def _receive_messages(self, session: Session | None) -> None:
+        """Apply the client's messages after the first one. `session` is None for the station."""
         while True:
-            match await self._said():
-                case Set(knobs) if session is not None:
-                    for knob, value in knobs:
-                        session.turn(knob, value)
-                case Next() if session is not None:
-                    session.turn(NEXT)
-                case Set() | Next():
-                    raise Closing(REFUSED, "the station's knobs are its operator's")
+            match await self._next_message():
+                case SetMessage(values) if session is not None:
+                    for parameter, value in values:
+                        session.change(parameter, value)
+                case NextMessage() if session is not None:
+                    session.next_piece()
+                case SetMessage() | NextMessage():
+                    raise CloseConnection(REJECTED, "only the server's operator can change the station")
                 case _:
-                    raise Closing(REFUSED, "start and join are said once")
+                    raise CloseConnection(REJECTED, "start or join can be sent only once")
 
-    async def _said(self) -> Said:
-        """The next message, if it is one."""
+    async def _next_message(self) -> ClientMessage:
         event = await self._socket.receive()
         if event["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(event.get("code") or 1005)
-        self._allow()
+        self._check_rate()
         text = event.get("text")
         if text is None:
-            raise Closing(REFUSED, "a message must be a text")
+            raise CloseConnection(REJECTED, "a message must be text")
         try:
-            return parse(text)
-        except Refused as refused:
-            raise Closing(REFUSED, str(refused)) from refused
+            return parse_message(text)
+        except MessageRejected as rejected:
+            raise CloseConnection(REJECTED, str(rejected)) from rejected
 
-    def _allow(self) -> None:
-        """A bucket of words, which fills as time passes."""
-        limits, now = self._house.limits, time.monotonic()
-        self._words = min(limits.burst, self._words + (now - self._heard) * limits.a_second) - 1
-        self._heard = now
-        if self._words < 0:
-            raise Closing(FLOOD, f"more than {limits.burst} messages at once, or {limits.a_second:g} a second")
+    def _check_rate(self) -> None:
+        """A token bucket for the client's messages."""
+        limits, now = self._state.limits, time.monotonic()
+        refill = (now - self._last_message_at) * limits.messages_per_second
+        self._allowance = min(limits.burst, self._allowance + refill) - 1
+        self._last_message_at = now
+        if self._allowance < 0:
+            raise CloseConnection(
+                TOO_MANY_MESSAGES,
+                f"too many messages; at most {limits.burst} at once, then {limits.messages_per_second:g} a second",
+            )
 
-    async def _close(self, closing: Closing) -> None:
-        if closing.code == SLOW:
-            self._house.counts.dropped += 1
-            self._cut()
+    async def _close(self, closing: CloseConnection) -> None:
+        if closing.code == NOT_READING:
+            self._state.counters.dropped += 1
+            self._abort()
             return
-        self._house.counts.refused += 1
+        self._state.counters.refused += 1
         try:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 async with asyncio.timeout(2):
                     await self._socket.send_text(error_message(closing.reason))
                     await self._socket.close(closing.code, closing.reason[:100])
         except TimeoutError:
-            self._cut()
+            self._abort()
 
-    def _cut(self) -> None:
-        """Nothing can be said to who does not read, not even goodbye."""
+    def _abort(self) -> None:
+        """Close the connection without a handshake: a client that does not read would not receive it."""
         abort = self._socket.scope.get("extensions", {}).get(ABORT)
         if abort is not None:
             abort()

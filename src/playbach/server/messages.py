@@ -1,7 +1,8 @@
-"""What server and player say to each other, as docs/radio-protocol.md has it: texts to checked values, and bars to
-texts.
+"""The messages between server and player (docs/radio-protocol.md): parses and checks those of a client, and builds
+those of the server.
 
-Knows neither sockets nor sessions. What a client says is refused wherever it says more, or other, than it may.
+Knows neither sockets nor sessions. A client's message is rejected if it has unknown keys, or values of another type
+or out of range.
 """
 
 from __future__ import annotations
@@ -13,231 +14,244 @@ from typing import Any, NoReturn
 
 from playbach.encodings import Field, symbol_label
 from playbach.music.events import Choice, Track
-from playbach.streaming import KnobChange, Opening, Settings, Timed, TimedBar, check_knob
+from playbach.streaming import (
+    PieceHeader,
+    ProgrammeChange,
+    ProgrammeSettings,
+    StreamNote,
+    TimedBar,
+    check_parameter,
+)
 from playbach.system.errors import PlaybachError, UsageError
 
-MOST_BYTES = 16_384
-MOST_CHANGES = 200
-MOST_NAME = 200
-BARS = Settings(0).bars
+MAX_MESSAGE_BYTES = 16_384
+MAX_CHANGES = 200
+MAX_NAME_LENGTH = 200
+DEFAULT_BARS = ProgrammeSettings(0).bars
 
 
-class Refused(PlaybachError):
-    """A message that is none; the client is told why."""
+class MessageRejected(PlaybachError):
+    """A client's message is invalid; the client is sent the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class StartOwn:
-    """`seed` None: the server draws one; `model` and `runtime` None: the first."""
+class StartMessage:
+    """Requests a private stream."""
 
     model: str | None
+    """None: the server's first model."""
     runtime: str | None
+    """None: the model's first runtime."""
     seed: int | None
+    """None: the server draws one."""
     bars: int
     temperature: float | None
     tempo: float | None
-    changes: tuple[KnobChange, ...]
+    changes: tuple[ProgrammeChange, ...]
     piece: int
     bar: int
 
-    def settings(self, seed: int) -> Settings:
-        return Settings(seed if self.seed is None else self.seed, self.bars, self.temperature, self.tempo)
+    def settings(self, seed: int) -> ProgrammeSettings:
+        """The stream's settings; `seed` is used if the message has none."""
+        return ProgrammeSettings(seed if self.seed is None else self.seed, self.bars, self.temperature, self.tempo)
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
-    """Listen to the station."""
+class JoinMessage:
+    """Requests the shared station."""
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """Turn these knobs; None is the model's or the piece's own."""
+class SetMessage:
+    """Changes parameters. None: the default of the model or of the piece."""
 
-    knobs: tuple[tuple[str, float | None], ...]
+    values: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    """End this piece soon."""
+class NextMessage:
+    """Ends this piece soon, and goes on with the next one."""
 
 
-Said = StartOwn | Join | Set | Next
+ClientMessage = StartMessage | JoinMessage | SetMessage | NextMessage
 
 
-def parse(text: str) -> Said:
-    """Raises Refused where this is no message."""
-    message = _object(text)
+def parse_message(text: str) -> ClientMessage:
+    """Raises MessageRejected if the text is not a valid message."""
+    message = _json_object(text)
     kind = message.pop("type", None)
-    kinds: dict[str, Callable[[dict[str, Any]], Said]] = {"start": _start, "join": _join, "set": _set, "next": _next}
-    if not isinstance(kind, str) or kind not in kinds:
-        raise Refused(f"type must be one of {', '.join(kinds)}")
+    parsers: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
+        "start": _parse_start, "join": _parse_join, "set": _parse_set, "next": _parse_next
+    }  # fmt: skip
+    if not isinstance(kind, str) or kind not in parsers:
+        raise MessageRejected(f"type must be one of {', '.join(parsers)}")
     try:
-        return kinds[kind](message)
+        return parsers[kind](message)
     except UsageError as error:
-        raise Refused(str(error)) from error
+        raise MessageRejected(str(error)) from error
 
 
-def _object(text: str) -> dict[str, Any]:
-    def no_number(name: str) -> NoReturn:
-        raise ValueError(f"{name} is no number")
+def _json_object(text: str) -> dict[str, Any]:
+    def reject_constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not allowed")
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         return dict(pairs)
 
-    if len(text) > MOST_BYTES:
-        raise Refused(f"a message has at most {MOST_BYTES} bytes")
+    if len(text) > MAX_MESSAGE_BYTES:
+        raise MessageRejected(f"a message must not exceed {MAX_MESSAGE_BYTES} bytes")
     try:
-        message = json.loads(text, parse_constant=no_number, object_pairs_hook=once)
+        message = json.loads(text, parse_constant=reject_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        raise Refused("a message must be JSON") from error
+        raise MessageRejected("a message must be JSON") from error
     if not isinstance(message, dict):
-        raise Refused("a message must be a JSON object")
+        raise MessageRejected("a message must be a JSON object")
     return message
 
 
-def _start(message: dict[str, Any]) -> StartOwn:
-    given = {name: value for name, value in message.items() if value is not None}
-    bars = _whole(given, "bars")
-    start = StartOwn(
-        _name(given, "model"),
-        _name(given, "runtime"),
-        _whole(given, "seed"),
-        BARS if bars is None else bars,
-        _number(given, "temperature"),
-        _number(given, "tempo"),
-        _changes(given.pop("changes", [])),
-        _whole(given, "piece") or 0,
-        _whole(given, "bar") or 0,
+def _parse_start(message: dict[str, Any]) -> StartMessage:
+    values = {name: value for name, value in message.items() if value is not None}
+    bars = _take_whole_number(values, "bars")
+    start = StartMessage(
+        _take_name(values, "model"),
+        _take_name(values, "runtime"),
+        _take_whole_number(values, "seed"),
+        DEFAULT_BARS if bars is None else bars,
+        _take_number(values, "temperature"),
+        _take_number(values, "tempo"),
+        _parse_changes(values.pop("changes", [])),
+        _take_whole_number(values, "piece") or 0,
+        _take_whole_number(values, "bar") or 0,
     )
-    _no_more(given)
-    start.settings(0)
-    KnobChange(start.piece, start.bar, "tempo", None)  # its place is one
+    _reject_unknown_keys(values)
+    start.settings(0)  # checks the settings
+    ProgrammeChange(start.piece, start.bar, "tempo", None)  # checks the position
     return start
 
 
-def _join(message: dict[str, Any]) -> Join:
-    _no_more(message)
-    return Join()
+def _parse_join(message: dict[str, Any]) -> JoinMessage:
+    _reject_unknown_keys(message)
+    return JoinMessage()
 
 
-def _set(message: dict[str, Any]) -> Set:
-    knobs = tuple((name, message.pop(name)) for name in ("temperature", "tempo") if name in message)
-    _no_more(message)
-    if not knobs:
-        raise Refused("set needs a temperature or a tempo")
-    for name, value in knobs:
-        check_knob(name, value)
-    return Set(knobs)
+def _parse_set(message: dict[str, Any]) -> SetMessage:
+    values = tuple((name, message.pop(name)) for name in ("temperature", "tempo") if name in message)
+    _reject_unknown_keys(message)
+    if not values:
+        raise MessageRejected("set needs a temperature or a tempo")
+    for name, value in values:
+        check_parameter(name, value)
+    return SetMessage(values)
 
 
-def _next(message: dict[str, Any]) -> Next:
-    _no_more(message)
-    return Next()
+def _parse_next(message: dict[str, Any]) -> NextMessage:
+    _reject_unknown_keys(message)
+    return NextMessage()
 
 
-def _no_more(message: dict[str, Any]) -> None:
-    if message:
-        raise Refused(f"unknown key {ascii(min(message))[:40]}")
+def _reject_unknown_keys(rest: dict[str, Any]) -> None:
+    """`rest` is what remains of a message after its known keys were taken."""
+    if rest:
+        raise MessageRejected(f"unknown key {ascii(min(rest))[:40]}")
 
 
-def _name(given: dict[str, Any], key: str) -> str | None:
-    value = given.pop(key, None)
-    if value is not None and not (isinstance(value, str) and len(value) <= MOST_NAME):
-        raise Refused(f"{key} must be a name")
+def _take_name(values: dict[str, Any], key: str) -> str | None:
+    value = values.pop(key, None)
+    if value is not None and not (isinstance(value, str) and len(value) <= MAX_NAME_LENGTH):
+        raise MessageRejected(f"{key} must be a name of at most {MAX_NAME_LENGTH} characters")
     return value
 
 
-def _whole(given: dict[str, Any], key: str) -> int | None:
-    value = given.pop(key, None)
+def _take_whole_number(values: dict[str, Any], key: str) -> int | None:
+    value = values.pop(key, None)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise Refused(f"{key} must be a whole number")
+        raise MessageRejected(f"{key} must be a whole number")
     return value
 
 
-def _number(given: dict[str, Any], key: str) -> float | None:
-    value = given.pop(key, None)
+def _take_number(values: dict[str, Any], key: str) -> float | None:
+    value = values.pop(key, None)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise Refused(f"{key} must be a number")
+        raise MessageRejected(f"{key} must be a number")
     return value
 
 
-def _changes(value: Any) -> tuple[KnobChange, ...]:
-    if not isinstance(value, list) or len(value) > MOST_CHANGES:
-        raise Refused(f"changes must be a list of at most {MOST_CHANGES}")
+def _parse_changes(value: Any) -> tuple[ProgrammeChange, ...]:
+    if not isinstance(value, list) or len(value) > MAX_CHANGES:
+        raise MessageRejected(f"changes must be a list of at most {MAX_CHANGES} changes")
     changes = []
     for entry in value:
         if not isinstance(entry, list) or len(entry) != 4 or not isinstance(entry[2], str):
-            raise Refused("a change must be [piece, bar, knob, value]")
+            raise MessageRejected("a change must be [piece, bar, parameter, value]")
         if any(isinstance(number, bool) for number in entry):
-            raise Refused("a change must be [piece, bar, knob, value]")
-        changes.append(KnobChange(*entry))
+            raise MessageRejected("a change must be [piece, bar, parameter, value]")
+        changes.append(ProgrammeChange(*entry))
     if changes != sorted(changes, key=lambda change: (change.piece, change.bar)):
-        raise Refused("changes must be in the order of their bars")
+        raise MessageRejected("changes must be in the order of their bars")
     return tuple(changes)
 
 
 def stream_message(
-    kind: str, model: str, bundle: str, runtime: str, settings: Settings, changes: Sequence[KnobChange], piece: int,
-    ahead: float, fields: Sequence[Field],
+    kind: str, model: str, bundle: str, runtime: str, settings: ProgrammeSettings, changes: Sequence[ProgrammeChange],
+    piece: int, ahead: float, fields: Sequence[Field],
 ) -> str:  # fmt: skip
-    return _text(
+    return _json(
         type="stream", kind=kind, model=model, bundle=bundle, runtime=runtime, seed=settings.seed, bars=settings.bars,
-        temperature=settings.temperature, tempo=settings.tempo, changes=[_listed(c) for c in changes], piece=piece,
-        ahead=ahead, fields=[field.name for field in fields],
+        temperature=settings.temperature, tempo=settings.tempo, changes=[_change_values(c) for c in changes],
+        piece=piece, ahead=ahead, fields=[field.name for field in fields],
     )  # fmt: skip
 
 
-def piece_message(opening: Opening, at: float) -> str:
-    voices = [voice(track) for track in opening.tracks]
-    return _text(
-        type="piece", piece=opening.piece, seed=opening.seed, bars=opening.bars, at=_ms(at), tempo=opening.tempo,
-        voices=voices, velocities=opening.velocities,
+def piece_message(header: PieceHeader, at: float) -> str:
+    voices = [describe_voice(track) for track in header.tracks]
+    return _json(
+        type="piece", piece=header.piece, seed=header.seed, bars=header.bars, at=_ms(at), tempo=header.tempo,
+        voices=voices, velocities=header.has_velocities,
     )  # fmt: skip
 
 
-def voice(track: Track) -> dict[str, Any]:
-    """A piece's voice, as pieces and models tell of it."""
+def describe_voice(track: Track) -> dict[str, Any]:
+    """A voice as it stands in `piece` messages and in `api/models`."""
     return {"name": track.name, "program": track.program, "drums": track.drums}
 
 
 def bar_message(timed: TimedBar, fields: Sequence[Field]) -> str:
-    """Without its end: `dated` adds when it is sent."""
+    """Without `now`, which `with_send_time` adds."""
     bar = timed.bar
-    piece, number = bar.place
-    return _text(
+    piece, number = bar.position
+    return _json(
         type="bar", piece=piece, bar=number, at=_ms(timed.at), seconds=_ms(timed.seconds), tick=bar.tick,
-        ticks=bar.ticks, meter=[bar.meter.numerator, bar.meter.denominator], last=bar.last,
+        ticks=bar.ticks, meter=[bar.meter.numerator, bar.meter.denominator], last=bar.is_last,
         tempos=[[tick, _ms(at), round(qpm, 2)] for tick, at, qpm in timed.tempos], temperature=timed.temperature,
-        notes=[_note(t) | {"chosen": _chosen(t.note.choices, fields)} for t in timed.notes],
-        held=[{k: v for k, v in _note(t).items() if k != "velocity"} for t in timed.held],
+        notes=[_note_values(n) | {"chosen": _chosen_symbols(n.note.choices, fields)} for n in timed.notes],
+        held=[{k: v for k, v in _note_values(n).items() if k != "velocity"} for n in timed.held],
     )  # fmt: skip
 
 
-def dated(bar: str, now: float) -> str:
-    """A bar's message as it is sent now."""
+def with_send_time(bar: str, now: float) -> str:
+    """A bar's message with the time of the stream at which it is sent."""
     return f'{bar[:-1]},"now":{_ms(now)}}}'
 
 
 def end_message(timed: TimedBar) -> str:
-    at, following = timed.at + timed.seconds, timed.following
-    return _text(type="end", piece=timed.place[0], at=_ms(at), next=_ms(following))
+    return _json(type="end", piece=timed.position[0], at=_ms(timed.at + timed.seconds), next=_ms(timed.next_at))
 
 
-def change_message(change: KnobChange) -> str:
-    return _text(type="change", change=_listed(change))
+def change_message(change: ProgrammeChange) -> str:
+    return _json(type="change", change=_change_values(change))
 
 
 def error_message(reason: str) -> str:
-    return _text(type="error", reason=reason)
+    return _json(type="error", reason=reason)
 
 
-def _listed(change: KnobChange) -> list[Any]:
-    return [change.piece, change.bar, change.knob, change.value]
+def _change_values(change: ProgrammeChange) -> list[Any]:
+    return [change.piece, change.bar, change.parameter, change.value]
 
 
-def _note(timed: Timed) -> dict[str, Any]:
+def _note_values(timed: StreamNote) -> dict[str, Any]:
     note = timed.note
     return {
         "voice": note.track, "pitch": note.pitch, "velocity": note.velocity, "tick": note.tick,
@@ -245,7 +259,7 @@ def _note(timed: Timed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _chosen(choices: Sequence[Choice], fields: Sequence[Field]) -> list[Any]:
+def _chosen_symbols(choices: Sequence[Choice], fields: Sequence[Field]) -> list[Any]:
     return [
         [
             symbol_label(field, c.symbol),
@@ -257,8 +271,9 @@ def _chosen(choices: Sequence[Choice], fields: Sequence[Field]) -> list[Any]:
 
 
 def _ms(seconds: float) -> float:
+    """Rounded to milliseconds."""
     return round(seconds, 3)
 
 
-def _text(**message: Any) -> str:
+def _json(**message: Any) -> str:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

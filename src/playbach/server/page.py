@@ -1,6 +1,6 @@
-"""The player's page: the files that Vite has built, held in memory under the addresses that they are served at.
+"""The web page: the files that Vite has built, held in memory by the addresses at which they are served.
 
-What a client asks for is looked up among these addresses, and never becomes a path. Knows no framework.
+A client's request is looked up among these addresses, and never becomes a path. Knows no web framework.
 """
 
 from __future__ import annotations
@@ -11,46 +11,52 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "page"
-BUILD = "npm --prefix web ci && npm --prefix web run build"
-"""What builds the page, in a checkout."""
-MOST_BYTES = 64 << 20
-FOREVER, ASK = "public, max-age=31536000, immutable", "no-cache"
-TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".wasm": "application/wasm",
-         ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8", ".webmanifest": "application/manifest+json",
-         ".json": "application/json", ".woff2": "font/woff2", ".png": "image/png", ".txt": "text/plain"}  # fmt: skip
+PAGE_FOLDER = Path(__file__).parent / "page"
+BUILD_COMMAND = "npm --prefix web ci && npm --prefix web run build"
+"""Builds the page in a checkout."""
+PAGE_MAX_BYTES = 64 << 20
+IMMUTABLE, REVALIDATE = "public, max-age=31536000, immutable", "no-cache"
+"""Values of the header Cache-Control."""
+MEDIA_TYPES = {
+    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".wasm": "application/wasm",
+    ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8", ".webmanifest": "application/manifest+json",
+    ".json": "application/json", ".woff2": "font/woff2", ".png": "image/png", ".txt": "text/plain",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file as it is sent; `packed` is gzip, empty where that gains nothing."""
+class StaticFile:
+    """A file as it is served."""
 
     body: bytes
-    packed: bytes
+    gzipped: bytes
+    """Empty if compression gains little."""
     type: str
+    """The media type."""
     etag: str
     cache: str
+    """The header Cache-Control."""
 
 
-def file_of(body: bytes, kind: str, cache: str, pack: bool = True) -> File:
-    packed = gzip.compress(body, 6, mtime=0) if pack else b""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    return File(body, packed if 0 < len(packed) < 0.9 * len(body) else b"", kind, tag, cache)
+def static_file(body: bytes, media_type: str, cache: str, compress: bool = True) -> StaticFile:
+    gzipped = gzip.compress(body, 6, mtime=0) if compress else b""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+    return StaticFile(body, gzipped if 0 < len(gzipped) < 0.9 * len(body) else b"", media_type, etag, cache)
 
 
-def files(folder: Path = FOLDER) -> dict[str, File]:
-    """All files of the page by address, `/` and `/assets/…`; none where it has not been built."""
+def page_files(folder: Path = PAGE_FOLDER) -> dict[str, StaticFile]:
+    """The page's files by address, `/` and `/assets/…`. Empty if the page has not been built."""
     if not (folder / "index.html").is_file():
         return {}
-    found: dict[str, File] = {}
+    files: dict[str, StaticFile] = {}
     size = 0
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.is_symlink() or path.suffix == ".map":
             continue
         address = "/" + path.relative_to(folder).as_posix()
         size += path.stat().st_size
-        assert size <= MOST_BYTES, "a page is small"
-        kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        cache = FOREVER if address.startswith("/assets/") else ASK
-        found["/" if address == "/index.html" else address] = file_of(path.read_bytes(), kind, cache)
-    return found
+        assert size <= PAGE_MAX_BYTES, "the built page is too large"
+        media_type = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        cache = IMMUTABLE if address.startswith("/assets/") else REVALIDATE
+        files["/" if address == "/index.html" else address] = static_file(path.read_bytes(), media_type, cache)
+    return files

@@ -1,6 +1,6 @@
-"""What all listeners of one server share: models, limits, threads to compose in, and figures.
+"""What all listeners of one server share: models, limits, threads for composing, and statistics.
 
-Models are named by the operator and loaded once; a listener chooses by name. Knows no sockets.
+The operator names the models, which are loaded once; a listener chooses one by name. Knows no sockets.
 """
 
 from __future__ import annotations
@@ -15,47 +15,56 @@ from typing import Any, Protocol
 
 from playbach.bundles import bundle as bundles
 from playbach.inference.composing import Composer
-from playbach.inference.runtimes import opened, suited
-from playbach.rendering.soundfont import SoundFont, default_path
-from playbach.server.messages import Refused, voice
-from playbach.streaming import Figures, Item, KnobChange, Pacing
+from playbach.inference.runtimes import open_runtime, suitable_runtimes
+from playbach.rendering.soundfont import SoundFont, default_soundfont
+from playbach.server.messages import MessageRejected, describe_voice
+from playbach.streaming import Pacing, ProgrammeChange, SessionStatistics, StreamItem
 from playbach.system.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """`streams` are own ones, which cost about 2 % of a core each; `sockets` all connections; a client may say
-    `burst` messages at once and `a_second` after that; what it has not read is kept up to `queue` messages, and each
-    must be gone in `patience` seconds; it has `first_word` seconds to say what it wants to hear."""
+class ServerLimits:
+    """Limits for all listeners together, and for each."""
 
     streams: int = 20 * (os.cpu_count() or 1)
-    sockets: int = 2000
-    audio: int = 100
+    """Own streams at once; each costs about 2 % of a core."""
+    listeners: int = 2000
+    """WebSocket connections at once."""
+    audio_listeners: int = 100
+    """Listeners of live.mp3 at once."""
     burst: int = 20
-    a_second: float = 5.0
+    """Messages that a client may send at once."""
+    messages_per_second: float = 5.0
+    """Messages that a client may send after that."""
     queue: int = 64
-    patience: float = 20.0
-    first_word: float = 10.0
+    """Messages that may wait for a client."""
+    send_seconds: float = 20.0
+    """How long sending one message may take."""
+    first_message_seconds: float = 10.0
+    """How long the server waits for `start` or `join`."""
 
     def __post_init__(self) -> None:
-        for name in ("streams", "sockets", "audio"):
+        for name in ("streams", "listeners", "audio_listeners"):
             if not isinstance(getattr(self, name), int) or not 0 <= getattr(self, name) <= 1_000_000:
-                raise UsageError(f"{name} must be a whole number up to 1,000,000, not {getattr(self, name)!r:.40}")
+                raise UsageError(
+                    f"{name} must be a whole number between 0 and 1,000,000, not {getattr(self, name)!r:.40}"
+                )
 
 
 @dataclass(frozen=True)
-class Model:
-    """A bundle that can be listened to, with a composer for each runtime that plays it; the first is the default."""
+class ServedModel:
+    """A model that listeners can choose."""
 
     name: str
     composers: dict[str, Composer]
+    """A composer for each runtime; the first is the default."""
 
     @property
     def composer(self) -> Composer:
         return next(iter(self.composers.values()))
 
-    def told(self) -> dict[str, Any]:
-        """As `api/models` says it."""
+    def description(self) -> dict[str, Any]:
+        """The model's entry in `api/models`."""
         composer = self.composer
         architecture = composer.bundle.manifest.get("architecture")
         parameters = architecture.get("parameters") if isinstance(architecture, dict) else None
@@ -63,7 +72,7 @@ class Model:
             "name": self.name,
             "bundle": composer.bundle.sha256,
             "runtimes": list(self.composers),
-            "voices": [voice(track) for track in composer.tracks],
+            "voices": [describe_voice(track) for track in composer.tracks],
             "fields": [f.name for f in composer.encoding.fields],
             "temperature": composer.sampling.temperature,
             "top_p": composer.sampling.top_p,
@@ -71,44 +80,49 @@ class Model:
         }
 
 
-def models(names: Sequence[str | Path], runtime: str | None = None) -> dict[str, Model]:
-    """The models of these names or paths, in their order; the shipped one where there are none. With a `runtime` they
-    are played by that one alone.
+def load_models(names: Sequence[str | Path], runtime: str | None = None) -> dict[str, ServedModel]:
+    """The models with these names or paths, in their order; the default shipped model if there are none. If `runtime`
+    is None, each model gets a composer for every runtime that can run it.
 
     Raises:
-        BundleError: there is no such model, it is damaged, or the runtime cannot play it.
-        UsageError: two have the same name.
+        BundleError: there is no such model, it is damaged, or the runtime cannot run it.
+        UsageError: two models have the same name.
     """
-    found: dict[str, Model] = {}
-    for name in names or [bundles.DEFAULT]:
-        path = bundles.find(name) if names else bundles.shipped()[bundles.DEFAULT]
+    models: dict[str, ServedModel] = {}
+    for name in names or [bundles.DEFAULT_MODEL]:
+        path = bundles.find(name) if names else bundles.shipped_models()[bundles.DEFAULT_MODEL]
         bundle = bundles.read(path)
-        if bundle.name in found:
+        if bundle.name in models:
             raise UsageError(f"two models are called {bundle.name!r}; rename one of the files")
-        found[bundle.name] = Model(bundle.name, _composers(bundle, runtime))
-    return found
+        models[bundle.name] = ServedModel(bundle.name, _composers(bundle, runtime))
+    return models
 
 
 def _composers(bundle: bundles.Bundle, runtime: str | None) -> dict[str, Composer]:
-    """By the runtimes that can play it."""
-    names = suited(bundle) if runtime is None else [runtime]
-    return {name: Composer(bundle, opened(bundle, name)) for name in names}
+    names = suitable_runtimes(bundle) if runtime is None else [runtime]
+    return {name: Composer(bundle, open_runtime(bundle, name)) for name in names}
 
 
 @dataclass
-class Counts:
-    """Since the server began. `dropped` did not read, `refused` said what they may not, or came when all was full."""
+class Counters:
+    """Counts since the server started."""
 
     joined: int = 0
+    """Listeners who joined the station."""
     started: int = 0
-    turned: int = 0
+    """Own streams."""
+    changes: int = 0
+    """Parameter changes."""
     dropped: int = 0
+    """Listeners who did not read."""
     refused: int = 0
+    """Connections closed with a reason, such as an invalid message or a full server."""
     sent: int = 0
+    """Messages."""
 
 
-class Queue(Protocol):
-    """A listener, as far as the house knows it."""
+class MessageQueue(Protocol):
+    """A listener's queue, for the metrics."""
 
     @property
     def waiting(self) -> int: ...
@@ -116,41 +130,41 @@ class Queue(Protocol):
 
 @dataclass
 class ServerState:
-    """`models` has one at least. `sockets`, `streams` and `audio` are how many of each there are now, `queues` who is
-    being sent music."""
+    """The shared state of one server."""
 
-    models: dict[str, Model]
-    limits: Limits = field(default_factory=Limits)
+    models: dict[str, ServedModel]
+    """By name; at least one. The first is the default."""
+    limits: ServerLimits = field(default_factory=ServerLimits)
     pacing: Pacing = field(default_factory=Pacing)
-    soundfont_path: Path = field(default_factory=default_path)
-    figures: Figures = field(default_factory=Figures)
-    counts: Counts = field(default_factory=Counts)
+    soundfont_path: Path = field(default_factory=default_soundfont)
+    statistics: SessionStatistics = field(default_factory=SessionStatistics)
+    counters: Counters = field(default_factory=Counters)
 
     def __post_init__(self) -> None:
         self.executor = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "composing")
-        self.began = time.monotonic()
-        self.sockets = self.streams = self.audio = 0
-        self.queues: set[Queue] = set()
-        self.soundfont = SoundFont(self.soundfont_path)  # says at once what is wrong with it
+        self.started_at = time.monotonic()
+        self.connections = self.streams = self.audio_listeners = 0
+        self.queues: set[MessageQueue] = set()
+        self.soundfont = SoundFont(self.soundfont_path)  # raises at once if the file is damaged
 
     @property
-    def default(self) -> Model:
+    def default_model(self) -> ServedModel:
         return next(iter(self.models.values()))
 
-    def composer(self, model: str | None, runtime: str | None) -> tuple[Model, str, Composer]:
-        """Raises Refused where the house has no such model or runtime."""
-        chosen = self.default if model is None else self.models.get(model)
-        if chosen is None:
-            raise Refused(f"there is no such model here; there are {', '.join(self.models)}")
-        name = next(iter(chosen.composers)) if runtime is None else runtime
-        if name not in chosen.composers:
-            raise Refused(f"{chosen.name} has no such runtime; it has {', '.join(chosen.composers)}")
-        return chosen, name, chosen.composers[name]
+    def find_composer(self, model_name: str | None, runtime: str | None) -> tuple[ServedModel, str, Composer]:
+        """The model, the runtime and the composer. None: the first. Raises MessageRejected if one does not exist."""
+        model = self.default_model if model_name is None else self.models.get(model_name)
+        if model is None:
+            raise MessageRejected(f"no such model; this server has {', '.join(self.models)}")
+        name = next(iter(model.composers)) if runtime is None else runtime
+        if name not in model.composers:
+            raise MessageRejected(f"no such runtime; {model.name} has {', '.join(model.composers)}")
+        return model, name, model.composers[name]
 
-    def heard(self, item: Item) -> None:
-        """Something was composed for somebody."""
-        if isinstance(item, KnobChange):
-            self.counts.turned += 1
+    def count(self, item: StreamItem) -> None:
+        """Count what a session has sent."""
+        if isinstance(item, ProgrammeChange):
+            self.counters.changes += 1
 
     def close(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)

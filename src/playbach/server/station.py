@@ -1,7 +1,8 @@
-"""The shared station: one stream, made into texts once, sent to all who listen.
+"""The shared station: one stream, encoded once, and sent to all its listeners.
 
-Who comes late gets the piece's header and comes in at the current bar. With nobody there the station rests, and goes
-on with the next piece when somebody comes. Its knobs are the operator's. Knows no sockets: listeners are functions.
+A listener who joins is sent the piece's header and the current bar first. Without listeners the station rests; when
+somebody joins again, it goes on with the next piece. Only the operator sets its parameters. Knows no sockets: its
+listeners are functions.
 """
 
 from __future__ import annotations
@@ -13,42 +14,43 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from playbach.inference.composing import Composer
-from playbach.server.encoder import MessageEncoder, Told
+from playbach.server.encoder import EncodedMessage, MessageEncoder
 from playbach.server.messages import stream_message
-from playbach.server.state import Model, ServerState
-from playbach.streaming import Item, Session, Settings, Stream, TimedBar
+from playbach.server.state import ServedModel, ServerState
+from playbach.streaming import ProgrammeSettings, Session, Stream, StreamItem, TimedBar
 
-REST_AFTER = 20.0
-"""Seconds without a listener."""
+REST_AFTER_SECONDS = 20.0
+"""The station rests after this time without a listener."""
 
-Send = Callable[[str], None]
-Hear = Callable[[TimedBar], None]
+SendMessage = Callable[[str], None]
+SendBar = Callable[[TimedBar], None]
 
 
 @dataclass
 class Station:
-    """`listening` while it lasts; on the event loop alone."""
+    """Runs while it has listeners. Use it on the event loop only."""
 
-    house: ServerState
-    model: Model
+    state: ServerState
+    model: ServedModel
     runtime: str
     composer: Composer
-    settings: Settings
+    settings: ProgrammeSettings
 
     def __post_init__(self) -> None:
-        self._sends: dict[int, Send] = {}
-        self._hears: dict[int, Hear] = {}
+        self._message_listeners: dict[int, SendMessage] = {}
+        self._bar_listeners: dict[int, SendBar] = {}
         self._number = 0
-        self._told: list[Told] = []
+        self._messages: list[EncodedMessage] = []
         self._bars: list[TimedBar] = []
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
-        self._rest: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
         self._next_piece = 0
 
     @property
     def listeners(self) -> int:
-        return len(self._sends) + len(self._hears)
+        """The number of listeners; all of live.mp3 count as one."""
+        return len(self._message_listeners) + len(self._bar_listeners)
 
     @property
     def now(self) -> float:
@@ -56,92 +58,93 @@ class Station:
         return self._session.now if self._session else 0.0
 
     @contextlib.contextmanager
-    def listening(self, send: Send) -> Iterator[None]:
-        """Give `send` each text from now on: first what is needed to come in."""
-        number = self._come()
-        self._trim()
-        fields, ahead = self.composer.encoding.fields, self.house.pacing.ahead
-        piece = next((told.piece for told in self._told if told.kind == "bar"), self._next_piece)
+    def receive_messages(self, send: SendMessage) -> Iterator[None]:
+        """Call `send` with each message, beginning with those that a new listener needs."""
+        number = self._add_listener()
+        self._forget_past()
+        fields, ahead = self.composer.encoding.fields, self.state.pacing.ahead
+        piece = next((message.piece for message in self._messages if message.kind == "bar"), self._next_piece)
         sha = self.composer.bundle.sha256
         send(stream_message("station", self.model.name, sha, self.runtime, self.settings, (), piece, ahead, fields))
-        for told in self._told:
-            send(told.sent(self.now))
-        self._sends[number] = send
+        for message in self._messages:
+            send(message.text_at(self.now))
+        self._message_listeners[number] = send
         try:
             yield
         finally:
-            del self._sends[number]
-            self._go()
+            del self._message_listeners[number]
+            self._rest_if_empty()
 
     @contextlib.contextmanager
-    def hearing(self, hear: Hear) -> Iterator[None]:
-        """Give `hear` the bars themselves, from the current one on."""
-        number = self._come()
-        self._trim()
+    def receive_bars(self, send: SendBar) -> Iterator[None]:
+        """Call `send` with each bar, beginning with the current one."""
+        number = self._add_listener()
+        self._forget_past()
         for bar in self._bars:
-            hear(bar)
-        self._hears[number] = hear
+            send(bar)
+        self._bar_listeners[number] = send
         try:
             yield
         finally:
-            del self._hears[number]
-            self._go()
+            del self._bar_listeners[number]
+            self._rest_if_empty()
 
     async def close(self) -> None:
         task, self._task, self._session = self._task, None, None
-        if self._rest is not None:
-            self._rest.cancel()
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _come(self) -> int:
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
+    def _add_listener(self) -> int:
+        """A number for a new listener. Starts the station if it rests."""
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
         if self._task is None or self._task.done():
-            self._begin()
+            self._start()
         self._number += 1
         return self._number
 
-    def _begin(self) -> None:
-        self._told, self._bars = [], []
+    def _start(self) -> None:
+        self._messages, self._bars = [], []
         stream = Stream(self.composer, self.settings, piece=self._next_piece)
-        teller = MessageEncoder(self.composer.encoding.fields)
+        encoder = MessageEncoder(self.composer.encoding.fields)
 
-        def give(item: Item) -> None:
-            self.house.heard(item)
-            assert isinstance(item, TimedBar), "a station's knobs are not turned"
-            self._next_piece = item.place[0] + 1
+        def send(item: StreamItem) -> None:
+            self.state.count(item)
+            assert isinstance(item, TimedBar), "the station's parameters do not change"
+            self._next_piece = item.position[0] + 1
             self._bars.append(item)
-            for told in teller.texts(item):
-                self._told.append(told)
-                text = told.sent(session.now)
-                for send in list(self._sends.values()):
-                    send(text)
-            for hear in list(self._hears.values()):
-                hear(item)
-            self._trim()
+            for message in encoder.encode(item):
+                self._messages.append(message)
+                text = message.text_at(session.now)
+                for send_message in list(self._message_listeners.values()):
+                    send_message(text)
+            for send_bar in list(self._bar_listeners.values()):
+                send_bar(item)
+            self._forget_past()
 
-        house = self.house
-        session = Session(stream, give, house.executor, pacing=house.pacing, figures=house.figures)
+        state = self.state
+        session = Session(stream, send, state.executor, pacing=state.pacing, statistics=state.statistics)
         self._session = session
         self._task = asyncio.get_running_loop().create_task(session.run())
 
-    def _go(self) -> None:
+    def _rest_if_empty(self) -> None:
         if not self.listeners:
             loop = asyncio.get_running_loop()
-            self._rest = loop.call_later(REST_AFTER, self._end)
+            self._rest_timer = loop.call_later(REST_AFTER_SECONDS, self._rest)
 
-    def _end(self) -> None:
-        self._rest = None
+    def _rest(self) -> None:
+        self._rest_timer = None
         if self._task is not None and not self.listeners:
             self._task.cancel()
             self._task, self._session = None, None
 
-    def _trim(self) -> None:
-        """Forget what is over."""
+    def _forget_past(self) -> None:
+        """Forget bars and messages that a new listener does not need."""
         now = self.now
-        self._bars = [bar for bar in self._bars if bar.following > now]
-        piece = self._bars[0].place[0] if self._bars else math.inf
-        self._told = [told for told in self._told if told.until > now and told.piece >= piece]
+        self._bars = [bar for bar in self._bars if bar.next_at > now]
+        piece = self._bars[0].position[0] if self._bars else math.inf
+        self._messages = [m for m in self._messages if m.until > now and m.piece >= piece]

@@ -1,32 +1,38 @@
-"""Music that is composed while it plays: an endless programme of pieces (programme.py), in seconds and with knobs
-that turn at bar lines (stream.py), paced by a clock (session.py).
+"""Music that is composed while it plays: an endless programme of pieces (programme.py), as a stream in seconds
+(stream.py), paced by a clock (session.py), and played on this computer (player.py).
 
-Knows composers; knows no server, no sound and no terminal.
+Knows composers, but not the server and not the command line.
 """
 
 from __future__ import annotations
 
-from playbach.streaming.programme import Bar, KnobChange, Opening, Programme, Settings, check_knob
-from playbach.streaming.session import NEXT, Clock, Figures, Item, Pacing, RealClock, Session
-from playbach.streaming.stream import Key, Stream, Timed, TimedBar, key
+from playbach.streaming.programme import (
+    ComposedBar,
+    PieceHeader,
+    Programme,
+    ProgrammeChange,
+    ProgrammeSettings,
+    check_parameter,
+)
+from playbach.streaming.session import Clock, Pacing, RealClock, Session, SessionStatistics, StreamItem
+from playbach.streaming.stream import NoteKey, Stream, StreamNote, TimedBar, note_key
 
 __all__ = [
-    "NEXT",
-    "Bar",
     "Clock",
-    "Figures",
-    "Item",
-    "Key",
-    "KnobChange",
-    "Opening",
+    "ComposedBar",
+    "NoteKey",
     "Pacing",
+    "PieceHeader",
     "Programme",
+    "ProgrammeChange",
+    "ProgrammeSettings",
     "RealClock",
     "Session",
-    "Settings",
+    "SessionStatistics",
     "Stream",
-    "Timed",
+    "StreamItem",
+    "StreamNote",
     "TimedBar",
-    "check_knob",
-    "key",
+    "check_parameter",
+    "note_key",
 ]

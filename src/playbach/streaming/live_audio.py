@@ -1,6 +1,6 @@
-"""Bars as sound: what a stream gives, laid into an endless mix at its samples.
+"""Renders the bars of a stream as sound, into an endless mix.
 
-Instruments are the listener's. Knows streams and the mix; knows neither clocks nor where the sound goes.
+The listener may choose the instrument. Knows streams and the mix, but neither clocks nor devices.
 """
 
 from __future__ import annotations
@@ -8,75 +8,80 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 
-from playbach.rendering.audio import Cue, NoteBank, Voice, loudness, places, voice
-from playbach.rendering.soundfont import SAMPLE_RATE, place
-from playbach.streaming.live_mix import Endless, longest
-from playbach.streaming.stream import TimedBar, key
+from playbach.rendering.audio import NoteBank, SoundingNote, TimedNote, measure_loudness, sounding_note, track_pans
+from playbach.rendering.soundfont import SAMPLE_RATE, pan_gains
+from playbach.streaming.live_mix import LiveMix, render_seconds
+from playbach.streaming.stream import TimedBar, note_key
 
-LOUDNESS = 10 ** (-17 / 20)
-"""RMS that music in an instrument is brought to; the limiter looks after the peaks."""
-LISTENED_BARS = 2
-"""By so many bars it is known how loud an instrument is."""
+TARGET_RMS = 10 ** (-17 / 20)
+"""The RMS level to which music in any instrument is brought; the limiter lowers the peaks."""
+MEASURED_BARS = 2
+"""The loudness of an instrument is measured in this many bars."""
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
-    """A bar with its notes as they sound, and how loud the mix is to be."""
+class RenderedBar:
+    """A bar with its notes as sound."""
 
     bar: TimedBar
-    voices: tuple[tuple[Hashable, Voice], ...]
+    voices: tuple[tuple[Hashable, SoundingNote], ...]
     gain: float | None
+    """The gain of the mix; None: no change."""
 
 
-class Sounding:
-    """`program` (General MIDI, 0-127, None: the piece's own) may be changed, and holds for what is laid later."""
+class StreamRenderer:
+    """Renders bars, and mixes them into `mix`."""
 
     def __init__(self, bank: NoteBank) -> None:
         self.program: int | None = None
-        self.mix = Endless()
+        """A General MIDI program (0 to 127) for all voices; None: each voice's own. A new value affects the bars that
+        are rendered later."""
+        self.mix = LiveMix()
         self._bank = bank
         self._levels: dict[int | None, list[float]] = {}
 
-    def begin(self, seconds: float) -> None:
-        """Nothing before this time of the stream will be heard."""
-        self.mix.skip(round(seconds * SAMPLE_RATE))
+    def start_at(self, seconds: float) -> None:
+        """Leave out everything before this time of the stream."""
+        self.mix.start_at(round(seconds * SAMPLE_RATE))
 
-    def ready(self, bar: TimedBar) -> Laid:
-        """Render a bar's notes, which takes its time; by one thread at a time, in the order of the bars."""
-        cues = list(self._cues(bar))
+    def render(self, bar: TimedBar) -> RenderedBar:
+        """Render a bar's notes, which takes time. Call it from one thread, in the order of the bars."""
+        notes = list(self._notes(bar))
         levels = self._levels.setdefault(self.program, [])
-        if cues and len(levels) < LISTENED_BARS:
-            begin = min(cue.start for _, cue in cues)
-            levels.append(loudness([_held(cue, begin) for _, cue in cues], self._bank))
-        voices = tuple((name, voice(self._bank, cue)) for name, cue in cues)
-        return Laid(bar, voices, LOUDNESS / max(levels) if any(levels) else None)
+        if notes and len(levels) < MEASURED_BARS:
+            begin = min(note.start for _, note in notes)
+            levels.append(measure_loudness([_prolonged(note, begin) for _, note in notes], self._bank))
+        voices = tuple((key, sounding_note(self._bank, note)) for key, note in notes)
+        return RenderedBar(bar, voices, TARGET_RMS / max(levels) if any(levels) else None)
 
-    def lay(self, laid: Laid) -> None:
-        """Lay a bar into the mix, which takes no time; what was to begin with it or later is forgotten, as the bar
-        replaces it."""
-        bar = laid.bar
-        self.mix.drop(round(bar.at * SAMPLE_RATE))
+    def mix_in(self, rendered: RenderedBar) -> None:
+        """Add a rendered bar to the mix, which takes hardly any time. All notes that were to begin with it or later
+        are removed."""
+        bar = rendered.bar
+        self.mix.remove_from(round(bar.at * SAMPLE_RATE))
         for timed in bar.held:
-            self.mix.hold((bar.place[0], *key(timed.note)), round((timed.at + timed.seconds) * SAMPLE_RATE))
-        for name, sounding in laid.voices:
-            self.mix.put(name, sounding)
-        if laid.gain is not None:
-            self.mix.gain = laid.gain
+            held_key = (bar.position[0], *note_key(timed.note))
+            self.mix.set_end(held_key, round((timed.at + timed.seconds) * SAMPLE_RATE))
+        for key, note in rendered.voices:
+            self.mix.add(key, note)
+        if rendered.gain is not None:
+            self.mix.gain = rendered.gain
 
-    def _cues(self, bar: TimedBar) -> Iterable[tuple[tuple[int, ...], Cue]]:
-        tracks = bar.bar.opening.tracks
-        sides = [place(x) for x in places(len(tracks))]
+    def _notes(self, bar: TimedBar) -> Iterable[tuple[tuple[int, ...], TimedNote]]:
+        tracks = bar.bar.header.tracks
+        track_gains = [pan_gains(x) for x in track_pans(len(tracks))]
         for timed in bar.notes:
             note = timed.note
             track = tracks[note.track]
             program = track.program if self.program is None or track.drums else self.program
             start, off = round(timed.at * SAMPLE_RATE), round((timed.at + timed.seconds) * SAMPLE_RATE)
-            name, held = (bar.place[0], *key(note)), longest(timed.seconds)
-            yield name, Cue(start, off, program, track.drums, note.pitch, note.velocity, held, sides[note.track])
+            key, seconds = (bar.position[0], *note_key(note)), render_seconds(timed.seconds)
+            gains = track_gains[note.track]
+            yield key, TimedNote(start, off, program, track.drums, note.pitch, note.velocity, seconds, gains)
 
 
-def _held(cue: Cue, begin: int) -> Cue:
-    """Counted from `begin`, and held for a second at least: short notes alone say little of how loud an instrument
-    is."""
-    start = cue.start - begin
-    return replace(cue, start=start, off=max(cue.off - begin, start + SAMPLE_RATE))
+def _prolonged(note: TimedNote, begin: int) -> TimedNote:
+    """The note with times relative to `begin`, and held for at least a second: short notes say little about the
+    loudness of an instrument."""
+    start = note.start - begin
+    return replace(note, start=start, off=max(note.off - begin, start + SAMPLE_RATE))

@@ -1,7 +1,8 @@
-"""Sound that never ends: notes in, blocks out, through the same bank, mixer, reverb and limiter as files.
+"""An endless mix: notes in, blocks of sound out, with the same note bank, mixer, reverb and limiter as files. Also an
+MP3 encoder that returns whole frames.
 
-All times are in samples of the stream. Notes may be put, changed and dropped until they begin; one that sounds can be
-let go at another time. Also the same as MP3, in whole frames. Knows nothing of bars, models or sockets.
+All times are in samples of the stream. Notes can be added, replaced and removed until they begin, and the end of a
+sounding note can change. Knows nothing of bars, models or sockets.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ from dataclasses import replace
 import numpy as np
 import soundfile
 
-from playbach.rendering.audio import Limiter, Mixer, Reverb, Voice
+from playbach.rendering.audio import Limiter, Mixer, Reverb, SoundingNote
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
 
-STEP = Limiter.STEP
-"""Blocks are a multiple of so many samples."""
+BLOCK_MULTIPLE = Limiter.STEP
+"""The length of a block is a multiple of this, in samples."""
 BIT_RATES = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 """kbit/s of MPEG-1 layer III by the header's four bits (ISO/IEC 11172-3, 2.4.2.3)."""
 COMPRESSION = 0.6
-"""libsndfile's word for a constant 160 kbit/s."""
+"""libsndfile's setting for a constant 160 kbit/s."""
 
 
-class Endless:
-    """A mix that goes on; what comes out lags `Limiter.LAG` samples behind."""
+class LiveMix:
+    """A mix without an end. Its output lags `Limiter.LAG` samples behind."""
 
     def __init__(self, gain: float = 1.0) -> None:
-        """`gain` may be set to another one at any time."""
         self.gain = gain
+        """May be set at any time."""
         self._last_gain: float | None = None
         self._mixer, self._reverb, self._limiter = Mixer(), Reverb(), Limiter()
-        self._coming: dict[Hashable, Voice] = {}
+        self._upcoming: dict[Hashable, SoundingNote] = {}
         self._order: list[tuple[int, int, Hashable]] = []
-        self._sounding: dict[Hashable, Voice] = {}
+        self._sounding: dict[Hashable, SoundingNote] = {}
         self._count = 0
 
     @property
@@ -43,78 +44,78 @@ class Endless:
         """The first sample of the next block."""
         return self._mixer.at
 
-    def skip(self, samples: int) -> None:
-        """Begin here; only before anything was read."""
+    def start_at(self, samples: int) -> None:
+        """Begin at this sample. Call it only before the first `read`."""
         self._mixer.at = samples
 
-    def put(self, key: Hashable, voice: Voice) -> None:
-        """A note; one with the same key that has not begun is forgotten. What should have begun already is left
+    def add(self, key: Hashable, voice: SoundingNote) -> None:
+        """Add a note. It replaces a note with the same key that has not begun. A note whose start has passed is left
         out."""
         if voice.start < self.at:
             return
-        self._coming[key] = voice
+        self._upcoming[key] = voice
         self._count += 1
         bisect.insort(self._order, (voice.start, self._count, key))
 
-    def hold(self, key: Hashable, off: int) -> None:
-        """A note that sounds, or will, is let go then; as far as its sound reaches, and no earlier than now."""
-        if key in self._coming:
-            self._coming[key] = _let_go(self._coming[key], off)
+    def set_end(self, key: Hashable, off: int) -> None:
+        """Set the end of an upcoming or sounding note: not before now, and not after its rendered sound ends."""
+        if key in self._upcoming:
+            self._upcoming[key] = _with_end(self._upcoming[key], off)
         elif key in self._sounding:
             old = self._sounding[key]
             if old.off > self.at:
-                self._sounding[key] = _let_go(old, max(off, self.at))
-                self._mixer.change(old, self._sounding[key])
+                self._sounding[key] = _with_end(old, max(off, self.at))
+                self._mixer.replace(old, self._sounding[key])
 
-    def drop(self, start: int) -> None:
-        """Forget what begins at this sample or later."""
-        self._coming = {key: v for key, v in self._coming.items() if v.start < start}
+    def remove_from(self, start: int) -> None:
+        """Remove the notes that begin at this sample or later."""
+        self._upcoming = {key: v for key, v in self._upcoming.items() if v.start < start}
 
-    def release(self) -> None:
-        """Nothing more begins, and all that sounds is let go."""
-        self._coming = {}
+    def release_all(self) -> None:
+        """Remove all upcoming notes, and end all sounding notes now."""
+        self._upcoming = {}
         for key in list(self._sounding):
-            self.hold(key, self.at)
+            self.set_end(key, self.at)
 
     @property
-    def silent(self) -> bool:
-        """Nothing sounds and nothing is to come; the room may still ring."""
-        return not self._coming and all(v.end <= self.at for v in self._sounding.values())
+    def is_silent(self) -> bool:
+        """Whether no note sounds or is upcoming. The reverb may still ring."""
+        return not self._upcoming and all(v.end <= self.at for v in self._sounding.values())
 
     def read(self, samples: int) -> Audio:
-        """The next block (2, samples); a multiple of STEP."""
+        """The next block (2, samples); `samples` is a multiple of BLOCK_MULTIPLE."""
         end = self.at + samples
         while self._order and self._order[0][0] < end:
             _, _, key = self._order.pop(0)
-            coming = self._coming.get(key)
-            if coming is not None and coming.start < end:  # else it was dropped, or put again later
-                del self._coming[key]
-                self._sounding[key] = coming
-                self._mixer.add(coming)
-        block = self._limiter.process(self._reverb.process(self._mixer.read(samples)) * self._ramp(samples))
+            voice = self._upcoming.get(key)
+            if voice is not None and voice.start < end:  # otherwise it was removed, or replaced by a later note
+                del self._upcoming[key]
+                self._sounding[key] = voice
+                self._mixer.add(voice)
+        block = self._limiter.process(self._reverb.process(self._mixer.read(samples)) * self._gain_ramp(samples))
         self._sounding = {key: v for key, v in self._sounding.items() if v.end > self.at}
         return block
 
-    def _ramp(self, samples: int) -> Audio:
-        """To the gain that was asked for, within a block and without a step."""
+    def _gain_ramp(self, samples: int) -> Audio:
+        """From the last gain to the present one, without a step."""
         before = self.gain if self._last_gain is None else self._last_gain
         self._last_gain = self.gain
         return np.linspace(before, self.gain, samples, dtype=np.float32)
 
 
-def longest(seconds: float) -> float:
-    """For how long a note of so many seconds should be rendered: a little longer, to hold on to it, and of few
-    different lengths, so that a bank rarely renders it again."""
+def render_seconds(seconds: float) -> float:
+    """How long to render a note of this duration: at least a second more, so that it can be prolonged, and rounded up
+    to even seconds, so that the note bank rarely renders it again."""
     return 2.0 * math.ceil((seconds + 1) / 2)
 
 
-def _let_go(old: Voice, off: int) -> Voice:
-    reaches = old.start + old.sound.samples.shape[1] - len(old.sound.release)
-    return replace(old, off=max(old.start, min(off, max(reaches, old.off))))
+def _with_end(old: SoundingNote, off: int) -> SoundingNote:
+    sound_end = old.start + old.sound.samples.shape[1] - len(old.sound.release)
+    return replace(old, off=max(old.start, min(off, max(sound_end, old.off))))
 
 
 class _Pipe:
-    """A file for libsndfile that is only ever appended to, and read from its beginning."""
+    """A file for libsndfile to which data is only appended; reading it always finds the end."""
 
     def __init__(self) -> None:
         self.written = bytearray()
@@ -137,7 +138,8 @@ class _Pipe:
 
 
 class Mp3:
-    """One encoder, so that blocks join without a seam; gives whole frames, at any of which a player can come in."""
+    """An encoder whose blocks join without a gap. It returns whole frames, so that a player can start at any of
+    them."""
 
     def __init__(self) -> None:
         self._pipe = _Pipe()
@@ -145,28 +147,28 @@ class Mp3:
         self._file = soundfile.SoundFile(
             self._pipe, "w", samplerate=SAMPLE_RATE, channels=2, format="MP3", subtype="MPEG_LAYER_III", **options
         )
-        self._begun = False
+        self._has_begun = False
 
     def encode(self, block: Audio) -> bytes:
-        """The frames that are complete by this block (2, n)."""
+        """The frames that are complete with this block (2, n)."""
         self._file.write(np.clip(block, -1, 1).T)
-        return self._frames()
+        return self._complete_frames()
 
     def close(self) -> None:
-        """The encoder is spent; what it still held back is lost, some hundredths of a second."""
+        """Close the encoder; the last hundredths of a second, which it still holds, are lost."""
         self._file.close()
 
-    def _frames(self) -> bytes:
-        """Without the first one, which holds the length of a file and no sound."""
+    def _complete_frames(self) -> bytes:
+        """All complete frames but the first one, which holds the length of a file and no sound."""
         data, at = self._pipe.written, 0
         while at + 4 <= len(data):
             length = frame_bytes(bytes(data[at : at + 4]))
-            assert length, "the encoder gives frames"
+            assert length, "the encoder returned data that is not an MP3 frame"
             if at + length > len(data):
                 break
             at += length
-            if not self._begun:
-                self._begun = True
+            if not self._has_begun:
+                self._has_begun = True
                 del data[:at]
                 at = 0
         frames = bytes(data[:at])
@@ -175,7 +177,7 @@ class Mp3:
 
 
 def frame_bytes(header: bytes) -> int:
-    """How long the frame of MPEG-1 layer III is that begins with these four bytes; 0 where it is none."""
+    """The length of the MPEG-1 layer III frame with this header of four bytes; 0 if it is not a valid header."""
     word = int.from_bytes(header, "big")
     rate = BIT_RATES[word >> 12 & 15]
     if len(header) < 4 or word >> 17 != 0x7FFD or not rate or word >> 10 & 3 != 0:

@@ -1,7 +1,7 @@
-"""A stream on this computer: through its speakers, or as notes to a MIDI port, until somebody ends it.
+"""Plays a stream on this computer, through its speakers or to a MIDI port, until somebody ends it.
 
-Ending is musical: the piece is brought to a cadence first. Told a second time, it falls silent at once. Knows neither
-devices nor terminals: it is given something that takes blocks or notes, and tells of bars when they begin.
+The first request to end brings the piece to a cadence, the second one stops at once. Knows neither devices nor
+terminals: the caller passes objects that accept notes or sound, and a function that is called when a bar begins.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
-from playbach.streaming.programme import KnobChange
-from playbach.streaming.session import NEXT, Clock, Item, RealClock, Session
-from playbach.streaming.stream import Stream, TimedBar, key
+from playbach.streaming.programme import ProgrammeChange
+from playbach.streaming.session import Clock, RealClock, Session, StreamItem
+from playbach.streaming.stream import Stream, TimedBar, note_key
 
 if TYPE_CHECKING:  # a MIDI port needs no sound, nor the packages that make it
-    from playbach.streaming.live_audio import Sounding
+    from playbach.streaming.live_audio import StreamRenderer
 
-DRUMS = 9
-"""General MIDI's channel of drums, counted from 0."""
-LEAD = 0.15
-"""Seconds by which notes lag behind the stream's clock, so that none is late."""
-BLOCK = 3776
-"""Samples: with the reverb's tail behind it this just fills a transform of 2^16."""
-RING = 1.0
-"""Seconds that a last chord is left to ring."""
+DRUM_CHANNEL = 9
+"""General MIDI's channel for drums, counted from 0."""
+DELAY_SECONDS = 0.15
+"""Notes are sent this long after their time in the stream, so that none is late."""
+SPEAKER_BLOCK = 3776
+"""In samples; with the reverb's tail it just fills a Fourier transform of 2^16 samples."""
+RING_SECONDS = 1.0
+"""How long the last chord rings."""
 
 
-class Notes(Protocol):
-    """What takes notes, as outputs/port.py does."""
+class MidiDevice(Protocol):
+    """Accepts notes; streaming/port.py has one."""
 
     def on(self, channel: int, pitch: int, velocity: int) -> None: ...
 
@@ -43,247 +43,261 @@ class Notes(Protocol):
     def silence(self) -> None: ...
 
 
-class Blocks(Protocol):
-    """What takes sound, as outputs/speakers.py does, and waits while it has enough."""
+class AudioDevice(Protocol):
+    """Accepts blocks of sound, and waits while it has enough; streaming/speakers.py has one."""
 
     def write(self, block: Audio) -> None: ...
 
 
-class Sink(Protocol):
-    """Where a stream goes."""
+class StreamOutput(Protocol):
+    """Plays the bars of a stream."""
 
     clock: Clock
 
-    def lay(self, bar: TimedBar) -> None:
-        """Play this bar when it is due; it takes the place of all that was laid from there on."""
+    def schedule(self, bar: TimedBar) -> None:
+        """Play this bar when it is due. It replaces everything scheduled from its beginning on."""
 
-    def program(self, number: int | None) -> None:
-        """Another instrument for all voices; None: the piece's own."""
+    def set_instrument(self, program: int | None) -> None:
+        """Play all voices with this instrument. None: each voice's own."""
 
     async def run(self, now: Callable[[], float]) -> None:
-        """Play what is laid, on the stream's clock, until it is cancelled."""
+        """Play what is scheduled until cancelled. `now` is the stream's clock."""
 
     def silence(self) -> None:
-        """Nothing sounds any more."""
+        """End all sound."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
-    """A note to begin or to end."""
+class _NoteEvent:
+    """The beginning or the end of a note."""
 
     at: float
-    begins: bool
-    name: tuple[int, ...]
+    is_onset: bool
+    key: tuple[int, ...]
     channel: int
     pitch: int
     velocity: int
 
 
-class NotesSink:
-    """Sends notes in time."""
+class MidiOutput:
+    """Sends notes to a MIDI device when they are due."""
 
-    def __init__(self, notes: Notes, clock: Clock | None = None) -> None:
+    def __init__(self, device: MidiDevice, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or RealClock()
-        self._notes = notes
-        self._due: list[_Due] = []
-        self._begun: dict[tuple[int, ...], _Due] = {}
+        self._device = device
+        self._events: list[_NoteEvent] = []
+        self._sounding: dict[tuple[int, ...], _NoteEvent] = {}
         self._program: int | None = None
-        self._told: dict[int, int] = {}
-        self._own: dict[int, int] = {}
+        self._sent_programs: dict[int, int] = {}
+        self._track_programs: dict[int, int] = {}
         self._wake = asyncio.Event()
 
-    def lay(self, bar: TimedBar) -> None:
-        dropped = {due.name for due in self._due if due.begins and due.at >= bar.at - 1e-6}
-        self._due = [due for due in self._due if due.name not in dropped]
-        tracks = bar.bar.opening.tracks
-        for timed, begins in (*((t, False) for t in bar.held), *((t, True) for t in bar.notes)):
+    def schedule(self, bar: TimedBar) -> None:
+        replaced = {event.key for event in self._events if event.is_onset and event.at >= bar.at - 1e-6}
+        self._events = [event for event in self._events if event.key not in replaced]
+        tracks = bar.bar.header.tracks
+        for timed, is_onset in (*((t, False) for t in bar.held), *((t, True) for t in bar.notes)):
             note = timed.note
-            name = (bar.place[0], *key(note))
+            key = (bar.position[0], *note_key(note))
             track = tracks[note.track]
-            channel = DRUMS if track.drums else note.track + (note.track >= DRUMS)
-            self._due = [due for due in self._due if due.begins or due.name != name]
-            if begins:
-                self._due.append(_Due(timed.at, True, name, channel, note.pitch, note.velocity))
-            elif name not in self._begun and all(due.name != name for due in self._due):
-                continue  # it had begun before this stream did, or has ended
-            self._due.append(_Due(timed.at + timed.seconds, False, name, channel, note.pitch, 0))
-            self._own[channel] = track.program
-        # What ends comes before what begins then, so that a note can be struck again.
-        self._due.sort(key=lambda due: (due.at, due.begins))
+            channel = DRUM_CHANNEL if track.drums else note.track + (note.track >= DRUM_CHANNEL)
+            self._events = [event for event in self._events if event.is_onset or event.key != key]
+            if is_onset:
+                self._events.append(_NoteEvent(timed.at, True, key, channel, note.pitch, note.velocity))
+            elif key not in self._sounding and all(event.key != key for event in self._events):
+                continue  # it began before this stream did, or has ended
+            self._events.append(_NoteEvent(timed.at + timed.seconds, False, key, channel, note.pitch, 0))
+            self._track_programs[channel] = track.program
+        # At the same time, ends come before onsets, so that a note can be struck again.
+        self._events.sort(key=lambda event: (event.at, event.is_onset))
         self._wake.set()
 
-    def program(self, number: int | None) -> None:
-        self._program = number
-        for channel in self._own:
-            self._choose(channel)
+    def set_instrument(self, program: int | None) -> None:
+        self._program = program
+        for channel in self._track_programs:
+            self._send_program(channel)
 
-    def _choose(self, channel: int) -> None:
-        wanted = self._own[channel] if self._program is None or channel == DRUMS else self._program
-        if self._told.get(channel) != wanted:
-            self._told[channel] = wanted
-            self._notes.program(channel, wanted)
+    def _send_program(self, channel: int) -> None:
+        program = self._program
+        if program is None or channel == DRUM_CHANNEL:
+            program = self._track_programs[channel]
+        if self._sent_programs.get(channel) != program:
+            self._sent_programs[channel] = program
+            self._device.program(channel, program)
 
     async def run(self, now: Callable[[], float]) -> None:
         while True:
             self._wake.clear()
-            while self._due and self._due[0].at + LEAD <= now() + 0.0005:
-                self._play(self._due.pop(0))
-            wait = self._due[0].at + LEAD - now() if self._due else 1.0
+            while self._events and self._events[0].at + DELAY_SECONDS <= now() + 0.0005:
+                self._send(self._events.pop(0))
+            wait = self._events[0].at + DELAY_SECONDS - now() if self._events else 1.0
             await self.clock.wait(self._wake, max(wait, 0.0))
 
-    def _play(self, due: _Due) -> None:
-        if due.begins:
-            self._choose(due.channel)
-            self._begun[due.name] = due
-            self._notes.on(due.channel, due.pitch, due.velocity)
-        elif self._begun.pop(due.name, None) is not None and not self._doubled(due):
-            self._notes.off(due.channel, due.pitch)
+    def _send(self, event: _NoteEvent) -> None:
+        if event.is_onset:
+            self._send_program(event.channel)
+            self._sounding[event.key] = event
+            self._device.on(event.channel, event.pitch, event.velocity)
+        elif self._sounding.pop(event.key, None) is not None and not self._is_held_by_another(event):
+            self._device.off(event.channel, event.pitch)
 
-    def _doubled(self, due: _Due) -> bool:
-        """Whether another note holds the same key of the same channel."""
-        return any((d.channel, d.pitch) == (due.channel, due.pitch) for d in self._begun.values())
+    def _is_held_by_another(self, event: _NoteEvent) -> bool:
+        """Whether another note sounds at the same pitch of the same channel."""
+        return any((e.channel, e.pitch) == (event.channel, event.pitch) for e in self._sounding.values())
 
     def silence(self) -> None:
-        self._due, self._begun = [], {}
-        self._notes.silence()
+        self._events, self._sounding = [], {}
+        self._device.silence()
 
 
-class SoundSink:
-    """Mixes, in a thread of its own that the device keeps waiting: the device's samples are the clock. Notes are
-    rendered in another one, as that takes longer than the device waits."""
+class AudioOutput:
+    """Mixes sound and writes it to an audio device.
 
-    def __init__(self, blocks: Blocks, sounding: Sounding) -> None:
+    The number of written samples is the clock. The writing thread waits for the device. Notes are rendered in another
+    thread, since that can take longer than the device waits.
+    """
+
+    def __init__(self, device: AudioDevice, renderer: StreamRenderer) -> None:
         self.clock: Clock = _SampleClock(self)
-        self._blocks, self._sounding = blocks, sounding
+        self._device, self._renderer = device, renderer
         self._lock = threading.Lock()
         self._fault: Exception | None = None
-        self._renderer = ThreadPoolExecutor(1, "sound")
+        self._thread = ThreadPoolExecutor(1, "sound")
         self._bars: list[TimedBar] = []
-        self._begun, self._over = threading.Event(), threading.Event()
+        self._started, self._ended = threading.Event(), threading.Event()
 
     @property
     def seconds(self) -> float:
-        """How much has been given to the device."""
-        return self._sounding.mix.at / SAMPLE_RATE
+        """The duration of what was written to the device."""
+        return self._renderer.mix.at / SAMPLE_RATE
 
-    def lay(self, bar: TimedBar) -> None:
-        self._bars = [b for b in self._bars if self.seconds < b.following and b.at < bar.at] + [bar]
-        self._renderer.submit(self._lay, bar)
+    def schedule(self, bar: TimedBar) -> None:
+        self._bars = [b for b in self._bars if self.seconds < b.next_at and b.at < bar.at] + [bar]
+        self._thread.submit(self._render, bar)
 
-    def program(self, number: int | None) -> None:
-        self._sounding.program = number
+    def set_instrument(self, program: int | None) -> None:
+        self._renderer.program = program
         for bar in [b for b in self._bars if b.at > self.seconds]:
-            self._renderer.submit(self._lay, bar)
+            self._thread.submit(self._render, bar)
 
-    def _lay(self, bar: TimedBar) -> None:
-        if self._over.is_set():
+    def _render(self, bar: TimedBar) -> None:
+        if self._ended.is_set():
             return
         try:
-            laid = self._sounding.ready(bar)
+            rendered = self._renderer.render(bar)
             with self._lock:
-                self._sounding.lay(laid)
-        except Exception as error:  # nobody waits for this thread: who writes raises it
+                self._renderer.mix_in(rendered)
+        except Exception as error:  # nobody waits for this thread; the writing thread raises it
             self._fault = error
-        self._begun.set()
+        self._started.set()
 
     async def run(self, now: Callable[[], float]) -> None:
         try:
             await asyncio.to_thread(self._write)
         finally:
-            self._over.set()
-            self._renderer.shutdown(wait=False, cancel_futures=True)
+            self._ended.set()
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _write(self) -> None:
-        while not self._over.is_set():
-            if not self._begun.wait(0.05):
+        while not self._ended.is_set():
+            if not self._started.wait(0.05):
                 continue
             if self._fault is not None:
                 raise self._fault
             with self._lock:
-                block = self._sounding.mix.read(BLOCK)
-            self._blocks.write(block)
+                block = self._renderer.mix.read(SPEAKER_BLOCK)
+            self._device.write(block)
 
     def silence(self) -> None:
         with self._lock:
-            self._sounding.mix.release()
-        self._over.set()
+            self._renderer.mix.release_all()
+        self._ended.set()
 
 
 class _SampleClock:
-    def __init__(self, sink: SoundSink) -> None:
-        self._sink = sink
+    def __init__(self, output: AudioOutput) -> None:
+        self._output = output
 
     def now(self) -> float:
-        return self._sink.seconds
+        return self._output.seconds
 
     async def wait(self, until: asyncio.Event, seconds: float) -> None:
         await RealClock().wait(until, seconds)
 
 
 class Player:
-    """Plays a stream into a sink. `tell` hears of each bar when it begins, and of each change."""
+    """Plays a stream to an output. `report` is called with each bar when it begins, and with each change."""
 
-    def __init__(self, stream: Stream, sink: Sink, executor: Executor, tell: Callable[[Item], None]) -> None:
-        self.sink = sink
-        self._tell = tell
-        self._session = Session(stream, self._give, executor, sink.clock)
+    def __init__(
+        self, stream: Stream, output: StreamOutput, executor: Executor, report: Callable[[StreamItem], None]
+    ) -> None:
+        self.output = output
+        self._report = report
+        self._session = Session(stream, self._receive, executor, output.clock)
         self._bars: list[TimedBar] = []
-        self._untold: list[TimedBar] = []
-        self._endings, self._asked = 0, 0.0
+        self._unreported: list[TimedBar] = []
+        self._end_requests, self._end_requested_at = 0, 0.0
         self._wake = asyncio.Event()
 
-    def turn(self, knob: str, value: float | None = None) -> None:
-        self._session.turn(knob, value)
+    def change(self, parameter: str, value: float | None) -> None:
+        """Change `temperature` or `tempo`; None: the default of the model or of the piece."""
+        self._session.change(parameter, value)
+
+    def next_piece(self) -> None:
+        """End this piece soon, with a cadence, and go on with the next one."""
+        self._session.next_piece()
 
     def end(self) -> None:
-        """On a cadence; called again, at once."""
-        self._endings += 1
-        if self._endings == 1:
-            self._asked = self._session.now
-            self._session.turn(NEXT)
+        """End with a cadence; the second call ends at once."""
+        self._end_requests += 1
+        if self._end_requests == 1:
+            self._end_requested_at = self._session.now
+            self._session.next_piece()
         self._wake.set()
 
     def end_now(self) -> None:
-        self._endings += 2
+        self._end_requests += 2
         self._wake.set()
 
     async def run(self) -> bool:
-        """Until it has ended; whether it ended on a cadence. However it ends, nothing sounds any more."""
-        tasks = [asyncio.create_task(c) for c in (self._session.run(), self.sink.run(lambda: self._session.now))]
+        """Play until the end. Returns whether it was a cadence. After every exit, nothing sounds any more."""
+        coroutines = (self._session.run(), self.output.run(lambda: self._session.now))
+        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
         try:
             while True:
                 for task in tasks:
                     if task.done():
                         task.result()
-                self._tell_begun()
-                if self._endings >= 2 or self._played_out():
-                    return self._endings < 2
+                self._report_bars()
+                if self._end_requests >= 2 or self._has_ended():
+                    return self._end_requests < 2
                 self._wake.clear()
-                await self.sink.clock.wait(self._wake, 0.05)
+                await self.output.clock.wait(self._wake, 0.05)
         finally:
-            self.sink.silence()
+            self.output.silence()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _give(self, item: Item) -> None:
-        if isinstance(item, KnobChange):
-            self._tell(item)
+    def _receive(self, item: StreamItem) -> None:
+        if isinstance(item, ProgrammeChange):
+            self._report(item)
             return
-        self._bars = [b for b in self._bars if b.at < item.at and b.following > self._session.now - 5] + [item]
-        self._untold = [b for b in self._untold if b.at < item.at] + [item]
-        self.sink.lay(item)
+        self._bars = [b for b in self._bars if b.at < item.at and b.next_at > self._session.now - 5] + [item]
+        self._unreported = [b for b in self._unreported if b.at < item.at] + [item]
+        self.output.schedule(item)
 
-    def _tell_begun(self) -> None:
-        while self._untold and self._untold[0].at <= self._session.now - LEAD:
-            self._tell(self._untold.pop(0))
+    def _report_bars(self) -> None:
+        """Report the bars that have begun."""
+        while self._unreported and self._unreported[0].at <= self._session.now - DELAY_SECONDS:
+            self._report(self._unreported.pop(0))
 
-    def _played_out(self) -> bool:
-        """Whether it is to end, and the last chord of the piece has rung, or the next piece would begin."""
-        if not self._endings:
+    def _has_ended(self) -> bool:
+        """Whether, after a request to end, the last chord has rung, or the next piece would begin."""
+        if not self._end_requests:
             return False
-        last = next((b for b in self._bars if b.bar.last and b.following > self._asked), None)
+        last = next((b for b in self._bars if b.bar.is_last and b.next_at > self._end_requested_at), None)
         if last is None:
             return False
-        rung = last.at + last.seconds + LEAD + RING
-        return self._session.now >= min(rung, last.following)
+        silent_at = last.at + last.seconds + DELAY_SECONDS + RING_SECONDS
+        return self._session.now >= min(silent_at, last.next_at)

@@ -1,7 +1,7 @@
-"""Paces a stream: gives each bar a bounded time before it is due, and takes knobs while it plays.
+"""Paces a stream: sends each bar some seconds before it is due, and applies parameter changes while it plays.
 
-Composing is done in a thread of the executor that is passed in, never on the event loop; the clock is passed in too,
-so that tests need no time. Knows nothing of sockets, sound or messages.
+Bars are composed in a thread of an executor, never on the event loop. The caller passes the executor and the clock,
+so that tests do not have to wait. Knows nothing of sockets, sound or messages.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from playbach.streaming.programme import KnobChange
+from playbach.streaming.programme import ProgrammeChange
 from playbach.streaming.stream import Stream, TimedBar
 
-NEXT = "next"
-"""The knob that ends a piece soon; it has no value."""
-INSTANT = 0.001
-"""Seconds that nobody waits for, as clocks are not exact."""
+CLOCK_TOLERANCE = 0.001
+"""In seconds; shorter waits are skipped, since clocks are not exact."""
+_NEXT_PIECE = "next piece"
+"""Stands among the requested parameter changes for the request to end the piece."""
 
 
 class Clock(Protocol):
-    """Seconds that pass."""
+    """A clock in seconds."""
 
     def now(self) -> float: ...
 
     async def wait(self, until: asyncio.Event, seconds: float) -> None:
-        """For so long, or until the event is set."""
+        """Return after `seconds`, or earlier if the event is set."""
 
 
 class RealClock:
-    """The computer's own, which nobody can set back."""
+    """The computer's monotonic clock."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -48,118 +48,125 @@ class RealClock:
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """In seconds. Bars are given `ahead` of their time; a knob turns at the first bar line that leaves time to
-    compose and `spare` to send, and the next one no earlier than `between` after it. It begins when `cushion` is
-    composed."""
+    """When bars are sent and changes take effect, in seconds."""
 
     ahead: float = 6.0
+    """A bar is sent this long before it is due."""
     spare: float = 0.35
-    between: float = 1.0
-    cushion: float = 1.5
+    """A change takes effect at the first bar line that leaves the time to compose, and this much to send."""
+    change_interval: float = 1.0
+    """The least time between two changes."""
+    preroll: float = 1.5
+    """The stream starts when this much music is composed."""
 
 
 @dataclass(slots=True)
-class Figures:
-    """What sessions have done so far; several may share one. `late` bars came when they should have begun; `costs`
-    are the seconds that the latest bars took to compose, waiting for a thread included."""
+class SessionStatistics:
+    """What sessions have done so far. Several sessions may share one object."""
 
     bars: int = 0
     notes: int = 0
     late: int = 0
-    costs: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    """Bars that were sent after they were due."""
+    composing_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    """What the latest bars took to compose, waiting for a thread included."""
 
 
-Item = TimedBar | KnobChange
-"""What a session gives: a change before the bars that it changes. A bar that was given before replaces it and all
-later ones."""
+StreamItem = TimedBar | ProgrammeChange
+"""What a session sends. A change is sent before the bars that it affects. A bar that was sent before replaces its
+earlier version and all later bars."""
 
 
 @dataclass
 class Session:
-    """One stream, paced. `run` is to be called once; `turn` at any time, on the same event loop."""
+    """One paced stream. Call `run` once; call `change` and `next_piece` at any time, on the same event loop."""
 
     stream: Stream
-    give: Callable[[Item], None]
+    send: Callable[[StreamItem], None]
     executor: Executor
     clock: Clock = field(default_factory=RealClock)
     pacing: Pacing = field(default_factory=Pacing)
-    figures: Figures = field(default_factory=Figures)
+    statistics: SessionStatistics = field(default_factory=SessionStatistics)
 
     def __post_init__(self) -> None:
-        self._turned: dict[str, float | None] = {}
+        self._requested: dict[str, float | None] = {}
         self._wake = asyncio.Event()
         self._origin: float | None = None
-        self._last_turn = -self.pacing.between
+        self._last_change = -self.pacing.change_interval
         self._cost = 0.3
 
     @property
     def now(self) -> float:
-        """The stream's clock: 0 when its first bar is given."""
+        """The stream's clock; the first bar begins at 0."""
         return 0.0 if self._origin is None else self.clock.now() - self._origin
 
-    def turn(self, knob: str, value: float | None = None) -> None:
-        """Turn `temperature` or `tempo`, or end the piece soon with NEXT. Of several turns of a knob that come before
-        the first could be heeded, the last counts."""
-        self._turned[knob] = value
+    def change(self, parameter: str, value: float | None) -> None:
+        """Change `temperature` or `tempo`. If a parameter changes several times before the first change could be
+        applied, the last value counts."""
+        self._requested[parameter] = value
         self._wake.set()
 
+    def next_piece(self) -> None:
+        """End the piece soon, with a cadence."""
+        self.change(_NEXT_PIECE, None)
+
     async def run(self) -> None:
-        """For ever; cancel it to end."""
-        await self._begin()
+        """Play until cancelled."""
+        await self._start()
         while True:
             self._wake.clear()
-            rest = self._last_turn + self.pacing.between - self.now
-            if self._turned and rest < INSTANT:
-                self._heed()
-            elif self._ahead():
-                due = self._until_due()
-                await self.clock.wait(self._wake, min(due, rest) if self._turned else due)
+            rest = self._last_change + self.pacing.change_interval - self.now
+            if self._requested and rest < CLOCK_TOLERANCE:
+                self._apply_changes()
+            elif self._is_ahead():
+                due = self._seconds_until_due()
+                await self.clock.wait(self._wake, min(due, rest) if self._requested else due)
             else:
-                await self._bar()
+                await self._send_next_bar()
 
-    def _ahead(self) -> bool:
-        """Whether enough has been given: what begins within `ahead`."""
-        return self._until_due() > INSTANT
+    def _is_ahead(self) -> bool:
+        """Whether all bars that begin within `ahead` have been sent."""
+        return self._seconds_until_due() > CLOCK_TOLERANCE
 
-    def _until_due(self) -> float:
-        return self.stream.until - self.pacing.ahead - self.now
+    def _seconds_until_due(self) -> float:
+        return self.stream.next_at - self.pacing.ahead - self.now
 
-    def _heed(self) -> None:
-        """Turn what is to be turned; the bars from there on are then given again."""
-        turned, self._turned = self._turned, {}
+    def _apply_changes(self) -> None:
+        """Apply the requested changes; the bars from there on will be sent again."""
+        requested, self._requested = self._requested, {}
         now = self.now
         earliest = now + self.pacing.spare + 1.5 * self._cost
-        for knob, value in turned.items():
-            if knob == NEXT:
-                change = self.stream.end_soon(earliest, now)
+        for parameter, value in requested.items():
+            if parameter == _NEXT_PIECE:
+                change = self.stream.end_piece_soon(earliest, now)
             else:
-                change = self.stream.turn(knob, value, earliest)
+                change = self.stream.change(parameter, value, earliest)
             if change is not None:
-                self._last_turn = self.now
-                self.give(change)
+                self._last_change = self.now
+                self.send(change)
 
-    async def _begin(self) -> None:
-        """Give the first bars together, so that a short one, as a pickup is, leaves time for the next."""
-        first = [await self._composed()]
-        while self.stream.until < self.pacing.cushion:
-            first.append(await self._composed())
+    async def _start(self) -> None:
+        """Send the first bars together, since a short one, such as a pickup, leaves no time to compose the next."""
+        first = [await self._compose_bar()]
+        while self.stream.next_at < self.pacing.preroll:
+            first.append(await self._compose_bar())
         self._origin = self.clock.now() - first[0].at
         for bar in first:
-            self.give(bar)
+            self.send(bar)
 
-    async def _bar(self) -> None:
-        self.stream.forget(self.now)
-        bar = await self._composed()
-        self.figures.late += self.now > bar.at + INSTANT
-        self.give(bar)
+    async def _send_next_bar(self) -> None:
+        self.stream.forget_before(self.now)
+        bar = await self._compose_bar()
+        self.statistics.late += self.now > bar.at + CLOCK_TOLERANCE
+        self.send(bar)
 
-    async def _composed(self) -> TimedBar:
+    async def _compose_bar(self) -> TimedBar:
         """The next bar, composed in another thread."""
         begun = self.clock.now()
         bar = await asyncio.get_running_loop().run_in_executor(self.executor, self.stream.next)
         cost = self.clock.now() - begun
         self._cost += (cost - self._cost) * (0.5 if cost > self._cost else 0.05)
-        self.figures.bars += 1
-        self.figures.notes += len(bar.notes)
-        self.figures.costs.append(cost)
+        self.statistics.bars += 1
+        self.statistics.notes += len(bar.notes)
+        self.statistics.composing_seconds.append(cost)
         return bar

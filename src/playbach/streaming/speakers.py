@@ -1,4 +1,4 @@
-"""The computer's own sound output (extra `audio`): takes blocks, and waits while it has enough of them."""
+"""The computer's sound output (extra `audio`): accepts blocks of sound, and waits while it has enough of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
 from playbach.system.errors import MissingExtra, PlaybachError
 
-LATENCY = 0.4
-"""Seconds that lie ready for the device; knobs turn at bar lines, so nobody waits for them."""
+LATENCY_SECONDS = 0.4
+"""How much sound the device keeps ready. Changes take effect at bar lines, so a long latency does no harm."""
 
 
 class Speakers:
-    """Open until it is closed. Its device sets the pace: `write` returns when there is room again."""
+    """An open sound output. The device sets the pace: `write` returns when it has room again."""
 
     def __init__(self, device: str | None = None) -> None:
-        """`device` is a part of its name, None: the system's own choice.
+        """`device` is a part of the device's name. None: the system's default.
 
         Raises:
             MissingExtra: sounddevice is not installed.
@@ -29,12 +29,12 @@ class Speakers:
             raise MissingExtra("playing through the speakers", "audio", str(error.name)) from error
         except OSError as error:
             raise PlaybachError(
-                "sounddevice needs the library PortAudio, which is not there (on Debian: apt install libportaudio2)"
+                "the library PortAudio is not installed (on Debian: apt install libportaudio2)"
             ) from error
         self._fault: type[Exception] = sounddevice.PortAudioError
         try:
             self._stream: Any = sounddevice.OutputStream(
-                samplerate=SAMPLE_RATE, channels=2, dtype="float32", latency=LATENCY, device=device
+                samplerate=SAMPLE_RATE, channels=2, dtype="float32", latency=LATENCY_SECONDS, device=device
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
@@ -43,14 +43,14 @@ class Speakers:
             ) from error
 
     def write(self, block: Audio) -> None:
-        """A block (2, n). Raises PlaybachError where the device is gone."""
+        """Play a block (2, n). Raises PlaybachError if the device has failed."""
         try:
             self._stream.write(np.ascontiguousarray(block.T, np.float32))
         except self._fault as error:
-            raise PlaybachError(f"the sound output has failed ({str(error).splitlines()[0]})") from error
+            raise PlaybachError(f"the sound output failed ({str(error).splitlines()[0]})") from error
 
     def close(self, at_once: bool = False) -> None:
-        """What was written is still heard, unless at once."""
+        """Close the output after the last block has played, or at once."""
         if at_once:
             self._stream.abort()
         else:

@@ -1,7 +1,7 @@
-"""A programme in seconds: each bar with the times of its notes, and knobs that turn at bar lines.
+"""A stream: a programme with times in seconds, and parameters that change at bar lines.
 
-A stream is what one listener, or all of a station, hear. It is synchronous, and asked for bars by one thread at a
-time. Knows no clock: when a bar is due is its reader's business.
+One listener, or all listeners of the station, receive it. It is synchronous; one thread at a time asks it for bars.
+Knows no clock: the caller decides when a bar is due.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from dataclasses import dataclass
 
 from playbach.inference.composing import Composer
 from playbach.music.events import TICKS_PER_QUARTER, Note
-from playbach.music.performance import Performing
-from playbach.streaming.programme import MOST_BARS, Bar, KnobChange, Programme, Settings
+from playbach.music.performance import PerformanceOptions
+from playbach.streaming.programme import MAX_PIECE_BARS, ComposedBar, Programme, ProgrammeChange, ProgrammeSettings
 
 CADENCE_BARS = 2
-"""A piece that is asked to end has, after the bar from which that holds, so many more; less time leaves no
-cadence."""
+"""Bars that a piece still has after the bar in which it is asked to end; with fewer there is no cadence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
-    """A note with its time in seconds of the stream."""
+class StreamNote:
+    """A note with its times in seconds of the stream."""
 
     note: Note
     at: float
@@ -32,136 +31,148 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class TimedBar:
-    """A bar with its times. Where a note's end lies behind the bar it is as the tempo stands now; should that change,
-    it is among the next bar's `held` with its new end. `following` is when the next bar begins: behind a last bar,
-    after a breath. `tempos` are (tick, at, quarters a minute)."""
+    """A bar with its times in seconds of the stream."""
 
-    bar: Bar
+    bar: ComposedBar
     at: float
     seconds: float
-    following: float
+    next_at: float
+    """When the next bar begins; after the last bar of a piece there is a breath."""
     tempos: tuple[tuple[int, float, float], ...]
+    """(tick, at, quarter notes a minute)."""
     temperature: float
-    notes: tuple[Timed, ...]
-    held: tuple[Timed, ...]
+    notes: tuple[StreamNote, ...]
+    """The end of a note that reaches into the next bar is preliminary: if the tempo changes there, `held` of the next
+    bar has the new end."""
+    held: tuple[StreamNote, ...]
 
     @property
-    def place(self) -> tuple[int, int]:
-        return self.bar.place
+    def position(self) -> tuple[int, int]:
+        """The numbers of the piece and of the bar."""
+        return self.bar.position
 
 
-Key = tuple[int, int, int]
-"""A note's track, pitch and tick: what tells it from the others of its piece."""
+NoteKey = tuple[int, int, int]
+"""A note's track, pitch and tick, which identify it within its piece."""
 
 
-def key(note: Note) -> Key:
+def note_key(note: Note) -> NoteKey:
     return note.track, note.pitch, note.tick
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """A bar that was given, and when the notes that it holds over had begun."""
+class _BarRecord:
+    """A bar that was returned, and the onsets of the notes that it holds over from earlier bars."""
 
     bar: TimedBar
-    onsets: dict[Key, float]
+    onsets: dict[NoteKey, float]
 
 
 class Stream:
-    """`changes` are those known beforehand; a stream may begin anywhere. Its time 0 is where it begins."""
+    """Returns the bars of a programme with their times. Its time 0 is where it begins."""
 
     def __init__(
-        self, composer: Composer, settings: Settings, changes: Sequence[KnobChange] = (), piece: int = 0, bar: int = 0
+        self,
+        composer: Composer,
+        settings: ProgrammeSettings,
+        changes: Sequence[ProgrammeChange] = (),
+        piece: int = 0,
+        bar: int = 0,
     ) -> None:
+        """`changes` are those known in advance; `piece` and `bar` say where to begin."""
         self._programme = Programme(composer, settings, changes, piece, bar)
-        self._breath = Performing().breath_quarters
+        self._breath = PerformanceOptions().breath_quarters
         self._at = 0.0
-        self._onsets: dict[Key, float] = {}
-        self._given: deque[_Given] = deque()
+        self._onsets: dict[NoteKey, float] = {}
+        self._returned: deque[_BarRecord] = deque()
 
     @property
     def composer(self) -> Composer:
         return self._programme.composer
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> ProgrammeSettings:
         return self._programme.settings
 
     @property
-    def changes(self) -> tuple[KnobChange, ...]:
+    def changes(self) -> tuple[ProgrammeChange, ...]:
         return tuple(self._programme.changes)
 
     @property
-    def until(self) -> float:
-        """What was given reaches so far."""
+    def next_at(self) -> float:
+        """When the next bar begins."""
         return self._at
 
     def next(self) -> TimedBar:
         bar = self._programme.next()
-        timed = self._timed(bar)
-        self._given.append(_Given(timed, self._onsets))
-        # What ends with the bar stays too: another temperature may yet hold on to it.
-        end = math.inf if bar.last else bar.tick + bar.ticks
+        timed = self._with_times(bar)
+        self._returned.append(_BarRecord(timed, self._onsets))
+        # Notes that end with the bar are kept too: after a change of temperature they may be held into the next bar.
+        end = math.inf if bar.is_last else bar.tick + bar.ticks
         sounding = (t for t in (*timed.held, *timed.notes) if t.note.tick + t.note.duration >= end)
-        self._onsets = {key(t.note): t.at for t in sounding}
-        self._at = timed.following
+        self._onsets = {note_key(t.note): t.at for t in sounding}
+        self._at = timed.next_at
         return timed
 
-    def forget(self, before: float) -> None:
-        """Nobody will turn a knob at bars that begin before this time."""
-        while len(self._given) > 1 and self._given[1].bar.at <= before:
-            self._given.popleft()
-        if self._given:
-            self._programme.forget(self._given[0].bar.place[0])
+    def forget_before(self, time: float) -> None:
+        """Free the memory of bars that begin before this time; no change will affect them."""
+        while len(self._returned) > 1 and self._returned[1].bar.at <= time:
+            self._returned.popleft()
+        if self._returned:
+            self._programme.forget_before(self._returned[0].bar.position[0])
 
-    def turn(self, knob: str, value: float | None, earliest: float) -> KnobChange | None:
-        """Turn a knob at the first bar line from `earliest` on, and go back there. None where nothing changes."""
-        at = next((i for i, given in enumerate(self._given) if given.bar.at >= earliest), len(self._given))
-        piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
-        if self._programme.knob(knob, piece, bar) == value:
+    def change(self, parameter: str, value: float | None, earliest: float) -> ProgrammeChange | None:
+        """Change a parameter at the first bar line from `earliest` on, and go back there. None if nothing changes."""
+        index, (piece, bar) = self._first_bar_from(earliest)
+        if self._programme.value_at(parameter, piece, bar) == value:
             return None
-        return self._changed(KnobChange(piece, bar, knob, value), at)
+        return self._apply(ProgrammeChange(piece, bar, parameter, value), index)
 
-    def end_soon(self, earliest: float, now: float) -> KnobChange | None:
-        """Bring the piece that sounds now to a cadence. None where it ends as soon anyway."""
-        at = next((i for i, given in enumerate(self._given) if given.bar.at >= earliest), len(self._given))
-        piece, bar = self._given[at].bar.place if at < len(self._given) else self._programme.place
-        sounds = next((g.bar.place[0] for g in self._given if now < g.bar.following), piece)
-        length = self._programme.knob("length", piece, bar) or self.settings.bars
+    def end_piece_soon(self, earliest: float, now: float) -> ProgrammeChange | None:
+        """End the piece that sounds now with a cadence. None if it ends as soon anyway."""
+        index, (piece, bar) = self._first_bar_from(earliest)
+        current = next((r.bar.position[0] for r in self._returned if now < r.bar.next_at), piece)
+        length = self._programme.value_at("length", piece, bar) or self.settings.bars
         ending = bar + CADENCE_BARS
-        if sounds != piece or ending >= length or ending > MOST_BARS:
+        if current != piece or ending >= length or ending > MAX_PIECE_BARS:
             return None
-        return self._changed(KnobChange(piece, bar, "length", ending), at)
+        return self._apply(ProgrammeChange(piece, bar, "length", ending), index)
 
-    def _changed(self, change: KnobChange, at: int) -> KnobChange:
-        """Take it down, in the place of an earlier one of this knob from there on, and go back."""
-        later = (change.piece, change.bar)
+    def _first_bar_from(self, earliest: float) -> tuple[int, tuple[int, int]]:
+        """The first bar that begins at `earliest` or later: its index in the returned bars, and its position."""
+        index = next((i for i, r in enumerate(self._returned) if r.bar.at >= earliest), len(self._returned))
+        return index, self._returned[index].bar.position if index < len(self._returned) else self._programme.position
+
+    def _apply(self, change: ProgrammeChange, index: int) -> ProgrammeChange:
+        """Add the change, remove later changes of the same parameter, and go back to the bar at this index."""
+        position = (change.piece, change.bar)
         self._programme.changes = [
-            c for c in self._programme.changes if c.knob != change.knob or (c.piece, c.bar) < later
+            c for c in self._programme.changes if c.parameter != change.parameter or (c.piece, c.bar) < position
         ] + [change]
-        if at < len(self._given):
-            self._at, self._onsets = self._given[at].bar.at, self._given[at].onsets
-            self._programme.back(*self._given[at].bar.place)
-            while len(self._given) > at:
-                self._given.pop()
+        if index < len(self._returned):
+            self._at, self._onsets = self._returned[index].bar.at, self._returned[index].onsets
+            self._programme.go_to(*self._returned[index].bar.position)
+            while len(self._returned) > index:
+                self._returned.pop()
         return change
 
-    def _timed(self, bar: Bar) -> TimedBar:
-        own = bar.opening.tempo
-        factor = (self._programme.knob("tempo", *bar.place) or own) / own
+    def _with_times(self, bar: ComposedBar) -> TimedBar:
+        own = bar.header.tempo
+        factor = (self._programme.value_at("tempo", *bar.position) or own) / own
         tempos: list[tuple[int, float, float]] = []
         at, tick = self._at, bar.tick
         for i, tempo in enumerate(bar.tempos):
             if i:
-                at += (tempo.tick - tick) * _per_tick(tempos[-1][2])
+                at += (tempo.tick - tick) * _seconds_per_tick(tempos[-1][2])
             tick = tempo.tick
             tempos.append((tick, at, tempo.qpm * factor))
         clock = tuple(tempos)
-        end = _time(clock, bar.tick + bar.ticks)
-        temperature = self._programme.knob("temperature", *bar.place)
+        end = _time_of(bar.tick + bar.ticks, clock)
+        temperature = self._programme.value_at("temperature", *bar.position)
         if temperature is None:
             temperature = self.composer.sampling.temperature
-        breath = self._breath * TICKS_PER_QUARTER * _per_tick(own * factor) if bar.last else 0.0
-        begun = {key(n): self._onsets.get(key(n), _time(clock, n.tick)) for n in bar.held}
+        breath = self._breath * TICKS_PER_QUARTER * _seconds_per_tick(own * factor) if bar.is_last else 0.0
+        onsets = {note_key(n): self._onsets.get(note_key(n), _time_of(n.tick, clock)) for n in bar.held}
         return TimedBar(
             bar,
             self._at,
@@ -169,20 +180,20 @@ class Stream:
             end + breath,
             clock,
             temperature,
-            tuple(_sounding(n, _time(clock, n.tick), clock) for n in bar.notes),
-            tuple(_sounding(n, begun[key(n)], clock) for n in bar.held),
+            tuple(_with_note_times(n, _time_of(n.tick, clock), clock) for n in bar.notes),
+            tuple(_with_note_times(n, onsets[note_key(n)], clock) for n in bar.held),
         )
 
 
-def _per_tick(qpm: float) -> float:
+def _seconds_per_tick(qpm: float) -> float:
     return 60 / qpm / TICKS_PER_QUARTER
 
 
-def _time(tempos: tuple[tuple[int, float, float], ...], tick: int) -> float:
-    """When a tick is; before and behind the bar as its first and last tempo have it."""
+def _time_of(tick: int, tempos: tuple[tuple[int, float, float], ...]) -> float:
+    """The time of a tick. Ticks outside the bar are timed with its first or last tempo."""
     begin, at, qpm = next((t for t in reversed(tempos) if t[0] <= tick), tempos[0])
-    return at + (tick - begin) * _per_tick(qpm)
+    return at + (tick - begin) * _seconds_per_tick(qpm)
 
 
-def _sounding(note: Note, at: float, tempos: tuple[tuple[int, float, float], ...]) -> Timed:
-    return Timed(note, at, _time(tempos, note.tick + note.duration) - at)
+def _with_note_times(note: Note, at: float, tempos: tuple[tuple[int, float, float], ...]) -> StreamNote:
+    return StreamNote(note, at, _time_of(note.tick + note.duration, tempos) - at)

@@ -1,1 +1,1 @@
-"""What the package needs of the computer: errors, files, processes, bytes on disk."""
+"""Errors, files, processes and versions: what the package needs of the computer."""

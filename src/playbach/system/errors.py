@@ -1,15 +1,15 @@
-"""What a user may see when something is wrong: one line that names the file, the fault and the way out.
+"""The exceptions whose message a user sees: one line that says which file, what is wrong and what to do.
 
-Knows nothing of the rest of the program. Everything else that escapes is a bug of ours and keeps its traceback.
+Any other exception that reaches the user is a bug and shows its traceback.
 """
 
 from __future__ import annotations
 
 
 class PlaybachError(Exception):
-    """A fault that the user can mend; the command line prints it as one line and exits with 1.
+    """An error that the user can correct. The command line prints it as one line and exits with status 1.
 
-    What a file or its name put into the message is shown escaped where it cannot be printed.
+    Characters that cannot be printed are escaped: they may come from a file or its name.
     """
 
     def __init__(self, message: str) -> None:
@@ -17,24 +17,24 @@ class PlaybachError(Exception):
 
 
 class UsageError(PlaybachError):
-    """Options that make no sense alone or together; exit status 2."""
+    """Options that are not valid, alone or together. The exit status is 2."""
 
 
-def demand_numbers(options: object, *names: str, whole: bool = False) -> None:
-    """UsageError where one of these options is no number, or no whole one; its range is for its owner to check."""
+def require_numbers(options: object, *names: str, whole: bool = False) -> None:
+    """Raise UsageError if one of these options is not a number, or not a whole number. Ranges are not checked."""
     for name in names:
         value = getattr(options, name)
         if not isinstance(value, int if whole else int | float):
-            what = "a whole number" if whole else "a number"
-            raise UsageError(f"{name.replace('_', '-')} must be {what}, not {value!r:.40}")
+            kind = "a whole number" if whole else "a number"
+            raise UsageError(f"{name.replace('_', '-')} must be {kind}, not {value!r:.40}")
 
 
 class ScoreError(PlaybachError):
-    """A music file that cannot be read, or a score that an encoding cannot hold."""
+    """A music file that cannot be read, or a score that cannot be used."""
 
 
 class BundleError(PlaybachError):
-    """A `.playbach` file that is damaged, foreign or from another version."""
+    """A model file that is missing, damaged or from another version."""
 
 
 class CorpusError(PlaybachError):
@@ -42,7 +42,7 @@ class CorpusError(PlaybachError):
 
 
 class MissingExtra(PlaybachError):
-    """An optional dependency is absent."""
+    """An optional dependency is not installed. `module` is what could not be imported."""
 
     def __init__(self, what: str, extra: str, module: str) -> None:
         package = module.partition(".")[0]

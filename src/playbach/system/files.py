@@ -1,7 +1,7 @@
-"""Files that come into being whole or not at all, and never in the place of another by accident.
+"""Writes files and folders completely or not at all, and never over existing ones unless asked.
 
-`unused` finds a free name; `writing` lends a hidden file beside the target and moves it into place once it is
-complete, `writing_folder` a hidden folder. Knows nothing of what is in the files.
+`unused_path` finds a free name. `pending_file` and `pending_folder` provide a hidden file or folder next to the
+target, and move it into place when it is complete. Knows nothing of what is in the files.
 """
 
 from __future__ import annotations
@@ -20,41 +20,43 @@ from playbach.system.errors import PlaybachError
 
 AnyPath = str | os.PathLike[str]
 
-# What went wrong, and what to do: the faults of disks and folders that a user can mend.
-_FAULTS = {
-    errno.ENOSPC: ("no space left on the disk", "free some, or write to another disk"),
+# Errors of disks and folders that a user can correct: what is wrong, and what to do.
+_CORRECTABLE = {
+    errno.ENOSPC: ("no space is left on the disk", "free some space, or write to another disk"),
     errno.EDQUOT: ("your disk quota is used up", "free some space, or write to another disk"),
-    errno.EFBIG: ("the file grew larger than this disk or your limits allow", "write to another disk"),
-    errno.EROFS: ("the disk is read-only", "write to another place"),
-    errno.EACCES: ("you may not write there", "change the folder's permissions, or write to another place"),
-    errno.EPERM: ("you may not write there", "change the folder's permissions, or write to another place"),
-    errno.ENOENT: ("its folder does not exist", "make the folder first"),
-    errno.ENOTDIR: ("a part of this path is a file, not a folder", "write to another place"),
-    errno.EISDIR: ("there is a folder of this name", "choose another name"),
-    errno.EEXIST: ("there is something of this name", "choose another name"),
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.EFBIG: ("the file is larger than this disk or your limits allow", "write to another disk"),
+    errno.EROFS: ("the disk is read-only", "write to another folder"),
+    errno.EACCES: ("you do not have permission", "change the folder's permissions, or write to another folder"),
+    errno.EPERM: ("you do not have permission", "change the folder's permissions, or write to another folder"),
+    errno.ENOENT: ("its folder does not exist", "create the folder first"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "write to another folder"),
+    errno.EISDIR: ("a folder has this name", "choose another name"),
+    errno.EEXIST: ("a file or folder has this name", "choose another name"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
     errno.EIO: ("the disk reports an input/output error", "write to another disk"),
 }
 
 
 @dataclass
 class PendingFile:
-    """A file or folder being written: fill `temporary`; after the `with` block it is at `path`."""
+    """A file or folder that is being written."""
 
     path: Path
+    """Where it is after the `with` block."""
     temporary: Path
+    """Where to write it."""
 
 
-def shown(path: AnyPath) -> str:
-    """A path as it may stand in a message of one line, whatever bytes its name is made of."""
+def display_path(path: AnyPath) -> str:
+    """A path as printable text for a one-line message, whatever bytes its name contains."""
     text = os.fspath(path)
     return text if text.isprintable() else ascii(text)
 
 
-def unused(path: AnyPath) -> Path:
-    """`path` itself, or the first of `name-2.mid`, `name-3.mid` … that does not exist."""
+def unused_path(path: AnyPath) -> Path:
+    """`path` itself, or else the first of `name-2.mid`, `name-3.mid` … that does not exist."""
     path = Path(path)
-    # lexists: a dangling link is somebody's too, and writing through it would create a file elsewhere
+    # lexists: writing to a dangling link would create a file elsewhere
     if not os.path.lexists(path):
         return path
     names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
@@ -62,104 +64,109 @@ def unused(path: AnyPath) -> Path:
 
 
 @contextmanager
-def writing(path: AnyPath, overwrite: bool = False) -> Iterator[PendingFile]:
-    """Lend a temporary file beside `path`, and move it into place if the block ends well; else remove it.
+def pending_file(path: AnyPath, overwrite: bool = False) -> Iterator[PendingFile]:
+    """Provide a temporary file next to `path`; after the block move it there, or remove it after an error.
 
-    Without `overwrite` nothing that exists is ever replaced: a free name is taken instead, also when somebody
-    takes the wanted one meanwhile, and `PendingFile.path` says which. The folder must exist.
+    Without `overwrite` no existing file is replaced: the file gets the first free name of `unused_path`, even if
+    another process takes a name meanwhile, and `PendingFile.path` is that name. The folder must exist.
+
+    Raises:
+        PlaybachError: the disk is full, the folder is missing, or the like.
     """
     path = Path(path)
     if not path.name:
-        raise _folder(path)
-    # Hidden, so that nobody takes it for music; short, so that a long name still fits; with the suffix, as
-    # some writers choose the format by it.
-    draft = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}{path.suffix}"))
-    with _plainly(path, draft):
+        raise _is_folder(path)
+    # Hidden, so that it is not taken for music; short, so that a long name still fits; with the suffix, because some
+    # writers choose the format by it.
+    pending = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}{path.suffix}"))
+    with _plain_errors(path, pending):
         try:
             if path.is_dir():
-                raise _folder(path)
-            # Here and not by the writer: a missing or read-only folder is told before the work begins.
-            draft.temporary.touch(exist_ok=False)
-            yield draft
+                raise _is_folder(path)
+            # A missing or read-only folder is an error before the work begins, not after it.
+            pending.temporary.touch(exist_ok=False)
+            yield pending
             if overwrite:
-                draft.temporary.replace(path)
+                pending.temporary.replace(path)
             else:
-                _place(draft)
+                _move_to_free_name(pending)
         finally:
             with suppress(OSError):
-                draft.temporary.unlink(missing_ok=True)
+                pending.temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def writing_folder(path: AnyPath) -> Iterator[PendingFile]:
-    """Lend an empty folder beside `path`, and give it the first free name of `path`, `path-2` … if the block ends
-    well; else remove it with all that is in it. The folder above is made where it is missing, but none above that."""
+def pending_folder(path: AnyPath) -> Iterator[PendingFile]:
+    """Provide an empty folder next to `path`; after the block give it the first free name of `path`, `path-2` …, or
+    remove it with its contents after an error.
+
+    The parent folder is created if it is missing, but not the folders above it.
+    """
     path = Path(path)
-    draft = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}"))
-    with _plainly(path.parent, draft), _made(path.parent):
+    pending = PendingFile(path, path.with_name(f".playbach-{secrets.token_hex(6)}"))
+    with _plain_errors(path.parent, pending), _ensure_folder(path.parent):
         try:
-            draft.temporary.mkdir()
-            yield draft
+            pending.temporary.mkdir()
+            yield pending
             placed = False
             while not placed:
-                draft.path = unused(path)
+                pending.path = unused_path(path)
                 # A rename replaces an empty folder, but never a file or a folder that holds anything.
                 with suppress(FileExistsError, NotADirectoryError):
                     try:
-                        draft.temporary.rename(draft.path)
+                        pending.temporary.rename(pending.path)
                         placed = True
                     except OSError as error:
                         if error.errno != errno.ENOTEMPTY:
                             raise
         finally:
-            shutil.rmtree(draft.temporary, ignore_errors=True)
+            shutil.rmtree(pending.temporary, ignore_errors=True)
 
 
 @contextmanager
-def made_folder(path: AnyPath) -> Iterator[Path]:
-    """A folder to write into, made where it is missing, but none above it; if the block fails it is removed again,
-    as long as nothing is in it."""
+def output_folder(path: AnyPath) -> Iterator[Path]:
+    """Create the folder if it is missing, but not those above it; remove it after an error if it is new and empty."""
     path = Path(path)
-    with _plainly(path, PendingFile(path, path)), _made(path):
+    with _plain_errors(path, PendingFile(path, path)), _ensure_folder(path):
         yield path
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """A folder that is there, and stays if it was there or the block ends well."""
-    there = folder.is_dir()
-    if not there:
+def _ensure_folder(folder: Path) -> Iterator[None]:
+    """Create the folder if it is missing, and remove it again after an error if it is new and empty."""
+    existed = folder.is_dir()
+    if not existed:
         folder.mkdir()
     try:
         yield
     except BaseException:
-        if not there:
+        if not existed:
             with suppress(OSError):
                 folder.rmdir()
         raise
 
 
-def _folder(path: Path) -> PlaybachError:
-    return PlaybachError(f"{shown(path)}: this is a folder; give a file name")
+def _is_folder(path: Path) -> PlaybachError:
+    return PlaybachError(f"{display_path(path)}: this is a folder; give a file name")
 
 
-def _place(draft: PendingFile) -> None:
-    """Give the finished file the first free name, atomically."""
-    wanted = draft.path
+def _move_to_free_name(pending: PendingFile) -> None:
+    """Give the complete file the first free name, atomically."""
+    wanted = pending.path
     placed = False
     while not placed:
-        draft.path = unused(wanted)
+        pending.path = unused_path(wanted)
         try:
-            draft.path.hardlink_to(draft.temporary)  # unlike a rename, fails if the name exists
+            pending.path.hardlink_to(pending.temporary)  # unlike a rename, this fails if the name exists
             placed = True
         except FileExistsError:
-            continue  # somebody was quicker: try the next name
-        except OSError:  # a file system without links (FAT, some network shares), or a fault that comes again
-            placed = _claim(draft.temporary, draft.path)
+            continue  # another process has just taken it: try the next name
+        except OSError:  # a file system without links (FAT, some network shares), or an error that will come again
+            placed = _replace_placeholder(pending.temporary, pending.path)
 
 
-def _claim(temporary: Path, name: Path) -> bool:
-    """Without links: reserve the name with an empty file of our own, and replace that; False if taken."""
+def _replace_placeholder(temporary: Path, name: Path) -> bool:
+    """Without links: reserve the name with an empty file and replace that. False if the name is taken."""
     try:
         name.touch(exist_ok=False)
     except FileExistsError:
@@ -173,20 +180,20 @@ def _claim(temporary: Path, name: Path) -> bool:
 
 
 @contextmanager
-def _plainly(path: Path, draft: PendingFile) -> Iterator[None]:
-    """A fault of the disk in one line about `path`; one of other files, or a bug of ours, passes as it is."""
+def _plain_errors(path: Path, pending: PendingFile) -> Iterator[None]:
+    """Convert errors of the disk to a PlaybachError about `path`. Errors about other files are raised as they are."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _FAULTS or not _about(error, path, draft):
+        if error.errno not in _CORRECTABLE or not _is_about(error, path, pending):
             raise
-        wrong, remedy = _FAULTS[error.errno]
-        raise PlaybachError(f"{shown(path)}: cannot be written: {wrong}; {remedy}") from error
+        wrong, remedy = _CORRECTABLE[error.errno]
+        raise PlaybachError(f"{display_path(path)}: cannot be written: {wrong}; {remedy}") from error
 
 
-def _about(error: OSError, path: Path, draft: PendingFile) -> bool:
-    """Whether a fault is one of the files being written, or of what is in a folder being written."""
+def _is_about(error: OSError, path: Path, pending: PendingFile) -> bool:
+    """Whether the error is about the file or folder that is being written, or about a file in that folder."""
     if error.filename is None:
         return True
     failed = Path(error.filename)
-    return failed in (path, draft.path) or draft.temporary in (failed, *failed.parents)
+    return failed in (path, pending.path) or pending.temporary in (failed, *failed.parents)

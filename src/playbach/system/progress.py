@@ -1,4 +1,4 @@
-"""How long work is reported."""
+"""The types of a progress bar and of a function that receives lines for the user."""
 
 from __future__ import annotations
 
@@ -6,4 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
-"""Wraps an iterator over work, given how much there is, and yields the same items: a progress bar, for example."""
+"""Takes an iterator and the number of its items, returns the same items, and shows how many have passed."""
+
+Report = Callable[[str], None]
+"""Receives each line that the user should see."""

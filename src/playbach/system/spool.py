@@ -1,7 +1,7 @@
-"""Bytes that need not lie in memory: put away, and read again when they are asked for.
+"""Stores bytes outside memory until they are read again.
 
-A little of them stays in memory; more goes to a file without a name, which a killed process does not leave behind.
-Standard library only.
+A spool keeps small amounts in memory and moves larger ones to a file without a name, which is gone when the process
+ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 
-IN_MEMORY = 32 << 20
-"""Bytes, of one spool."""
+MAX_BYTES_IN_MEMORY = 32 << 20
+"""A larger spool is moved to a file."""
 
 
 class Spool:
-    """For one thread."""
+    """A store to which bytes can be added. Not safe for several threads."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - it lives as long as we do
+        self._file = tempfile.SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY)  # noqa: SIM115 - closed with the spool
         self._end = 0
         weakref.finalize(self, self._file.close)
 
-    def put(self, data: bytes) -> Kept:
+    def put(self, data: bytes) -> SpoolEntry:
         self._file.seek(self._end)
         self._file.write(data)
-        kept = Kept(self, self._end, len(data))
+        entry = SpoolEntry(self, self._end, len(data))
         self._end += len(data)
-        return kept
+        return entry
 
     def read(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)
@@ -35,8 +35,8 @@ class Spool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What was put into a spool, which stays as long as anything in it is wanted."""
+class SpoolEntry:
+    """Bytes in a spool. The spool exists as long as any of its entries."""
 
     _spool: Spool
     _offset: int

@@ -1,4 +1,4 @@
-"""What libraries written in C print to stderr, kept from it for a while. Knows nothing of who prints what."""
+"""Suppresses what C libraries print to stderr."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def silenced_stderr() -> Iterator[None]:
-    """What is written to file descriptor 2 in this process meanwhile is lost, that of other threads too."""
+def silence_stderr() -> Iterator[None]:
+    """Discard what this process writes to file descriptor 2 during the block, from any thread."""
     with suppress(ValueError, AttributeError):
         sys.stderr.flush()
     try:
-        kept = os.dup(2)
-    except OSError:  # there is no stderr to be kept from
+        saved = os.dup(2)
+    except OSError:  # there is no stderr
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(devnull)

@@ -1,4 +1,4 @@
-"""The version, in one place that costs nothing to import, and the versions of others."""
+"""The version of playbach, in a module that is cheap to import, and the versions of other packages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 __version__ = "0.2.0"
 
 
-def installed(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those that are installed."""
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of the packages that are installed."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,9 +1,9 @@
-"""What a training run must remember to go on as if nothing had happened, and how that lies on disk in one file.
+"""The state of a training run, and the file that it is saved in, so that the run can be resumed exactly.
 
-The file is safetensors: every tensor of the state by its place in it, and everything else as JSON in the header. It
-is moved into place whole and only after it has reached the disk, so that a process or a computer that dies at any
-moment leaves the state before or the one after. Nothing is ever unpickled. Knows nothing of how training goes.
-Needs torch.
+The file has the safetensors format: each tensor of the state under its path in the state, and everything else as JSON
+in the header. It is moved into place only when it is complete and on the disk. A process or a computer that stops at
+any moment therefore leaves either the previous state or the new one. Nothing is ever unpickled. Knows nothing of the
+training itself. Needs torch.
 """
 
 from __future__ import annotations
@@ -25,104 +25,117 @@ from torch import Tensor
 from playbach.evaluation.validation import Figures
 from playbach.models import Model
 from playbach.system.errors import PlaybachError
-from playbach.system.files import shown, writing
+from playbach.system.files import display_path, pending_file
 
-FORMAT = 1
-HEADER = "playbach"
+CHECKPOINT_FORMAT = 1
+_METADATA_KEY = "playbach"
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to. `train` is measured like `valid`: on whole training pieces, without dropout."""
+class EpochResult:
+    """The results of one epoch. Its fields are those of a line in NAME.jsonl."""
 
     number: int
+    """From 1 on."""
     train: Figures
+    """Measured on training pieces, in the same way as `valid`: whole pieces, without dropout."""
     valid: Figures
+    """Measured on the validation pieces."""
     learning_rate: float
+    """The learning rate after the warm-up."""
     seconds: float
+    """Duration of the epoch, measuring included."""
     saved: bool
+    """Whether the epoch was an improvement, so that its weights were kept."""
 
 
 @dataclass
 class RunState:
-    """All that the loop of training changes. What is added to the loop becomes a field here and is kept with the
-    rest: an object with `state_dict` and `load_state_dict`, tensors in dicts and lists, or what JSON holds."""
+    """Everything that the training loop changes. A new field is saved with the rest, if it is an object with
+    `state_dict` and `load_state_dict`, tensors in dicts and lists, or JSON."""
 
     model: Model
+    """The network being trained."""
     optimiser: torch.optim.Optimizer
+    """The optimiser, with its moments."""
     average: Model
-    """The network whose weights are the running mean of those that training passes through: what is measured, kept
-    and played."""
+    """A network with a moving average of the model's weights. It is the one that is measured and kept."""
     best: Tensors
-    """The weights of the average at the best epoch so far."""
+    """The average's weights after the best epoch so far."""
     rate: float
     """The learning rate after the warm-up."""
     best_bits: float = math.inf
+    """Bits per note of validation after the best epoch so far."""
     waited: int = 0
     """Epochs since the last improvement."""
     step: int = 0
-    """Steps taken, over all epochs."""
+    """Steps done, over all epochs."""
     epoch: int = 1
-    """The epoch under way …"""
+    """Number of the current epoch."""
     batches: int = 0
-    """… and how many of its batches are done: all that decides which comes next."""
+    """Batches done in the current epoch; with the epoch, this determines the next batch."""
     seconds: float = 0.0
-    """Spent so far, by all processes that worked on this run."""
+    """Training time so far, over all sessions of the run."""
     epoch_began: float = 0.0
-    """… when this epoch began."""
+    """Value of `seconds` when the current epoch began."""
     dtype: str = ""
+    """The number format."""
     why_dtype: str = ""
-    history: list[Epoch] = field(default_factory=list)
+    """The reason for the number format, in words."""
+    history: list[EpochResult] = field(default_factory=list)
+    """The results of the epochs done."""
 
 
 def write(path: Path, state: RunState, notes: Any = None) -> None:
-    """Put the state of this moment, torch's random numbers with it, in the place of what is at `path`.
+    """Save the state and torch's random state at `path`, replacing what is there.
 
     Args:
-        notes: JSON of the caller's, given back by `read`.
+        notes: JSON of the caller, which `read` returns.
 
     Raises:
-        PlaybachError: the disk is full, read-only …
+        PlaybachError: the file cannot be written.
     """
     tensors: Tensors = {}
-    values = {f.name: _packed(getattr(state, f.name), f.name, tensors) for f in fields(state)}
-    random = _packed(_random_state(next(state.model.parameters()).device), "random", tensors)
-    header = {"format": FORMAT, "values": values, "random": random, "notes": notes}
-    with writing(path, overwrite=True) as draft:
-        safetensors.torch.save_file(tensors, draft.temporary, {HEADER: json.dumps(header)})
+    values = {f.name: _pack(getattr(state, f.name), f.name, tensors) for f in fields(state)}
+    random = _pack(_random_state(next(state.model.parameters()).device), "random", tensors)
+    header = {"format": CHECKPOINT_FORMAT, "values": values, "random": random, "notes": notes}
+    with pending_file(path, overwrite=True) as draft:
+        safetensors.torch.save_file(tensors, draft.temporary, {_METADATA_KEY: json.dumps(header)})
         sync(draft.temporary)
     sync(path.parent)
 
 
 def read(path: Path, state: RunState) -> Any:
-    """Bring `state`, whose network and optimiser are new and of the same kind, to what is at `path`, and torch's
-    random numbers too; gives the notes.
+    """Load the file at `path` into `state`, whose network and optimiser are new and of the same kind, and into
+    torch's random state; return the notes.
 
     Raises:
-        PlaybachError: the file is damaged or from another version.
+        PlaybachError: the file is damaged, or another version of playbach wrote it.
     """
     device = next(state.model.parameters()).device
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
-            if header["format"] != FORMAT:
+            header = json.loads((file.metadata() or {})[_METADATA_KEY])
+            if header["format"] != CHECKPOINT_FORMAT:
                 raise PlaybachError(
-                    f"{shown(path)}: written by another version of playbach; finish the run with that one"
+                    f"{display_path(path)}: written by another version of playbach; finish the "
+                    f"training with that version"
                 )
-            # Copies, as what is mapped from the file may be aligned otherwise than torch's own memory.
+            # Copied, since tensors mapped from the file may be aligned differently from torch's own memory.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         for name, packed in header["values"].items():
             owner = getattr(state, name)
             if hasattr(owner, "load_state_dict"):
-                owner.load_state_dict(_unpacked(packed, tensors))
+                owner.load_state_dict(_unpack(packed, tensors))
             else:
-                setattr(state, name, _unpacked(packed, {n: t.to(device) for n, t in tensors.items()}))
-        _set_random_state(_unpacked(header["random"], tensors), device)
+                setattr(state, name, _unpack(packed, {n: t.to(device) for n, t in tensors.items()}))
+        _set_random_state(_unpack(header["random"], tensors), device)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:120]
+        reason = " ".join(str(error).split())[:120]
         raise PlaybachError(
-            f"{shown(path)}: the state of this run is damaged ({said}); remove {shown(path.parent)} and begin anew"
+            f"{display_path(path)}: the saved state is damaged ({reason}); remove "
+            f"{display_path(path.parent)} and train again"
         ) from error
     return header["notes"]
 
@@ -133,9 +146,9 @@ def weights_of(model: Model) -> Tensors:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk itself: else a power cut can undo it."""
+    """Flush a file, or a folder's list of files, to the disk, so that a power cut cannot undo it."""
     if path.is_dir() and sys.platform == "win32":
-        return  # where folders cannot be opened
+        return  # Windows cannot open folders
     descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -143,31 +156,31 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _packed(value: Any, place: str, tensors: Tensors) -> Any:
-    """A value as JSON, with its tensors put into `tensors` under their places. What JSON would change (tuples,
-    keys that are no text) is told by the name of its type."""
+def _pack(value: Any, name: str, tensors: Tensors) -> Any:
+    """A value as JSON, with its tensors added to `tensors` under their paths in the state. Values that JSON would
+    change, such as tuples and dicts with other keys than text, are marked with their type."""
     if isinstance(value, Tensor):
-        kept = value.detach().cpu().contiguous()
-        # safetensors refuses tensors that share memory, as tied weights do.
-        memory = kept.untyped_storage()
-        shared = any(memory.data_ptr() == other.untyped_storage().data_ptr() for other in tensors.values())
-        tensors[place] = kept.clone() if shared or memory.nbytes() != kept.nbytes else kept
-        return {"tensor": place}
-    if isinstance(value, Epoch):
+        tensor = value.detach().cpu().contiguous()
+        # safetensors refuses tensors that share memory, such as tied weights.
+        memory = tensor.untyped_storage()
+        is_shared = any(memory.data_ptr() == other.untyped_storage().data_ptr() for other in tensors.values())
+        tensors[name] = tensor.clone() if is_shared or memory.nbytes() != tensor.nbytes else tensor
+        return {"tensor": name}
+    if isinstance(value, EpochResult):
         return {"epoch": asdict(value)}
     if hasattr(value, "state_dict"):
-        return {"module": _packed(value.state_dict(), place, tensors)}
+        return {"module": _pack(value.state_dict(), name, tensors)}
     if isinstance(value, Mapping):
-        return {"dict": [[key, _packed(v, f"{place}.{key}", tensors)] for key, v in value.items()]}
+        return {"dict": [[key, _pack(v, f"{name}.{key}", tensors)] for key, v in value.items()]}
     if isinstance(value, list | tuple):
-        packed = [_packed(v, f"{place}.{i}", tensors) for i, v in enumerate(value)]
+        packed = [_pack(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]
         return {"tuple" if isinstance(value, tuple) else "list": packed}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{place}: a {type(value).__name__} cannot be kept")
+    raise TypeError(f"{name}: a {type(value).__name__} cannot be saved")
 
 
-def _unpacked(packed: Any, tensors: Tensors) -> Any:
+def _unpack(packed: Any, tensors: Tensors) -> Any:
     if not isinstance(packed, dict):
         return packed
     [(kind, value)] = packed.items()
@@ -175,12 +188,12 @@ def _unpacked(packed: Any, tensors: Tensors) -> Any:
         return tensors[value]
     if kind == "epoch":
         figures = {side: Figures.from_manifest(value[side]) for side in ("train", "valid")}
-        return Epoch(**{**value, **figures})
+        return EpochResult(**{**value, **figures})
     if kind == "module":
-        return _unpacked(value, tensors)
+        return _unpack(value, tensors)
     if kind == "dict":
-        return {key: _unpacked(v, tensors) for key, v in value}
-    items = [_unpacked(v, tensors) for v in value]
+        return {key: _unpack(v, tensors) for key, v in value}
+    items = [_unpack(v, tensors) for v in value]
     return tuple(items) if kind == "tuple" else items
 
 

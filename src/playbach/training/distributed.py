@@ -1,9 +1,11 @@
-"""One training on several processes: who they are, what process 0 tells the others, and what they work out together.
+"""One training run on several processes: which process this is, what process 0 sends to the others, and what they
+compute together.
 
-`torchrun` starts the processes and says in the environment who is who. Process 0 has the music and takes all
-decisions; it tells them through torch's key-value store, where a wait may be long. Gradients are averaged by torch's
-DistributedDataParallel over nccl (CUDA) or gloo, where no wait is long, as all processes are then in the same step.
-`ALONE`, the world of one process, does nothing at all, so that the loop of training reads the same in both.
+`torchrun` starts the processes and tells each in its environment which one it is. Process 0 has the music and takes
+all decisions. It sends them through torch's key-value store, where the others may wait for a long time. Gradients are
+averaged by torch's DistributedDataParallel over nccl (CUDA) or gloo, where no wait is long, since all processes are
+then in the same step. `SINGLE_PROCESS`, a group of one, does nothing at all, so that the training loop reads the same
+in both cases.
 
 Knows nothing of music, files or epochs. Needs torch.
 """
@@ -31,42 +33,46 @@ from torch import nn
 
 from playbach.system.errors import PlaybachError, UsageError
 
-LONGEST_STEP = timedelta(minutes=10)
-"""No process waits longer for the others within a step; process 0 may write the state of the run in that time."""
-BEAT = 5.0
-"""After so many seconds process 0 shows again that it is alive."""
-SILENCE = 300.0
-"""After so many seconds without a beat process 0 is taken for dead."""
-LAST_WORDS = 5.0
-"""Seconds in which a process whose partner has gone waits for the reason."""
-PAUSE = 0.1
-"""Seconds between two looks."""
-BREATH = 0.5
-"""Seconds in which a process that fails says why, before torchrun, seeing that another one has left, ends it."""
-FAILED, LEFT = "failed", "left"
+STEP_TIMEOUT = timedelta(minutes=10)
+"""The longest that a process waits for the others within a step; process 0 may save the run's state in that time."""
+HEARTBEAT_SECONDS = 5.0
+"""Seconds between two heartbeats of process 0."""
+HEARTBEAT_TIMEOUT_SECONDS = 300.0
+"""Seconds without a heartbeat after which process 0 counts as dead."""
+FAILURE_WAIT_SECONDS = 5.0
+"""Seconds for which a process that has lost a peer, or is failing itself, waits for the others."""
+POLL_SECONDS = 0.1
+"""Longest pause between two looks into the store."""
+EXIT_DELAY_SECONDS = 0.5
+"""Seconds for which a process that ends because of a peer waits, so that the peer can print its reason: torchrun ends
+all processes as soon as one has left."""
+_FAILED_KEY, _LEFT_KEY = "failed", "left"
 
 
-class Lost(PlaybachError):
-    """Another process is gone, and has not said why."""
+class PeerLost(PlaybachError):
+    """Another process has ended without reporting a reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """The processes of one training: this one's `rank` among `size`, and `local`, its number on its machine."""
+class ProcessGroup:
+    """The processes of one training run, as seen from this process."""
 
     rank: int = 0
+    """The number of this process, from 0 on."""
     size: int = 1
-    local: int = 0
+    """How many processes there are."""
+    local_rank: int = 0
+    """The number of this process on its machine."""
     _store: Any = None
-    _turns: Iterator[int] = field(default_factory=count)
+    _message_numbers: Iterator[int] = field(default_factory=count)
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that has the music, decides, and writes."""
+    def is_leader(self) -> bool:
+        """Whether this is process 0, which has the music, decides and writes."""
         return self.rank == 0
 
     def device(self, picked: torch.device) -> torch.device:
-        """This process's own device of the kind that was picked.
+        """This process's own device, of the kind of `picked`.
 
         Raises:
             UsageError: there are more processes than devices of this kind.
@@ -74,104 +80,110 @@ class World:
         if self.size == 1 or picked.type == "cpu":
             return picked
         if picked.type != "cuda":
-            raise UsageError(f"several processes train on cuda or cpu, not on {picked.type}; give --device cpu")
-        if self.local >= torch.cuda.device_count():
+            raise UsageError(f"several processes can train on cuda or cpu, not on {picked.type}; give --device cpu")
+        if self.local_rank >= torch.cuda.device_count():
             raise UsageError(
-                f"{socket.gethostname()} has {torch.cuda.device_count()} GPUs, too few for process {self.local + 1} "
-                "there; start torchrun with a smaller --nproc-per-node, or give --device cpu"
+                f"{socket.gethostname()} has {torch.cuda.device_count()} GPUs, too few for process "
+                f"{self.local_rank + 1} there; start torchrun with a smaller --nproc-per-node, or give --device cpu"
             )
-        torch.cuda.set_device(self.local)
-        return torch.device("cuda", self.local)
+        torch.cuda.set_device(self.local_rank)
+        return torch.device("cuda", self.local_rank)
 
-    def tell(self, what: Any) -> None:
-        """Let the other processes know something, as JSON; each thing told is heard once, in order."""
+    def broadcast(self, message: Any) -> None:
+        """Send a message, as JSON, to the other processes; they receive all messages in order."""
         if self.size > 1:
-            with self.talking():
-                self._store.set(f"told {next(self._turns)}", json.dumps(what))
+            with self.handling_peer_errors():
+                self._store.set(self._next_key(), json.dumps(message))
 
-    def hear(self) -> Any:
-        """Wait for the next thing that process 0 tells, however long, as long as it lives.
+    def receive(self) -> Any:
+        """Wait for the next message from process 0, for as long as process 0 is alive.
 
         Raises:
-            Lost: process 0 is gone.
+            PeerLost: process 0 sends no more heartbeats.
         """
-        key = f"told {next(self._turns)}"
-        beat, since, pause = b"", time.monotonic(), 0.001
+        key = self._next_key()
+        heartbeat, since, pause = b"", time.monotonic(), 0.001
         while True:
-            with self.talking():
+            with self.handling_peer_errors():
                 if self._store.check([key]):
                     return json.loads(self._store.get(key))
-                self._leave_if_failed()
-                now = self._store.get("beat") if self._store.check(["beat"]) else b""
-            if now != beat:
-                beat, since = now, time.monotonic()
-            if time.monotonic() - since > SILENCE:
-                raise Lost(f"nothing was heard of process 0 for {SILENCE:.0f} s; take the run up again by --resume")
+                self._exit_if_peer_failed()
+                latest = self._store.get("beat") if self._store.check(["beat"]) else b""
+            if latest != heartbeat:
+                heartbeat, since = latest, time.monotonic()
+            if time.monotonic() - since > HEARTBEAT_TIMEOUT_SECONDS:
+                raise PeerLost(
+                    f"process 0 has not responded for {HEARTBEAT_TIMEOUT_SECONDS:.0f} s; resume the run with --resume"
+                )
             time.sleep(pause)
-            pause = min(2 * pause, PAUSE)
+            pause = min(2 * pause, POLL_SECONDS)
 
-    def network(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model such that its gradients are means over all processes. All begin with process 0's weights."""
+    def _next_key(self) -> str:
+        # The key is that of older versions, so that processes of two versions still find out that they differ.
+        return f"told {next(self._message_numbers)}"
+
+    def wrap_model(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """Wrap the model so that gradients are averaged over all processes. All begin with process 0's weights."""
         if self.size == 1:
             return model
-        with self.talking():
+        with self.handling_peer_errors():
             torch.distributed.init_process_group(
                 "nccl" if device.type == "cuda" else "gloo",
-                store=self._store, rank=self.rank, world_size=self.size, timeout=LONGEST_STEP,
+                store=self._store, rank=self.rank, world_size=self.size, timeout=STEP_TIMEOUT,
             )  # fmt: skip
-            # Our buffers are constants, and need not be sent at each step. The option's name depends on the version.
+            # Our buffers are constants and need not be sent at each step. The option's name depends on the version.
             known = signature(nn.parallel.DistributedDataParallel).parameters
             buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
             own: dict[str, Any] = {"device_ids": [device.index] if device.type == "cuda" else None, buffers: False}
             return nn.parallel.DistributedDataParallel(model, **own)
 
     def mean(self, value: float, device: torch.device) -> float:
-        """The mean of all processes' values."""
+        """The mean of the values of all processes."""
         if self.size == 1:
             return value
-        with self.talking():
+        with self.handling_peer_errors():
             total = torch.tensor(value, dtype=torch.float64, device=device)
             torch.distributed.all_reduce(total)
             return float(total) / self.size
 
-    def agreed(self, decision: bool, device: torch.device) -> bool:
-        """What process 0 decided, whatever the others think."""
-        return self.mean(float(decision and self.leads), device) > 0 if self.size > 1 else decision
+    def leader_decision(self, decision: bool, device: torch.device) -> bool:
+        """The decision of process 0, in every process."""
+        return self.mean(float(decision and self.is_leader), device) > 0 if self.size > 1 else decision
 
-    def same(self, model: nn.Module, device: torch.device) -> bool:
-        """Whether all processes have the very same weights."""
+    def has_same_weights(self, model: nn.Module, device: torch.device) -> bool:
+        """Whether all processes have exactly the same weights."""
         if self.size == 1:
             return True
-        made = sha256()
+        weights_hash = sha256()
         for parameter in model.parameters():
-            made.update(parameter.detach().float().cpu().numpy().tobytes())
-        mine = torch.tensor(list(made.digest()), dtype=torch.int32, device=device)
-        with self.talking():
-            lowest, highest = mine.clone(), mine.clone()
+            weights_hash.update(parameter.detach().float().cpu().numpy().tobytes())
+        digest = torch.tensor(list(weights_hash.digest()), dtype=torch.int32, device=device)
+        with self.handling_peer_errors():
+            lowest, highest = digest.clone(), digest.clone()
             torch.distributed.all_reduce(lowest, torch.distributed.ReduceOp.MIN)
             torch.distributed.all_reduce(highest, torch.distributed.ReduceOp.MAX)
             return torch.equal(lowest, highest)
 
     def reseed(self, seed: int, step: int) -> None:
-        """Give each process but the first random numbers of its own for a step: with the same ones they would leave
-        out the same units. Process 0's go on as they are, and are part of the run's state."""
-        if not self.leads:
+        """Give each process except process 0 its own random numbers for a step; with the same ones, all would drop
+        the same units. Those of process 0 are part of the run's state and stay as they are."""
+        if not self.is_leader:
             torch.manual_seed(int(np.random.SeedSequence([seed, self.rank, step]).generate_state(1, np.uint64)[0]))
 
-    def leave(self) -> None:
-        """The last step is done; all processes must say so."""
+    def disconnect(self) -> None:
+        """Wait until all processes have done their last step, then end the connection."""
         if self.size > 1 and torch.distributed.is_initialized():
-            with self.talking():
+            with self.handling_peer_errors():
                 torch.distributed.barrier()
                 torch.distributed.destroy_process_group()
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
-        """What goes wrong within is most likely that another process has gone.
+    def handling_peer_errors(self) -> Iterator[None]:
+        """Turn a communication error, which most likely means that another process has ended, into one of these.
 
         Raises:
-            SystemExit: it has, and has said why; one line about it is enough.
-            Lost: it has not said why.
+            SystemExit: another process has failed and prints the reason itself.
+            PeerLost: no process has reported a reason.
         """
         try:
             yield
@@ -180,91 +192,92 @@ class World:
         except RuntimeError as error:  # of gloo, nccl and the store alike
             if self.size == 1:
                 raise
-            until = time.monotonic() + LAST_WORDS
+            until = time.monotonic() + FAILURE_WAIT_SECONDS
             with suppress(RuntimeError):
                 while time.monotonic() < until:
-                    self._leave_if_failed()
-                    time.sleep(PAUSE)
-            said = " ".join(str(error).split())[:160]
-            raise Lost(
-                f"another process of this training has gone or cannot be reached ({said}); mend that, and take the "
-                "run up again by --resume"
+                    self._exit_if_peer_failed()
+                    time.sleep(POLL_SECONDS)
+            reason = " ".join(str(error).split())[:160]
+            raise PeerLost(
+                f"another process of this training has ended or cannot be reached ({reason}); fix that, then resume "
+                "the run with --resume"
             ) from error
 
-    def fail(self) -> None:
-        """Let the others know that this process ends, and says itself why."""
+    def report_failure(self) -> None:
+        """Tell the other processes that this one is ending and prints the reason itself."""
         with suppress(RuntimeError):
-            self._store.set(FAILED, str(self.rank))
-            until = time.monotonic() + LAST_WORDS
-            # The store ends with process 0 where it is not torchrun's own.
-            while self.leads and not _torchruns_store() and time.monotonic() < until:
-                if self._store.add(LEFT, 0) >= self.size - 1:
+            self._store.set(_FAILED_KEY, str(self.rank))
+            until = time.monotonic() + FAILURE_WAIT_SECONDS
+            # Unless torchrun hosts the store, it ends with process 0, so that process 0 waits for the others.
+            while self.is_leader and not _is_store_torchruns() and time.monotonic() < until:
+                if self._store.add(_LEFT_KEY, 0) >= self.size - 1:
                     break
-                time.sleep(PAUSE)
+                time.sleep(POLL_SECONDS)
 
-    def _leave_if_failed(self) -> None:
-        if self._store.check([FAILED]) and int(self._store.get(FAILED)) != self.rank:
-            self._store.add(LEFT, 1)
-            time.sleep(BREATH)
+    def _exit_if_peer_failed(self) -> None:
+        if self._store.check([_FAILED_KEY]) and int(self._store.get(_FAILED_KEY)) != self.rank:
+            self._store.add(_LEFT_KEY, 1)
+            time.sleep(EXIT_DELAY_SECONDS)
             raise SystemExit(1)
 
 
-ALONE = World()
+SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def joined() -> Iterator[World]:
-    """The processes that torchrun started together with this one; `ALONE` without it.
+def join_process_group() -> Iterator[ProcessGroup]:
+    """The group of processes that torchrun has started; `SINGLE_PROCESS` without torchrun.
 
     Raises:
-        PlaybachError: they cannot be reached, or this torch is built without torch.distributed.
+        PlaybachError: the other processes cannot be reached, or torch is built without torch.distributed.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    world = _met()
-    if not world.leads and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is process 0's to decide on
-    over = threading.Event()
-    if world.leads:
-        threading.Thread(target=_beat, args=(world._store.set, over), daemon=True).start()
+    group = _connect()
+    if not group.is_leader and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 0 handles Ctrl-C
+    finished = threading.Event()
+    if group.is_leader:
+        threading.Thread(target=_send_heartbeats, args=(group._store.set, finished), daemon=True).start()
     try:
-        yield world
+        yield group
     except SystemExit:
         raise
     except BaseException as error:
-        world.fail()
-        if isinstance(error, PlaybachError) and not world.leads:
-            where = f"process {world.rank} of {world.size}, on {socket.gethostname()}"
+        group.report_failure()
+        if isinstance(error, PlaybachError) and not group.is_leader:
+            where = f"process {group.rank} of {group.size}, on {socket.gethostname()}"
             raise PlaybachError(f"{where}: {error}") from error
         raise
     finally:
-        over.set()
+        finished.set()
 
 
-def _met() -> World:
+def _connect() -> ProcessGroup:
     from torch.distributed.rendezvous import rendezvous
 
     if not torch.distributed.is_available():
         raise PlaybachError("this build of torch cannot train on several processes; start playbach without torchrun")
     rank, address = int(os.environ["RANK"]), f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
-        store, rank, size = next(iter(rendezvous("env://", timeout=LONGEST_STEP)))
+        store, rank, size = next(iter(rendezvous("env://", timeout=STEP_TIMEOUT)))
     except (RuntimeError, ValueError) as error:
         raise PlaybachError(
-            f"process {rank} cannot reach the others at {address}; is that port free and open?"
+            f"process {rank} cannot reach the others at {address}; check that this port is free and open"
         ) from error
-    return World(rank, size, int(os.environ.get("LOCAL_RANK", rank)), store)
+    return ProcessGroup(rank, size, int(os.environ.get("LOCAL_RANK", rank)), store)
 
 
-def _torchruns_store() -> bool:
+def _is_store_torchruns() -> bool:
     return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
-def _beat(put: Callable[[str, str], None], over: threading.Event) -> None:
-    """Show that this process is alive until it is over, or the store is gone: the loop will notice that itself."""
+def _send_heartbeats(put: Callable[[str, str], None], finished: threading.Event) -> None:
+    """Send a heartbeat at intervals until `finished` is set, or until the store cannot be reached: the training loop
+    notices that itself."""
     with suppress(RuntimeError):
         for number in count():
             put("beat", str(number))
-            if over.wait(BEAT):
+            if finished.wait(HEARTBEAT_SECONDS):
                 return

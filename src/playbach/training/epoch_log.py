@@ -1,6 +1,6 @@
-"""What each epoch came to, for other programs: a line of JSON an epoch, and TensorBoard's event files where asked.
+"""The results of each epoch, for other programs: one line of JSON per epoch, and event files for TensorBoard.
 
-Knows epochs and files; knows nothing of how training goes. TensorBoard comes with the extra of its name.
+Knows epochs and files; knows nothing of the training itself. TensorBoard comes with the extra `tensorboard`.
 """
 
 from __future__ import annotations
@@ -13,44 +13,44 @@ from pathlib import Path
 from typing import Any
 
 from playbach.system.errors import MissingExtra
-from playbach.system.files import writing
-from playbach.training.checkpoints import Epoch
+from playbach.system.files import pending_file
+from playbach.training.checkpoints import EpochResult
 
-SIDES = ("train", "valid")
-PLOTTED = ("bits_per_note", "accuracy", "accuracy_of_changes", "bits_per_symbol", "unknown")
+_SIDES = ("train", "valid")
+_PLOTTED_METRICS = ("bits_per_note", "accuracy", "accuracy_of_changes", "bits_per_symbol", "unknown")
 
 
-def demand_tensorboard() -> None:
-    """Raises MissingExtra where TensorBoard is not installed."""
+def require_tensorboard() -> None:
+    """Raise MissingExtra if TensorBoard is not installed."""
     if find_spec("tensorboard") is None:
         raise MissingExtra("--tensorboard", "tensorboard", "tensorboard")
 
 
-def lines(history: Iterable[Epoch]) -> str:
-    """A line of JSON for each epoch: number, figures of both sides, learning rate, seconds, whether it was kept."""
+def json_lines(history: Iterable[EpochResult]) -> str:
+    """A line of JSON for each epoch, with the fields of EpochResult."""
     return "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
 
 
-def write(path: Path, history: Iterable[Epoch]) -> None:
-    """Put the lines in the place of what is at `path`.
+def write_json_lines(path: Path, history: Iterable[EpochResult]) -> None:
+    """Write `json_lines` to `path`, replacing what is there.
 
     Raises:
-        PlaybachError: the disk is full …
+        PlaybachError: the file cannot be written.
     """
-    with writing(path, overwrite=True) as draft:
-        draft.temporary.write_text(lines(history), "utf-8")
+    with pending_file(path, overwrite=True) as draft:
+        draft.temporary.write_text(json_lines(history), "utf-8")
 
 
 class TensorBoard:
-    """Event files in a folder, scalars by epoch: `bits_per_note/valid` …, each field's accuracy, learning rate."""
+    """Writes event files into a folder: scalars such as `bits_per_note/valid`, by epoch."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
-        """Goes on after so many epochs; what was written of later ones is taken back."""
+        """Continue after the epoch `after`; events of later epochs are purged."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder), purge_step=after + 1 if after else None)
 
-    def add(self, epoch: Epoch) -> None:
+    def add(self, epoch: EpochResult) -> None:
         for tag, value in _scalars(epoch):
             self._writer.add_scalar(tag, value, epoch.number)
         self._writer.flush()
@@ -59,10 +59,10 @@ class TensorBoard:
         self._writer.close()
 
 
-def _scalars(epoch: Epoch) -> Iterator[tuple[str, Any]]:
-    for side in SIDES:
+def _scalars(epoch: EpochResult) -> Iterator[tuple[str, Any]]:
+    for side in _SIDES:
         figures = getattr(epoch, side)
-        for name in PLOTTED:
+        for name in _PLOTTED_METRICS:
             yield f"{name}/{side}", getattr(figures, name)
         for head in figures.heads:
             yield f"accuracy of {head.field}/{side}", head.accuracy

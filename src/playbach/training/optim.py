@@ -1,4 +1,4 @@
-"""One step down the gradient: on which device, in which number format, with which optimiser, and what it costs.
+"""A single training step: its device, number format, optimiser and loss.
 
 Knows a network and a batch; knows nothing of epochs. Needs torch (extra `train`).
 """
@@ -19,8 +19,8 @@ from playbach.training.options import TrainOptions
 PROBE_STEPS = 12
 
 
-def optimiser_of(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
-    """AdamW; only matrices decay, biases and scales stay free."""
+def make_optimiser(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
+    """AdamW, with weight decay for matrices only, not for biases and scales."""
     matrices = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -28,37 +28,43 @@ def optimiser_of(model: Model, options: TrainOptions) -> torch.optim.Optimizer:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device that is meant; `auto` is the fastest there is.
+    """The device called `name`; for `auto`, the fastest available.
 
     Raises:
-        UsageError: this machine, or this build of torch, does not have it.
+        UsageError: this machine, or this build of torch, does not have the device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    is_available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
-    if name not in there:
-        raise UsageError(f"no device called {name!r}; there are: auto, {', '.join(there)}")
-    if not there[name]:
-        found = ", ".join(n for n, has in there.items() if has)
-        raise UsageError(f"this machine's torch has no device {name!r}; it has: {found}")
+        return torch.device("cuda" if is_available["cuda"] else "mps" if is_available["mps"] else "cpu")
+    if name not in is_available:
+        raise UsageError(f"no device called {name!r}; there are: auto, {', '.join(is_available)}")
+    if not is_available[name]:
+        available = ", ".join(n for n, usable in is_available.items() if usable)
+        raise UsageError(f"torch on this machine has no device {name!r}; it has: {available}")
     return torch.device(name)
 
 
 def pick_dtype(model: Model, batch: Batch, options: TrainOptions, device: torch.device) -> tuple[torch.dtype, str]:
-    """bfloat16 where the processor computes in it natively and a few steps converge as in float32, and why.
+    """The number format to train in, and the reason in words: bfloat16 if the processor computes in it natively and a
+    few steps converge as in float32.
 
-    Timing has no say, so that the same machine always takes the same.
+    Does not depend on timing, so that the same machine always makes the same choice.
     """
     if options.dtype != "auto":
-        return getattr(torch, options.dtype), "as asked"
+        return getattr(torch, options.dtype), "as requested"
     if not _native_bfloat16(device):
         return torch.float32, "no native bfloat16"
-    curves = [_probe(model, batch, options, device, dtype) for dtype in (torch.float32, torch.bfloat16)]
-    fall = curves[0][0] - min(curves[0])
-    apart = max(abs(a - b) for a, b in zip(*curves))
-    if apart > 0.1 * fall:
-        return torch.float32, f"bfloat16 strays from float32 by {apart:.2g} of a fall of {fall:.2g} nats"
-    return torch.bfloat16, f"native, and within {apart:.2g} nats of float32 over {PROBE_STEPS} steps"
+    exact = _probe(model, batch, options, device, torch.float32)
+    try:
+        rounded = _probe(model, batch, options, device, torch.bfloat16)
+    except RuntimeError:  # the processor could, but torch's kernels for this network cannot
+        return torch.float32, "torch cannot compute this network in bfloat16 here"
+    fall = exact[0] - min(exact)
+    difference = max(abs(a - b) for a, b in zip(exact, rounded))
+    if difference > 0.1 * fall:
+        reason = f"in bfloat16 the loss differs by {difference:.2g} nats while it falls by {fall:.2g}"
+        return torch.float32, reason
+    return torch.bfloat16, f"native, within {difference:.2g} nats of float32 over {PROBE_STEPS} steps"
 
 
 def _native_bfloat16(device: torch.device) -> bool:
@@ -66,22 +72,23 @@ def _native_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return False
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _probe(
     model: Model, batch: Batch, options: TrainOptions, device: torch.device, dtype: torch.dtype
 ) -> list[float]:
-    """The losses of a few steps on one batch; the model is as before after it."""
+    """The losses of a few steps on one batch; the model's weights are restored afterwards."""
     before = weights_of(model)
-    torch.manual_seed(options.seed)  # the same dropout for both
+    torch.manual_seed(options.seed)  # the same dropout in both formats
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate / 3)
     few = Batch(batch.previous[:8, :64], batch.context[:8, :64], batch.target[:8, :64])
-    losses = [train_step(model, few, optimiser, options, device, dtype) for _ in range(PROBE_STEPS)]
-    model.load_state_dict(before)
-    torch.manual_seed(options.seed)
-    return losses
+    try:
+        return [train_step(model, few, optimiser, options, device, dtype) for _ in range(PROBE_STEPS)]
+    finally:
+        model.load_state_dict(before)
+        torch.manual_seed(options.seed)
 
 
 def train_step(
@@ -93,14 +100,14 @@ def train_step(
     dtype: torch.dtype,
     weights: Sequence[float] | None = None,
 ) -> float:
-    """One step down the gradient.
+    """Take one optimiser step.
 
     Args:
-        model: the network, or one whose gradients become means over several processes.
-        weights: how much the cost of each of the F fields counts; None is 1.
+        model: the network, or a wrapper that averages its gradients over several processes.
+        weights: the weight of each field's loss, for the F fields; None is 1 for each.
 
     Returns:
-        the loss in nats a step of music, by these weights; with a share of a batch, what this process adds to the
+        the weighted loss in nats per step of music; if the batch is shared, what this process contributes to the
         mean over all processes.
     """
     model.train()
@@ -109,8 +116,8 @@ def train_step(
     )
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = model(previous, context)
-    costs = [_cost(scores, target[..., f], batch.among) for f, scores in enumerate(logits)]
-    loss = torch.stack([cost * w for cost, w in zip(costs, weights or [1.0] * len(costs))]).sum()
+    losses = [_field_loss(scores, target[..., f], batch.mean_steps) for f, scores in enumerate(logits)]
+    loss = torch.stack([part * w for part, w in zip(losses, weights or [1.0] * len(losses))]).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
@@ -118,9 +125,9 @@ def train_step(
     return float(loss.detach())
 
 
-def _cost(scores: Tensor, target: Tensor, among: float | None) -> Tensor:
-    """The mean cost of a field's symbols, or its sum divided by `among`."""
+def _field_loss(scores: Tensor, target: Tensor, mean_steps: float | None) -> Tensor:
+    """The mean loss of a field's symbols, or the sum of their losses divided by `mean_steps`."""
     scores, target = scores.float().flatten(0, 1), target.flatten()
-    if among is None:
+    if mean_steps is None:
         return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED)
-    return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction="sum") / among
+    return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction="sum") / mean_steps

@@ -1,7 +1,7 @@
-"""Everything that decides what a training learns, in one dataclass: the command line, TOML files and Python share it.
+"""The options of training, in one dataclass that the command line, TOML files and Python share.
 
-Checks each option and those that contradict each other; knows nothing of how training goes. Needs torch, for the
-architectures' own options.
+Checks each option, and that no two contradict each other; knows nothing of the training itself. Needs torch, for the
+options of the architectures.
 """
 
 from __future__ import annotations
@@ -13,36 +13,51 @@ from typing import Any
 
 from playbach.encodings import ENCODINGS, OPTIONS, EventsOptions, NotesOptions
 from playbach.models import MODELS
-from playbach.system.errors import UsageError, demand_numbers
+from playbach.system.errors import UsageError, require_numbers
 
 DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """Everything that decides what is learnt. Times in minutes, windows in steps; None is chosen from the music.
-    `network` sets options of the architecture's own, such as `hidden`; `weights` how much a field's cost counts while
-    learning, 1 where it is not named; `averaging` is how much of the averaged weights each step leaves as they are
-    (Polyak and Juditsky 1992, as an exponential mean)."""
+    """All options that affect what the network learns, and when training ends."""
 
     encoding: str | None = None
+    """The encoding's name; None chooses one that suits the music."""
     notes: NotesOptions = field(default_factory=NotesOptions)
+    """Options of the `notes` encoding."""
     events: EventsOptions = field(default_factory=EventsOptions)
+    """Options of the `events` encoding."""
     model: str = "lstm"
+    """The network architecture's name."""
     network: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the architecture, such as `hidden`."""
     weights: Mapping[str, float] = field(default_factory=dict)
+    """The weight of each field's loss, by the field's name; 1 for a field that is not named."""
     epochs: int = 200
+    """Maximum number of epochs."""
     max_minutes: float | None = None
+    """Maximum training time, in minutes."""
     patience: int = 12
+    """Number of epochs without improvement after which training stops."""
     batch: int | None = None
+    """Windows in a batch; None chooses a number from the amount of music."""
     window: int = 768
+    """Maximum length of a window, in steps."""
     learning_rate: float = 2e-3
+    """Learning rate of AdamW after the warm-up; halved when validation stops improving."""
     weight_decay: float = 0.1
+    """Weight decay of AdamW; applies to matrices only."""
     averaging: float = 0.99
+    """Decay of the exponential moving average of the weights, for each step (after Polyak and Juditsky 1992)."""
     clip: float = 1.0
+    """Maximum norm of the gradient; a longer one is scaled down."""
     seed: int = 0
+    """Seed of the split, the initial weights, the dropout and the order of the music."""
     device: str = "auto"
+    """The torch device: `cpu`, `cuda`, `mps`, or `auto` for the fastest."""
     dtype: str = "auto"
+    """The number format: `float32`, `bfloat16`, or `auto` for bfloat16 where it is native and converges as well."""
 
     def __post_init__(self) -> None:
         if self.encoding is not None and self.encoding not in tuple(ENCODINGS):
@@ -64,15 +79,15 @@ class TrainOptions:
         if unknown:
             has = ", ".join(config.__dataclass_fields__)
             raise UsageError(f"the {self.model} has no option {unknown[0]!r}; it has: {has}")
-        config(**self.network)  # has checks of its own
+        config(**self.network)  # checks its options
         if not isinstance(self.device, str):
             raise UsageError(f"device must be a name, not {self.device!r:.40}")
         if self.dtype not in DTYPES:
             raise UsageError(f"no dtype called {self.dtype!r:.40}; there are: {', '.join(DTYPES)}")
         batch = ["batch"] if self.batch is not None else []
         minutes = ["max_minutes"] if self.max_minutes is not None else []
-        demand_numbers(self, "epochs", "patience", "window", "seed", *batch, whole=True)
-        demand_numbers(self, "learning_rate", "weight_decay", "averaging", "clip", *minutes)
+        require_numbers(self, "epochs", "patience", "window", "seed", *batch, whole=True)
+        require_numbers(self, "learning_rate", "weight_decay", "averaging", "clip", *minutes)
         for name in ("epochs", "patience", "window", "learning_rate", "clip", *batch, *minutes):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)!r:.40}")

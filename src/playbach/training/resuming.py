@@ -1,6 +1,6 @@
-"""Taking up a training that was cut short: which run is meant, with which options, and whether its music is there.
+"""Resuming an unfinished training run: which run, with which options, and whether its music is unchanged.
 
-Knows what a run's description holds; knows nothing of how training goes. Needs torch, for the options.
+Knows what a run's description contains; knows nothing of the training itself. Needs torch, for the options.
 """
 
 from __future__ import annotations
@@ -18,154 +18,158 @@ import torch
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import network
-from playbach.bundles.network import Base
+from playbach.bundles.network import BaseModel
 from playbach.data.corpora import builtin_name
 from playbach.data.pieces import Corpus
-from playbach.encodings import OPTIONS, by_name
+from playbach.encodings import OPTIONS, options_dict
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
-from playbach.system.files import shown, writing
+from playbach.system.files import display_path, pending_file
 from playbach.system.version import __version__
 from playbach.training import run_folders
 from playbach.training.options import TrainOptions
+from playbach.training.run_folders import RunFolder
 
-BASE = "base"
-MAY_CHANGE = ("epochs", "max_minutes", "patience")
-"""The options that only decide when to stop."""
+_BASE_FOLDER = "base"
+CHANGEABLE_OPTIONS = ("epochs", "max_minutes", "patience")
+"""The options that a resumed run may change, since they only decide when it stops."""
 
 
-def description(
-    folder: str | Path | None, corpus: Corpus, options: TrainOptions, base: Base | None = None
+def describe_run(
+    folder: str | Path | None, corpus: Corpus, options: TrainOptions, base: BaseModel | None = None
 ) -> dict[str, Any]:
-    """What NAME.run/ says of its run, as JSON."""
+    """The description of a run for NAME.run/, as JSON."""
     return {
         "playbach": __version__,
         "folder": _absolute(folder),
         "base": base.name if base else None,
         "options": asdict(options),
         "pieces": [[side, piece.digest] for side, piece in corpus.pieces()],
-        "made_by": made_by(),
+        "made_by": environment(),
     }
 
 
-def made_by(processes: int = 1) -> str:
-    """What two runs must have in common to end with the very same weights, besides the machine."""
-    found = f"torch {version('torch')}, numpy {version('numpy')}, {torch.get_num_threads()} threads"
-    return found if processes == 1 else f"{found}, {processes} processes"
+def environment(processes: int = 1) -> str:
+    """What must be the same, besides the machine, for two runs to end with exactly the same weights."""
+    text = f"torch {version('torch')}, numpy {version('numpy')}, {torch.get_num_threads()} threads"
+    return text if processes == 1 else f"{text}, {processes} processes"
 
 
-def find(into: Path, folder: str | Path | None, name: str | None, named: str | Path | None) -> Path:
-    """The run that is meant: the one named by its path or its name, or the only one there is (of that music).
+def find_run(into: Path, folder: str | Path | None, name: str | None, named: str | Path | None) -> Path:
+    """The .run folder to resume: the one given by its path or its name, or else the only one (of that music).
 
     Args:
-        into: the folder in which runs lie.
-        folder: of music; None is any.
-        named: a .run folder, or the folder of music again, as people write `--resume FOLDER`.
+        into: the folder that contains the .run folders.
+        folder: the music; None is any.
+        named: a .run folder, or the folder of the music, since people write `--resume FOLDER` too.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: there is no such run, or there are several.
     """
     if named is not None and (folder is not None or not Path(named).is_dir() or _is_run(Path(named))):
         return Path(named)
     folder = folder if named is None else named
     if name is not None:
-        return into / f"{name}{run_folders.SUFFIX}"
-    of = "" if folder is None else f" of {shown(folder)}"
-    found = [path for path, what in run_folders.unfinished(into)
-             if folder is None or what.get("folder") == _absolute(folder)]  # fmt: skip
-    if not found:
-        raise UsageError(f"there is no unfinished training{of} in {shown(into.absolute())}; leave --resume out")
-    if len(found) > 1:
-        names = " or ".join(f"--resume {shown(path)}" for path in found)
-        raise UsageError(f"there are {len(found)} unfinished trainings{of}; name one: {names}")
-    return found[0]
+        return into / f"{name}{run_folders.RUN_SUFFIX}"
+    of = "" if folder is None else f" of {display_path(folder)}"
+    paths = [path for path, description in run_folders.unfinished_runs(into)
+             if folder is None or description.get("folder") == _absolute(folder)]  # fmt: skip
+    if not paths:
+        raise UsageError(
+            f"there is no unfinished training{of} in {display_path(into.absolute())}; leave out --resume"
+        )
+    if len(paths) > 1:
+        choices = " or ".join(f"--resume {display_path(path)}" for path in paths)
+        raise UsageError(f"there are {len(paths)} unfinished trainings{of}; choose one: {choices}")
+    return paths[0]
 
 
-def options_of(run: run_folders.RunFolder, given: Mapping[str, Any]) -> TrainOptions:
-    """The options of a run, with those changes that a run can bear.
+def resume_options(run: RunFolder, changes: Mapping[str, Any]) -> TrainOptions:
+    """The options that a run was begun with, with changes to CHANGEABLE_OPTIONS applied.
 
     Raises:
-        UsageError: an option was given that the run was not begun with.
-        PlaybachError: its description is damaged.
+        UsageError: another option would change.
+        PlaybachError: the run's description is damaged.
     """
     try:
         stored = dict(run.description["options"])
         known = {f.name for f in fields(TrainOptions)}
-        chosen = {name: kind(**stored[name]) for name, kind in OPTIONS.items()}
-        options = TrainOptions(**{**stored, **chosen})
+        encoding_options = {name: kind(**stored[name]) for name, kind in OPTIONS.items()}
+        options = TrainOptions(**{**stored, **encoding_options})
     except (KeyError, TypeError, UsageError) as error:
         raise PlaybachError(
-            f"{shown(run.path / run_folders.DESCRIPTION)}: damaged ({error}); remove {shown(run.path)} and begin anew"
+            f"{display_path(run.path / run_folders.DESCRIPTION_FILE)}: damaged ({error}); remove "
+            f"{display_path(run.path)} and train again"
         ) from error
-    for name, value in given.items():
+    for name, value in changes.items():
         if name not in known:
             raise UsageError(f"training has no option {name!r}")
         if name in OPTIONS and name != stored["encoding"]:
-            continue  # options of an encoding that the run does not have
-        if name not in MAY_CHANGE:
-            _demand_same(run.path, name, value, stored[name])
-    return replace(options, **{name: value for name, value in given.items() if name in MAY_CHANGE})
+            continue  # options of an encoding that the run does not use
+        if name not in CHANGEABLE_OPTIONS:
+            _require_same(run.path, name, value, stored[name])
+    return replace(options, **{name: value for name, value in changes.items() if name in CHANGEABLE_OPTIONS})
 
 
-def keep_base(run: run_folders.RunFolder, base: Base) -> None:
-    """Keep what the run began with in its folder: it is needed to go on, and may be gone elsewhere.
+def save_base(run: RunFolder, base: BaseModel) -> None:
+    """Copy the model that the run begins from into its folder, since the original may be gone when it is resumed.
 
     Raises:
-        PlaybachError: the disk is full …
+        PlaybachError: the file cannot be written.
     """
-    kept = _base_path(run, base.name)
-    if base.path != kept:
-        kept.parent.mkdir(exist_ok=True)
-        with writing(kept, overwrite=True) as draft:
+    path = _base_path(run, base.name)
+    if base.path != path:
+        path.parent.mkdir(exist_ok=True)
+        with pending_file(path, overwrite=True) as draft:
             shutil.copyfile(base.path, draft.temporary)
 
 
-def base_of(run: run_folders.RunFolder) -> Base | None:
-    """What the run began with, if it did not begin with chance.
+def load_base(run: RunFolder) -> BaseModel | None:
+    """The model that the run began from; None if it began with random weights.
 
     Raises:
-        BundleError: it is not there any more.
+        BundleError: the copy of the model is missing or damaged.
     """
     name = run.description.get("base")
-    return network.read_base(_base_path(run, str(name))) if name else None
+    return network.read_base_model(_base_path(run, str(name))) if name else None
 
 
-def _base_path(run: run_folders.RunFolder, name: str) -> Path:
-    return run.path / BASE / f"{Path(name).name}{bundles.SUFFIX}"
+def _base_path(run: RunFolder, name: str) -> Path:
+    return run.path / _BASE_FOLDER / f"{Path(name).name}{bundles.BUNDLE_SUFFIX}"
 
 
-def _demand_same(path: Path, name: str, given: Any, stored: Any) -> None:
-    given = by_name(given)
-    if isinstance(given, Mapping):
-        for key, value in given.items():
-            # What was never said has the default, which `stored` does not name.
-            _demand_same(path, key, value, stored.get(key, "its default"))
-    elif given != stored:
+def _require_same(path: Path, name: str, value: Any, stored: Any) -> None:
+    value = options_dict(value)
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            # `stored` has only the options of the network that were given.
+            _require_same(path, key, part, stored.get(key, "its default"))
+    elif value != stored:
         raise UsageError(
-            f"{name} {given} is given, but {shown(path)} was begun with {stored}; leave it out, or begin a new "
-            "training under another --name"
+            f"{display_path(path)}: {name} cannot change from {stored} to {value}; leave it out, or begin a new "
+            "training with another --name"
         )
 
 
-def demand_same_music(run: run_folders.RunFolder, corpus: Corpus) -> None:
-    """Raises CorpusError where the music is not what the run was begun with."""
+def require_same_music(run: RunFolder, corpus: Corpus) -> None:
+    """Raise CorpusError if the music is not what the run was begun with."""
     before = [tuple(entry) for entry in run.description.get("pieces", [])]
     now = [(side, piece.digest) for side, piece in corpus.pieces()]
     if now == before:
         return
     old, new = (Counter(digest for _, digest in pieces) for pieces in (before, now))
     added, missing = (new - old).total(), (old - new).total()
-    what = f"{added} pieces are new and {missing} are missing" if added or missing else "files have other names"
+    change = f"pieces added: {added}, missing: {missing}" if added or missing else "files were renamed"
     raise CorpusError(
-        f"{corpus.name}: the music has changed since {shown(run.path)} was begun ({what}); put it back as it was, "
-        "or begin a new training under another --name"
+        f"{corpus.name}: the music has changed since {display_path(run.path)} was begun ({change}); restore it, or "
+        "begin a new training with another --name"
     )
 
 
 def _absolute(folder: str | Path | None) -> str | None:
     if folder is None or builtin_name(folder) is not None:
         return None if folder is None else str(folder)
-    return os.path.abspath(folder)  # noqa: PTH100 - a link keeps its name
+    return os.path.abspath(folder)  # noqa: PTH100 - keeps the name of a link
 
 
 def _is_run(path: Path) -> bool:
-    return (path / run_folders.DESCRIPTION).is_file()
+    return (path / run_folders.DESCRIPTION_FILE).is_file()

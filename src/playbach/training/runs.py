@@ -1,6 +1,6 @@
-"""One training run from the call to its files: NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
+"""A training run from the call to its files: NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
 
-While it goes on, NAME.run/ holds all that it needs to be resumed. Needs the extra `train`.
+During training, NAME.run/ contains everything that is needed to resume the run. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -17,129 +17,138 @@ from types import FrameType
 from typing import Any
 
 from playbach.bundles import bundle as bundles
-from playbach.bundles.network import Base
+from playbach.bundles.network import BaseModel
 from playbach.data import corpora
 from playbach.data.pieces import Corpus
 from playbach.system.errors import CorpusError, MissingExtra, UsageError
-from playbach.system.files import shown, writing
+from playbach.system.files import display_path, pending_file
 from playbach.training import checkpoints, epoch_log, finetuning, plots, resuming, run_folders, saving
 from playbach.training.checkpoints import RunState
-from playbach.training.diagnosis import Verdict, judge
-from playbach.training.distributed import ALONE, World
-from playbach.training.loop import Diverged, Hooks, Moment, Trained, train
+from playbach.training.diagnosis import Diagnosis, diagnose
+from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
+from playbach.training.loop import Callbacks, Diverged, SavePoint, TrainedNetwork, train
 from playbach.training.options import TrainOptions
 from playbach.training.run_folders import RunFolder
 
-STATE, SHARDS = "state.safetensors", "shards"
-SAVE_SECONDS = 60.0
-"""A run's state is written after every epoch, and within long ones this often …"""
-SAVE_SHARE = 0.05
-"""… but after short epochs only so often that writing takes no more than this share of the time."""
-PICTURE, LOG, METRICS = ".png", ".log", ".jsonl"
-TENSORBOARD = ".tensorboard"
+STATE_FILE, SHARDS_FOLDER = "state.safetensors", "shards"
+"""In NAME.run/."""
+SAVE_INTERVAL_SECONDS = 60.0
+"""The state is saved after every epoch, and at this interval within long epochs."""
+MAX_SAVE_SHARE = 0.05
+"""After short epochs the state is saved less often, so that saving takes at most this fraction of the time."""
+PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX = ".png", ".log", ".jsonl"
+TENSORBOARD_SUFFIX = ".tensorboard"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: the bundle's path, the network in memory, and what was said of it."""
+    """A finished training run."""
 
     path: Path
+    """NAME.playbach."""
     picture: Path
+    """NAME.png, with the curves."""
     log: Path
+    """NAME.log, with all lines that were reported."""
     metrics: Path
-    """A line of JSON for each epoch."""
-    trained: Trained
-    verdict: Verdict
+    """NAME.jsonl, with a line of JSON for each epoch."""
+    trained: TrainedNetwork
+    """The network in memory, with its figures."""
+    diagnosis: Diagnosis
+    """Whether it fits well, overfits or underfits."""
 
 
 def run(
     folder: str | Path | None = None,
     options: TrainOptions | None = None,
     *,
-    base: Base | None = None,
+    base: BaseModel | None = None,
     tensorboard: bool = False,
     name: str | None = None,
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
-    world: World = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
-    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus by its name, and write the bundle.
+    """Train on a folder of MIDI and MusicXML files, or on a built-in corpus, and write the bundle.
 
     Args:
-        folder: searched for MIDI and MusicXML files, with all folders below, or the name of a built-in corpus; None
-            is `bach-chorales`.
-        base: what to begin with; the options are then those of `finetuning.options_of`.
-        tensorboard: write NAME.tensorboard/, too, for TensorBoard to draw while training goes on.
-        name: of the files; by default corpus, model and encoding.
+        folder: searched for MIDI and MusicXML files, including all folders below it; or the name of a built-in
+            corpus. None is `bach-chorales`.
+        base: the model to begin from; the options are then those of `finetuning.finetune_options`.
+        tensorboard: also write NAME.tensorboard/ during training.
+        name: the name of the files; by default made of corpus, model and encoding.
         into: the folder for the files, which must exist.
-        report: told each line as it comes.
-        progress: makes a progress bar, called as `tqdm`.
-        world: of which this is the leading process; the others are in `following.follow` meanwhile.
+        report: called with each line of text.
+        progress: makes a progress bar; called like `tqdm`.
+        group: the processes to train with, of which this is process 0; the others are in `worker.run_worker`.
 
     Raises:
         CorpusError: there is too little music.
-        UsageError: an option that makes no sense, or a device that is not there.
-        PlaybachError: the files cannot be written.
+        UsageError: an option is invalid, or the device is not available.
+        PlaybachError: a file cannot be written, or training diverged.
     """
     options = options or TrainOptions()
     if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
-        raise UsageError(f"{shown(name)}: a name for a model must be a plain, printable file name, without folders")
-    _demand_modules()
+        raise UsageError(
+            f"{display_path(name)}: a model name must be printable, without folders, and must not begin with a dot"
+        )
+    _require_modules()
     if tensorboard:
-        epoch_log.demand_tensorboard()
-    said = _Said(report)
-    corpus, options = _corpus(folder, options, said, progress, base)
-    name = name or f"{_plain(corpus.name)}-{options.model}-{options.encoding}"
-    what = {**resuming.description(folder, corpus, options, base), "tensorboard": tensorboard}
-    what["made_by"] = resuming.made_by(world.size)
-    taken = (bundles.SUFFIX, PICTURE, LOG, METRICS, *[TENSORBOARD] * tensorboard)
-    claimed = run_folders.create(Path(into), name, taken, what)
-    return _run(claimed, corpus, options, said, progress, base, False, world)
+        epoch_log.require_tensorboard()
+    log = _Log(report)
+    corpus, options = _open_corpus(folder, options, log, progress, base)
+    name = name or f"{_printable(corpus.name)}-{options.model}-{options.encoding}"
+    description = {**resuming.describe_run(folder, corpus, options, base), "tensorboard": tensorboard}
+    description["made_by"] = resuming.environment(group.size)
+    endings = (bundles.BUNDLE_SUFFIX, PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX, *[TENSORBOARD_SUFFIX] * tensorboard)
+    run_folder = run_folders.create(Path(into), name, endings, description)
+    return _run(run_folder, corpus, options, log, progress, base, False, group)
 
 
 def resume(
     path: str | Path | None = None,
-    given: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
     *,
     folder: str | Path | None = None,
     name: str | None = None,
     into: str | Path = ".",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[..., Any] | None = None,
-    world: World = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
-    """Go on with a training that was cut short, to the same end as if it had not been.
+    """Resume an unfinished run, so that it ends exactly as if it had not been interrupted.
 
     Args:
-        path: its .run folder; None is the only one there is `into`, of `folder` if that is given.
-        given: options of training that were given again; only epochs, max_minutes and patience may differ.
-        folder: the music, where it is not to be found where it was.
+        path: its .run folder; None is the only one in `into` (for the music in `folder`, if that is given).
+        changes: options of training; only epochs, max_minutes and patience may differ from those of the run.
+        folder: the music, if it has moved.
 
     Raises:
-        UsageError: there is no such run, or it was begun with other options.
+        UsageError: there is no such run, or another option would change.
         CorpusError: the music has changed.
-        PlaybachError: another process is at work on it, or its files are damaged.
+        PlaybachError: another process is training in the folder, or its files are damaged.
     """
-    _demand_modules()
-    claimed = run_folders.reopen(resuming.find(Path(into), folder, name, path))
+    _require_modules()
+    run_folder = run_folders.reopen(resuming.find_run(Path(into), folder, name, path))
     try:
-        said = _Said(report)
-        options = resuming.options_of(claimed, given or {})
-        base = resuming.base_of(claimed)
-        begun = (claimed.path / STATE).exists()
-        quiet = _Said(lambda line: None) if begun else said  # what it says of the files it has said before
-        music = claimed.description.get("folder") if folder is None else folder
-        corpus, _ = _corpus(music, options, quiet, progress, base)
-        resuming.demand_same_music(claimed, corpus)
+        log = _Log(report)
+        options = resuming.resume_options(run_folder, changes or {})
+        base = resuming.load_base(run_folder)
+        has_state = (run_folder.path / STATE_FILE).exists()
+        # The saved log already has the lines about the corpus.
+        corpus_log = _Log(lambda line: None) if has_state else log
+        music = run_folder.description.get("folder") if folder is None else folder
+        corpus, _ = _open_corpus(music, options, corpus_log, progress, base)
+        resuming.require_same_music(run_folder, corpus)
     except BaseException:
-        claimed.release()
+        run_folder.release()
         raise
-    return _run(claimed, corpus, options, said, progress, base, begun, world)
+    return _run(run_folder, corpus, options, log, progress, base, has_state, group)
 
 
-class _Said:
-    """What was said, for the log; each line is passed on."""
+class _Log:
+    """Collects the lines that are reported, and passes each on."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.lines: list[str] = []
@@ -151,199 +160,204 @@ class _Said:
 
 
 def _run(
-    claimed: RunFolder,
+    run_folder: RunFolder,
     corpus: Corpus,
     options: TrainOptions,
-    say: _Said,
+    log: _Log,
     progress: Any,
-    base: Base | None,
-    resumed: bool,
-    world: World,
+    base: BaseModel | None,
+    is_resumed: bool,
+    group: ProcessGroup,
 ) -> Run:
-    stem = claimed.stem
-    with _kept(claimed):
+    stem = run_folder.stem
+    with _cleaning_up(run_folder):
         if base is not None:
-            resuming.keep_base(claimed, base)
-        # Interruptible until the bundle is written: a Ctrl-C then must not lose it.
-        with _interruptible(say) as interrupted:
-            hooks = _RunHooks(claimed, say, progress, interrupted, world.size)
+            resuming.save_base(run_folder, base)
+        # Ctrl-C is handled until the bundle is written, so that it cannot lose the network.
+        with _handling_interrupts(log) as interrupted:
+            callbacks = _RunCallbacks(run_folder, log, progress, interrupted, group.size)
+            shards = run_folder.path / SHARDS_FOLDER
             try:
-                trained = train(corpus, options, hooks, folder=claimed.path / SHARDS, base=base, world=world)
+                trained = train(corpus, options, callbacks, folder=shards, base=base, group=group)
             finally:
-                hooks.close()
-            verdict = _verdict(trained)
-            for line in _closing_lines(trained, verdict):
-                say(line)
-            say("Writing the bundle")
-            path = (saving.written(stem, trained) if resumed else None) or saving.write(stem, trained, verdict)
-        # The names were free when the run began: what has them now was written before it was cut short.
-        with writing(stem.with_name(stem.name + PICTURE), overwrite=resumed) as picture:
-            plots.draw(trained, verdict, stem.name, picture.temporary)
-        with writing(stem.with_name(stem.name + LOG), overwrite=resumed) as log:
-            log.temporary.write_text("\n".join(say.lines) + "\n", "utf-8")
-        with writing(stem.with_name(stem.name + METRICS), overwrite=resumed) as metrics:
-            metrics.temporary.write_text(epoch_log.lines(trained.history), "utf-8")
-    return Run(path, picture.path, log.path, metrics.path, trained, verdict)
+                callbacks.close()
+            diagnosis = _diagnose(trained)
+            for line in _closing_lines(trained, diagnosis):
+                log(line)
+            log("Writing the bundle")
+            written = saving.find_written(stem, trained) if is_resumed else None
+            path = written or saving.write_bundle(stem, trained, diagnosis)
+        # The names were free when the run began: what is there now, this run wrote before it was interrupted.
+        with pending_file(stem.with_name(stem.name + PICTURE_SUFFIX), overwrite=is_resumed) as picture:
+            plots.draw_curves(trained, diagnosis, stem.name, picture.temporary)
+        with pending_file(stem.with_name(stem.name + LOG_SUFFIX), overwrite=is_resumed) as log_file:
+            log_file.temporary.write_text("\n".join(log.lines) + "\n", "utf-8")
+        with pending_file(stem.with_name(stem.name + METRICS_SUFFIX), overwrite=is_resumed) as metrics:
+            metrics.temporary.write_text(epoch_log.json_lines(trained.history), "utf-8")
+    return Run(path, picture.path, log_file.path, metrics.path, trained, diagnosis)
 
 
-def _demand_modules() -> None:
-    """What is needed only after training must be known to be there before it."""
+def _require_modules() -> None:
+    """Raise MissingExtra before training if a module is missing that is needed only after it."""
     for module in ("onnx", "onnxscript", "matplotlib"):
         if find_spec(module) is None:
             raise MissingExtra("training", "train", module)
 
 
-def _corpus(
-    folder: str | Path | None, options: TrainOptions, say: _Said, progress: Any, base: Base | None
+def _open_corpus(
+    folder: str | Path | None, options: TrainOptions, log: _Log, progress: Any, base: BaseModel | None
 ) -> tuple[Corpus, TrainOptions]:
+    """The corpus to train on, and the options with its encoding."""
+
     def converting(names: Iterator[str], total: int) -> Iterator[str]:
-        say(f"Converting {corpora.builtin_name(folder)} from music21, this once")
+        log(f"Converting {corpora.builtin_name(folder)} from music21 (only the first time)")
         return progress(names, total=total, unit="piece") if progress else names
 
     try:
         corpus, encoding = corpora.open_corpus(
-            folder, options.seed, options.encoding, lambda line: say(f"left out: {line}"), _bar(progress, "file"),
+            folder, options.seed, options.encoding, lambda line: log(f"left out: {line}"), _bar(progress, "file"),
             converting,
         )  # fmt: skip
     except CorpusError as error:
         if base is None:
             raise
-        way_out = (
-            f"{base.name} composes in the {base.encoding.name!r} encoding; without --from a new model is trained"
-        )
-        raise CorpusError(f"{error} ({way_out})") from error
+        hint = f"{base.name} uses the {base.encoding.name!r} encoding; leave out --from to train a new model"
+        raise CorpusError(f"{error} ({hint})") from error
     if corpus.skipped:
         used = len(corpus.train) + len(corpus.valid) + len(corpus.test)
-        say(f"{len(corpus.skipped)} of {len(corpus.skipped) + used} files left out")
+        log(f"{len(corpus.skipped)} of {len(corpus.skipped) + used} files left out")
     if options.encoding is None and folder is not None:
-        say(f"The {encoding!r} encoding suits this music; --encoding names another")
+        log(f"Chose the {encoding!r} encoding for this music (--encoding chooses another)")
     if base is not None:
-        corpus, moved = finetuning.honest(corpus, base)
+        corpus, moved = finetuning.move_known_pieces(corpus, base)
         if moved:
-            say(f"{moved} pieces that {base.name} was trained on cannot be held out, and are trained on")
+            log(f"{base.name} was trained on {moved} of the held-out pieces: they are used for training instead")
     return corpus, replace(options, encoding=encoding)
 
 
 def _bar(progress: Any, unit: str) -> Callable[[Iterator[Any], int], Iterator[Any]]:
-    """A bar for work before training, if bars are wanted, that goes when it is done."""
+    """A progress bar for work before training, which disappears when the work is done; none without `progress`."""
     return lambda work, total: progress(work, total=total, unit=unit, leave=False) if progress else work
 
 
-def _plain(name: str) -> str:
-    """A folder's name as a part of a file name that can be printed."""
+def _printable(name: str) -> str:
+    """A folder's name as a part of a file name, with printable characters only."""
     return "".join(c if c.isprintable() else "_" for c in name).lstrip(".") or "corpus"
 
 
 @contextmanager
-def _kept(claimed: RunFolder) -> Iterator[None]:
-    """NAME.run/ is removed when the run is over or given up, and left to be resumed when anything else ends it."""
+def _cleaning_up(run_folder: RunFolder) -> Iterator[None]:
+    """Remove NAME.run/ after the run, or if the user interrupts it or it diverges. After any other error, leave it
+    there to be resumed."""
     try:
         yield
     except (KeyboardInterrupt, Diverged):
-        claimed.remove()
+        run_folder.remove()
         raise
     except BaseException:
-        begun = (claimed.path / STATE).exists() or any(claimed.path.glob(f"{SHARDS}/*.json"))
-        claimed.release() if begun else claimed.remove()
+        has_state = (run_folder.path / STATE_FILE).exists()
+        can_resume = has_state or any(run_folder.path.glob(f"{SHARDS_FOLDER}/*.json"))
+        run_folder.release() if can_resume else run_folder.remove()
         raise
-    claimed.remove()
+    run_folder.remove()
 
 
 @contextmanager
-def _interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
-    """Ctrl-C sets the event; a second one interrupts as usual."""
-    asked = threading.Event()
+def _handling_interrupts(log: Callable[[str], None]) -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets; a second Ctrl-C interrupts as usual."""
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield interrupted
         return
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        interrupted.set()
         signal.signal(signal.SIGINT, before)
-        say("Stopping; the best weights are kept and written (Ctrl-C again gives up everything)")
+        log("Stopping; the best weights will be saved (press Ctrl-C again to discard everything)")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield asked
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-class _RunHooks(Hooks):
-    """Hooks that draw a progress bar and keep the run's state on disk."""
+class _RunCallbacks(Callbacks):
+    """Callbacks that show a progress bar and save the run's state."""
 
-    kept: Path
+    state_path: Path
 
     def __init__(
-        self, claimed: RunFolder, say: _Said, progress: Any, interrupted: threading.Event, processes: int
+        self, run_folder: RunFolder, log: _Log, progress: Any, interrupted: threading.Event, processes: int
     ) -> None:
         self._processes = processes
-        self.kept = claimed.path / STATE
-        self._say, self._progress = say, progress
-        self._made_by, self._interrupted = claimed.description.get("made_by"), interrupted
+        self.state_path = run_folder.path / STATE_FILE
+        self._log, self._progress = log, progress
+        self._begun_with, self._interrupted = run_folder.description.get("made_by"), interrupted
         self._bar: Any = None
-        self._saved, self._cost = time.monotonic(), 0.0
-        self._at: tuple[int, int] | None = None
-        self._metrics = claimed.path / f"metrics{METRICS}"
-        self._board: epoch_log.TensorBoard | None = None
-        self._wants_board = bool(claimed.description.get("tensorboard"))
-        self._boards = claimed.stem.with_name(claimed.stem.name + TENSORBOARD)
+        self._saved_at, self._save_seconds = time.monotonic(), 0.0
+        self._saved_step: tuple[int, int] | None = None
+        self._metrics = run_folder.path / f"metrics{METRICS_SUFFIX}"
+        self._tensorboard: epoch_log.TensorBoard | None = None
+        self._wants_tensorboard = bool(run_folder.description.get("tensorboard"))
+        self._tensorboard_folder = run_folder.stem.with_name(run_folder.stem.name + TENSORBOARD_SUFFIX)
 
-    def say(self, line: str) -> None:
-        self._say(line)
+    def report(self, line: str) -> None:
+        self._log(line)
 
-    def encoding(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
+    def encoding_progress(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
         return _bar(self._progress, "shard")(shards, total)
 
-    def begin(self, steps: int, done: int) -> None:
+    def on_start(self, steps: int, done: int) -> None:
         if self._progress:
             self._bar = self._progress(total=steps, initial=done, unit="step", desc="training", dynamic_ncols=True)
 
-    def advance(self, loss: float) -> None:
+    def on_step(self, loss: float) -> None:
         if self._bar is not None:
             self._bar.update()
             self._bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
-    def save(self, state: RunState, moment: Moment) -> None:
-        """What is left out here costs time after a power cut, never the result."""
-        if moment == "epoch":
-            self._draw(state)
-        wait = {"step": SAVE_SECONDS, "epoch": self._cost / SAVE_SHARE, "end": 0.0}[moment]
-        began, at = time.monotonic(), (state.step, state.epoch)
-        if began - self._saved < wait or at == self._at:
+    def save(self, state: RunState, point: SavePoint) -> None:
+        """Save the state, unless it was saved recently: a skipped save costs time after a crash, never the result."""
+        if point == "epoch":
+            self._log_epoch(state)
+        interval = {"step": SAVE_INTERVAL_SECONDS, "epoch": self._save_seconds / MAX_SAVE_SHARE, "end": 0.0}[point]
+        began, step = time.monotonic(), (state.step, state.epoch)
+        if began - self._saved_at < interval or step == self._saved_step:
             return
-        checkpoints.write(self.kept, state, {"said": self._say.lines})
-        self._saved, self._at = time.monotonic(), at
-        self._cost = self._saved - began
+        checkpoints.write(self.state_path, state, {"said": self._log.lines})  # the key of checkpoint format 1
+        self._saved_at, self._saved_step = time.monotonic(), step
+        self._save_seconds = self._saved_at - began
 
-    def _draw(self, state: RunState) -> None:
-        """For whoever watches."""
-        epoch_log.write(self._metrics, state.history)
-        if self._wants_board:
-            self._board = self._board or epoch_log.TensorBoard(self._boards, len(state.history) - 1)
-            self._board.add(state.history[-1])
+    def _log_epoch(self, state: RunState) -> None:
+        """Write the results of the last epoch, for those who watch the run."""
+        epoch_log.write_json_lines(self._metrics, state.history)
+        if self._wants_tensorboard:
+            done = len(state.history) - 1
+            self._tensorboard = self._tensorboard or epoch_log.TensorBoard(self._tensorboard_folder, done)
+            self._tensorboard.add(state.history[-1])
 
-    def resume(self, state: RunState) -> None:
-        if not self.kept.exists():
+    def restore(self, state: RunState) -> None:
+        if not self.state_path.exists():
             return
-        self._say.lines[:] = checkpoints.read(self.kept, state)["said"]
-        self._say(f"Resumed in epoch {state.epoch}, after {state.step} steps")
-        now = resuming.made_by(self._processes)
-        if self._made_by != now:
-            self._say(f"Begun with {self._made_by}, now with {now}: the weights may come out a little different")
+        self._log.lines[:] = checkpoints.read(self.state_path, state)["said"]
+        self._log(f"Resumed in epoch {state.epoch}, after {state.step} steps")
+        now = resuming.environment(self._processes)
+        if self._begun_with != now:
+            self._log(f"Begun with {self._begun_with}, resumed with {now}: the weights may differ slightly")
 
-    def stop(self) -> bool:
+    def should_stop(self) -> bool:
         return self._interrupted.is_set()
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-        if self._board is not None:
-            self._board.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
 
 
-def _verdict(trained: Trained) -> Verdict:
-    return judge(
+def _diagnose(trained: TrainedNetwork) -> Diagnosis:
+    return diagnose(
         [e.train.bits_per_note for e in trained.history],
         [e.valid.bits_per_note for e in trained.history],
         trained.baseline.bits_per_note,
@@ -354,18 +368,14 @@ def _verdict(trained: Trained) -> Verdict:
     )
 
 
-def _ngram(trained: Trained) -> str:
-    rival = trained.ngram
-    return f"; an n-gram: {rival.accuracy:.3f}, {rival.bits_per_note:.3f}" if rival else ""
-
-
-def _closing_lines(trained: Trained, verdict: Verdict) -> Iterator[str]:
+def _closing_lines(trained: TrainedNetwork, diagnosis: Diagnosis) -> Iterator[str]:
     minutes, seconds = divmod(round(trained.seconds), 60)
-    yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stopped}"
-    test, guess = trained.test, trained.baseline
+    yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stop_reason}"
+    test, guessing, ngram = trained.test, trained.baseline, trained.ngram
+    ngram_text = f"; n-gram: {ngram.accuracy:.3f}, {ngram.bits_per_note:.3f}" if ngram else ""
     yield (
         f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note "
-        f"(guessing by frequency: {guess.accuracy:.3f}, {guess.bits_per_note:.3f}{_ngram(trained)}); "
-        f"{test.unknown:.1%} of its steps have a symbol that training never saw"
+        f"(guessing by frequency: {guessing.accuracy:.3f}, {guessing.bits_per_note:.3f}{ngram_text}); "
+        f"{test.unknown:.1%} of its steps have a symbol that is not in the training music"
     )
-    yield from verdict.lines
+    yield from diagnosis.lines

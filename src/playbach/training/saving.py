@@ -1,4 +1,4 @@
-"""A trained network as a bundle: its exported step, checked; its weights, manifest and card.
+"""Writes a trained network as a bundle: the exported and checked step, the weights, the manifest and the card.
 
 Needs the extra `train`.
 """
@@ -19,41 +19,42 @@ import safetensors.torch
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
-from playbach.data.corpora import DEFAULT
+from playbach.data.corpora import DEFAULT_CORPUS
 from playbach.encodings import OPTIONS
 from playbach.export import onnx
 from playbach.inference.sampling import Sampling
 from playbach.models import Model
 from playbach.system.errors import BundleError
 from playbach.system.version import __version__
-from playbach.training.diagnosis import Verdict
-from playbach.training.loop import Trained, example
+from playbach.training.diagnosis import Diagnosis
+from playbach.training.loop import TrainedNetwork, example_inputs
 from playbach.training.options import TrainOptions
 
 
-def written(stem: Path, trained: Trained) -> Path | None:
-    """The bundle, where a run had written it already when it was cut short."""
-    path = stem.with_name(stem.name + bundles.SUFFIX)
+def find_written(stem: Path, trained: TrainedNetwork) -> Path | None:
+    """The run's bundle, if the run had already written it when it was interrupted."""
+    path = stem.with_name(stem.name + bundles.BUNDLE_SUFFIX)
     try:
-        found = bundles.read(path).members[bundles.WEIGHTS]
+        weights = bundles.read(path).members[bundles.WEIGHTS]
     except (BundleError, KeyError):
         return None
-    return path if found == weights(trained.model) else None
+    return path if weights == weights_as_bytes(trained.model) else None
 
 
-def write(stem: Path, trained: Trained, verdict: Verdict) -> Path:
-    step = onnx.export(trained.model)
-    difference = onnx.check(step, trained.model, *example(trained))
-    manifest = _manifest(stem.name, trained, verdict, difference)
+def write_bundle(stem: Path, trained: TrainedNetwork, diagnosis: Diagnosis) -> Path:
+    """Export the network's step, check it against torch, and write the bundle; return its path."""
+    step = onnx.export_step(trained.model)
+    difference = onnx.check_step(step, trained.model, *example_inputs(trained))
+    manifest = _manifest(stem.name, trained, diagnosis, difference)
     members = {
         bundles.ONNX: step,
-        bundles.WEIGHTS: weights(trained.model),
-        bundles.CARD: _card(stem.name, trained, verdict).encode("utf-8"),
+        bundles.WEIGHTS: weights_as_bytes(trained.model),
+        bundles.CARD: _card(stem.name, trained, diagnosis).encode("utf-8"),
     }
-    return bundles.write(stem.with_name(stem.name + bundles.SUFFIX), manifest, members)
+    return bundles.write(stem.with_name(stem.name + bundles.BUNDLE_SUFFIX), manifest, members)
 
 
-def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) -> dict[str, Any]:
+def _manifest(name: str, trained: TrainedNetwork, diagnosis: Diagnosis, difference: float) -> dict[str, Any]:
     model = trained.model
     return {
         "playbach": __version__,
@@ -68,7 +69,7 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
         "encoding": trained.encoding.manifest(),
         "sampling": asdict(Sampling()),
         "provenance": {
-            "command": command(name, trained),
+            "command": training_command(name, trained),
             "corpus": trained.corpus.name,
             **({"base": {"name": base.name, "sha256": base.bundle.sha256}} if (base := trained.base) else {}),
             "options": asdict(trained.options),
@@ -79,7 +80,7 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "seconds": round(trained.seconds, 1),
             "epochs": len(trained.history),
             "best_epoch": trained.best.number,
-            "stopped": trained.stopped,
+            "stopped": trained.stop_reason,
             "python": platform.python_version(),
             "versions": {p: version(p) for p in ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "symusic")},
         },
@@ -90,62 +91,61 @@ def _manifest(name: str, trained: Trained, verdict: Verdict, difference: float) 
             "guessing_by_frequency": trained.baseline.manifest(),
             **({"ngram": trained.ngram.manifest()} if trained.ngram else {}),
             "onnx_largest_logit_difference": difference,
-            "verdict": verdict.word,
+            "verdict": diagnosis.word,
         },
         "pieces": _pieces(trained),
         "passages": [passage.manifest() for passage in _passages(trained)],
     }
 
 
-def _passages(trained: Trained) -> Iterator[passages.Passage]:
-    """Of training pieces in an order that the seed decides."""
+def _passages(trained: TrainedNetwork) -> Iterator[passages.Passage]:
+    """Passages of training pieces, in a random order that depends on the seed."""
     train = trained.corpus.train
     order = np.random.default_rng(trained.options.seed).permutation(len(train)).tolist()
-    return passages.take(((train[i].name, train[i].score) for i in order), trained.encoding)
+    return passages.first_passages(((train[i].name, train[i].score) for i in order), trained.encoding)
 
 
-def _pieces(trained: Trained) -> dict[str, list[str]]:
-    """The side and name of all that the network has met, by hash; what it began with has met pieces, too, and is not
-    unlearnt."""
-    before = dict(trained.base.pieces) if trained.base else {}
-    now = {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()}
-    return {**before, **now}
+def _pieces(trained: TrainedNetwork) -> dict[str, list[str]]:
+    """The side of the split and the name of each piece, by content hash: those of the base model and of this run."""
+    of_base = dict(trained.base.pieces) if trained.base else {}
+    of_corpus = {piece.digest: [side, piece.name] for side, piece in trained.corpus.pieces()}
+    return {**of_base, **of_corpus}
 
 
-def command(name: str, trained: Trained) -> str:
-    """What would train it again: `playbach train` with all that is not a default. What has no option of the command
-    line can be read in the manifest."""
+def training_command(name: str, trained: TrainedNetwork) -> str:
+    """The command that trains this network again: `playbach train` with all options that differ from the defaults.
+    Options that the command line lacks are in the manifest only."""
     options, corpus = trained.options, trained.corpus.name
-    apart = ("network", "weights", *OPTIONS)
-    flags = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in apart}
-    given = {flag: value for flag, value in flags.items() if value != getattr(TrainOptions(), flag)}
-    chosen = asdict(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else {}
-    usual = asdict(OPTIONS[str(options.encoding)]()) if chosen else {}
-    given |= {k: v for k, v in chosen.items() if v != usual[k]}
+    handled_below = ("network", "weights", *OPTIONS)
+    values = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in handled_below}
+    flags = {flag: value for flag, value in values.items() if value != getattr(TrainOptions(), flag)}
+    of_encoding = asdict(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else {}
+    defaults = asdict(OPTIONS[str(options.encoding)]()) if of_encoding else {}
+    flags |= {k: v for k, v in of_encoding.items() if v != defaults[k]}
     if options.weights:
-        given["weights"] = ",".join(f"{name}={weight:g}" for name, weight in options.weights.items())
-    given = {"name": name, **given, **options.network}
-    if trained.base is not None:  # which decides what network and encoding are
-        decided = {"model", "encoding", *options.network, *chosen}
-        given = {"from": trained.base.name, **{k: v for k, v in given.items() if k not in decided}}
-    if corpus == DEFAULT and options.encoding == "chorale":
-        given.pop("encoding", None)
-    words = ["playbach", "train", *([] if corpus == DEFAULT else [corpus])]
-    for flag, value in given.items():
+        flags["weights"] = ",".join(f"{field}={weight:g}" for field, weight in options.weights.items())
+    flags = {"name": name, **flags, **options.network}
+    if trained.base is not None:
+        of_base = {"model", "encoding", *options.network, *of_encoding}
+        flags = {"from": trained.base.name, **{k: v for k, v in flags.items() if k not in of_base}}
+    if corpus == DEFAULT_CORPUS and options.encoding == "chorale":
+        flags.pop("encoding", None)
+    words = ["playbach", "train", *([] if corpus == DEFAULT_CORPUS else [corpus])]
+    for flag, value in flags.items():
         flag = flag.replace("_", "-")
         words += [f"--no-{flag}"] if value is False else [f"--{flag}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 
-def _card(name: str, trained: Trained, verdict: Verdict) -> str:
-    """For people: what the network is, what it learnt from, and how good it is."""
+def _card(name: str, trained: TrainedNetwork, diagnosis: Diagnosis) -> str:
+    """CARD.md: what the network is, how it was trained, and how good it is."""
     corpus, options = trained.corpus, trained.options
     rows = [
         ("held-out test", trained.test),
         ("validation", trained.best.valid),
         ("training pieces", trained.best.train),
-        *([("test, guessed by an n-gram", trained.ngram)] if trained.ngram else []),
-        ("test, guessed by frequency", trained.baseline),
+        *([("test, n-gram", trained.ngram)] if trained.ngram else []),
+        ("test, guessing by frequency", trained.baseline),
     ]
     table = "\n".join(
         f"| {what} | {f.pieces} | {f.accuracy:.3f} | {f.bits_per_symbol:.3f} | {f.bits_per_note:.3f} "
@@ -159,33 +159,34 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
 `{trained.encoding.name}` encoding.
 
 - Corpus: {corpus.name}; {len(corpus.train)} pieces to train, {len(corpus.valid)} to validate, {len(corpus.test)} to
-  test; {corpus.tunes} tunes. Training pieces also in all keys within the corpus's range.
-- Command: `{command(name, trained)}`
-- Trained by playbach {__version__}, {len(trained.history)} epochs (the best was {trained.best.number}) in
-  {minutes:.0f} minutes on {trained.device} in {trained.dtype}, batches of {trained.batch} windows of
-  {options.window} steps, seed {options.seed}; it ended because of: {trained.stopped}.
-{_beginning(trained)}- Network: {json.dumps(trained.model.config())}
-- It carries the first {passages.BARS} bars of up to {passages.MOST} training pieces, which
-  `playbach compose --prime corpus` goes on from.
+  test; {corpus.tunes} different tunes. Training pieces are transposed to all keys within the corpus's range.
+- Command: `{training_command(name, trained)}`
+- Training: playbach {__version__}; {len(trained.history)} epochs (the best was epoch {trained.best.number}) in
+  {minutes:.0f} minutes on {trained.device} in {trained.dtype}; batches of {trained.batch} windows of up to
+  {options.window} steps; seed {options.seed}. Reason for stopping: {trained.stop_reason}.
+{_base_line(trained)}- Network: {json.dumps(trained.model.config())}
+- Contains the first {passages.PASSAGE_BARS} bars of up to {passages.MAX_PASSAGES} training pieces, which
+  `playbach compose --prime corpus` continues.
 
 | music | pieces | accuracy | bits per symbol | bits per note | unknown |
 |---|---|---|---|---|---|
 {table}
 
-Accuracy is the share of steps whose most probable symbol is right. All figures are of whole pieces from their
-beginning, without being told how much is left. The n-gram learnt from the same pieces in the same keys
-(docs/evaluation.md); guessing by frequency is the least that must be beaten.
+Accuracy is the proportion of steps whose most probable symbol is correct. All figures are for whole pieces, measured
+without telling the network how much of the piece is left. The n-gram was fitted to the same training pieces in the
+same keys (see docs/evaluation.md). Guessing by frequency is the minimum that a network must beat.
 
-{verdict}
+{diagnosis}
 """
 
 
-def _beginning(trained: Trained) -> str:
+def _base_line(trained: TrainedNetwork) -> str:
     base = trained.base
-    return f"- It began with the weights of {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
+    return f"- Trained further from {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
 
 
-def weights(model: Model) -> bytes:
-    """In 16-bit floats: to train on, that is enough; what plays is the ONNX step, in 32 bits."""
+def weights_as_bytes(model: Model) -> bytes:
+    """The weights in safetensors as 16-bit floats, which is enough for training further; playing uses the ONNX step,
+    which has 32 bits."""
     tensors = {n: t.detach().cpu().half().contiguous() for n, t in model.state_dict().items()}
     return safetensors.torch.save(tensors)

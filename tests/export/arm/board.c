@@ -1,5 +1,5 @@
-/* A Cortex-M4 without an operating system, as QEMU's mps2-an386 is one: starts main(), writes to the first serial
- * port, and ends by semihosting. Paints the stack, to tell afterwards how much of it was used.
+/* Start-up code for a Cortex-M4 without an operating system, QEMU's mps2-an386: runs main(), writes to the first
+ * serial port, and exits by semihosting. Fills the stack with a pattern, to measure afterwards how much was used.
  */
 #include "board.h"
 
@@ -34,14 +34,14 @@ void reset(void) {
 }
 
 static void fault(void) {
-  say("fault\n");
+  print("fault\n");
   leave();
 }
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[16])(void) = {
     (void (*)(void))stack_top, reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0, fault, fault};
 
-void say(const char *text) {
+void print(const char *text) {
   while (*text) {
     while (serial[1] & 1) {
     }
@@ -49,13 +49,13 @@ void say(const char *text) {
   }
 }
 
-void say_number(uint32_t number) {
+void print_number(uint32_t number) {
   char text[12], *at = text + sizeof text - 1;
   *at = 0;
   do *--at = (char)('0' + number % 10);
   while (number /= 10);
-  say(" ");
-  say(at);
+  print(" ");
+  print(at);
 }
 
 uint32_t stack_used(void) {

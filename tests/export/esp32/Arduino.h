@@ -1,5 +1,5 @@
-// As much of Arduino as examples/esp32 needs, on a computer: its time is counted, its knobs follow a plan, and what
-// it sends is written to stdout with the time.
+// The parts of Arduino that examples/esp32 needs, simulated on a computer: time is counted, knobs follow a schedule,
+// and whatever is sent is written to stdout with the time.
 #ifndef ARDUINO_H
 #define ARDUINO_H
 

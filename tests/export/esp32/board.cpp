@@ -1,6 +1,6 @@
-// Runs examples/esp32 on a computer: board SECONDS SEED POLL INSTRUMENT_AT INSTRUMENT TEMPO_AT TEMPO. Time goes on by
-// POLL microseconds whenever it is asked for, and begins shortly before its counter wraps around. The knobs stand in
-// the middle, with noise, until the second at which each is turned to a reading.
+// Runs examples/esp32 on a computer: board SECONDS SEED POLL INSTRUMENT_AT INSTRUMENT TEMPO_AT TEMPO. Each reading of
+// the clock advances it by POLL microseconds; it begins shortly before its counter wraps around. The knobs stay in
+// the middle, with noise, until INSTRUMENT_AT and TEMPO_AT seconds, when each is turned to a reading.
 #include <Arduino.h>
 
 #include <cstdarg>

@@ -1,4 +1,4 @@
-"""The example for an ESP32, compiled for this computer against a stand-in for Arduino: what it sends, and when."""
+"""The example for an ESP32, compiled for this computer with a stand-in for Arduino: what it sends, and when."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("safetensors")
+
 from safetensors.numpy import load
 
 from helpers.paths import GOLDEN, ROOT
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle
 from playbach.export import c
-from playbach.export.c import music
-from playbach.export.integer import IntegerNetwork, IntegerSampling, Pcg32, compose, quantised
+from playbach.export.c.music import music_files
+from playbach.export.integer import IntegerNetwork, IntegerSampling, Pcg32, compose, quantise
 from playbach.inference.sampling import Sampling
 from playbach.music.bars import Bars
 from playbach.music.events import Note
@@ -26,7 +29,7 @@ HERE = Path(__file__).parent
 EXAMPLE = ROOT / "examples" / "esp32" / "src"
 TINY = GOLDEN / "tiny.playbach"
 C, CXX = shutil.which("cc"), shutil.which("c++")
-pytestmark = pytest.mark.skipif(not (C and CXX), reason="there is no compiler for C and C++ here (apt install g++)")
+pytestmark = pytest.mark.skipif(not (C and CXX), reason="needs compilers for C and C++ (apt install g++)")
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SEED, BARS, CHOIR, NEVER = 7, 16, 52, 1e9
@@ -34,9 +37,10 @@ SEED, BARS, CHOIR, NEVER = 7, 16, 52, 1e9
 
 @dataclass(frozen=True)
 class Sent:
-    """One MIDI message, and when, in microseconds."""
+    """A MIDI message."""
 
     time: int
+    """In microseconds."""
     kind: int
     channel: int
     data: tuple[int, ...]
@@ -54,14 +58,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     bundle = bundles.read(TINY)
     encoding = bundle.encoding()
     nothing = np.zeros((1, 1), int), np.zeros((1, len(encoding.context)), int)  # an LSTM is not calibrated
-    network = quantised("lstm", load(bundle.members[bundles.WEIGHTS]), encoding, nothing)
+    network = quantise("lstm", load(bundle.members[bundles.WEIGHTS]), encoding, nothing)
     folder = tmp_path_factory.mktemp("model")
-    for name, data in c.written(bundle, network, music.files(encoding, bundle), c.profile("esp32")).items():
+    for name, data in c.folder_from_network(
+        bundle, network, music_files(encoding, bundle), c.find_profile("esp32")
+    ).items():
         (folder / name).write_bytes(data)
     return Model(bundle, network, folder)
 
 
-def built(model: Model, folder: Path, *options: str) -> Path:
+def build_program(model: Model, folder: Path, *options: str) -> Path:
     """The example as a program for this computer; with the sanitizers where the compiler has them."""
     (folder / "empty.c").write_text("int main(void) { return 0; }\n")
     probe = subprocess.run([C or "", *SANITIZERS, folder / "empty.c", "-o", folder / "empty"], capture_output=True)
@@ -81,14 +87,14 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-def heard(
+def record(
     program: Path,
     seconds: int,
     poll: int = 100,
     instrument: tuple[float, int] = (NEVER, 0),
     tempo: tuple[float, int] = (NEVER, 0),
 ) -> list[Sent]:
-    """What the board sends in so many seconds of its own."""
+    """The messages that the board sends in this many seconds of its own clock."""
     lines = run(program, seconds, SEED, poll, *instrument, *tempo).splitlines()
     assert lines[0] == "begin 31250 17"
     sent = []
@@ -102,7 +108,7 @@ def heard(
 
 
 def pieces(sent: list[Sent]) -> list[list[Sent]]:
-    """The notes of each piece: one begins by saying its programs."""
+    """The notes of each piece: a piece begins with its program changes."""
     found: list[list[Sent]] = []
     before: Sent | None = None
     for message in sent:
@@ -117,7 +123,7 @@ def pieces(sent: list[Sent]) -> list[list[Sent]]:
 def reference(model: Model) -> list[tuple[int, int, int, int]]:
     """The first piece in Python's integers, without its last bar: tick, channel, pitch and velocity."""
     encoding, random = model.bundle.encoding(), Pcg32(SEED)
-    random()  # which header: there is but one
+    random()  # draws the header; there is only one
     header = encoding.headers[0][0]
     sampling = IntegerSampling.of(Sampling(**model.bundle.manifest["sampling"]))
     events = []
@@ -131,16 +137,16 @@ def reference(model: Model) -> list[tuple[int, int, int, int]]:
 
 
 MICROSECONDS = 60e6 / 80 / 480
-"""A tick, at the tiny model's tempo."""
+"""Of a tick, at the tiny model's tempo."""
 
 
 @pytest.fixture(scope="module")
 def program(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(model, tmp_path_factory.mktemp("board"))
+    return build_program(model, tmp_path_factory.mktemp("board"))
 
 
 def test_it_plays_what_python_composes_in_time(model: Model, program: Path) -> None:
-    sent, expected = heard(program, 60), reference(model)
+    sent, expected = record(program, 60), reference(model)
     first = pieces(sent)[0][: len(expected)]
     assert [(m.channel, *m.data) for m in first] == [e[1:] for e in expected]
     assert len(expected) > 300
@@ -151,7 +157,7 @@ def test_it_plays_what_python_composes_in_time(model: Model, program: Path) -> N
 
 
 def test_pieces_end_and_others_follow_after_a_breath(program: Path) -> None:
-    found = pieces(heard(program, 160))
+    found = pieces(record(program, 160))
     assert len(found) >= 3
     for piece, following in zip(found, found[1:]):
         sounding: set[tuple[int, int]] = set()
@@ -169,25 +175,25 @@ def test_pieces_end_and_others_follow_after_a_breath(program: Path) -> None:
     assert found[0][:50] != found[1][:50]
 
 
-def test_the_music_waits_where_composing_is_too_slow(model: Model, program: Path) -> None:
-    """Where each look at the clock takes 60 ms, an onset takes one and a half seconds, twice as long as it sounds."""
+def test_the_music_waits_if_composing_is_too_slow(model: Model, program: Path) -> None:
+    """With 60 ms for each reading of the clock, an onset takes 1.5 seconds to compose, twice as long as it lasts."""
     poll, expected = 60_000, reference(model)
-    first = pieces(heard(program, 150, poll=poll))[0][: len(expected)]
+    first = pieces(record(program, 150, poll=poll))[0][: len(expected)]
     assert [(m.channel, *m.data) for m in first] == [e[1:] for e in expected[: len(first)]]
     assert len(first) > 200
     due = [e[0] * MICROSECONDS for e in expected]
     for a, b, e, f in zip(first, first[1:], due, due[1:]):
-        assert b.time - a.time > f - e - 8 * poll  # it never hurries
+        assert b.time - a.time > f - e - 8 * poll  # it does not catch up
     assert first[-1].time - first[0].time > 1.5 * (due[len(first) - 1] - due[0])
 
 
-def test_no_ending_is_looked_for_where_there_is_no_time(program: Path) -> None:
-    sent = [m for piece in pieces(heard(program, 900, poll=60_000)) for m in piece]
+def test_the_last_bar_is_not_tried_again_without_time(program: Path) -> None:
+    sent = [m for piece in pieces(record(program, 900, poll=60_000)) for m in piece]
     assert max(b.time - a.time for a, b in zip(sent, sent[1:])) < 10e6
 
 
-def test_the_first_knob_chooses_the_instrument_and_noise_does_not(program: Path) -> None:
-    sent = heard(program, 20, instrument=(5, 1000))
+def test_the_first_knob_selects_the_instrument_and_noise_does_not(program: Path) -> None:
+    sent = record(program, 20, instrument=(5, 1000))
     programs = [m for m in sent if m.kind == 0xC0]
     assert {m.data[0] for m in programs if m.time < 5e6} == {CHOIR}
     turned = [m for m in programs if m.time >= 5e6]
@@ -201,17 +207,17 @@ def test_the_first_knob_chooses_the_instrument_and_noise_does_not(program: Path)
 
 @pytest.mark.parametrize(("reading", "ends"), [(0, 0), (4095, 127)])
 def test_the_knob_reaches_both_ends(program: Path, reading: int, ends: int) -> None:
-    programs = [m for m in heard(program, 4, instrument=(1, reading)) if m.kind == 0xC0]
+    programs = [m for m in record(program, 4, instrument=(1, reading)) if m.kind == 0xC0]
     assert programs[-1].data == (ends,)
 
 
-def test_the_second_knob_chooses_the_tempo(model: Model, program: Path) -> None:
-    sent, expected = heard(program, 40, tempo=(10, 4095)), reference(model)
+def test_the_second_knob_selects_the_tempo(model: Model, program: Path) -> None:
+    sent, expected = record(program, 40, tempo=(10, 4095)), reference(model)
     timed = list(zip(pieces(sent)[0], expected))
-    speeds: list[Callable[[float], bool]] = [lambda t: t < 9.9e6, lambda t: 11e6 < t < 25e6]
-    for chosen, percent in zip(speeds, (100, 200)):
-        some = [(m.time, e[0]) for m, e in timed if chosen(m.time)]
-        ticks, microseconds = some[-1][1] - some[0][1], some[-1][0] - some[0][0]
+    parts: list[Callable[[float], bool]] = [lambda t: t < 9.9e6, lambda t: 11e6 < t < 25e6]
+    for is_in_part, percent in zip(parts, (100, 200)):
+        part = [(m.time, e[0]) for m, e in timed if is_in_part(m.time)]
+        ticks, microseconds = part[-1][1] - part[0][1], part[-1][0] - part[0][0]
         assert microseconds / ticks == pytest.approx(MICROSECONDS * 100 / percent, rel=0.01)
 
 
@@ -225,7 +231,7 @@ def is_good_ending(piece: list[Sent]) -> bool:
     return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
 
 
-def test_last_bars_are_composed_until_they_are_endings(model: Model, program: Path, tmp_path: Path) -> None:
-    once = built(model, tmp_path, "-DPLAYER_ENDINGS=1")
-    good = [sum(map(is_good_ending, pieces(heard(p, 900, poll=1000))[:-1])) for p in (program, once)]
+def test_last_bars_are_tried_until_they_are_endings(model: Model, program: Path, tmp_path: Path) -> None:
+    once = build_program(model, tmp_path, "-DPLAYER_ENDINGS=1")
+    good = [sum(map(is_good_ending, pieces(record(p, 900, poll=1000))[:-1])) for p in (program, once)]
     assert good[0] > good[1]

@@ -1,4 +1,4 @@
-"""The `events` encoding: any polyphonic music as one row of symbols. `encoding.py` says how a piece is written."""
+"""The `events` encoding: any polyphonic music as one row of symbols. `encoding.py` describes the symbols."""
 
 from playbach.encodings.events.constants import EventsOptions
 from playbach.encodings.events.encoding import EventsEncoding

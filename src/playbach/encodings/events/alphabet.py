@@ -1,7 +1,7 @@
-"""The symbols of the `events` encoding: which there are, in which order, and what each means.
+"""The symbols of the `events` encoding: which exist, in which order, and what each means.
 
-All of them are one field. Knows integers and names; knows nothing of scores, networks, or of which symbol may follow
-which (`events_decoder.py`).
+All of them form one field. Knows integers and names; knows nothing of scores, of networks, or of which symbol may
+follow which (`decoder.py`).
 """
 
 from __future__ import annotations
@@ -12,72 +12,95 @@ from functools import cached_property
 
 import numpy as np
 
-from playbach.encodings.base import UNKNOWN_NAME, appended
-from playbach.encodings.events.grid import BINS, DURATIONS, MAX_BAR, UNITS
+from playbach.encodings.base import UNKNOWN_NAME, append_new
+from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_UNITS, EVENTS_VELOCITY_BIN, MAX_BAR
 from playbach.music.arrays import Ints
 from playbach.music.events import Track
 
-NOTHING_KNOWN, BAR, METER, TEMPO, PLACE, PROGRAM, PITCH, DRUM, DURATION, VELOCITY = range(10)
-"""The kinds of symbols; the first is UNKNOWN alone."""
-MOST_BIN = 16 * 10
-"""No tempo is a thousand times another."""
-MOST_TRACKS = 129
+(
+    UNKNOWN_KIND,
+    BAR_KIND,
+    METER_KIND,
+    TEMPO_KIND,
+    PLACE_KIND,
+    PROGRAM_KIND,
+    PITCH_KIND,
+    DRUM_KIND,
+    DURATION_KIND,
+    VELOCITY_KIND,
+) = range(10)
+"""The kinds of symbols. UNKNOWN is the only symbol of the first kind."""
+MAX_TEMPO_BIN = 16 * 10
+"""The farthest bin of a tempo: about a thousand times faster than the opening tempo."""
+MAX_TRACKS = 129
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """What training saw: `meters` that a piece changed to, the lowest and highest bin of `tempos`, `tracks`, the
-    lowest and highest pitch, the `drums` struck, and whether loudness is said. `before` are symbols, each a kind and
-    a value, that keep their numbers; new ones come after them."""
+    """What training pieces contain, and the symbols that follow from it."""
 
     meters: tuple[str, ...]
+    """The meters that pieces change to, such as `3/4`."""
     tempos: tuple[int, int]
+    """The lowest and highest bin of tempos."""
     tracks: tuple[Track, ...]
+    """The instruments."""
     low: int
+    """The lowest pitch."""
     high: int
+    """The highest pitch."""
     drums: tuple[int, ...]
-    velocities: bool
-    before: tuple[tuple[int, int], ...] = ()
+    """The pitches of the drums."""
+    has_velocities: bool
+    """Whether notes have velocities."""
+    base_symbols: tuple[tuple[int, int], ...] = ()
+    """Symbols (kind, value) that come first and keep their numbers."""
 
     def __post_init__(self) -> None:
-        """ValueError where it cannot be: it may come from a file."""
+        """Check what may come from a file.
+
+        Raises:
+            ValueError: a value is out of range, or two instruments have one name.
+        """
         pitches = (*self.drums, *((self.low, self.high) if self.low <= self.high else ()))
         if any(not 0 <= pitch <= 127 for pitch in pitches):
-            raise ValueError("there is no such pitch")
-        if not -MOST_BIN <= self.tempos[0] <= 0 <= self.tempos[1] <= MOST_BIN:
-            raise ValueError(f"there are no such tempos: {self.tempos}")
+            raise ValueError("pitches must lie between 0 and 127")
+        if not -MAX_TEMPO_BIN <= self.tempos[0] <= 0 <= self.tempos[1] <= MAX_TEMPO_BIN:
+            raise ValueError(f"tempos must lie between {-MAX_TEMPO_BIN} and {MAX_TEMPO_BIN}, not {self.tempos}")
         names = [track.name for track in self.tracks]
-        if not 1 <= len(set(names)) == len(names) <= MOST_TRACKS:
-            raise ValueError("its instruments must have names of their own")
+        if not 1 <= len(set(names)) == len(names) <= MAX_TRACKS:
+            raise ValueError(f"expected 1 to {MAX_TRACKS} instruments with different names")
         if any(not 0 <= track.program <= 127 for track in self.tracks):
-            raise ValueError("there is no such instrument")
+            raise ValueError("programs must lie between 0 and 127")
 
     @cached_property
     def symbols(self) -> tuple[tuple[int, int], ...]:
-        """Kind and value of each."""
+        """The kind and value of each symbol."""
         low, high = self.tempos
         tempos = range(low, high + 1) if (low, high) != (0, 0) else ()
         programs = range(len(self.tracks)) if len(self.tracks) > 1 else ()
-        found = [(NOTHING_KNOWN, 0), (BAR, 0)]
+        symbols = [(UNKNOWN_KIND, 0), (BAR_KIND, 0)]
         for kind, values in (
-            (METER, range(len(self.meters))),
-            (TEMPO, tempos),
-            (PLACE, range(1, MAX_BAR)),
-            (PROGRAM, programs),
-            (PITCH, range(self.low, self.high + 1)),
-            (DRUM, self.drums),
-            (DURATION, DURATIONS),
-            (VELOCITY, range(128 // BINS if self.velocities else 0)),
+            (METER_KIND, range(len(self.meters))),
+            (TEMPO_KIND, tempos),
+            (PLACE_KIND, range(1, MAX_BAR)),
+            (PROGRAM_KIND, programs),
+            (PITCH_KIND, range(self.low, self.high + 1)),
+            (DRUM_KIND, self.drums),
+            (DURATION_KIND, EVENTS_DURATIONS),
+            (VELOCITY_KIND, range(128 // EVENTS_VELOCITY_BIN if self.has_velocities else 0)),
         ):
-            found += [(kind, value) for value in values]
-        return tuple(appended(self.before, found))
+            symbols += [(kind, value) for value in values]
+        return tuple(append_new(self.base_symbols, symbols))
 
-    def after(self, base: Alphabet) -> Alphabet:
-        """With all that another one has, whose symbols keep their numbers; pitches, tempos and whether loudness is
-        said are those of the other one. Tracks begin with its tracks."""
-        meters, drums = appended(base.meters, self.meters), appended(base.drums, self.drums)
-        kept = (base.low, base.high, tuple(drums), base.velocities, base.symbols)
-        return Alphabet(tuple(meters), base.tempos, self.tracks, *kept)
+    def with_base(self, base: Alphabet) -> Alphabet:
+        """This alphabet after the symbols of another, which keep their numbers.
+
+        The range of pitches, tempos and `has_velocities` are those of the base. `tracks` must begin with its tracks.
+        """
+        meters, drums = append_new(base.meters, self.meters), append_new(base.drums, self.drums)
+        fixed = (base.low, base.high, tuple(drums), base.has_velocities, base.symbols)
+        return Alphabet(tuple(meters), base.tempos, self.tracks, *fixed)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -87,53 +110,53 @@ class Alphabet:
         return tuple(self._name(kind, value) for kind, value in self.symbols)
 
     def _name(self, kind: int, value: int) -> str:
-        if kind in (METER, PROGRAM):
-            return f"meter {self.meters[value]}" if kind == METER else self.tracks[value].name
-        if kind in (PLACE, DURATION):
-            return f"{'at' if kind == PLACE else 'for'} {in_quarters(value)}"
-        if kind == TEMPO:
+        if kind in (METER_KIND, PROGRAM_KIND):
+            return f"meter {self.meters[value]}" if kind == METER_KIND else self.tracks[value].name
+        if kind in (PLACE_KIND, DURATION_KIND):
+            return f"{'at' if kind == PLACE_KIND else 'for'} {in_quarters(value)}"
+        if kind == TEMPO_KIND:
             return tempo_name(value)
-        said = {NOTHING_KNOWN: UNKNOWN_NAME, BAR: "bar", PITCH: f"{value}", DRUM: f"drum {value}"}
-        return said.get(kind) or f"velocity {velocity_of(value)}"
+        names = {UNKNOWN_KIND: UNKNOWN_NAME, BAR_KIND: "bar", PITCH_KIND: f"{value}", DRUM_KIND: f"drum {value}"}
+        return names.get(kind) or f"velocity {velocity_of(value)}"
 
     @cached_property
     def kinds(self) -> Ints:
-        """Of each symbol (V,)."""
+        """The kind of each symbol, (V,)."""
         return np.array([kind for kind, _ in self.symbols], np.int32)
 
     @cached_property
     def values(self) -> Ints:
-        """Of each symbol (V,): a bin of tempo or velocity, units, a track's or meter's number, a pitch."""
+        """The value of each symbol, (V,): a tempo or velocity bin, units, a track's or meter's index, a pitch."""
         return np.array([value for _, value in self.symbols], np.int32)
 
     @cached_property
     def symbol(self) -> dict[tuple[int, int], int]:
         """The symbol of a kind and a value."""
-        return {both: i for i, both in enumerate(self.symbols)}
+        return {pair: i for i, pair in enumerate(self.symbols)}
 
     def table(self, kind: int) -> Ints:
-        """The symbols of a kind by their values (1024,), which are none below 0."""
-        chosen = np.flatnonzero(self.kinds == kind)
-        found = np.zeros(1024, np.int32)
-        found[self.values[chosen]] = chosen
-        return found
+        """(1024,): for each value the symbol of this kind, or 0. Not for tempos, whose values may be negative."""
+        symbols = np.flatnonzero(self.kinds == kind)
+        table = np.zeros(1024, np.int32)
+        table[self.values[symbols]] = symbols
+        return table
 
     @cached_property
     def drum_track(self) -> int | None:
-        """The track of drums, if there is one."""
+        """The index of the drums' track; None if there is none."""
         return next((i for i, t in enumerate(self.tracks) if t.drums), None)
 
     @cached_property
     def drum_index(self) -> Ints:
-        """Of each pitch (128,) its number among the drums, -1 where training never saw it."""
+        """(128,): the index of each pitch in `drums`, -1 where training never saw it."""
         index = np.full(128, -1, np.int32)
         index[list(self.drums)] = np.arange(len(self.drums))
         return index
 
 
 def in_quarters(units: int) -> str:
-    """`3/2` for a quarter and a half."""
-    return str(Fraction(units, UNITS))
+    """Units in quarters: `3/2` is a quarter and a half."""
+    return str(Fraction(units, EVENTS_UNITS))
 
 
 def tempo_name(bin_: int) -> str:
@@ -142,4 +165,4 @@ def tempo_name(bin_: int) -> str:
 
 def velocity_of(bin_: int) -> int:
     """The MIDI velocity in the middle of a bin."""
-    return bin_ * BINS + BINS // 2
+    return bin_ * EVENTS_VELOCITY_BIN + EVENTS_VELOCITY_BIN // 2

@@ -1,6 +1,6 @@
-"""What the `events` encoding learns from training pieces and keeps: its options, its alphabet and a few limits.
+"""What the `events` encoding learns from training pieces and stores: its options, its alphabet and a few limits.
 
-The encoding and its decoder are both built on these. Knows nothing of networks.
+The encoding and its decoder are built on these. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from playbach.encodings.events.alphabet import Alphabet
-from playbach.encodings.events.grid import DRUMS
+from playbach.encodings.events.grid import DRUM_PROGRAM
 from playbach.music.bars import Header
 from playbach.music.events import Track
 from playbach.system.errors import UsageError
@@ -20,12 +20,14 @@ TEMPOS = ("kept", "fixed")
 
 @dataclass(frozen=True, slots=True)
 class EventsOptions:
-    """`programs`: each of General MIDI's 128 is an instrument, or each of its 16 families. `tempos` are kept as they
-    change, or fixed at that of the beginning. `velocities` are composed where training pieces have any dynamics."""
+    """Options of the `events` encoding."""
 
     programs: Literal["exact", "families"] = "exact"
+    """An instrument is one of General MIDI's 128 programs, or one of its 16 families."""
     tempos: Literal["kept", "fixed"] = "kept"
+    """Tempos change as in the score, or stay at the tempo of the beginning."""
     velocities: bool = True
+    """Whether to compose velocities, if the training pieces have more than one."""
 
     def __post_init__(self) -> None:
         for name, known in (("programs", PROGRAMS), ("tempos", TEMPOS), ("velocities", (False, True))):
@@ -36,33 +38,39 @@ class EventsOptions:
 
 @dataclass(frozen=True)
 class EventsConstants:
-    """`alphabet` is what the symbols are made of. `parts` has a row for each track: lowest and highest pitch, and how
-    many notes it strikes at once at most. `programs` (129) gives the track of each program, and last of the drums; -1
-    where there is none. `longest` is the longest note in units, `rests` the most bars in succession in which nothing
-    begins, `closing` how many notes a piece usually ends with."""
+    """What `EventsEncoding` stores. `meters` and `headers` are those of every encoding."""
 
     options: EventsOptions
     alphabet: Alphabet
     parts: tuple[tuple[int, int, int], ...]
+    """For each track: its lowest pitch, its highest pitch, and the most notes that begin together."""
     programs: tuple[int, ...]
+    """(129,): the track of each program, and last that of the drums; -1 for none."""
     longest: int
-    rests: int
-    closing: int
+    """The longest note, in units."""
+    empty_bars: int
+    """The most bars in succession in which no note begins."""
+    closing_notes: int
+    """The number of notes with which a piece usually ends."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
 
     def __post_init__(self) -> None:
-        """ValueError where it cannot be: it may come from a file."""
+        """Check what may come from a file.
+
+        Raises:
+            ValueError: the constants contradict each other.
+        """
         tracks = len(self.alphabet.tracks)
         if len(self.parts) != tracks:
             raise ValueError(f"expected {tracks} parts, got {len(self.parts)}")
-        if len(self.programs) != DRUMS + 1 or any(not -1 <= track < tracks for track in self.programs):
-            raise ValueError("a program has no track")
+        if len(self.programs) != DRUM_PROGRAM + 1 or any(not -1 <= track < tracks for track in self.programs):
+            raise ValueError(f"expected {DRUM_PROGRAM + 1} programs with tracks from -1 to {tracks - 1}")
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         return self.alphabet.tracks
 
     @property
-    def velocities(self) -> bool:
-        return self.alphabet.velocities
+    def has_velocities(self) -> bool:
+        return self.alphabet.has_velocities

@@ -1,14 +1,16 @@
-"""What the `events` encoding sees of a score: its notes on a grid, by instrument; its bars; its tempo, beat by beat.
+"""A score on a grid, as the `events` encoding reads it: notes by instrument, bars, and the tempo of each beat.
 
-The grid has 24 units to a quarter: thirty-seconds, triplets of sixteenths, and everything coarser. What it cannot
-say, it bends, and bent once, it stays as it is:
+The grid has 24 units to a quarter, enough for thirty-seconds and triplets of sixteenths. A score is changed to fit
+it; to change the result again has no effect:
 
-- Notes of one instrument are one track, however many tracks had them; all drums are one, too, and a hit lasts a unit.
-- A note lasts one of DURATIONS, the nearest; at most four bars of 4/4, and never into the next one of its own pitch.
-- A bar is a whole number of thirty-seconds and at most MAX_BAR long; of a longer one, a part is the bar (12/4: 6/4).
-  A bar that a change of meter cuts short has a meter of its own.
-- Tempo is told by the beat, a quarter counted from the bar line: the mean over the beat, so that the piece takes the
-  same time, in steps of a sixteenth of an octave (4.4 %) from the tempo at which the first note begins.
+- The notes of one instrument are one track, whatever tracks they were on. All drums are one track, and a drum lasts
+  one unit.
+- A duration becomes the nearest of EVENTS_DURATIONS, at most four bars of 4/4. A note ends where its own pitch begins
+  again.
+- A bar is a whole number of thirty-seconds and at most MAX_BAR long. A longer bar is divided: 12/4 becomes 6/4. A
+  bar that a change of meter cuts short gets a meter of its own.
+- The tempo is constant within a beat, a quarter counted from the bar line. It is the beat's mean tempo, so that the
+  piece takes the same time, in steps of a sixteenth of an octave (4.4 %) from the tempo of the first note.
 
 Knows the grid; knows nothing of symbols.
 """
@@ -24,62 +26,74 @@ import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints
-from playbach.music.bars import FASTEST, SLOWEST, Bars, meters_of, quantise, tempo_of
+from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, meters_of, quantise, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import ScoreError
 
-UNITS = 24
-GRID = TICKS_PER_QUARTER // UNITS
-DURATIONS = (
+EVENTS_UNITS = 24
+"""Grid units in a quarter note."""
+EVENTS_GRID = TICKS_PER_QUARTER // EVENTS_UNITS
+"""Ticks in a unit."""
+EVENTS_DURATIONS = (
     *(1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 21, 24, 27, 28, 30, 32, 36, 40, 42, 44, 48, 54, 60, 64, 66, 72),
     *(80, 84, 90, 96, 108, 120, 132, 144, 168, 192, 216, 240, 288, 336, 384),
 )
+"""All durations, in units."""
+MAX_BAR = 8 * EVENTS_UNITS
+"""The longest bar, in units."""
+EVENTS_VELOCITY_BIN = 8
+"""MIDI velocities are rounded to bins of this width."""
+DRUM_DURATION = 1
 """In units."""
-MAX_BAR = 8 * UNITS
-BINS = 8
-"""MIDI velocities are told apart in bins of this width."""
-DRUM_UNITS = 1
-DRUMS = 128
-"""Where programs are counted, drums come after them."""
-TEMPO_STEPS = 16
-"""To an octave, which is twice as fast."""
-SNAP = TICKS_PER_QUARTER // 8
-"""Bar lines stand on thirty-seconds."""
+DRUM_PROGRAM = 128
+"""The number that stands for drums, after General MIDI's programs 0 to 127."""
+TEMPO_STEPS_PER_OCTAVE = 16
+"""Steps of tempo between a tempo and its double."""
+THIRTY_SECOND = TICKS_PER_QUARTER // 8
+"""In ticks; bar lines fall on thirty-seconds."""
 
 MeterList = list[tuple[int, int, int]]
+"""(tick, numerator, denominator)."""
 
 
 @dataclass(frozen=True)
-class Notes:
-    """All notes (N,), in the order in which they are said: by onset, then track, then from high to low. Onsets and
-    durations in units, velocities in bins; `track` is the number of one, or -1."""
+class GridNotes:
+    """N notes in the order of their symbols: by onset, then by track, then the highest first. Each array is (N,)."""
 
     onset: Ints
+    """In units."""
     duration: Ints
+    """In units."""
     pitch: Ints
     velocity: Ints
+    """In bins."""
     track: Ints
+    """The index of the track, or -1."""
 
     def __len__(self) -> int:
         return len(self.onset)
 
-    def only(self, chosen: Any) -> Notes:
+    def select(self, chosen: Any) -> GridNotes:
         columns = (self.onset, self.duration, self.pitch, self.velocity, self.track)
-        return Notes(*(column[chosen] for column in columns))
+        return GridNotes(*(column[chosen] for column in columns))
 
     @property
     def end(self) -> int:
-        """The unit at which the last of them has ended."""
+        """The unit at which the last sounding note ends."""
         return int((self.onset + self.duration).max(initial=0))
 
 
-def notes_of(score: Score, tracks: Ints) -> Notes:
-    """The notes of a score; `tracks` (129,) gives the track of each program, and last of the drums.
+def grid_notes(score: Score, tracks: Ints) -> GridNotes:
+    """The notes of a score.
+
+    Args:
+        tracks: (129,), the track of each program, and last that of the drums.
 
     Raises:
-        ScoreError: there are none.
+        ScoreError: the score has no notes.
     """
-    found = [(t.notes.numpy(), DRUMS if t.is_drum else t.program) for t in score.tracks if len(t.notes)]
+    found = [(t.notes.numpy(), DRUM_PROGRAM if t.is_drum else t.program) for t in score.tracks if len(t.notes)]
     if not found:
         raise ScoreError("it has no notes")
     time, duration, pitch, velocity = (
@@ -87,27 +101,27 @@ def notes_of(score: Score, tracks: Ints) -> Notes:
         for key in ("time", "duration", "pitch", "velocity")
     )
     programs = np.repeat([program for _, program in found], [len(notes["time"]) for notes, _ in found])
-    track, drums = tracks[programs].astype(np.int64), programs == DRUMS
-    onset = quantise(time, GRID)
-    length = np.maximum(quantise(time + duration, GRID) - onset, 1)
-    # Whatever track is unknown comes last. Of several equal notes the longest and loudest stays.
-    line = (np.where(track < 0, DRUMS, track) * 2 + drums) * 128 + 127 - pitch
+    track, drums = tracks[programs].astype(np.int64), programs == DRUM_PROGRAM
+    onset = quantise(time, EVENTS_GRID)
+    length = np.maximum(quantise(time + duration, EVENTS_GRID) - onset, 1)
+    # Notes without a track come last. Of several equal notes the longest and loudest is kept.
+    line = (np.where(track < 0, DRUM_PROGRAM, track) * 2 + drums) * 128 + 127 - pitch
     order = np.lexsort((-velocity, -length, line, onset))
     first = (np.diff(onset[order], prepend=-1) != 0) | (np.diff(line[order], prepend=-1) != 0)
     order = order[first]
     onset, length, line, drums = onset[order], length[order], line[order], drums[order]
-    length = np.where(drums, DRUM_UNITS, _lengths(onset, length, line))
-    columns = (onset, length, pitch[order], np.clip(velocity[order], 0, 127) // BINS, track[order])
-    return Notes(*(column.astype(np.int32) for column in columns))
+    length = np.where(drums, DRUM_DURATION, _lengths(onset, length, line))
+    columns = (onset, length, pitch[order], np.clip(velocity[order], 0, 127) // EVENTS_VELOCITY_BIN, track[order])
+    return GridNotes(*(column.astype(np.int32) for column in columns))
 
 
 def _lengths(onset: Any, length: Any, line: Any) -> Any:
-    """The nearest duration that there is, of those that leave room for the next note on the same line."""
+    """The nearest of EVENTS_DURATIONS that ends before the next note of the same pitch."""
     order = np.lexsort((onset, line))
-    gap = np.full(len(onset), DURATIONS[-1])
+    gap = np.full(len(onset), EVENTS_DURATIONS[-1])
     same = np.diff(line[order]) == 0
     gap[order[:-1][same]] = np.diff(onset[order])[same]
-    known = np.array(DURATIONS)
+    known = np.array(EVENTS_DURATIONS)
     nearest = np.searchsorted((known[1:] + known[:-1]) / 2, np.minimum(length, gap), side="right")
     most = np.searchsorted(known, gap, side="right") - 1
     return known[np.minimum(nearest, most)]
@@ -121,25 +135,25 @@ def bar_ticks(numerator: int, denominator: int) -> int:
 
 
 def _bounded(numerator: int, denominator: int) -> tuple[int, int]:
-    """The meter, or one like it whose bar has whole thirty-seconds and is not too long."""
+    """The meter, or a similar one with whole thirty-seconds and at most MAX_BAR."""
     if denominator > 32:
         numerator, denominator = -(-numerator * 32 // denominator), 32
-    while bar_ticks(numerator, denominator) > MAX_BAR * GRID:
+    while bar_ticks(numerator, denominator) > MAX_BAR * EVENTS_GRID:
         numerator //= next(p for p in range(2, numerator + 1) if numerator % p == 0)
     return numerator, denominator
 
 
 def _short(ticks: int) -> tuple[int, int]:
-    """The meter of a bar of so many ticks, in the largest unit that divides them."""
-    count, denominator = ticks // SNAP, 32
+    """The meter of a bar of this length, with the smallest denominator from 4 on."""
+    count, denominator = ticks // THIRTY_SECOND, 32
     while count % 2 == 0 and denominator > 4:
         count, denominator = count // 2, denominator // 2
     return count, denominator
 
 
-def meters_in(score: Score) -> MeterList:
-    """The meters of a score, each a whole number of bars after the one before it."""
-    raw = meters_of(score, SNAP)
+def grid_meters(score: Score) -> MeterList:
+    """The meters of a score. Each lasts a whole number of bars."""
+    raw = meters_of(score, THIRTY_SECOND)
     found: MeterList = []
     for i, (tick, *meter) in enumerate(raw):
         numerator, denominator = _bounded(*meter)
@@ -153,68 +167,80 @@ def meters_in(score: Score) -> MeterList:
     return [m for i, m in enumerate(found) if i == 0 or m[1:] != found[i - 1][1:]]
 
 
-def opening_of(meters: MeterList) -> int:
-    """With how many of its meters a piece begins: two where the first is a pickup's."""
+def opening_meters(meters: MeterList) -> int:
+    """How many of the meters belong to the header: two if the first is a pickup's, else one."""
     return 2 if Bars(tuple(meters)).pickup else 1
 
 
-def heard_meters(meters: MeterList, known: Iterable[str]) -> tuple[MeterList, list[int]]:
-    """The meters as far as they are known, each from a bar line on, and the bar lines at which one is not."""
-    names, first = set(known), opening_of(meters)
-    heard, unknown = meters[:first], []
+def known_meters(meters: MeterList, known: Iterable[str]) -> tuple[MeterList, list[int]]:
+    """Leave out meters that training never saw.
+
+    Returns:
+        The known meters, each moved to a bar line, and the ticks of the bar lines where an unknown meter begins.
+    """
+    names, first = set(known), opening_meters(meters)
+    kept, unknown = meters[:first], []
     for tick, numerator, denominator in meters[first:]:
-        begin, n, d = heard[-1]
+        begin, n, d = kept[-1]
         line = begin + -(-(tick - begin) // bar_ticks(n, d)) * bar_ticks(n, d)
-        if (n, d) == (numerator, denominator):  # what was between them is unknown
+        if (n, d) == (numerator, denominator):  # only unknown meters were between them
             continue
         if f"{numerator}/{denominator}" not in names:
             unknown.append(line)
             continue
-        if line == begin:  # something unknown has moved two changes to one bar line
-            del heard[-1]
-        if heard[-1][1:] != (numerator, denominator):
-            heard.append((line, numerator, denominator))
-    return heard, sorted(set(unknown))
+        if line == begin:  # an unknown meter has moved two changes to one bar line
+            del kept[-1]
+        if kept[-1][1:] != (numerator, denominator):
+            kept.append((line, numerator, denominator))
+    return kept, sorted(set(unknown))
 
 
 # ----------------------------------------------------------------------------------------------------------- tempo
 
 
-def tempos_of(score: Score, meters: MeterList, first: int, end: int) -> tuple[float, list[tuple[int, int]]]:
-    """The tempo in quarters a minute with which the first note begins, and every change up to `end`, as (tick, steps
-    of a sixteenth of an octave from there). `first` and `end` in ticks; changes stand on beats."""
+def tempo_changes(score: Score, meters: MeterList, first: int, end: int) -> tuple[float, list[tuple[int, int]]]:
+    """The tempo of the first note and all later changes, which fall on beats.
+
+    Args:
+        first: the tick of the first note.
+        end: the tick of the end; later changes are left out.
+
+    Returns:
+        The opening tempo in quarters a minute, and changes as (tick, steps of a sixteenth of an octave from it).
+    """
     qpms = {round(float(t.qpm), 2) for t in score.tempos}
     if len(qpms) < 2:
         return _within(tempo_of(score)), []
     beats = _beats(meters, end)
-    means = np.clip(np.diff(beats) * 60 / TICKS_PER_QUARTER / np.diff(_seconds(score, beats)), SLOWEST, FASTEST)
+    means = np.clip(
+        np.diff(beats) * 60 / TICKS_PER_QUARTER / np.diff(ticks_to_seconds(score, beats)), MIN_TEMPO, MAX_TEMPO
+    )
     begin = max(0, int(np.searchsorted(beats, first, side="right")) - 1)
     opening = _within(float(means[min(begin, len(means) - 1)]))
-    steps = np.floor(TEMPO_STEPS * np.log2(means / opening) + 0.5).astype(int)
+    steps = np.floor(TEMPO_STEPS_PER_OCTAVE * np.log2(means / opening) + 0.5).astype(int)
     steps[: begin + 1] = 0
     changes = np.flatnonzero(np.diff(steps)) + 1
     return opening, [(int(beats[i]), int(steps[i])) for i in changes]
 
 
-def tempo_after(opening: float, steps: int) -> float:
-    """In quarters a minute."""
-    return round(opening * 2 ** (steps / TEMPO_STEPS), 2)
+def tempo_at(opening: float, steps: int) -> float:
+    """The tempo in quarters a minute, this many steps from the opening tempo."""
+    return round(opening * 2 ** (steps / TEMPO_STEPS_PER_OCTAVE), 2)
 
 
-def clipped(changes: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
-    """Changes of tempo within a range; those that then change nothing are left out."""
-    bent = [(tick, min(max(steps, low), high)) for tick, steps in changes]
-    before = [0, *(steps for _, steps in bent[:-1])]
-    return [change for change, steps in zip(bent, before) if change[1] != steps]
+def clip_tempo_changes(changes: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:
+    """Limit changes of tempo to a range of steps; leave out those that then change nothing."""
+    limited = [(tick, min(max(steps, low), high)) for tick, steps in changes]
+    before = [0, *(steps for _, steps in limited[:-1])]
+    return [change for change, steps in zip(limited, before) if change[1] != steps]
 
 
 def _within(qpm: float) -> float:
-    return round(min(max(qpm, SLOWEST), FASTEST), 2)
+    return round(min(max(qpm, MIN_TEMPO), MAX_TEMPO), 2)
 
 
 def _beats(meters: MeterList, end: int) -> npt.NDArray[np.int64]:
-    """Where beats begin, in ticks, up to the end of the bar in which `end` lies. A pickup's are those of the bar that
-    it is the end of."""
+    """The ticks of all beats up to the end of the bar with the tick `end`. A pickup has the last beats of a bar."""
     bars = Bars(tuple(meters))
     last = bars.start(bars.number(max(end, 1) - 1) + 1)
     ends = [m[0] for m in meters[1:] if m[0] < last] + [last]
@@ -226,14 +252,3 @@ def _beats(meters: MeterList, end: int) -> npt.NDArray[np.int64]:
         first = -bars.place(0) % TICKS_PER_QUARTER
         found[0] = np.unique(np.append(0, np.arange(first, min(bars.pickup, last), TICKS_PER_QUARTER)))
     return np.append(np.concatenate(found), last)
-
-
-def _seconds(score: Score, ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The time of each tick; 120 quarters a minute until the first tempo, as in MIDI."""
-    rates = {0: 500_000.0} | {t.time: float(t.mspq) for t in sorted(score.tempos, key=lambda t: t.time)}
-    at = np.array(sorted(rates))
-    rate = np.array([rates[tick] for tick in at.tolist()]) / 1e6 / TICKS_PER_QUARTER
-    begins = np.concatenate([[0.0], np.cumsum(np.diff(at) * rate[:-1])])
-    i = np.searchsorted(at, ticks, side="right") - 1
-    found: npt.NDArray[np.float64] = begins[i] + (ticks - at[i]) * rate[i]
-    return found

@@ -1,6 +1,6 @@
-"""What training pieces have in them: what the vocabulary and the constants of the `events` encoding are made of.
+"""A survey of training pieces, from which the `events` encoding makes its alphabet and constants.
 
-Knows scores as `events_view.py` sees them; knows nothing of symbols.
+Knows scores on the grid; knows nothing of symbols.
 """
 
 from __future__ import annotations
@@ -12,93 +12,116 @@ from dataclasses import dataclass, field
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings.events.grid import DRUMS, GRID, Notes, meters_in, notes_of, opening_of, tempos_of
+from playbach.encodings.events.grid import (
+    DRUM_PROGRAM,
+    EVENTS_GRID,
+    GridNotes,
+    grid_meters,
+    grid_notes,
+    opening_meters,
+    tempo_changes,
+)
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Track
-from playbach.music.instruments import FAMILIES, NAMES
+from playbach.music.instruments import INSTRUMENT_FAMILIES, INSTRUMENT_NAMES
 
 FAMILY = 8
 """General MIDI's programs come in families of eight."""
 
 
 @dataclass
-class Seen:
-    """What training pieces have in them, counted as they pass. Programs are counted in groups, one or a family each,
-    and drums come after them; `kind` is `exact` or `families`."""
+class Survey:
+    """What the training pieces contain. A group is a program or a family of programs, or the drums."""
 
     kind: str
+    """`exact`: a group is one program; `families`: a group is one of General MIDI's families."""
     pieces: list[tuple[Header, set[int]]] = field(default_factory=list)
+    """The header of each piece, without tracks, and its groups."""
     meters: set[str] = field(default_factory=set)
-    changes: set[str] = field(default_factory=set)
-    bins: set[int] = field(default_factory=lambda: {0})
-    struck: set[int] = field(default_factory=set)
-    loudness: set[int] = field(default_factory=set)
+    """All meters."""
+    meter_changes: set[str] = field(default_factory=set)
+    """The meters that pieces change to."""
+    tempo_bins: set[int] = field(default_factory=lambda: {0})
+    drums: set[int] = field(default_factory=set)
+    """The pitches of drums."""
+    velocities: set[int] = field(default_factory=set)
+    """In bins."""
     played: Counter[int] = field(default_factory=Counter)
-    closing: list[int] = field(default_factory=list)
+    """How many notes each program plays."""
+    closing_notes: list[int] = field(default_factory=list)
+    """How many notes end last, for each piece."""
     longest: int = 1
-    rests: int = 0
+    """The longest note, in units."""
+    empty_bars: int = 0
+    """The most bars in succession in which no note begins."""
 
     def __post_init__(self) -> None:
-        self._groups = np.arange(DRUMS + 1, dtype=np.int32)
+        self._groups = np.arange(DRUM_PROGRAM + 1, dtype=np.int32)
         if self.kind == "families":
-            self._groups[:DRUMS] //= FAMILY
-        self.low, self.high = np.full(DRUMS + 1, 128), np.full(DRUMS + 1, -1)
-        self.at_once = np.zeros(DRUMS + 1, np.int64)
+            self._groups[:DRUM_PROGRAM] //= FAMILY
+        self.low, self.high = np.full(DRUM_PROGRAM + 1, 128), np.full(DRUM_PROGRAM + 1, -1)
+        self.at_once = np.zeros(DRUM_PROGRAM + 1, np.int64)
 
     def add(self, score: Score) -> None:
-        notes = notes_of(score, self._groups)
+        notes = grid_notes(score, self._groups)
         for track in score.tracks:
-            self.played[DRUMS if track.is_drum else track.program] += len(track.notes)
+            self.played[DRUM_PROGRAM if track.is_drum else track.program] += len(track.notes)
         np.minimum.at(self.low, notes.track, notes.pitch)
         np.maximum.at(self.high, notes.track, notes.pitch)
         onsets = np.unique(np.stack([notes.onset, notes.track]), axis=1, return_counts=True)
         np.maximum.at(self.at_once, onsets[0][1], onsets[1])
-        self.struck |= set(notes.pitch[notes.track == DRUMS].tolist())
-        self.loudness |= set(np.unique(notes.velocity).tolist())
-        meters = meters_in(score)
-        opening = opening_of(meters)
+        self.drums |= set(notes.pitch[notes.track == DRUM_PROGRAM].tolist())
+        self.velocities |= set(np.unique(notes.velocity).tolist())
+        meters = grid_meters(score)
+        opening = opening_meters(meters)
         bars = Bars(tuple(meters))
         self.meters |= {bars.meter(m[0]) for m in meters}
-        self.changes |= {f"{n}/{d}" for _, n, d in meters[opening:]}
-        tempo, changes = tempos_of(score, meters, int(notes.onset[0]) * GRID, notes.end * GRID)
-        self.bins |= {bin_ for _, bin_ in changes}
-        pitched = notes.only(notes.track != DRUMS)
+        self.meter_changes |= {f"{n}/{d}" for _, n, d in meters[opening:]}
+        tempo, changes = tempo_changes(score, meters, int(notes.onset[0]) * EVENTS_GRID, notes.end * EVENTS_GRID)
+        self.tempo_bins |= {bin_ for _, bin_ in changes}
+        pitched = notes.select(notes.track != DRUM_PROGRAM)
         ends = pitched.onset + pitched.duration
         self.longest = max(self.longest, int(pitched.duration.max(initial=1)))
-        self.closing.append(int((ends == ends.max(initial=-1)).sum()))
-        self._add_rests(bars, notes)
+        self.closing_notes.append(int((ends == ends.max(initial=-1)).sum()))
+        self._add_empty_bars(bars, notes)
         self.pieces.append((Header(tuple(meters[:opening]), tempo), set(notes.track.tolist())))
 
-    def _add_rests(self, bars: Bars, notes: Notes) -> None:
+    def _add_empty_bars(self, bars: Bars, notes: GridNotes) -> None:
         first = 0 if bars.pickup else 1
-        numbers, _ = bars.columns((notes.onset * GRID).astype(np.int32))
-        last = bars.number(notes.end * GRID - 1)
-        there = np.concatenate([[first - 1], np.unique(numbers), [last + 1]])
-        self.rests = max(self.rests, int(np.diff(there).max()) - 1)
+        numbers, _ = bars.numbers_and_places((notes.onset * EVENTS_GRID).astype(np.int32))
+        last = bars.number(notes.end * EVENTS_GRID - 1)
+        bars_with_notes = np.concatenate([[first - 1], np.unique(numbers), [last + 1]])
+        self.empty_bars = max(self.empty_bars, int(np.diff(bars_with_notes).max()) - 1)
 
     def tracks(self) -> dict[int, Track]:
-        """Of each group that there is, in order."""
-        found: dict[int, Track] = {}
+        """The track of each group that plays, in order."""
+        tracks: dict[int, Track] = {}
         for group in np.flatnonzero(self.low <= self.high).tolist():
-            members = [p for p in range(DRUMS) if self._groups[p] == group]
-            if group == DRUMS:
-                found[group] = Track("Drums", 0, True)
+            members = [p for p in range(DRUM_PROGRAM) if self._groups[p] == group]
+            if group == DRUM_PROGRAM:
+                tracks[group] = Track("Drums", 0, True)
             elif self.kind == "families":
-                found[group] = Track(FAMILIES[group], max(members, key=lambda p: (self.played[p], -p)))
+                tracks[group] = Track(INSTRUMENT_FAMILIES[group], max(members, key=lambda p: (self.played[p], -p)))
             else:
-                found[group] = Track(NAMES[group], group)
-        return found
+                tracks[group] = Track(INSTRUMENT_NAMES[group], group)
+        return tracks
 
-    def programs(self, numbers: Mapping[int, int], known: Iterable[int] = ()) -> tuple[int, ...]:
-        """The track of each program, and last of the drums: its own, the one `known` before, or the one most played
-        of its family; -1 for none."""
-        found = np.array([numbers.get(int(group), -1) for group in self._groups])
-        before = np.array([*known] or [-1] * len(found))
-        own = found.copy()
-        found = np.where(found < 0, before, found)
-        for program in np.flatnonzero(found[:DRUMS] < 0).tolist():
+    def program_tracks(self, numbers: Mapping[int, int], base: Iterable[int] = ()) -> tuple[int, ...]:
+        """The track of each program, and last that of the drums; -1 for none.
+
+        It is the track of the program's own group, else its track in the base, else that of the program most played
+        in its family.
+
+        Args:
+            numbers: the track of each group.
+            base: the tracks in a base encoding.
+        """
+        own = np.array([numbers.get(int(group), -1) for group in self._groups])
+        before = np.array([*base] or [-1] * len(own))
+        tracks = np.where(own < 0, before, own)
+        for program in np.flatnonzero(tracks[:DRUM_PROGRAM] < 0).tolist():
             family = range(program - program % FAMILY, program - program % FAMILY + FAMILY)
             played = [p for p in family if own[p] >= 0 and self.played[p]]
             if played:
-                found[program] = own[max(played, key=lambda p: (self.played[p], -p))]
-        return tuple(found.tolist())
+                tracks[program] = own[max(played, key=lambda p: (self.played[p], -p))]
+        return tuple(tracks.tolist())

@@ -1,8 +1,7 @@
-"""A model as C: a folder that builds with any C99 compiler, needs no library, and composes in whole numbers.
+"""A model as C: a folder that any C99 compiler builds, needs no library, and composes in integer arithmetic.
 
-The network comes from `playbach.export.integer`, which computes the same numbers in Python; `network` writes it down,
-`music` does the same for the encoding, and the engine's own files come with the package. Knows no torch, and no
-runtime.
+`playbach.export.integer` makes the network and computes the same numbers in Python. `network` writes it as C source,
+`music` writes the encoding, and the engine's own files come with the package. Knows neither torch nor runtimes.
 """
 
 from __future__ import annotations
@@ -17,77 +16,95 @@ import numpy.typing as npt
 from playbach.bundles.bundle import Bundle
 from playbach.export import integer
 from playbach.export.c import music, network
-from playbach.export.c.profiles import CODE, PROFILES, ROOM, Profile, demand_fit, kilobytes, profile
+from playbach.export.c.profiles import (
+    CODE_BYTES,
+    MACHINE_PROFILES,
+    SPARE_RAM_BYTES,
+    MachineProfile,
+    demand_fit,
+    find_profile,
+    kilobytes,
+)
+from playbach.export.c.source import engine_file
 from playbach.export.integer import IntegerError, IntegerNetwork
 
 
-def quantised(
+def quantise(
     bundle: Bundle, weights: Mapping[str, npt.NDArray[Any]], calibration: tuple[npt.NDArray[Any], npt.NDArray[Any]]
 ) -> IntegerNetwork:
-    """The bundle's network in integers; see `playbach.export.integer.quantised`.
+    """Convert the bundle's network to integers; see `playbach.export.integer.quantise`.
 
     Raises:
-        PlaybachError: its architecture has no integer form, or its weights do not fit what the manifest says.
+        PlaybachError: its architecture has no integer form, or its weights do not fit its manifest.
     """
-    return integer.quantised(bundle.manifest["architecture"]["name"], weights, bundle.encoding(), calibration)
+    return integer.quantise(bundle.manifest["architecture"]["name"], weights, bundle.encoding(), calibration)
 
 
-def files(
+def folder_from_bundle(
     bundle: Bundle,
     weights: Mapping[str, npt.NDArray[Any]],
     calibration: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-    on: str | Profile = "any",
+    profile: str | MachineProfile = "any",
 ) -> dict[str, bytes]:
-    """All files of the folder, by name. `weights` are the bundle's by torch's names; `calibration` are previous
-    symbols (T, F) and context (T, C) of real steps; `on` is a profile or the name of one.
+    """Make all files of the folder, by name.
+
+    Args:
+        weights: of the bundle, by torch's names.
+        calibration: previous symbols (T, F) and context (T, C) of real steps.
+        profile: a machine, or its name.
 
     Raises:
-        UsageError: the encoding is not one that the engine knows, or the model is too large for the profile.
+        UsageError: the engine does not support the encoding, or the model is too large for the profile.
         IntegerError: the architecture has no integer form.
         BundleError: the bundle is damaged.
     """
-    chosen = on if isinstance(on, Profile) else profile(on)
-    # First what needs no computing: an encoding that is not known is refused at once.
-    notes = music.files(bundle.encoding(), bundle)
-    return written(bundle, quantised(bundle, weights, calibration), notes, chosen)
+    machine = profile if isinstance(profile, MachineProfile) else find_profile(profile)
+    # The music comes first, so that an encoding that is not supported is refused before any computing.
+    music_files = music.music_files(bundle.encoding(), bundle)
+    return folder_from_network(bundle, quantise(bundle, weights, calibration), music_files, machine)
 
 
-def written(bundle: Bundle, net: IntegerNetwork, notes: Mapping[str, bytes], on: Profile) -> dict[str, bytes]:
-    """As `files`, of a network that is quantised already and the music's files."""
-    sizes = memory(net, notes)
-    demand_fit(bundle.name, sizes["flash"], sizes["ram"], on)
-    made = {
-        **network.files(net, re.sub(r"[^A-Za-z0-9 .,_-]", "_", bundle.name)),
-        **notes,
-        "example.c": network.engine("example.c"),
-        "README.md": _readme(bundle, net, sizes, on).encode(),
+def folder_from_network(
+    bundle: Bundle, net: IntegerNetwork, music_files: Mapping[str, bytes], profile: MachineProfile
+) -> dict[str, bytes]:
+    """As `folder_from_bundle`, from a quantised network and the music's files."""
+    sizes = memory_sizes(net, music_files)
+    demand_fit(bundle.name, sizes["flash"], sizes["ram"], profile)
+    files = {
+        **network.network_files(net, re.sub(r"[^A-Za-z0-9 .,_-]", "_", bundle.name)),
+        **music_files,
+        "example.c": engine_file("example.c"),
+        "README.md": _readme(bundle, net, sizes, profile).encode(),
         "manifest.json": json.dumps(
-            {**bundle.manifest, "export": _export(net, sizes, on)}, ensure_ascii=False, indent=1
+            {**bundle.manifest, "export": _facts(net, sizes, profile)}, ensure_ascii=False, indent=1
         ).encode(),
     }
-    return dict(sorted(made.items()))
+    return dict(sorted(files.items()))
 
 
-def memory(net: IntegerNetwork, notes: Mapping[str, bytes]) -> dict[str, int]:
-    """Bytes on a machine of 32 bits: `weights`, `tables` of the music, and `network` (the struct) exactly; `flash`
-    and `ram` with room for the code and the rest."""
-    weights, struct = network.flash(net), network.ram(net)
-    tables = _declared(notes["vocabulary.h"].decode("ascii"))
+def memory_sizes(net: IntegerNetwork, music_files: Mapping[str, bytes]) -> dict[str, int]:
+    """Bytes on a 32-bit machine.
+
+    `weights`, `tables` (of the music) and `network` (the struct) are exact; `flash` and `ram` are totals, with room
+    for the code and the rest.
+    """
+    weights, struct = network.flash_bytes(net), network.ram_bytes(net)
+    tables = _array_bytes(music_files["vocabulary.h"].decode("ascii"))
     return {
         "weights": weights,
         "tables": tables,
         "network": struct,
-        "flash": weights + tables + CODE,
-        # The example keeps a mask of the symbols, too.
-        "ram": struct + max(net.symbols) + ROOM,
+        "flash": weights + tables + CODE_BYTES,
+        # With the mask of symbols that the example has.
+        "ram": struct + max(net.symbols) + SPARE_RAM_BYTES,
     }
 
 
 _ARRAY = re.compile(r"^static const u?int(8|16|32)_t \w+((?:\[\d+\])+) =", re.MULTILINE)
 
 
-def _declared(text: str) -> int:
-    """Bytes of the arrays of numbers that a header declares."""
+def _array_bytes(text: str) -> int:
+    """The bytes of the number arrays that a header declares."""
     total = 0
     for bits, sizes in _ARRAY.findall(text):
         size = int(bits) // 8
@@ -97,10 +114,11 @@ def _declared(text: str) -> int:
     return total
 
 
-def _export(net: IntegerNetwork, sizes: Mapping[str, int], on: Profile) -> dict[str, Any]:
+def _facts(net: IntegerNetwork, sizes: Mapping[str, int], profile: MachineProfile) -> dict[str, Any]:
+    """The manifest's entry about the export."""
     return {
         "format": "c",
-        "profile": on.name,
+        "profile": profile.name,
         "weights": "8 bits, symmetric, a scale for each row",
         "state": {"lstm": "hidden 16 bits, cell 32 bits", "cnn": "8 bits, calibrated by the largest values"}[
             net.name
@@ -112,20 +130,22 @@ def _export(net: IntegerNetwork, sizes: Mapping[str, int], on: Profile) -> dict[
 
 
 def _steps_per_note(bundle: Bundle) -> float | None:
-    """As held-out music has them; None where the bundle does not tell."""
+    """In held-out music; None if the bundle has no such figures."""
     try:
-        tested = bundle.manifest["metrics"]["test"]
-        return float(tested["steps"]) / float(tested["notes"])
+        test = bundle.manifest["metrics"]["test"]
+        return float(test["steps"]) / float(test["notes"])
     except (LookupError, TypeError, ValueError, ArithmeticError):
         return None
 
 
-def _readme(bundle: Bundle, net: IntegerNetwork, sizes: Mapping[str, int], on: Profile) -> str:
+def _readme(bundle: Bundle, net: IntegerNetwork, sizes: Mapping[str, int], profile: MachineProfile) -> str:
     operations = f"{net.multiply_adds:,} multiply-adds a step"
     steps = _steps_per_note(bundle)
     if steps is not None:
         operations += f", {round(net.multiply_adds * steps):,} a note ({steps:.2f} steps)"
-    limits = [f"{kilobytes(n)} of {kind}" for n, kind in ((on.flash, "flash"), (on.ram, "RAM")) if n is not None]
+    memory = ((profile.flash, "flash"), (profile.ram, "RAM"))
+    limits = [f"{kilobytes(size)} of {kind}" for size, kind in memory if size is not None]
+    machine = f"`{profile.name}` ({profile.description})"
     return _README.format(
         name=bundle.name,
         network=net.name,
@@ -135,21 +155,21 @@ def _readme(bundle: Bundle, net: IntegerNetwork, sizes: Mapping[str, int], on: P
         weights=f"{sizes['weights']:,}",
         tables=f"{sizes['tables']:,}",
         struct=f"{sizes['network']:,}",
-        profile=f"`{on.name}` ({on.said})" + (f", which has {' and '.join(limits)}" if limits else ""),
+        profile=machine + (f", which has {' and '.join(limits)}" if limits else ""),
     )
 
 
 _README = """\
 # {name} in C
 
-A network ({network}) that composes, and the music it knows, in C99: no library, no floats, no malloc. Written by
-`playbach export --format c`; it gives the same symbols, every one, as playbach's integer reference in Python.
+A network ({network}) that composes, and its musical vocabulary, in C99 without a library, floats or malloc. Written
+by `playbach export --format c`. It draws exactly the same symbols as playbach's integer reference in Python.
 
 | | |
 |---|---|
 | flash | {flash}: {weights} bytes of weights, {tables} of the music's tables, and room for code |
 | RAM | {ram}: {struct} bytes are `sizeof(pb_network)`, the rest is room for the music's state and the stack |
-| work | {operations} |
+| computing | {operations} |
 | profile | {profile} |
 
 ## Try it
@@ -158,41 +178,42 @@ A network ({network}) that composes, and the music it knows, in C99: no library,
 cc -std=c99 -O2 -o example example.c playbach.c music.c
 ./example 7 8               # seed 7, 8 bars: tick, track, pitch, velocity (0 ends a note)
 ./example --midi 7 8 0.9    # as MIDI bytes without their times, at temperature 0.9
-./example --prime 0         # begin with a passage of the corpus, where the model brings any
+./example --prime 0         # begin with the first passage of the corpus, if the model has any
 ```
 
 For a Cortex-M4: `arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -O2 -c playbach.c music.c`, and link both with your
-program. For Arduino and PlatformIO put all `.c` and `.h` files but `example.c` beside the sketch.
+program. For Arduino and PlatformIO copy all `.c` and `.h` files except `example.c` into the folder of the sketch.
 
 ## The files
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `playbach.h`, `playbach.c` | the network's step, a random generator, and how a symbol is drawn |
-| `music.h`, `music.c`, `bars.h` | what the network is told, which symbols make sense, and the notes they are |
-| `model.h`, `weights.h` | this network's sizes; its weights |
+| `playbach.h`, `playbach.c` | the network's step, a random generator, and sampling |
+| `music.h`, `music.c`, `bars.h` | each step's context, the masks of symbols that may be drawn, and the steps' notes |
+| `model.h`, `weights.h` | this network's sizes and weights |
 | `vocabulary.h` | this model's symbols, headers and seed passages |
-| `example.c` | a whole piece, from the first step to the last note |
+| `example.c` | composes a whole piece, from the first step to the last note |
 | `manifest.json` | what the model is and what it was trained on |
 
 ## In a program of your own
 
-1. `pb_begin` a piece and `pb_start` the network; the first previous symbols are `pb_symbols`.
-2. As long as the piece is not `pb_finished`: `pb_context`, `pb_step`, then for each field `pb_allowed` and `pb_draw`.
-3. `pb_feed` the step; it gives the notes that begin and end. Wait for each one's tick before you send it.
-4. `pb_finish` ends what still sounds.
+1. Call `pb_begin` for the piece and `pb_start` for the network. The first previous symbols are `pb_symbols`.
+2. Until `pb_finished`: call `pb_context` and `pb_step`, then for each field `pb_style_mask` (or `pb_valid_mask`,
+   which allows more) and `pb_draw`.
+3. Pass the step to `pb_feed`, which returns the notes that begin and end. Send each event at its tick.
+4. Call `pb_finish` to end the notes that still sound.
 
-Keep `pb_network` and `pb_music` static: they are too large for most stacks. Any function that gives 32 random bits
-will do in place of `pb_pcg32`; temperature is in 256ths, top-p in 65,536ths.
+Keep `pb_network` and `pb_music` static: they are too large for most stacks. Any function that returns 32 random bits
+can replace `pb_pcg32`. Temperature is in 1/256, top-p in 1/65,536.
 """
 
 __all__ = [
-    "PROFILES",
+    "MACHINE_PROFILES",
     "IntegerError",
-    "Profile",
-    "files",
-    "memory",
-    "profile",
-    "quantised",
-    "written",
+    "MachineProfile",
+    "find_profile",
+    "folder_from_bundle",
+    "folder_from_network",
+    "memory_sizes",
+    "quantise",
 ]

@@ -1,4 +1,4 @@
-"""The network half of a C export: an integer network's sizes and weights as text, and the memory they take.
+"""The network half of a C export: an integer network's sizes and weights as C source, and the memory they take.
 
 Knows integer networks and the engine's structs; knows nothing of music or bundles.
 """
@@ -7,35 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from playbach.export.c.source import MAX_COLUMNS, engine_file
 from playbach.export.integer import IntegerNetwork
-from playbach.export.integer.cnn import KERNEL, STRIDE, IntegerCnn
+from playbach.export.integer.cnn import IntegerCnn
 from playbach.export.integer.fixed import Linear
 from playbach.export.integer.heads import IntegerHeads
 from playbach.export.integer.lstm import SIGMOID, TANH, IntegerLstm
 from playbach.export.integer.sampling import LOG2_E, POWERS
 
-WIDTH = 118
 _POINTER = 4
-"""Bytes, on the machines that this is for."""
+"""Bytes, on a 32-bit machine."""
 _LINEAR, _TABLE, _RELATION = 4 * _POINTER, 2 * _POINTER, 7 * _POINTER
-"""Bytes of the engine's structs there."""
+"""Bytes of the engine's structs, on such a machine."""
 
 
 @dataclass
-class _Text:
-    """C text that counts the bytes of what it declares."""
+class _Source:
+    """C source text, with the number of bytes that it declares."""
 
     lines: list[str] = field(default_factory=list)
     size: int = 0
+    """In bytes."""
 
     def array(self, name: str, values: npt.NDArray[Any], kind: str = "") -> str:
-        """Declares an array, of its own type where no other is named; gives its name."""
+        """Declare an array, of the values' own type unless `kind` names another; return its name."""
         kind = kind or f"{'u' if values.dtype.kind == 'u' else ''}int{8 * values.itemsize}_t"
         self.size += values.size * values.itemsize
         self.lines.append(f"static const {kind} {name}[{max(values.size, 1)}] = {{")
@@ -44,52 +44,50 @@ class _Text:
         return name
 
     def struct(self, declared: str, size: int, *rows: str) -> None:
-        """Declares structs of `size` bytes, the only one or all of an array."""
+        """Declare a struct, or an array of structs, of `size` bytes each."""
         self.size += size * len(rows)
         text = ",\n  ".join(rows) if "[" in declared else rows[0]
         self.lines.append(f"static const {declared} = {{{text}}};" if "[" in declared else f"{declared} = {text};")
 
     def linear(self, name: str, layer: Linear, bias: bool = True) -> str:
-        """Declares a layer's arrays; gives the initialiser of its struct."""
-        of = [
+        """Declare a layer's arrays; return the initialiser of its struct."""
+        members = [
             self.array(f"{name}_weight", layer.weight),
             self.array(f"{name}_bias", layer.bias) if bias else "0",
             self.array(f"{name}_multiplier", layer.multiplier),
         ]
-        return f"{{{', '.join(of)}, {layer.shift}}}"
+        return f"{{{', '.join(members)}, {layer.shift}}}"
 
 
 def _rows(values: npt.NDArray[Any]) -> Iterable[str]:
-    """Numbers in lines of at most WIDTH."""
+    """Numbers in lines of at most MAX_COLUMNS characters."""
     longest = max(len(str(int(values.min()))), len(str(int(values.max())))) + 1
-    some = (WIDTH + 1) // longest
+    count = (MAX_COLUMNS + 1) // longest
     numbers = values.tolist()
-    for i in range(0, len(numbers), some):
-        yield ",".join(map(str, numbers[i : i + some])) + ","
+    for i in range(0, len(numbers), count):
+        yield ",".join(map(str, numbers[i : i + count])) + ","
 
 
-def engine(name: str) -> bytes:
-    """A file of the engine as it comes with the package."""
-    return resources.files("playbach").joinpath("export", "c", "engine", name).read_bytes()
+def network_files(network: IntegerNetwork, name: str) -> dict[str, bytes]:
+    """Make the network's C files: playbach.h, playbach.c, model.h (sizes) and weights.h.
 
-
-def files(network: IntegerNetwork, name: str) -> dict[str, bytes]:
-    """playbach.h, playbach.c, model.h (sizes) and weights.h. `name` is the model's, as it may stand in a comment."""
+    `name` is the model's, with only characters that are safe in a C comment.
+    """
     return {
-        "playbach.h": engine("playbach.h"),
-        "playbach.c": engine("playbach.c"),
+        "playbach.h": engine_file("playbach.h"),
+        "playbach.c": engine_file("playbach.c"),
         "model.h": _model(network, name).encode("ascii"),
         "weights.h": "\n".join([_opening("weights", name), *_weights(network).lines, ""]).encode("ascii"),
     }
 
 
-def flash(network: IntegerNetwork) -> int:
-    """Bytes of all that weights.h declares, on a machine of 32 bits."""
+def flash_bytes(network: IntegerNetwork) -> int:
+    """The bytes of all that weights.h declares, on a 32-bit machine."""
     return _weights(network).size
 
 
-def ram(network: IntegerNetwork) -> int:
-    """Bytes of a pb_network; the engine's header has its members in this order."""
+def ram_bytes(network: IntegerNetwork) -> int:
+    """The bytes of a pb_network; its members are in the order of the engine's header."""
     scores = len(network.heads.scores.bias)
     common = 4 * scores + 4 * max(network.symbols)
     if isinstance(network, IntegerLstm):
@@ -97,7 +95,8 @@ def ram(network: IntegerNetwork) -> int:
         total = common + 4 * layers * size + 2 * layers * size + 2 * size + 2 * max(_first_inputs(network), 1)
     else:
         assert isinstance(network, IntegerCnn)
-        rings = KERNEL * (network.image + network.widths[0]) + network.seen * network.widths[1]
+        kernel = network.convolution.kernel
+        rings = kernel * (network.image + network.widths[0]) + network.last_rows * network.widths[1]
         total = common + 2 * len(network.whole.bias) + rings + 2
     return -(-total // 4) * 4
 
@@ -114,7 +113,7 @@ def _model(network: IntegerNetwork, name: str) -> str:
     macros = {
         "PB_FIELDS": len(heads.symbols),
         "PB_CONTEXTS": len(network.context),
-        "PB_MOST_SYMBOLS": max(heads.symbols),
+        "PB_MAX_SYMBOLS": max(heads.symbols),
         "PB_LOGITS": sum(heads.symbols),
         "PB_SCORES": len(heads.scores.bias),
         "PB_RELATIONS": len(heads.relations),
@@ -130,7 +129,7 @@ def _model(network: IntegerNetwork, name: str) -> str:
             "",
             f"typedef uint{8 * _class_type(heads).itemsize}_t pb_class;",
             "",
-            "/* How many symbols each field has. */",
+            "/* The number of symbols of each field. */",
             f"static const uint16_t pb_symbols[PB_FIELDS] = {{{', '.join(map(str, heads.symbols))}}};",
             *("", "#endif", ""),
         ]
@@ -155,13 +154,13 @@ def _lstm_sizes(network: IntegerLstm) -> dict[str, int]:
 def _cnn_sizes(network: IntegerCnn) -> dict[str, int]:
     return {
         "PB_HIDDEN": len(network.whole.bias),
-        "PB_KERNEL": KERNEL,
-        "PB_STRIDE": STRIDE,
+        "PB_KERNEL": network.convolution.kernel,
+        "PB_STRIDE": network.convolution.stride,
         "PB_IMAGE": network.image,
         "PB_CHANNELS": len(network.first.bias),
         "PB_FIRST_WIDTH": network.widths[0],
         "PB_SECOND_WIDTH": network.widths[1],
-        "PB_SEEN": network.seen,
+        "PB_LAST_ROWS": network.last_rows,
         "PB_ROW_SHIFT": network.shift,
     }
 
@@ -169,58 +168,58 @@ def _cnn_sizes(network: IntegerCnn) -> dict[str, int]:
 # ----------------------------------------------------------------------------------------------------- weights
 
 
-def _weights(network: IntegerNetwork) -> _Text:
-    text = _Text()
-    text.lines.append(f"#define PB_LOG2_E {LOG2_E} /* in 65,536ths */")
-    text.array("pb_powers", POWERS.astype(np.uint32))
+def _weights(network: IntegerNetwork) -> _Source:
+    source = _Source()
+    source.lines.append(f"#define PB_LOG2_E {LOG2_E} /* in 1/65,536 */")
+    source.array("pb_powers", POWERS.astype(np.uint32))
     if isinstance(network, IntegerLstm):
-        _lstm(text, network)
+        _lstm(source, network)
     else:
         assert isinstance(network, IntegerCnn)
-        _cnn(text, network)
-    _heads(text, network.heads)
-    return text
+        _cnn(source, network)
+    _heads(source, network.heads)
+    return source
 
 
-def _lstm(text: _Text, network: IntegerLstm) -> None:
-    text.array("pb_sigmoid", SIGMOID)
-    text.array("pb_tanh", TANH)
+def _lstm(source: _Source, network: IntegerLstm) -> None:
+    source.array("pb_sigmoid", SIGMOID)
+    source.array("pb_tanh", TANH)
     for name, tables in (("embedded", network.embedded), ("onehot", network.onehot)):
-        rows = [f"{{{text.array(f'pb_{name}_{i}', t)}, {t.shape[1]}}}" for i, t in enumerate(tables)]
+        rows = [f"{{{source.array(f'pb_{name}_{i}', t)}, {t.shape[1]}}}" for i, t in enumerate(tables)]
         if rows:
-            text.struct(f"pb_table pb_{name}[]", _TABLE, *rows)
+            source.struct(f"pb_table pb_{name}[]", _TABLE, *rows)
     layers = []
     for i, layer in enumerate(network.layers):
-        inputs = text.linear(f"pb_inputs_{i}", layer.inputs)
-        layers.append(f"{{{inputs}, {text.linear(f'pb_hidden_{i}', layer.hidden, bias=False)}}}")
-    text.struct("pb_layer pb_layers[PB_LAYERS]", 2 * _LINEAR, *layers)
+        inputs = source.linear(f"pb_inputs_{i}", layer.inputs)
+        layers.append(f"{{{inputs}, {source.linear(f'pb_hidden_{i}', layer.hidden, bias=False)}}}")
+    source.struct("pb_layer pb_layers[PB_LAYERS]", 2 * _LINEAR, *layers)
 
 
-def _cnn(text: _Text, network: IntegerCnn) -> None:
-    names = [text.array(f"pb_rows_{i}", table) for i, table in enumerate(network.tables)]
-    text.struct("int8_t *const pb_rows[]", _POINTER, *names)
-    text.array("pb_row_multiplier", network.multiplier)
+def _cnn(source: _Source, network: IntegerCnn) -> None:
+    names = [source.array(f"pb_rows_{i}", table) for i, table in enumerate(network.tables)]
+    source.struct("int8_t *const pb_rows[]", _POINTER, *names)
+    source.array("pb_row_multiplier", network.multiplier)
     for name in ("first", "second", "whole"):
-        _only(text, name, getattr(network, name))
+        _single(source, name, getattr(network, name))
 
 
-def _only(text: _Text, name: str, layer: Linear) -> None:
-    text.struct(f"static const pb_linear pb_{name}", _LINEAR, text.linear(f"pb_{name}", layer))
+def _single(source: _Source, name: str, layer: Linear) -> None:
+    source.struct(f"static const pb_linear pb_{name}", _LINEAR, source.linear(f"pb_{name}", layer))
 
 
 def _class_type(heads: IntegerHeads) -> np.dtype[Any]:
-    """The smallest that holds every relation's tables."""
+    """The smallest type that holds every relation's tables."""
     return np.result_type(np.uint8, *heads.tables)
 
 
-def _heads(text: _Text, heads: IntegerHeads) -> None:
-    _only(text, "heads", heads.scores)
+def _heads(source: _Source, heads: IntegerHeads) -> None:
+    _single(source, "heads", heads.scores)
     kind = _class_type(heads)
-    names = [text.array(f"pb_classes_{i}", table.astype(kind), "pb_class") for i, table in enumerate(heads.tables)]
+    names = [source.array(f"pb_classes_{i}", table.astype(kind), "pb_class") for i, table in enumerate(heads.tables)]
     rows = [
         f"{{{names[r.classes]}, {names[r.aspects]}, {heads.tables[r.classes].shape[1]}, {r.field}, {r.column}, "
         f"{heads.starts[r.field]}, {r.first}}}"
         for r in heads.relations
     ]
     if rows:
-        text.struct("pb_relation pb_relations[]", _RELATION, *rows)
+        source.struct("pb_relation pb_relations[]", _RELATION, *rows)

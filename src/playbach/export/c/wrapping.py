@@ -1,4 +1,4 @@
-"""A `.tflite` file as a C array, for those who run TensorFlow Lite Micro. Needs nothing but Python."""
+"""A `.tflite` file as a C array, for TensorFlow Lite Micro. Needs only Python."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from pathlib import Path
 
 from playbach.bundles import exported
 from playbach.system.errors import UsageError
-from playbach.system.files import made_folder, shown, writing_folder
+from playbach.system.files import display_path, output_folder, pending_folder
 
-MAGIC = b"TFL3"
-_PER_LINE = 16
+TFLITE_IDENTIFIER = b"TFL3"
+_BYTES_PER_LINE = 16
 
 
 def wrap(path: Path, into: Path) -> Path:
-    """Write the folder `NAME-tflite-c` with `model_data.h`, `model_data.c`, and the manifest if one lies beside the
-    file, and give its path.
+    """Write the folder `NAME-tflite-c` with `model_data.h`, `model_data.c` and, if the file has one, its manifest.
+
+    Returns:
+        The folder's path.
 
     Raises:
-        UsageError: it is no TFLite file.
-        BundleError: it cannot be read, or its manifest belongs to another file.
+        UsageError: the file is not a TFLite file.
+        BundleError: the file cannot be read, or its manifest belongs to another file.
         PlaybachError: the folder cannot be written.
     """
     manifest = b""
-    if exported.beside(path).exists():
+    if exported.manifest_path(path).exists():
         found = exported.read(path)
         data, manifest = found.data, found.text
     else:
-        data = exported.contents(path)
-    if data[4:8] != MAGIC:
-        raise UsageError(f"{shown(path)}: this is no TFLite file; give one that playbach export wrote")
+        data = exported.read_bytes(path)
+    if data[4:8] != TFLITE_IDENTIFIER:
+        raise UsageError(f"{display_path(path)}: not a TFLite file; give one that playbach export wrote")
     name = "pb_" + re.sub(r"\W", "_", path.stem, flags=re.ASCII).lower()
-    with made_folder(into) as place, writing_folder(place / f"{path.stem}-tflite-c") as draft:
+    with output_folder(into) as place, pending_folder(place / f"{path.stem}-tflite-c") as draft:
         (draft.temporary / "model_data.h").write_text(_header(name, len(data)), "ascii")
         (draft.temporary / "model_data.c").write_text(_source(name, data), "ascii")
         if manifest:
@@ -59,8 +61,8 @@ extern const unsigned char {name}[{size}];
 
 
 def _source(name: str, data: bytes) -> str:
-    """The interpreter reads the weights where they lie, at addresses that are multiples of 16."""
-    lines = (data[i : i + _PER_LINE] for i in range(0, len(data), _PER_LINE))
+    """The interpreter reads the weights in place, at addresses that must be multiples of 16."""
+    lines = (data[i : i + _BYTES_PER_LINE] for i in range(0, len(data), _BYTES_PER_LINE))
     text = ",\n".join("    " + ", ".join(f"0x{byte:02x}" for byte in line) for line in lines)
     return f"""#include "model_data.h"
 

@@ -1,4 +1,4 @@
-"""What every integer network promises: a step in whole numbers, the same in Python and in C."""
+"""The interface of integer networks: a step in integer arithmetic, identical in Python and in C."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from playbach.export.integer.fixed import Ints
+from playbach.export.integer.fixed import Integers
 from playbach.export.integer.heads import IntegerHeads
 
-State = tuple[Ints, ...]
+IntegerState = tuple[Integers, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork(ABC):
-    """A quantised network; all that it is are integers. `context` is how many symbols each context field has."""
+    """A quantised network; all of its parameters are integers."""
 
     name: ClassVar[str]
     heads: IntegerHeads
+    """The last layer."""
     context: tuple[int, ...]
+    """The number of symbols of each context field."""
 
     @property
     def symbols(self) -> tuple[int, ...]:
-        """How many symbols each field has."""
+        """The number of symbols of each field."""
         return self.heads.symbols
 
     @abstractmethod
-    def start(self, pieces: int) -> State:
-        """Arrays (pieces, …) that stand for having seen nothing."""
+    def start(self, pieces: int) -> IntegerState:
+        """The state at the beginning of `pieces` pieces: arrays (pieces, …)."""
 
     @abstractmethod
-    def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Ints, State]:
-        """previous (B, F), context (B, C) -> logits (B, sum of V_f), field after field, in 65,536ths of a nat, and
-        the next state; the one given stays as it is."""
+    def step(
+        self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: IntegerState
+    ) -> tuple[Integers, IntegerState]:
+        """previous (B, F), context (B, C) -> logits (B, sum of V_f), field after field, in 1/65,536 nat, and the next
+        state. The state passed in stays unchanged."""
 
     @property
     @abstractmethod
     def multiply_adds(self) -> int:
-        """Multiplications of a weight in one step."""
+        """Multiply-adds in one step."""
 
-    def split(self, logits: Ints) -> list[Ints]:
-        """Logits (…, sum of V_f) -> those of each field (…, V_f)."""
+    def split(self, logits: Integers) -> list[Integers]:
+        """Split logits (…, sum of V_f) into those of each field (…, V_f)."""
         return np.split(logits, self.heads.starts[1:-1], axis=-1)

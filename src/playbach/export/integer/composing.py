@@ -1,4 +1,4 @@
-"""A piece composed in integers alone: the walk that the C engine takes, and must take step by step."""
+"""Composes a piece in integer arithmetic: what the C engine must reproduce step by step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from playbach.encodings import Decoder
 from playbach.export.integer.base import IntegerNetwork
-from playbach.export.integer.sampling import IntegerSampling, Random, draw
+from playbach.export.integer.sampling import IntegerSampling, Random, draw_symbol
 from playbach.music.events import Event
 
-Step = tuple[npt.NDArray[np.int32], list[Event]]
-"""The symbols of one step (F,), and the events that are complete by it."""
+ComposedStep = tuple[npt.NDArray[np.int32], list[Event]]
+"""The symbols of one step (F,), and the events that it completes."""
 
 
 def compose(
@@ -23,19 +23,24 @@ def compose(
     sampling: IntegerSampling,
     random: Random,
     prime: Iterable[Any] = (),
-    careful: bool = True,
-) -> Iterator[Step]:
-    """The steps of a piece: those of `prime` (…, F) first, as far as the piece goes, and then the network's own, of
-    symbols that a careful writer would take, or of all that are allowed. `decoder` is at the beginning of the piece;
-    it is fed, and left to be finished by the caller. One random number a field, none for what is given."""
+    use_style: bool = True,
+) -> Iterator[ComposedStep]:
+    """Yield the steps of a piece: first those of `prime` (…, F), as long as the piece lasts, then the network's own.
+
+    One random number is drawn for each field of a step that is not from `prime`.
+
+    Args:
+        decoder: at the beginning of the piece. It is fed here; the caller finishes it.
+        use_style: draw from `style_mask`, otherwise from `valid_mask`.
+    """
     previous, state = np.array(network.symbols), network.start(1)
-    given = iter(prime)
+    primed = iter(prime)
     while not decoder.finished:
         logits, state = network.step(previous[None], decoder.context()[None], state)
-        step = next(given, None)
+        step = next(primed, None)
         if step is None:
-            masks = decoder.style_mask() if careful else decoder.valid_mask()
+            masks = decoder.style_mask() if use_style else decoder.valid_mask()
             fields = network.split(logits[0])
-            step = [draw(field, mask, sampling, random) for field, mask in zip(fields, masks)]
+            step = [draw_symbol(field, mask, sampling, random) for field, mask in zip(fields, masks)]
         previous = np.asarray(step, np.int32)
         yield previous, decoder.feed(previous)

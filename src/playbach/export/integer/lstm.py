@@ -1,8 +1,9 @@
 """The LSTM in integers: 8-bit weights, a 16-bit hidden state, and a 32-bit cell.
 
-Inputs are bytes out of tables, each table's scale folded into the columns that read it. Gates add up in Q12, their
-curves are tables with straight lines between the points; hidden values are Q15 and cells Q20. A one-hot symbol has no
-row among the inputs: it is a column of the first matrix, which is added. Knows no floats after quantising.
+Inputs are 8-bit numbers from tables; each table's scale is folded into the columns of weights that read it. Gates add
+up in Q12 (12 fractional bits), hidden values are Q15 and cells Q20. Sigmoid and tanh are tables with linear
+interpolation. A one-hot symbol is not an input: its column of the first matrix is added instead. Uses no floats after
+quantising.
 """
 
 from __future__ import annotations
@@ -15,55 +16,55 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.encodings import Encoding
-from playbach.export.integer.base import IntegerNetwork, State
+from playbach.export.integer.base import IntegerNetwork, IntegerState
 from playbach.export.integer.fixed import (
-    BYTE,
-    Floats,
-    Ints,
+    MAX_WEIGHT,
+    Int8s,
+    Integers,
     Linear,
+    Reals,
     Weights,
-    bytes_of,
-    halved_up,
-    multipliers,
-    products,
+    quantise_table,
+    quantise_unscaled,
+    rounding_shift,
+    shared_multipliers,
 )
-from playbach.export.integer.heads import heads
+from playbach.export.integer.heads import quantise_heads
 
-GATE, HIDDEN, CELL = 12, 15, 20
-"""Bits after the point."""
-LARGEST = (1 << HIDDEN) - 1
-EDGE = 8
-"""The curves' tables go from -8 to 8; beyond, they are flat."""
-POINTS = 257
-
-Bytes = npt.NDArray[np.int8]
+GATE_BITS, HIDDEN_BITS, CELL_BITS = 12, 15, 20
+"""Fractional bits."""
+MAX_HIDDEN = (1 << HIDDEN_BITS) - 1
+CURVE_LIMIT = 8
+"""The curves' tables cover -8 to 8; beyond, the curves are taken as flat."""
+CURVE_POINTS = 257
 
 
-def _curve(values: Floats) -> npt.NDArray[np.int16]:
-    return np.minimum(np.rint(values * (1 << HIDDEN)), LARGEST).astype(np.int16)
+def _curve(values: Reals) -> npt.NDArray[np.int16]:
+    return np.minimum(np.rint(values * (1 << HIDDEN_BITS)), MAX_HIDDEN).astype(np.int16)
 
 
-_AT = np.linspace(-EDGE, EDGE, POINTS)
-SIGMOID = _curve(1 / (1 + np.exp(-_AT)))
-TANH = _curve(np.tanh(_AT))
+_X = np.linspace(-CURVE_LIMIT, CURVE_LIMIT, CURVE_POINTS)
+SIGMOID = _curve(1 / (1 + np.exp(-_X)))
+TANH = _curve(np.tanh(_X))
 
 
-def looked_up(curve: npt.NDArray[np.int16], x: Ints) -> Ints:
-    """A curve's value in Q15 at x in Q12: 256 steps of x to a point of the table."""
+def interpolate(curve: npt.NDArray[np.int16], x: Integers) -> Integers:
+    """A curve's value in Q15 at x in Q12. The table has one point for every 256 steps of x."""
     at = np.clip(x, -(1 << 15), (1 << 15) - 1) + (1 << 15)
     point, beyond = at >> 8, at & 255
     table = curve.astype(np.int64)
-    value: Ints = table[point] + halved_up((table[point + 1] - table[point]) * beyond, 8)
+    value: Integers = table[point] + rounding_shift((table[point + 1] - table[point]) * beyond, 8)
     return value
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """One LSTM layer: the four gates' rows (input, forget, cell, output, as torch has them) for its inputs and for
-    its own last hidden values; both share one shift."""
+class IntegerLstmLayer:
+    """One LSTM layer. Its rows are the four gates' (input, forget, cell, output, as in torch)."""
 
     inputs: Linear
+    """Of the layer's inputs."""
     hidden: Linear
+    """Of the layer's previous hidden values; has the same shift as `inputs`."""
 
     @property
     def size(self) -> int:
@@ -72,29 +73,33 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class IntegerLstm(IntegerNetwork):
-    """`embedded` has a table (rows, width) for each field and then for each context field, side by side the inputs
-    of the first layer. A table in `onehot`, one for each field, is in their place where symbols are one-hot: for each
-    symbol 127ths of what it adds to each gate."""
+    """An LSTM in integers."""
 
     name: ClassVar[str] = "lstm"
-    embedded: tuple[Bytes, ...]
-    onehot: tuple[Bytes, ...]
-    layers: tuple[Layer, ...]
+    embedded: tuple[Int8s, ...]
+    """A table (rows, width) for each field, then each context field; their rows are the first layer's inputs."""
+    onehot: tuple[Int8s, ...]
+    """Where symbols are one-hot: a table for each field in place of those above, with what each symbol adds to each
+    gate, in 1/127."""
+    layers: tuple[IntegerLstmLayer, ...]
+    """From the inputs up."""
 
-    def start(self, pieces: int) -> State:
+    def start(self, pieces: int) -> IntegerState:
         shape = (pieces, len(self.layers), self.layers[0].size)
         return np.zeros(shape, np.int64), np.zeros(shape, np.int64)
 
-    def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Ints, State]:
+    def step(
+        self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: IntegerState
+    ) -> tuple[Integers, IntegerState]:
         hidden, cells = (s.copy() for s in state)
         symbols = np.concatenate([previous, context], axis=1)[:, len(self.onehot) :]
-        pieces = [table[symbols[:, i]] for i, table in enumerate(self.embedded)]
-        x: npt.NDArray[Any] = np.concatenate(pieces, axis=1) if pieces else np.zeros((len(previous), 0))
+        rows = [table[symbols[:, i]] for i, table in enumerate(self.embedded)]
+        x: npt.NDArray[Any] = np.concatenate(rows, axis=1) if rows else np.zeros((len(previous), 0))
         for i, layer in enumerate(self.layers):
-            known = layer.inputs.accumulated(x)
+            from_inputs = layer.inputs.accumulate(x)
             for field, table in enumerate(self.onehot if i == 0 else ()):
-                known += BYTE * table[previous[:, field]].astype(np.int64)
-            x, cells[:, i] = _cell(layer, known, hidden[:, i], cells[:, i])
+                from_inputs += MAX_WEIGHT * table[previous[:, field]].astype(np.int64)
+            x, cells[:, i] = _cell(layer, from_inputs, hidden[:, i], cells[:, i])
             hidden[:, i] = x
         return self.heads(x, context), (hidden, cells)
 
@@ -104,51 +109,55 @@ class IntegerLstm(IntegerNetwork):
         return layers + self.heads.scores.weight.size
 
 
-def _cell(layer: Layer, known: Ints, hidden: Ints, cell: Ints) -> tuple[Ints, Ints]:
-    """The next hidden and cell values, of accumulators of the inputs (B, 4 size) and the last ones (B, size)."""
-    heard = layer.hidden.accumulated(hidden)
-    gates = halved_up(known * layer.inputs.multiplier + heard * layer.hidden.multiplier, layer.inputs.shift)
+def _cell(
+    layer: IntegerLstmLayer, from_inputs: Integers, hidden: Integers, cell: Integers
+) -> tuple[Integers, Integers]:
+    """The next hidden and cell values, from the inputs' accumulators (B, 4 size) and the last values (B, size)."""
+    from_hidden = layer.hidden.accumulate(hidden)
+    gates = rounding_shift(
+        from_inputs * layer.inputs.multiplier + from_hidden * layer.hidden.multiplier, layer.inputs.shift
+    )
     i, f, g, o = np.split(gates, 4, axis=1)
-    kept = looked_up(SIGMOID, f) * cell
-    new = looked_up(SIGMOID, i) * looked_up(TANH, g) * (1 << (CELL - HIDDEN))
-    cell = np.clip(halved_up(kept + new, HIDDEN), -(1 << 31), (1 << 31) - 1)
-    shown = looked_up(TANH, halved_up(cell, CELL - GATE))
-    hidden = halved_up(looked_up(SIGMOID, o) * shown, HIDDEN)
+    kept = interpolate(SIGMOID, f) * cell
+    added = interpolate(SIGMOID, i) * interpolate(TANH, g) * (1 << (CELL_BITS - HIDDEN_BITS))
+    cell = np.clip(rounding_shift(kept + added, HIDDEN_BITS), -(1 << 31), (1 << 31) - 1)
+    activation = interpolate(TANH, rounding_shift(cell, CELL_BITS - GATE_BITS))
+    hidden = rounding_shift(interpolate(SIGMOID, o) * activation, HIDDEN_BITS)
     return hidden, cell
 
 
-def quantised(
+def quantise_lstm(
     weights: Mapping[str, npt.NDArray[Any]], encoding: Encoding, previous: npt.NDArray[Any], context: npt.NDArray[Any]
 ) -> IntegerLstm:
-    """See `playbach.export.integer.quantised`. Nothing is calibrated: every range is known."""
-    given = Weights(weights)
+    """See `playbach.export.integer.quantise`. Nothing is calibrated, since all ranges are known."""
+    reader = Weights(weights)
     symbols, contexts = [len(f) + 1 for f in encoding.fields], [len(f) for f in encoding.context]
-    embedded = "embed.fields.0.weight" in given
-    names = [f"embed.fields.{i}.weight" for i in range(len(symbols))] if embedded else []
+    is_embedded = "embed.fields.0.weight" in reader
+    names = [f"embed.fields.{i}.weight" for i in range(len(symbols))] if is_embedded else []
     names += [f"embed.context.{i}.weight" for i in range(len(contexts))]
-    sizes = [*(symbols if embedded else []), *contexts]
-    tables = [bytes_of(given.get(name, rows, None)) for name, rows in zip(names, sizes)]
-    width = sum(table.shape[1] for table, _ in tables)
-    wide = width if embedded else width + sum(symbols)
+    sizes = [*(symbols if is_embedded else []), *contexts]
+    tables = [quantise_table(reader.get(name, rows, None)) for name, rows in zip(names, sizes)]
+    table_width = sum(table.shape[1] for table, _ in tables)
+    input_width = table_width if is_embedded else table_width + sum(symbols)
 
-    size = given.get("lstm.weight_hh_l0", None, None).shape[1]
-    first = given.get("lstm.weight_ih_l0", 4 * size, wide)
-    units = np.concatenate([*([] if embedded else [np.full(sum(symbols), 1 / BYTE)]),
+    size = reader.get("lstm.weight_hh_l0", None, None).shape[1]
+    first = reader.get("lstm.weight_ih_l0", 4 * size, input_width)
+    units = np.concatenate([*([] if is_embedded else [np.full(sum(symbols), 1 / MAX_WEIGHT)]),
                             *(np.full(table.shape[1], unit) for table, unit in tables)])  # fmt: skip
-    ends = np.cumsum([0, *([] if embedded else symbols)]).tolist()
-    alone = [slice(a, b) for a, b in zip(ends, ends[1:])]
-    layers = [_layer(given, 0, first * units, size, 1.0, BYTE, alone)]
+    ends = np.cumsum([0, *([] if is_embedded else symbols)]).tolist()
+    one_hot = [slice(a, b) for a, b in zip(ends, ends[1:])]
+    layers = [_layer(reader, 0, first * units, size, 1.0, MAX_WEIGHT, one_hot)]
     whole = layers[0].inputs
-    onehot = tuple(np.ascontiguousarray(whole.weight[:, columns].T) for columns in alone)
-    layers[0] = Layer(
+    onehot = tuple(np.ascontiguousarray(whole.weight[:, columns].T) for columns in one_hot)
+    layers[0] = IntegerLstmLayer(
         Linear(np.ascontiguousarray(whole.weight[:, ends[-1] :]), whole.bias, whole.multiplier, whole.shift),
         layers[0].hidden,
     )
-    while f"lstm.weight_ih_l{len(layers)}" in given:
-        weight = given.get(f"lstm.weight_ih_l{len(layers)}", 4 * size, size)
-        layers.append(_layer(given, len(layers), weight, size, 1 / (1 << HIDDEN), LARGEST, []))
+    while f"lstm.weight_ih_l{len(layers)}" in reader:
+        weight = reader.get(f"lstm.weight_ih_l{len(layers)}", 4 * size, size)
+        layers.append(_layer(reader, len(layers), weight, size, 1 / (1 << HIDDEN_BITS), MAX_HIDDEN, []))
     return IntegerLstm(
-        heads(given, "heads.", encoding, size, 1 / (1 << HIDDEN), LARGEST),
+        quantise_heads(reader, "heads.", encoding, size, 1 / (1 << HIDDEN_BITS), MAX_HIDDEN),
         tuple(contexts),
         tuple(table for table, _ in tables),
         onehot,
@@ -157,11 +166,11 @@ def quantised(
 
 
 def _layer(
-    given: Weights, number: int, inputs: Floats, size: int, unit: float, largest: int, alone: list[slice]
-) -> Layer:
-    bias = given.get(f"lstm.bias_ih_l{number}", 4 * size) + given.get(f"lstm.bias_hh_l{number}", 4 * size)
-    hidden = given.get(f"lstm.weight_hh_l{number}", 4 * size, size)
-    x = products(inputs, bias, unit, largest, alone)
-    h = products(hidden, np.zeros(4 * size), 1 / (1 << HIDDEN), LARGEST)
-    (of_x, of_h), shift = multipliers([x.scale, h.scale], 1 << GATE)
-    return Layer(Linear(x.weight, x.bias, of_x, shift), Linear(h.weight, h.bias, of_h, shift))
+    reader: Weights, number: int, inputs: Reals, size: int, unit: float, max_input: int, one_hot: list[slice]
+) -> IntegerLstmLayer:
+    bias = reader.get(f"lstm.bias_ih_l{number}", 4 * size) + reader.get(f"lstm.bias_hh_l{number}", 4 * size)
+    hidden = reader.get(f"lstm.weight_hh_l{number}", 4 * size, size)
+    x = quantise_unscaled(inputs, bias, unit, max_input, one_hot)
+    h = quantise_unscaled(hidden, np.zeros(4 * size), 1 / (1 << HIDDEN_BITS), MAX_HIDDEN)
+    (of_x, of_h), shift = shared_multipliers([x.scale, h.scale], 1 << GATE_BITS)
+    return IntegerLstmLayer(Linear(x.weight, x.bias, of_x, shift), Linear(h.weight, h.bias, of_h, shift))

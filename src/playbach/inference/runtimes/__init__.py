@@ -1,4 +1,4 @@
-"""The runtimes by name. A new one is a file here and a line in `RUNTIMES`; the conformance tests then cover it."""
+"""The runtimes by name. A new runtime is a file here and an entry of `RUNTIMES`; the conformance tests cover it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from playbach.bundles.bundle import ONNX, TFLITE, Bundle
 from playbach.inference.runtimes.base import Logits, Runtime, State
 from playbach.system.errors import BundleError, UsageError
-from playbach.system.files import shown
+from playbach.system.files import display_path
 
 SHELL = "shell"
-"""What the manifest of an exported core has of its shell, under `export`."""
+"""The entry of the shell, under `export` in the manifest of an exported core."""
 
 
 def _onnx(bundle: Bundle, threads: int) -> Runtime:
@@ -32,49 +32,51 @@ def _litert(bundle: Bundle, threads: int) -> Runtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Opener:
-    """Makes a runtime of what a bundle has under `member`."""
+class RuntimeOpener:
+    """Makes a runtime from a bundle."""
 
     name: str
     member: str
+    """The member of the bundle that the runtime plays."""
     make: Callable[[Bundle, int], Runtime]
-    elsewhere: str
+    remedy: str
     """What to do with a bundle that has no such member."""
 
     def __call__(self, bundle: Bundle, threads: int = 1) -> Runtime:
-        """A runtime that computes on so many threads: for steps as small as these one is fastest.
+        """Make a runtime that computes on this many threads; for small networks one is fastest.
 
         Raises:
-            BundleError: the bundle has nothing for this runtime, or it cannot be loaded.
+            BundleError: the bundle does not have the member, or it cannot be loaded.
             MissingExtra: the runtime is not installed.
         """
         if self.member not in bundle.members:
-            raise BundleError(f"{shown(bundle.name)}: the runtime {self.name} cannot play this; {self.elsewhere}")
+            name = display_path(bundle.name)
+            raise BundleError(f"{name}: the runtime {self.name} cannot play this file; {self.remedy}")
         try:
             return self.make(bundle, threads)
         except BundleError as error:
-            raise BundleError(f"{shown(bundle.name)}: {error}") from error
+            raise BundleError(f"{display_path(bundle.name)}: {error}") from error
 
 
 _ALL = (
-    Opener("onnx", ONNX, _onnx, "give a .playbach or .onnx file; .tflite files are for the runtime litert"),
-    Opener(
+    RuntimeOpener("onnx", ONNX, _onnx, "give a .playbach or .onnx file, or use the runtime litert"),
+    RuntimeOpener(
         "litert",
         TFLITE,
         _litert,
-        "export it first (playbach export MODEL --format tflite -o FOLDER), and give the .tflite file",
+        "export the model (playbach export MODEL --format tflite -o FOLDER), and give the .tflite file",
     ),
 )
-RUNTIMES: dict[str, Opener] = {opener.name: opener for opener in _ALL}
+RUNTIMES: dict[str, RuntimeOpener] = {opener.name: opener for opener in _ALL}
 
 
-def suited(bundle: Bundle) -> list[str]:
-    """The runtimes that can play a bundle, the usual one first."""
+def suitable_runtimes(bundle: Bundle) -> list[str]:
+    """The names of the runtimes that can play a bundle, the default first."""
     return [name for name, opener in RUNTIMES.items() if opener.member in bundle.members]
 
 
-def opened(bundle: Bundle, name: str | None = None) -> Runtime:
-    """A bundle in the runtime of this name, by default the first that suits it.
+def open_runtime(bundle: Bundle, name: str | None = None) -> Runtime:
+    """Open a bundle in the runtime of this name, by default in the first that can play it.
 
     Raises:
         UsageError: there is no such runtime.
@@ -82,9 +84,9 @@ def opened(bundle: Bundle, name: str | None = None) -> Runtime:
         MissingExtra: the runtime is not installed.
     """
     if name is None:
-        name = suited(bundle)[0]
+        name = suitable_runtimes(bundle)[0]
     if name not in RUNTIMES:
-        raise UsageError(f"no runtime called {name!r:.40}; there are: {', '.join(RUNTIMES)}")
+        raise UsageError(f"no runtime called {name!r:.40}; the runtimes are: {', '.join(RUNTIMES)}")
     return RUNTIMES[name](bundle)
 
 

@@ -1,4 +1,4 @@
-"""What plays a network's step: numpy in, numpy out. Sampling stays outside, so runtimes can be compared."""
+"""A runtime runs a network's step: numpy in, numpy out. It does not sample, so that runtimes can be compared."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 State = Any
-"""A runtime's own; opaque to everyone else, and never changed in place: an old one can be stepped from again."""
+"""What the network remembers. Only the runtime knows what it is. A state is never changed in place, so that an old
+one can be used again."""
 Logits = list[npt.NDArray[np.float32]]
 
 
-def one_by_one(
+def step_one_by_one(
     step: Callable[[Any, Any, Any], tuple[Logits, State]], previous: Any, context: Any, states: list[State]
 ) -> tuple[Logits, list[State]]:
-    """Steps B pieces, one after the other, where a graph has room for one: previous (B, F), context (B, C)."""
+    """Step B pieces one after the other, for a graph of batch 1: previous (B, F), context (B, C)."""
     done = [step(p, c, s) for p, c, s in zip(previous, context, states, strict=True)]
     logits = [np.stack(field) for field in zip(*(scores for scores, _ in done))]
     return logits, [after for _, after in done]
@@ -24,8 +25,8 @@ def one_by_one(
 
 class Runtime(Protocol):
     def start(self, pieces: int | None = None) -> State:
-        """The state of having seen nothing; given a number, that of so many pieces that are stepped side by side."""
+        """The state before the first step; with a number, that of a batch of so many pieces."""
 
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Logits, State]:
-        """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state; of B pieces side by side
-        (B, F), (B, C) and their state -> (B, V_f) and their next state."""
+        """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state. For a batch: (B, F), (B, C)
+        and its state -> F logits (B, V_f) and the next state."""

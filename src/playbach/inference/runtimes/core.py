@@ -1,7 +1,7 @@
-"""Steps the core of a `cnn` in LiteRT, and computes the shell around it here: the rows of the image, looked up in a
-table, and which class of a relation each symbol belongs to.
+"""Steps the core of a `cnn` in LiteRT, and computes the shell around it here.
 
-The core is what an integer-only accelerator takes; `models.cnn` says which part is which. Knows no torch.
+The core can run on an integer-only accelerator. The shell looks up the rows of the image in a table, and adds the
+scores of the relations' classes to the logits. `models.cnn` defines both. Knows nothing of torch.
 """
 
 from __future__ import annotations
@@ -17,53 +17,60 @@ import numpy.typing as npt
 
 from playbach.encodings import Encoding
 from playbach.encodings.relations import Relation
-from playbach.inference.runtimes.base import Logits, one_by_one
-from playbach.inference.runtimes.litert import Graph
+from playbach.inference.runtimes.base import Logits, step_one_by_one
+from playbach.inference.runtimes.litert import TfliteGraph
 from playbach.system.errors import BundleError
 
 IMAGE, SCORES = "image", "scores_"
-Floats = npt.NDArray[np.float32]
+_Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """`table` (S, D) has a row for each symbol of each field, its start symbol after them, then of each context
-    field; `offsets` (F + C,) say where those of each begin."""
+    """The part of a `cnn` that is computed here."""
 
-    table: Floats
+    table: _Floats
+    """(S, D): a row for each symbol of each field and its start, then for each symbol of each context field."""
     offsets: npt.NDArray[np.int64]
+    """(F + C,): the first row of each field and context field."""
     relations: tuple[Relation, ...]
 
     @classmethod
-    def of(cls, table: Floats, encoding: Encoding) -> Shell:
+    def of(cls, table: _Floats, encoding: Encoding) -> Shell:
         sizes = [*(len(f) + 1 for f in encoding.fields), *map(len, encoding.context)]
         return cls(table, np.cumsum([0, *sizes[:-1]]), encoding.relations)
 
     def manifest(self) -> dict[str, Any]:
-        """As JSON; what the encoding says is not repeated."""
+        """The table as JSON. The rest is derived from the encoding."""
         data = base64.b64encode(self.table.astype("<f4").tobytes()).decode("ascii")
         return {"columns": self.table.shape[1], "table": data}
 
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any], encoding: Encoding) -> Shell:
-        """Raises BundleError where the table is damaged or does not fit the encoding."""
+        """Read a shell.
+
+        Raises:
+            BundleError: the table is damaged or does not fit the encoding.
+        """
         try:
             numbers = np.frombuffer(base64.b64decode(data["table"], validate=True), "<f4")
             table = numbers.reshape(-1, int(data["columns"])).astype(np.float32)
         except (LookupError, TypeError, ValueError, binascii.Error) as error:
-            raise BundleError("its manifest has a damaged table; export it again") from error
+            raise BundleError("the table in its manifest is damaged; export it again") from error
         rows = sum(len(f) + 1 for f in encoding.fields) + sum(map(len, encoding.context))
         if len(table) != rows:
-            raise BundleError(f"its table does not fit its encoding (expected {rows} rows, got {len(table)})")
+            raise BundleError(
+                f"its table does not fit its encoding (expected {rows} rows, got {len(table)}); export it again"
+            )
         return cls.of(table, encoding)
 
-    def row(self, previous: npt.NDArray[Any], context: npt.NDArray[Any]) -> Floats:
-        """The image's row (D,) of one step."""
-        found: Floats = self.table[np.concatenate([previous, context]) + self.offsets].sum(axis=0).clip(-1, 1)
-        return found
+    def row(self, previous: npt.NDArray[Any], context: npt.NDArray[Any]) -> _Floats:
+        """The row of the image (D,) for one step."""
+        row: _Floats = self.table[np.concatenate([previous, context]) + self.offsets].sum(axis=0).clip(-1, 1)
+        return row
 
-    def together(self, scores: list[Floats], context: npt.NDArray[Any]) -> Logits:
-        """Scores of each field's symbols, then of each relation's classes -> each field's logits."""
+    def logits(self, scores: list[_Floats], context: npt.NDArray[Any]) -> Logits:
+        """The scores of each field's symbols, then of each relation's classes -> the logits of each field."""
         fields = len(scores) - len(self.relations)
         logits = [s.copy() for s in scores[:fields]]
         for relation, classes in zip(self.relations, scores[fields:]):
@@ -73,14 +80,16 @@ class Shell:
 
 
 class CoreRuntime:
-    """Steps a core and its shell. A state is the last rows of the image, (N - 1, D)."""
+    """Steps a core and its shell. A state is the last rows of the image (N - 1, D)."""
 
     def __init__(self, graph: bytes, shell: Shell, threads: int = 1) -> None:
-        self._graph, self.shell = Graph(graph, threads), shell
+        self._graph, self.shell = TfliteGraph(graph, threads), shell
         self._image = self._graph.input(IMAGE)
         self._scores = self._graph.outputs(SCORES)
         if not self._scores:
-            raise BundleError("this .tflite file is not a core: it has no output 'scores_0'; export it again")
+            raise BundleError(
+                "this .tflite file is not the core of a cnn: it has no output 'scores_0'; export it again"
+            )
 
     def start(self, pieces: int | None = None) -> Any:
         _, rows, columns = self._image["shape"]
@@ -90,9 +99,9 @@ class CoreRuntime:
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Any) -> tuple[Logits, Any]:
         if np.ndim(previous) == 1:
             return self._step(previous, context, state)
-        return one_by_one(self._step, previous, context, state)
+        return step_one_by_one(self._step, previous, context, state)
 
-    def _step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Floats) -> tuple[Logits, Floats]:
+    def _step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: _Floats) -> tuple[Logits, _Floats]:
         image = np.vstack([state, self.shell.row(previous, context)])
         scores = self._graph.run([(self._image, image[None])], self._scores)
-        return self.shell.together([s.reshape(-1) for s in scores], context), image[1:]
+        return self.shell.logits([s.reshape(-1) for s in scores], context), image[1:]

@@ -1,4 +1,4 @@
-"""The default runtime: ONNX Runtime, by default on one thread, which for a step this small is the fastest."""
+"""ONNX Runtime, the default. It runs on one thread, which is the fastest for small networks."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ _STATE = "state_"
 
 
 class OnnxRuntime:
-    """Steps an ONNX graph. Same graph, machine and version: same logits.
+    """Steps an ONNX graph. The same graph, machine and version give the same logits.
 
     Raises:
-        BundleError: the graph cannot be loaded, or is no step.
+        BundleError: the graph cannot be loaded, or is not a step.
     """
 
     def __init__(self, graph: bytes, threads: int = 1) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 4  # what is wrong comes back as an exception
+        options.log_severity_level = 4  # faults are raised as exceptions
         try:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base
             raise BundleError(
-                f"the network cannot be loaded by onnxruntime ({str(error).splitlines()[0]}); "
-                "train or export it again"
+                f"onnxruntime cannot load the network ({str(error).splitlines()[0]}); train or export it again"
             ) from error
         inputs = {i.name: i for i in self._session.get_inputs()}
         if "previous" not in inputs:
@@ -48,10 +47,10 @@ class OnnxRuntime:
     def step(
         self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: dict[str, npt.NDArray[np.float32]]
     ) -> tuple[Logits, dict[str, npt.NDArray[np.float32]]]:
-        alone = np.ndim(previous) == 1
+        is_single = np.ndim(previous) == 1
         feed = {"previous": np.atleast_2d(np.asarray(previous, np.int64)), **state}
         if self._has_context:
             feed["context"] = np.atleast_2d(np.asarray(context, np.int64))
         outputs = self._session.run(self._outputs, feed)
-        logits = [o[0] if alone else o for o in outputs[: self._fields]]
+        logits = [o[0] if is_single else o for o in outputs[: self._fields]]
         return logits, dict(zip(self._states, outputs[self._fields :]))

@@ -1,7 +1,7 @@
-"""Music files in, `symusic` scores out, however damaged the files are.
+"""Reads music files into `symusic` scores, however damaged the files are.
 
-MIDI goes through symusic, MusicXML through music21, both in a worker process with limits (`worker.py`), as a damaged
-file can take it down: that costs the one file. What comes back has 480 ticks to a quarter note and only values that
+symusic parses MIDI, and music21 parses MusicXML. Both run in a worker process with limits (`worker.py`), because a
+damaged file can crash them: then only that file is lost. Scores have 480 ticks to a quarter note and only values that
 MIDI allows. Knows nothing of encodings or models, and writes nothing.
 """
 
@@ -14,85 +14,83 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes unless told otherwise
+from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
-from playbach.music.reading.limits import Limits
+from playbach.music.reading.limits import ReadingLimits
 from playbach.music.reading.worker import Worker
 from playbach.system.errors import CorpusError, ScoreError
-from playbach.system.files import AnyPath, shown
-from playbach.system.processes import START, fork_allowed
+from playbach.system.files import AnyPath, display_path
 
-SUFFIXES = (".mid", ".midi", ".musicxml", ".xml", ".mxl")
-"""Of the files that are taken for music in a folder; a file that is named is read whatever its suffix."""
+MUSIC_SUFFIXES = (".mid", ".midi", ".musicxml", ".xml", ".mxl")
+"""The suffixes of music files in a folder. A file that is named itself may have any suffix."""
 
-__all__ = [
-    "START",
-    "SUFFIXES",
-    "Limits",
-    "Reader",
-    "Score",
-    "find_music",
-    "fork_allowed",
-    "in_ticks",
-    "read",
-    "read_many",
-]
+__all__ = ["MUSIC_SUFFIXES", "Reader", "ReadingLimits", "Score", "find_music", "read", "read_many"]
 
 
-def read(path: AnyPath, limits: Limits | None = None) -> Score:
-    """The score in one MIDI or MusicXML file. Raises ScoreError. For many files, `read_many` is faster."""
+def read(path: AnyPath, limits: ReadingLimits | None = None) -> Score:
+    """Read one MIDI or MusicXML file. For many files, `read_many` is faster.
+
+    Raises:
+        ScoreError: the file is damaged, is not music, or exceeds the limits.
+    """
     with Reader(limits) as reader:
         return reader.read(path)
 
 
 def read_many(
-    paths: Iterable[AnyPath], limits: Limits | None = None, processes: int | None = None
+    paths: Iterable[AnyPath], limits: ReadingLimits | None = None, processes: int | None = None
 ) -> Iterator[tuple[Path, Score | ScoreError]]:
-    """Each path with its score or what is wrong with it, in the order of `paths`, as they are asked for."""
+    """Read many files, and return each path with its score or its error, in the order of `paths`."""
     with Reader(limits, processes) as reader:
         yield from reader.read_many(paths)
 
 
 def find_music(folder: AnyPath) -> list[Path]:
-    """Every music file under a folder, by its suffix, sorted; a file gives itself. No folder is visited twice."""
+    """The files under a folder that have a suffix of music, sorted. For a file, the file itself.
+
+    Hidden files and folders are left out, and no folder is searched twice.
+
+    Raises:
+        CorpusError: the folder does not exist or cannot be read.
+    """
     root = Path(folder)
     if os.path.isfile(root):  # noqa: PTH113 - Path.is_file raises on a name that is too long
         return [root]
     if not os.path.isdir(root):  # noqa: PTH112
-        raise CorpusError(f"{shown(root)}: no such folder or file; check the name")
+        raise CorpusError(f"{display_path(root)}: no such folder or file; check the name")
     seen: set[tuple[int, int]] = set()
-    return sorted(_walk(root, seen))
+    return sorted(_find_files(root, seen))
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _find_files(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     try:
         status = folder.stat()
-        # Hidden ones are not music: macOS's `._prelude.mid`, our own unfinished files, .git, waste bins.
+        # Hidden files are not music: macOS's `._prelude.mid`, unfinished files of playbach, .git, recycle bins.
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         folders = {entry for entry in entries if entry.is_dir()}
     except OSError as error:
         raise CorpusError(
-            f"{shown(folder)}: this folder cannot be read ({error.strerror}); check its permissions, or move it away"
+            f"{display_path(folder)}: cannot read this folder ({error.strerror}); check its permissions"
         ) from error
     if (status.st_dev, status.st_ino) in seen:
-        return  # a link to a folder above, or a second way to the same one
+        return  # a link to a folder above, or a second link to the same folder
     seen.add((status.st_dev, status.st_ino))
     for entry in entries:
         if entry in folders:
-            yield from _walk(entry, seen)
-        elif entry.suffix.lower() in SUFFIXES:
+            yield from _find_files(entry, seen)
+        elif entry.suffix.lower() in MUSIC_SUFFIXES:
             yield entry
 
 
 class Reader:
-    """Reads files one after the other in worker processes of its own, started when first needed.
+    """Reads music files in worker processes, which start when they are first needed.
 
-    A context manager; for one thread and one `read_many` at a time. More than one process pays off for
-    thousands of files only: one worker reads some 2,000 a second.
+    Use it as a context manager, in one thread, with one `read_many` at a time. One process reads about 2,000 MIDI
+    files a second, so that several processes help only with thousands of files.
     """
 
-    def __init__(self, limits: Limits | None = None, processes: int | None = None) -> None:
-        self._workers = [Worker(limits or Limits()) for _ in range(max(1, processes or 1))]
+    def __init__(self, limits: ReadingLimits | None = None, processes: int | None = None) -> None:
+        self._workers = [Worker(limits or ReadingLimits()) for _ in range(max(1, processes or 1))]
 
     def __enter__(self) -> Reader:
         return self
@@ -103,37 +101,37 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """End the workers. The reader may be used again: they would start anew."""
+        """End the workers. They start again if the reader is used again."""
         for worker in self._workers:
             worker.stop()
 
     def read(self, path: AnyPath) -> Score:
-        """The score in one MIDI or MusicXML file. Raises ScoreError."""
+        """Read one MIDI or MusicXML file. Raises ScoreError."""
         [(_, result)] = self.read_many([path])
         if isinstance(result, ScoreError):
             raise result
         return result
 
     def read_many(self, paths: Iterable[AnyPath]) -> Iterator[tuple[Path, Score | ScoreError]]:
-        """Each path with its score or its error, in the order of `paths`; reads at most a few files ahead."""
-        if any(worker.owes for worker in self._workers):
-            raise RuntimeError("this Reader is still busy with another read_many")
+        """Each path with its score or its error, in the order of `paths`. Only a few files are read ahead."""
+        if any(worker.open_requests for worker in self._workers):
+            raise RuntimeError("this Reader is busy with another read_many; finish or close that one first")
         waiting: deque[tuple[Path, Worker]] = deque()
         workers = itertools.cycle(self._workers)
         try:
             for path in map(Path, paths):
                 worker, request = next(workers), os.fsencode(path.absolute())
-                while worker.full(request):
-                    yield _answered(*waiting.popleft())
-                worker.ask(request)
+                while worker.is_full(request):
+                    yield _receive_result(*waiting.popleft())
+                worker.send_request(request)
                 waiting.append((path, worker))
             while waiting:
-                yield _answered(*waiting.popleft())
+                yield _receive_result(*waiting.popleft())
         finally:
-            if any(worker.owes for worker in self._workers):
-                self.close()  # left halfway: the answers under way would be taken for those to the next files
+            if any(worker.open_requests for worker in self._workers):
+                self.close()  # stopped halfway: results under way would be taken for those of the next files
 
 
-def _answered(path: Path, worker: Worker) -> tuple[Path, Score | ScoreError]:
-    answer = worker.answer()
-    return path, ScoreError(f"{shown(path)}: {answer}") if isinstance(answer, str) else answer
+def _receive_result(path: Path, worker: Worker) -> tuple[Path, Score | ScoreError]:
+    result = worker.receive_result()
+    return path, ScoreError(f"{display_path(path)}: {result}") if isinstance(result, str) else result

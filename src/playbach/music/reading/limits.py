@@ -1,7 +1,7 @@
-"""What one music file may cost, and what a score that comes from outside may hold.
+"""The limits on one music file, and the check of what a score from outside contains.
 
-Impossible notes, instruments and meters condemn a file; impossible controllers, keys and texts are only left out,
-and absurd tempos are bent. Knows nothing of file formats.
+A file with impossible notes, instruments or meters is rejected. Impossible controllers, keys and texts are only left
+out, and extreme tempos are brought into range. Knows nothing of file formats.
 """
 
 from __future__ import annotations
@@ -10,102 +10,107 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes unless told otherwise
+from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.system.errors import ScoreError
 
 _MAX_TRACKS = 1024
 _MAX_QUARTERS = 24 * 60 * 120  # a day at 120 quarters a minute
-_MSPQ = (
-    60_000,
-    0xFFFFFF,
-)  # microseconds to a quarter: 1000 quarters a minute, and the most that MIDI can say
+_MIN_MSPQ, _MAX_MSPQ = 60_000, 0xFFFFFF  # microseconds per quarter: 1000 quarters a minute, and MIDI's slowest tempo
 DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
+"""Of time signatures."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one file may cost before it is given up. Time counts from when the worker is free for it, and longer for
-    MusicXML: music21 needs a second for some thousand notes, and ten on a small or busy machine."""
+class ReadingLimits:
+    """A file that exceeds one of these is not read."""
 
     max_bytes: int = 16 << 20
+    """The size of the file, and of an unpacked MusicXML file."""
     max_notes: int = 500_000
     seconds: float = 10.0
+    """The time to read a MIDI file, from when the worker is free for it."""
     musicxml_seconds: float = 60.0
+    """The same for MusicXML: music21 needs a second for about a thousand notes, ten on a small or busy machine."""
     memory_bytes: int = 1 << 30
+    """What the worker may use above what it needs to start."""
 
 
-def checked(score: Score, limits: Limits) -> Score:
-    """The score with 480 ticks to a quarter and only values that MIDI allows. Raises ScoreError."""
+def validate_score(score: Score, limits: ReadingLimits) -> Score:
+    """The score with 480 ticks to a quarter note and only values that MIDI allows. Raises ScoreError."""
     if len(score.tracks) > _MAX_TRACKS:
-        raise ScoreError(f"has {len(score.tracks):,} tracks, more than {_MAX_TRACKS:,}; leave it out")
+        raise ScoreError(f"it has {len(score.tracks):,} tracks, but the limit is {_MAX_TRACKS:,}; leave it out")
     if score.note_num() > limits.max_notes:
-        raise ScoreError(f"has {score.note_num():,} notes, more than {limits.max_notes:,}; leave it out or split it")
+        raise ScoreError(
+            f"it has {score.note_num():,} notes, but the limit is {limits.max_notes:,}; leave it out or split it"
+        )
     last = _MAX_QUARTERS * score.ticks_per_quarter
     _check_notes(score, last)
     for track in score.tracks:
         _check_track(track, last)
     _check_global(score, last)
     if score.note_num() == 0:
-        raise ScoreError("there is not a note in it; leave it out")
+        raise ScoreError("it contains no notes; leave it out")
     if score.ticks_per_quarter == TICKS_PER_QUARTER:
         return score
-    return score.resample(TICKS_PER_QUARTER, 1)  # 1: a note shorter than a tick stays a note
+    return score.resample(TICKS_PER_QUARTER, 1)  # 1: the shortest note, in ticks
 
 
 def _check_notes(score: Score, last: int) -> None:
-    """Impossible notes condemn the file; those of no length, which nobody hears, are only left out."""
+    """Reject impossible notes, and leave out notes without length, which are silent."""
     tracks = [track.notes.numpy() for track in score.tracks if len(track.notes)]
     if not tracks:
         return
-    # All tracks at once: on small arrays, numpy's time goes by the number of calls.
+    # All tracks at once: with small arrays, numpy's time depends on the number of calls.
     onset, duration, pitch, velocity = (
         np.concatenate([notes[name] for notes in tracks]) for name in ("time", "duration", "pitch", "velocity")
     )
-    _demand("pitch", pitch, 0, 127)
-    _demand("velocity", velocity, 1, 127)  # never 0: to MIDI and so to symusic, that is a note-off
-    _demand("onset", onset, 0, last, bits=32)
-    _demand("duration", duration, 0, last, bits=32)
+    _require_range("pitch", pitch, 0, 127)
+    _require_range("velocity", velocity, 1, 127)  # never 0: in MIDI, and so for symusic, that is a note-off
+    _require_range("onset", onset, 0, last, bits=32)
+    _require_range("duration", duration, 0, last, bits=32)
     if not duration.all():
         for track in score.tracks:
-            _prune(track, "notes", duration=(1, last))
+            _keep_in_range(track, "notes", duration=(1, last))
 
 
 def _check_track(track: Any, last: int) -> None:
-    """An impossible instrument condemns the file; impossible controllers are only left out."""
+    """Reject an impossible instrument, and leave out impossible controllers."""
     if not 0 <= track.program <= 127:
-        raise ScoreError(impossible("program", track.program))
-    _prune(track, "controls", time=(0, last), number=(0, 127), value=(0, 127))
-    _prune(track, "pitch_bends", time=(0, last), value=(-8192, 8191))
-    _prune(track, "pedals", time=(0, last), duration=(0, last))
-    _prune_texts(track.lyrics, last)
+        raise ScoreError(impossible_value("program", track.program))
+    _keep_in_range(track, "controls", time=(0, last), number=(0, 127), value=(0, 127))
+    _keep_in_range(track, "pitch_bends", time=(0, last), value=(-8192, 8191))
+    _keep_in_range(track, "pedals", time=(0, last), duration=(0, last))
+    _filter_texts(track.lyrics, last)
 
 
 def _check_global(score: Score, last: int) -> None:
-    _prune(score, "key_signatures", time=(0, last), key=(-7, 7), tonality=(0, 1))
-    _prune(score, "time_signatures", time=(0, last))
+    _keep_in_range(score, "key_signatures", time=(0, last), key=(-7, 7), tonality=(0, 1))
+    _keep_in_range(score, "time_signatures", time=(0, last))
     for meter in score.time_signatures:
         if not 1 <= meter.numerator <= 64 or meter.denominator not in DENOMINATORS:
-            raise ScoreError(impossible("time signature", f"{meter.numerator}/{meter.denominator}"))
-    _prune(score, "tempos", time=(0, last), mspq=(1, 1 << 31))
+            raise ScoreError(impossible_value("time signature", f"{meter.numerator}/{meter.denominator}"))
+    _keep_in_range(score, "tempos", time=(0, last), mspq=(1, 1 << 31))
     for tempo in score.tempos:
-        tempo.mspq = min(max(tempo.mspq, _MSPQ[0]), _MSPQ[1])
-    _prune_texts(score.markers, last)
+        tempo.mspq = min(max(tempo.mspq, _MIN_MSPQ), _MAX_MSPQ)
+    _filter_texts(score.markers, last)
 
 
-def _demand(name: str, values: Any, low: int, high: int, bits: int = 8) -> None:
+def _require_range(name: str, values: Any, low: int, high: int, bits: int = 8) -> None:
     if values.min() < low or values.max() > high:
         wrong = int(values[(values < low) | (values > high)][0])
-        raise ScoreError(impossible(name, wrong % (1 << bits)))  # signed, so what is too large came out negative
+        # The arrays are signed, so that values above the range can be negative.
+        raise ScoreError(impossible_value(name, wrong % (1 << bits)))
 
 
-def impossible(name: str, value: int | str) -> str:
-    return f"damaged ({name} {value} does not exist); leave it out or export it again"
+def impossible_value(name: str, value: int | str) -> str:
+    """The message for a value that no score can have."""
+    return f"the file is damaged ({name} {value} is not valid); leave it out or export it again"
 
 
-def _prune(owner: Any, name: str, **ranges: tuple[int, int]) -> None:
-    """Keep those events of one of symusic's lists of which every field named is in its range."""
+def _keep_in_range(owner: Any, name: str, **ranges: tuple[int, int]) -> None:
+    """Leave out the events of a symusic list that have a field outside its range."""
     events = getattr(owner, name)
     if not len(events):
         return
@@ -115,6 +120,6 @@ def _prune(owner: Any, name: str, **ranges: tuple[int, int]) -> None:
         setattr(owner, name, type(events).from_numpy(*(column[keep] for column in columns.values())))
 
 
-def _prune_texts(texts: Any, last: int) -> None:
-    if len(texts):  # they have no numpy face
+def _filter_texts(texts: Any, last: int) -> None:
+    if len(texts):  # symusic cannot return texts as arrays
         texts.filter(lambda text: 0 <= text.time <= last, True)

@@ -1,9 +1,9 @@
-"""A process that reads music files for ours, so that a damaged one costs only itself.
+"""A worker process that reads music files, so that a damaged file cannot crash ours.
 
-symusic can crash, hang or exhaust the memory on a damaged file (a pitch above 127 on channel 16 is enough). So files
-are parsed in a worker with limits; if it dies, it is replaced and that costs the one file. The two sides of the
-worker, and what they say to each other, stand here together: bytes in, a file's absolute path; bytes out, one letter
-and then a score or a line of text. Knows nothing of what is done with scores.
+symusic can crash, hang or exhaust the memory over a damaged file (a pitch above 127 on channel 16 is enough). So a
+worker with limits on time and memory parses the files; if it dies, it is replaced, and only that file is lost. Both
+ends of the pipe are in this module: a request is a file's absolute path, a response is one letter followed by a score
+or a line of text, all as bytes. Knows nothing of what is done with scores.
 """
 
 from __future__ import annotations
@@ -24,116 +24,115 @@ from typing import Any
 from symusic.core import ScoreTick as Score
 
 from playbach.music.reading import midi, musicxml
-from playbach.music.reading.limits import Limits, checked
+from playbach.music.reading.limits import ReadingLimits, validate_score
+from playbach.music.scores import score_from_bytes
 from playbach.system.errors import PlaybachError, ScoreError
-from playbach.system.processes import START, fork_allowed
+from playbach.system.processes import START_METHOD, ignore_fork_warnings
 
-_STARTUP_SECONDS = 60.0  # a fresh interpreter, or music21, on a busy machine
+_STARTUP_SECONDS = 60.0  # for a new interpreter, or to import music21, on a busy machine
 _ORPHAN_SECONDS = 5.0
-# Files asked for but not yet answered, for one worker: enough to keep it busy, few enough to fit a pipe's
-# buffer, as both sides would wait for ever if each were stuck in writing.
-_AHEAD_FILES = 32
-_AHEAD_BYTES = 4096
+# Open requests of one worker: enough to keep it busy, few enough for the pipe's buffer, or else both sides could
+# block for ever while they write.
+_MAX_OPEN_FILES = 32
+_MAX_OPEN_BYTES = 4096
 
-_READY, _MUSICXML, _SCORE, _FAULT = b"R", b"X", b"S", b"F"
+_READY, _MUSICXML, _SCORE, _ERROR = b"R", b"X", b"S", b"F"
 
 
-# ---------------------------------------------------------------------- the worker, as seen from our process
+# -------------------------------------------------------------------------------------------------- in our process
 
 
 class Worker:
-    """A child process that answers requests in order, and the requests that it has yet to answer."""
+    """A child process that reads files in order, and the requests to which it has not responded yet."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ReadingLimits) -> None:
         self._limits = limits
-        self._owed: deque[bytes] = deque()
+        self._open: deque[bytes] = deque()
         self._process: Any = None  # a Process of either kind
         self._pipe: Connection | None = None
         self._ready = False
-        self._answered = 0
+        self._responses = 0
 
     @property
-    def owes(self) -> int:
-        return len(self._owed)
+    def open_requests(self) -> int:
+        return len(self._open)
 
-    def full(self, request: bytes) -> bool:
-        ahead = sum(map(len, self._owed)) + len(request)
-        return bool(self._owed) and (ahead > _AHEAD_BYTES or len(self._owed) >= _AHEAD_FILES)
+    def is_full(self, request: bytes) -> bool:
+        """Whether a result must be received before this request can be sent."""
+        size = sum(map(len, self._open)) + len(request)
+        return bool(self._open) and (size > _MAX_OPEN_BYTES or len(self._open) >= _MAX_OPEN_FILES)
 
-    def ask(self, request: bytes) -> None:
+    def send_request(self, request: bytes) -> None:
         if self._process is None:
             self._start()
-        self._owed.append(request)
+        self._open.append(request)
         self._send(request)
 
-    def answer(self) -> Score | str:
-        """The oldest request's score, or what is wrong with its file. A process that dies over it, or takes too
-        long, is replaced."""
+    def receive_result(self) -> Score | str:
+        """The score of the oldest open request, or what is wrong with its file.
+
+        A process that crashes or takes too long is replaced.
+        """
         while True:
             try:
-                answer = self._receive()
+                response = self._receive()
             except TimeoutError as error:
-                self._replace(blame=True, hangs=True)
-                return f"not read within {error}; damaged, or far too long: leave it out"
+                self._replace(drop_oldest=True, hangs=True)
+                return f"it takes longer than {error} to read, so it is damaged or far too long; leave it out"
             except (EOFError, OSError):
-                # A damaged file may spoil the memory and only the next one stumble over it. So nothing but
-                # the first file of a fresh process is surely to blame; any other gets a second chance.
-                blame = self._answered == 0
-                end = self._replace(blame)
-                if blame:
-                    return f"damaged: reading it crashes ({end}); leave it out or export it again"
+                # A damaged file can corrupt the memory, and the crash then comes with a later file. So only the first
+                # file of a new process is certainly the cause; any other is tried once more.
+                is_cause = self._responses == 0
+                end = self._replace(drop_oldest=is_cause)
+                if is_cause:
+                    return f"the file is damaged: reading it crashes ({end}); leave it out or export it again"
             else:
-                self._owed.popleft()
-                self._answered += 1
-                if answer[:1] == _FAULT:
-                    return answer[1:].decode()
-                # What the worker says is not unpickled: these bytes can become nothing but a score.
-                score = Score.__new__(Score)
-                score.__setstate__(answer[1:])
-                return score
+                self._open.popleft()
+                self._responses += 1
+                return response[1:].decode() if response[:1] == _ERROR else score_from_bytes(response[1:])
 
     def stop(self, grace: float = 0.0) -> str:
-        """End the process, which holds nothing worth saving, and forget the requests; says how it ended."""
-        self._owed.clear()
+        """End the process, drop the open requests, and return how the process ended."""
+        self._open.clear()
         if self._process is None or self._pipe is None:
             return "not running"
         self._pipe.close()
         self._process.join(grace)
         self._process.kill()
         self._process.join()
-        end = _ending(self._process.exitcode)
+        end = _describe_exit(self._process.exitcode)
         self._process.close()
         self._process = self._pipe = None
         return end
 
     def _start(self) -> None:
-        context: Any = multiprocessing.get_context(START)  # Any: the type depends on the platform
+        context: Any = multiprocessing.get_context(START_METHOD)  # Any: the type depends on the platform
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._limits), daemon=True)
         try:
-            with fork_allowed():
+            with ignore_fork_warnings():
                 process.start()
         except OSError as error:
             raise PlaybachError(
-                f"no process can be started to read music files ({error.strerror}); close other programs"
+                f"cannot start a process to read music files ({error.strerror}); close other programs"
             ) from error
         finally:
             theirs.close()
         self._pipe, self._process = ours, process
-        self._ready, self._answered = False, 0
+        self._ready, self._responses = False, 0
 
-    def _replace(self, blame: bool, hangs: bool = False) -> str:
-        """A new process for the open requests, less the oldest if to blame; says how the old one ended."""
-        owed = list(self._owed)[1 if blame else 0 :]
-        # A process that has closed its pipe is about to end by itself; its own status tells more than a kill.
+    def _replace(self, drop_oldest: bool, hangs: bool = False) -> str:
+        """Start a new process for the open requests, and return how the old one ended."""
+        requests = list(self._open)[1 if drop_oldest else 0 :]
+        # A process that has closed its pipe is about to end by itself; its exit status says more than a kill.
         end = self.stop(grace=0.0 if hangs else 1.0)
-        for request in owed:
-            self.ask(request)
+        for request in requests:
+            self.send_request(request)
         return end
 
     def _send(self, request: bytes) -> None:
         assert self._pipe is not None
-        # If the process has died over an earlier file, that comes out when it should answer.
+        # If an earlier file has crashed the process, `_receive` finds out.
         with suppress(OSError):
             self._pipe.send_bytes(request)
 
@@ -145,26 +144,26 @@ class Worker:
         while True:
             if not self._pipe.poll(seconds):
                 raise TimeoutError(f"{seconds:g} s")
-            answer = self._pipe.recv_bytes()
-            if answer != _MUSICXML:
-                return answer
+            response = self._pipe.recv_bytes()
+            if response != _MUSICXML:
+                return response
             self._await_start(self._pipe)
             seconds = self._limits.musicxml_seconds
 
     def _await_start(self, pipe: Connection) -> None:
-        """Starting, or loading music21, is not part of any file's time, nor its fault."""
+        """Wait until the process has started or has imported music21. That time does not count for any file."""
         try:
             self._ready = pipe.poll(_STARTUP_SECONDS) and pipe.recv_bytes() == _READY
         except (EOFError, OSError):
             self._ready = False
         if not self._ready:
             raise PlaybachError(
-                f"the process that reads music files does not start ({self.stop(grace=1.0)}); free some "
-                "memory, and in a script of your own put the work under: if __name__ == '__main__':"
+                f"the process that reads music files does not start ({self.stop(grace=1.0)}); free some memory; "
+                "in a script, put the main code under: if __name__ == '__main__':"
             )
 
 
-def _ending(exitcode: int | None) -> str:
+def _describe_exit(exitcode: int | None) -> str:
     if exitcode is None or exitcode >= 0:
         return f"exit status {exitcode}"
     try:
@@ -173,45 +172,45 @@ def _ending(exitcode: int | None) -> str:
         return f"signal {-exitcode}"
 
 
-# ------------------------------------------------------------------------------- the worker, from the inside
+# ------------------------------------------------------------------------------------------- in the worker process
 
 
-def _serve(pipe: Connection, limits: Limits) -> None:
-    """Answer requests, each a file's absolute path, until the pipe closes."""
+def _serve(pipe: Connection, limits: ReadingLimits) -> None:
+    """Respond to requests until the pipe closes."""
     try:
-        _settle(pipe.fileno())
+        _release_inherited(pipe.fileno())
         _limit_memory(limits.memory_bytes)
         pipe.send_bytes(_READY)
         while True:
             path = Path(os.fsdecode(pipe.recv_bytes()))
-            # The parent stops us in time, unless it was killed itself: who else ends a hanging parser?
-            _alarm(limits.seconds + _ORPHAN_SECONDS)
-            answer = _answer(path, limits, pipe)
-            _alarm(0.0)
-            pipe.send_bytes(answer)
+            # The parent ends a parser that hangs; if the parent has been killed, this alarm does.
+            _set_alarm(limits.seconds + _ORPHAN_SECONDS)
+            response = _respond(path, limits, pipe)
+            _set_alarm(0.0)
+            pipe.send_bytes(response)
     except (EOFError, OSError):
         os._exit(0)
     finally:
-        # Not `sys.exit`: what the parent wants done at its end, and what it has buffered, is the parent's.
+        # Not `sys.exit`: the parent's exit handlers and buffered output belong to the parent.
         os._exit(1)
 
 
-def _settle(pipe: int) -> None:
-    """Leave everything inherited alone: terminal, signals, open files, objects with finalizers."""
+def _release_inherited(pipe: int) -> None:
+    """Detach from what the parent owns: terminal, signal handlers, open files, objects with finalizers."""
     gc.freeze()
-    gc.enable()  # music21's streams are circles
+    gc.enable()  # music21's streams contain reference cycles
     faulthandler.disable()
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the parent, who ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     for name in ("SIGTERM", "SIGHUP", "SIGALRM"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
+        os.dup2(devnull, standard)
     with suppress(OSError):  # without /proc they stay open, which does no harm while the parent lives
-        # Above all the parent's ends of our own pipe and of other workers': as long as one is open, nobody
-        # notices when the parent is gone.
+        # Among them are the parent's ends of the workers' pipes: while one is open, a worker does not notice that the
+        # parent has ended.
         for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
             if descriptor > 2 and descriptor != pipe:
                 with suppress(OSError):
@@ -224,8 +223,8 @@ def _limit_memory(memory_bytes: int) -> None:
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, ValueError):  # not on macOS, which has no /proc and enforces no such limit
-        # The limit counts address space, of which a fork of a process with torch already has gigabytes.
+    with suppress(OSError, ValueError):  # macOS has no /proc and enforces no such limit
+        # The limit is on address space, of which a fork of a process with torch already has gigabytes.
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + memory_bytes
         highest = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -234,55 +233,52 @@ def _limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _alarm(seconds: float) -> None:
+def _set_alarm(seconds: float) -> None:
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _answer(path: Path, limits: Limits, pipe: Connection) -> bytes:
+def _respond(path: Path, limits: ReadingLimits, pipe: Connection) -> bytes:
     try:
-        data = _load(path, limits)
+        data = _read_bytes(path, limits)
         if not musicxml.is_musicxml(data):
             score = midi.parse(data)
         else:
-            musicxml.demand()
+            musicxml.require_music21()
             pipe.send_bytes(_MUSICXML)
-            _alarm(_STARTUP_SECONDS)
-            musicxml.load()
+            _set_alarm(_STARTUP_SECONDS)
+            musicxml.load_music21()
             pipe.send_bytes(_READY)
-            _alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
+            _set_alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
             score = musicxml.parse(data, limits.max_bytes)
-        return _SCORE + checked(score, limits).__getstate__()
+        return _SCORE + validate_score(score, limits).__getstate__()
     except ScoreError as error:
-        return _FAULT + str(error).encode()
+        return _ERROR + str(error).encode()
     except MemoryError:
-        return _FAULT + f"reading it takes more than {limits.memory_bytes >> 20} MiB of memory; leave it out".encode()
-    except Exception as error:  # whatever symusic and music21 say: RuntimeError, OverflowError, ValueError …
-        said = " ".join(str(error).split())[:120]
-        return _FAULT + f"damaged ({said or type(error).__name__}); leave it out or export it again".encode()
+        return _ERROR + f"it takes more than {limits.memory_bytes >> 20} MiB of memory to read; leave it out".encode()
+    except Exception as error:  # symusic and music21 raise RuntimeError, OverflowError, ValueError and others
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        return _ERROR + f"the file is damaged ({reason}); leave it out or export it again".encode()
 
 
-# ------------------------------------------------------------------------------- one file, inside the worker
-
-
-def _load(path: Path, limits: Limits) -> bytes:
-    """The file's bytes, if it is one, and not too large."""
+def _read_bytes(path: Path, limits: ReadingLimits) -> bytes:
+    """The contents of a regular file within the size limit. Raises ScoreError."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ScoreError("this is a folder; give a file of music")
+            raise ScoreError("this is a folder; give a music file")
         if not stat.S_ISREG(mode):
-            raise ScoreError("this is not a regular file; copy it to one first")
+            raise ScoreError("this is not a regular file; copy it to a regular file first")
         with path.open("rb") as file:
             data = file.read(limits.max_bytes + 1)
     except FileNotFoundError:
         raise ScoreError("no such file; check the name") from None
     except PermissionError:
-        raise ScoreError("you may not read this file; change its permissions") from None
+        raise ScoreError("you do not have permission to read this file; change its permissions") from None
     except OSError as error:
-        raise ScoreError(f"cannot be read ({error.strerror}); check its path and its disk") from None
+        raise ScoreError(f"the file cannot be read ({error.strerror}); check the path and the disk") from None
     if len(data) > limits.max_bytes:
-        raise ScoreError(f"larger than {limits.max_bytes:,} bytes; leave it out or split it")
+        raise ScoreError(f"the file is larger than {limits.max_bytes:,} bytes; leave it out or split it")
     if not data:
         raise ScoreError("the file is empty; download or export it again")
     return data

@@ -1,7 +1,8 @@
-/* Bars, and what else both encodings have in common. A part of music.c, which alone includes it.
+/* Bars, and other functions that both encodings share. A part of music.c, which alone includes it.
  *
  * A pickup is bar number 0, and its places count from the end of a full bar; the first full bar is number 1. A piece
- * with a pickup ends that much before the end of its last bar, so that in both cases n bars are n full ones long.
+ * with a pickup ends before the end of its last bar, by the pickup's length, so that n bars are always as long as n
+ * full bars.
  */
 #define PB_LEFT_MANY 9
 #define PB_LEFT_UNKNOWN 10
@@ -12,7 +13,7 @@ static uint32_t pb_bar_number(const pb_music *m, uint32_t tick) {
   return 1 + (tick - h->pickup) / h->bar;
 }
 
-/* Ticks since the bar began, or would have begun. */
+/* Ticks since the bar began; in a pickup, since a full bar would have begun. */
 static inline uint32_t pb_place(const pb_music *m) {
   const pb_header *h = &pb_headers[m->header];
   if (m->tick < h->pickup) return m->tick + h->bar - h->pickup;
@@ -23,16 +24,16 @@ static uint8_t pb_usable_header(uint8_t header) { return header < PB_HEADERS ? h
 
 static uint32_t pb_end_of(uint8_t header, uint16_t bars) { return (uint32_t)bars * pb_headers[header].bar; }
 
-static uint16_t pb_least(uint32_t a, uint32_t b) { return (uint16_t)(a < b ? a : b); }
+static uint16_t pb_min(uint32_t a, uint32_t b) { return (uint16_t)(a < b ? a : b); }
 
 int pb_finished(const pb_music *m) { return m->end != 0 && m->tick >= m->end; }
 
-uint8_t pb_left(const pb_music *m) {
+uint8_t pb_bars_left(const pb_music *m) {
   uint32_t last, here;
   if (m->end == 0) return PB_LEFT_UNKNOWN;
   last = pb_bar_number(m, m->end - 1);
   here = pb_bar_number(m, m->tick);
-  return last > here ? (uint8_t)pb_least(last - here, PB_LEFT_MANY) : 0;
+  return last > here ? (uint8_t)pb_min(last - here, PB_LEFT_MANY) : 0;
 }
 
 uint8_t pb_draw_header(uint32_t random) {
@@ -45,7 +46,8 @@ uint8_t pb_draw_header(uint32_t random) {
   return i;
 }
 
-static pb_event *pb_tell(pb_event *event, uint32_t tick, unsigned track, unsigned pitch, unsigned velocity) {
+/* Writes an event; returns where the next one goes. */
+static pb_event *pb_add_event(pb_event *event, uint32_t tick, unsigned track, unsigned pitch, unsigned velocity) {
   event->tick = tick;
   event->track = (uint8_t)track;
   event->pitch = (uint8_t)pitch;

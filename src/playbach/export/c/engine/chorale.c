@@ -1,5 +1,6 @@
 /* The `chorale` encoding: four voices, onset after onset. An onset has five steps: soprano, bass, alto and tenor (a
- * pitch, hold or rest) and then the wait until the next onset; see music.h. Symbol 0 is what training never saw.
+ * pitch, hold or rest) and then the wait until the next onset; see music.h. Symbol 0 stands for whatever did not
+ * occur in training.
  */
 #include <string.h>
 
@@ -15,9 +16,9 @@
 #define PB_HOLD 1
 #define PB_SILENT 2
 #define PB_FIRST_PITCH 3
-#define PB_MOST_WAIT 16
-#define PB_MOST_LENGTH 32
-#define PB_MOST_PLACES 64
+#define PB_MAX_WAIT 16
+#define PB_MAX_LENGTH 32
+#define PB_MAX_PLACES 64
 #define PB_GRID (PB_TICKS_PER_QUARTER / 4)
 #define PB_NO_INTERVAL 12
 #define PB_NO_MOTION 25
@@ -38,7 +39,7 @@ void pb_begin(pb_music *m, uint8_t header, uint16_t bars) {
   memset(m->before, PB_HOLD, sizeof m->before);
 }
 
-/* ---- what is known ---- */
+/* ---- the context ---- */
 
 /* Semitones, modulo the octave, from another voice's symbol up to this one's. */
 static uint16_t pb_interval(uint8_t own, uint8_t other) {
@@ -46,7 +47,7 @@ static uint16_t pb_interval(uint8_t own, uint8_t other) {
   return (uint16_t)((own + 144 - other) % 12);
 }
 
-/* By how much a voice has moved at this onset. */
+/* A voice's move at this onset, in semitones from -12 on. */
 static uint16_t pb_motion(uint8_t before, uint8_t now) {
   int moved = now - before;
   if (!pb_is_pitch(before) || !pb_is_pitch(now)) return PB_NO_MOTION;
@@ -55,70 +56,70 @@ static uint16_t pb_motion(uint8_t before, uint8_t now) {
   return (uint16_t)(moved + PB_WIDEST_MOTION);
 }
 
-/* The key of all that has sounded, 1 to 24; 0 where nothing has. */
-static uint8_t pb_likeliest(const uint32_t *weights) {
+/* The key that best fits all that has sounded, 1 to 24; 0 if nothing has sounded. */
+static uint8_t pb_best_key(const uint32_t *weights) {
   int64_t most = 0;
-  uint8_t home = 0, key, i;
+  uint8_t best = 0, key, i;
   int some = 0;
   for (i = 0; i < 12; i++) some |= weights[i] != 0;
   for (key = 0; some && key < 24; key++) {
     int64_t sum = 0;
     for (i = 0; i < 12; i++) sum += (int64_t)weights[i] * pb_scales[key / 12][(i + 24 - key) % 12];
-    if (home == 0 || sum > most) {
+    if (best == 0 || sum > most) {
       most = sum;
-      home = (uint8_t)(key + 1);
+      best = (uint8_t)(key + 1);
     }
   }
-  return home;
+  return best;
 }
 
 void pb_context(const pb_music *m, uint16_t *context) {
   int wait = m->slot == PB_WAIT_SLOT;
-  uint8_t own = m->before[wait ? PB_BASS : pb_order[m->slot]]; /* the wait looks from the bass */
+  uint8_t own = m->before[wait ? PB_BASS : pb_order[m->slot]]; /* the wait is seen from the bass */
   unsigned v;
   *context++ = m->slot;
-  *context++ = pb_least(pb_place(m) / PB_GRID, PB_MOST_PLACES);
+  *context++ = pb_min(pb_place(m) / PB_GRID, PB_MAX_PLACES);
   *context++ = pb_headers[m->header].meter;
-  *context++ = pb_left(m);
+  *context++ = pb_bars_left(m);
   *context++ = m->waited;
-  for (v = 0; v < PB_VOICES; v++) *context++ = pb_least(m->frame - m->begun[v], PB_MOST_LENGTH);
+  for (v = 0; v < PB_VOICES; v++) *context++ = pb_min(m->frame - m->begun[v], PB_MAX_LENGTH);
   *context++ = wait ? 0 : own;
   for (v = 0; v < PB_VOICES; v++) *context++ = m->sounding[v];
   for (v = 0; v < PB_VOICES; v++) *context++ = pb_interval(own, m->before[v]);
   for (v = 0; v < PB_VOICES; v++) *context++ = pb_motion(m->before[v], m->sounding[v]);
-  *context = m->home;
+  *context = m->key;
 }
 
-/* ---- which symbols make sense ---- */
+/* ---- masks ---- */
 
-/* A wait never crosses a bar line, nor the end. */
-static void pb_allowed_waits(const pb_music *m, uint8_t *mask) {
+/* A wait crosses neither a bar line nor the end. */
+static void pb_valid_waits(const pb_music *m, uint8_t *mask) {
   const pb_header *h = &pb_headers[m->header];
   uint32_t until = m->tick - pb_place(m) + h->bar, longest, i;
   if (m->end && until > m->end) until = m->end;
   longest = until / PB_GRID > m->frame ? until / PB_GRID - m->frame : 1;
-  for (i = 0; i < longest && i < PB_MOST_WAIT; i++) mask[PB_FIRST_WAIT + i] = 1;
+  for (i = 0; i < longest && i < PB_MAX_WAIT; i++) mask[PB_FIRST_WAIT + i] = 1;
 }
 
-/* Whether all voices may hold here: where no wait could have led further. */
-static int pb_may_pass(const pb_music *m) { return m->waited == PB_MOST_WAIT || pb_place(m) == 0; }
+/* Whether all voices may hold at this onset: yes if the wait that led here could not have been longer. */
+static int pb_may_all_hold(const pb_music *m) { return m->waited == PB_MAX_WAIT || pb_place(m) == 0; }
 
-/* Whether one of them has begun something at this onset. */
+/* Whether a voice has begun a note or a rest at this onset. */
 static int pb_any_begins(const pb_music *m) {
   int v, some = 0;
   for (v = 0; v < PB_VOICES; v++) some |= m->begun[v] == m->frame;
   return some;
 }
 
-static void pb_allowed_voice(const pb_music *m, unsigned voice, uint8_t *mask) {
+static void pb_valid_voice(const pb_music *m, unsigned voice, uint8_t *mask) {
   uint8_t sounding = m->sounding[voice];
   uint32_t length = m->frame - m->begun[voice];
   int i;
   for (i = pb_ranges[voice][0]; i <= pb_ranges[voice][1]; i++) mask[i] = 1;
   mask[PB_HOLD] = sounding == PB_SILENT || (sounding != PB_HOLD && length < PB_LONGEST);
   mask[PB_SILENT] = sounding != PB_SILENT;
-  /* Else it would be no onset; but a voice that is never heard can do nothing else. */
-  if (m->slot == PB_WAIT_SLOT - 1 && !pb_may_pass(m) && !pb_any_begins(m))
+  /* If all held, there would be no onset; but a voice that never sounds can only hold. */
+  if (m->slot == PB_WAIT_SLOT - 1 && !pb_may_all_hold(m) && !pb_any_begins(m))
     mask[PB_HOLD] = !mask[PB_SILENT] && pb_ranges[voice][0] > pb_ranges[voice][1];
 }
 
@@ -126,8 +127,8 @@ static int pb_sign(int number) { return (number > 0) - (number < 0); }
 
 static int pb_distance(int a, int b) { return a > b ? a - b : b - a; }
 
-/* Whether this symbol, after `own`, moves in parallel octaves, unisons or fifths with another voice. */
-static int pb_parallel(const pb_music *m, uint8_t own, int symbol, unsigned other) {
+/* Whether moving from `own` to this symbol makes parallel octaves, unisons or fifths with another voice. */
+static int pb_is_parallel(const pb_music *m, uint8_t own, int symbol, unsigned other) {
   uint8_t before = m->before[other], now = m->sounding[other];
   int interval = pb_distance(own, before) % 12;
   if (!pb_is_pitch(own) || !pb_is_pitch(before) || !pb_is_pitch(now)) return 0;
@@ -135,34 +136,38 @@ static int pb_parallel(const pb_music *m, uint8_t own, int symbol, unsigned othe
   return pb_sign(symbol - own) == pb_sign(now - before) && pb_distance(symbol, now) % 12 == interval;
 }
 
-/* Without parallels to the voices that have moved already: a voice that sounds can always rest instead. */
-static void pb_without_parallels(const pb_music *m, uint8_t *mask) {
+/* Removes parallels with voices that have already moved. At least a rest remains for a voice that sounds. */
+static void pb_remove_parallels(const pb_music *m, uint8_t *mask) {
   uint8_t own = m->sounding[pb_order[m->slot]];
   int symbol, slot;
   for (symbol = 0; symbol < PB_SYMBOLS; symbol++)
     for (slot = 0; slot < m->slot; slot++)
-      if (pb_parallel(m, own, symbol, pb_order[slot])) mask[symbol] = 0;
+      if (pb_is_parallel(m, own, symbol, pb_order[slot])) mask[symbol] = 0;
 }
 
-void pb_allowed(const pb_music *m, uint8_t field, int careful, uint8_t *mask) {
-  (void)field; /* there is but one */
+void pb_valid_mask(const pb_music *m, uint8_t field, uint8_t *mask) {
+  (void)field; /* there is only one */
   memset(mask, 0, PB_SYMBOLS);
-  if (m->slot == PB_WAIT_SLOT) {
-    pb_allowed_waits(m, mask);
-    return;
-  }
-  pb_allowed_voice(m, pb_order[m->slot], mask);
-  if (careful) pb_without_parallels(m, mask);
+  if (m->slot == PB_WAIT_SLOT)
+    pb_valid_waits(m, mask);
+  else
+    pb_valid_voice(m, pb_order[m->slot], mask);
+}
+
+void pb_style_mask(const pb_music *m, uint8_t field, uint8_t *mask) {
+  pb_valid_mask(m, field, mask);
+  if (m->slot != PB_WAIT_SLOT) pb_remove_parallels(m, mask);
 }
 
 /* ---- steps to notes ---- */
 
-/* The ends of what this onset ended, or with `all` of everything. */
+/* The ends of the notes that this onset ended, or with `all` of all notes that sound. */
 static pb_event *pb_ends(const pb_music *m, int all, pb_event *event) {
   unsigned v;
   for (v = 0; v < PB_VOICES; v++) {
     uint8_t old = m->begun[v] == m->frame ? m->before[v] : m->sounding[v];
-    if (pb_is_pitch(old) && (all || m->begun[v] == m->frame)) event = pb_tell(event, m->tick, v, pb_pitch(old), 0);
+    if (pb_is_pitch(old) && (all || m->begun[v] == m->frame))
+      event = pb_add_event(event, m->tick, v, pb_pitch(old), 0);
   }
   return event;
 }
@@ -171,7 +176,7 @@ static pb_event *pb_beginnings(const pb_music *m, pb_event *event) {
   unsigned v;
   for (v = 0; v < PB_VOICES; v++)
     if (m->begun[v] == m->frame && pb_is_pitch(m->sounding[v]))
-      event = pb_tell(event, m->tick, v, pb_pitch(m->sounding[v]), PB_VELOCITY);
+      event = pb_add_event(event, m->tick, v, pb_pitch(m->sounding[v]), PB_VELOCITY);
   return event;
 }
 
@@ -183,10 +188,10 @@ static void pb_wait(pb_music *m, uint16_t symbol) {
   memcpy(m->before, m->sounding, sizeof m->before);
   for (v = 0; v < PB_VOICES; v++)
     if (pb_is_pitch(m->sounding[v])) m->weights[pb_pitch(m->sounding[v]) % 12] += m->waited;
-  m->home = pb_likeliest(m->weights);
+  m->key = pb_best_key(m->weights);
 }
 
-/* The events of an onset are given with its wait, so that all that ends there comes before all that begins. */
+/* The events of an onset are returned with its wait, so that ends come before beginnings. */
 uint8_t pb_feed(pb_music *m, const uint16_t *step, pb_event *events) {
   pb_event *event = events;
   if (m->slot == PB_WAIT_SLOT) {
@@ -207,14 +212,14 @@ uint8_t pb_finish(pb_music *m, pb_event *events) {
   return (uint8_t)(event - events);
 }
 
-/* All voices have held for a quarter, in a triad on the bass, which has the tonic; the fifth may be missing. */
-int pb_ends_well(const pb_music *m) {
+/* Whether all voices have held for a quarter in a triad on the bass, which is the tonic; the fifth may be missing. */
+int pb_is_good_ending(const pb_music *m) {
   unsigned v, above = 0; /* a bit for each interval from the bass */
   for (v = 0; v < PB_VOICES; v++) {
     if (!pb_is_pitch(m->sounding[v]) || m->frame - m->begun[v] < PB_TICKS_PER_QUARTER / PB_GRID) return 0;
     above |= 1u << pb_interval(m->sounding[v], m->sounding[PB_BASS]);
   }
-  if (m->home == 0 || (m->home - 1u) % 12 != pb_pitch(m->sounding[PB_BASS]) % 12) return 0;
+  if (m->key == 0 || (m->key - 1u) % 12 != pb_pitch(m->sounding[PB_BASS]) % 12) return 0;
   above &= ~(1u << 7);
   return above == ((1u << 0) | (1u << 3)) || above == ((1u << 0) | (1u << 4));
 }

@@ -1,7 +1,7 @@
-/* The `notes` encoding: a step for each onset, of a note, a chord or a rest; see music.h.
+/* The `notes` encoding: a step for each onset, which is a note, a chord or a rest; see music.h.
  *
- * Where durations are a field of their own, a step has one; where they are joined, the symbol has it; else every
- * onset lasts PB_FIXED units. A unit is a twelfth of a quarter. Symbol 0 of every field is what training never saw.
+ * The duration is a field of its own (separate), a part of the symbol (joined), or PB_FIXED units for every onset
+ * (none). A unit is a twelfth of a quarter. Symbol 0 of every field stands for all that did not occur in training.
  */
 #include <string.h>
 
@@ -13,15 +13,16 @@
 #define PB_QUARTER 12 /* in units */
 #define PB_GRID (PB_TICKS_PER_QUARTER / PB_QUARTER)
 #define PB_MAX_PLACES (8 * PB_QUARTER)
-#define PB_SILENT 1 /* as a top note: a rest */
-#define PB_FIRST 2  /* as a context symbol: pitch 0 */
+#define PB_SILENT 1 /* a top note: none, as in a rest */
+#define PB_FIRST 2  /* the context symbol of pitch 0 */
 #define PB_WIDEST 24
 #define PB_NO_STEP (2 * PB_WIDEST + 1)
 #define PB_ECHOES 6
 
-static const uint8_t pb_echoes[PB_ECHOES] = {1, 2, 3, 4, 6, 8}; /* so many moves, PB_RECENT at most */
+/* The lengths of echoes, in moves; PB_RECENT at most. */
+static const uint8_t pb_echoes[PB_ECHOES] = {1, 2, 3, 4, 6, 8};
 
-/* How many notes a chord has; chord 0 is what training never saw, and as silent as a rest. */
+/* The number of a chord's notes; chord 0 (not in training) has none, as a rest. */
 static uint16_t pb_size(uint16_t chord) { return (uint16_t)(pb_chords[chord + 1] - pb_chords[chord]); }
 
 static uint8_t pb_pitch(uint16_t chord, uint16_t i) { return pb_pitches[pb_chords[chord] + i]; }
@@ -34,7 +35,8 @@ void pb_begin(pb_music *m, uint8_t header, uint16_t bars) {
 
 /* ---- the line of top notes ---- */
 
-static int pb_within(int pitch) {
+/* Within one octave, if octaves are folded. */
+static int pb_folded(int pitch) {
 #if PB_FOLDED
   return (pitch + 24) % 12;
 #else
@@ -48,63 +50,63 @@ static uint16_t pb_step_symbol(int move) {
   return (uint16_t)(move + PB_WIDEST);
 }
 
-static void pb_hear(pb_music *m, uint8_t pitch) {
-  if (m->heard) {
-    if (m->moves == PB_MOST_NOTES) {
-      m->moves = PB_MOST_NOTES / 2;
-      memmove(m->line, m->line + PB_MOST_NOTES - m->moves, m->moves);
+static void pb_add_to_line(pb_music *m, uint8_t pitch) {
+  if (m->count) {
+    if (m->moves == PB_MAX_NOTES) {
+      m->moves = PB_MAX_NOTES / 2;
+      memmove(m->line, m->line + PB_MAX_NOTES - m->moves, m->moves);
     }
-    m->line[m->moves++] = (int8_t)pb_within(pitch - m->notes[0]);
+    m->line[m->moves++] = (int8_t)pb_folded(pitch - m->recent[0]);
   }
-  memmove(m->notes + 1, m->notes, PB_RECENT - 1);
-  m->notes[0] = pitch;
-  if (m->heard < PB_RECENT) m->heard++;
+  memmove(m->recent + 1, m->recent, PB_RECENT - 1);
+  m->recent[0] = pitch;
+  if (m->count < PB_RECENT) m->count++;
 }
 
-/* How many of the last moves, PB_RECENT at most, are also those that end before move `at`. */
-static unsigned pb_alike(const pb_music *m, unsigned at) {
+/* How many of the last moves, PB_RECENT at most, equal those before move `at`. */
+static unsigned pb_equal_moves(const pb_music *m, unsigned at) {
   unsigned most = at < PB_RECENT ? at : PB_RECENT, count = 0;
   while (count < most && m->line[at - 1 - count] == m->line[m->moves - 1 - count]) count++;
   return count;
 }
 
-/* The note that would come now, had the line gone on as it did the last time that its last k moves were the same. */
-static void pb_tell_echoes(const pb_music *m, uint16_t *echo, uint16_t *step) {
+/* Echoes: the note that followed the last time that the line made its last k moves, for each length k. */
+static void pb_find_echoes(const pb_music *m, uint16_t *echo, uint16_t *step) {
   unsigned found = 0, i, at;
   for (i = 0; i < PB_ECHOES; i++) {
     echo[i] = 0;
     step[i] = PB_NO_STEP;
   }
-  /* Where many moves are alike, so are fewer: the short ones are always found first. */
+  /* Where many moves are equal, so are fewer: short echoes are always found first. */
   for (at = m->moves; at-- > 1 && found < PB_ECHOES;) {
-    unsigned alike = pb_alike(m, at);
-    for (; found < PB_ECHOES && pb_echoes[found] <= alike; found++) {
-      int pitch = pb_within(m->notes[0] + m->line[at]);
+    unsigned equal = pb_equal_moves(m, at);
+    for (; found < PB_ECHOES && pb_echoes[found] <= equal; found++) {
+      int pitch = pb_folded(m->recent[0] + m->line[at]);
       if (pitch < 0 || pitch > 127) continue;
       echo[found] = (uint16_t)(PB_FIRST + pitch);
-      step[found] = pb_step_symbol(pitch - m->notes[0]);
+      step[found] = pb_step_symbol(pitch - m->recent[0]);
     }
   }
 }
 
 void pb_context(const pb_music *m, uint16_t *context) {
   unsigned i;
-  *context++ = pb_left(m);
+  *context++ = pb_bars_left(m);
   *context++ = m->top;
-  for (i = 0; i < PB_RECENT; i++) *context++ = (uint16_t)(i < m->heard ? PB_FIRST + m->notes[i] : 0);
+  for (i = 0; i < PB_RECENT; i++) *context++ = (uint16_t)(i < m->count ? PB_FIRST + m->recent[i] : 0);
   for (i = 0; i + 1 < PB_RECENT; i++)
-    *context++ = i + 1 < m->heard ? pb_step_symbol(m->notes[i] - m->notes[i + 1]) : PB_NO_STEP;
-  pb_tell_echoes(m, context, context + PB_ECHOES);
+    *context++ = i + 1 < m->count ? pb_step_symbol(m->recent[i] - m->recent[i + 1]) : PB_NO_STEP;
+  pb_find_echoes(m, context, context + PB_ECHOES);
 #if PB_DURATIONS != PB_DURATIONS_NONE
   context += 2 * PB_ECHOES;
-  *context++ = pb_least(pb_place(m) / PB_GRID, PB_MAX_PLACES);
+  *context++ = pb_min(pb_place(m) / PB_GRID, PB_MAX_PLACES);
   *context = pb_headers[m->header].meter;
 #endif
 }
 
-/* ---- which symbols make sense ---- */
+/* ---- masks ---- */
 
-/* Units until the end of the piece; with no end, more than any note lasts. */
+/* Units until the end of the piece; without an end, more than any note lasts. */
 static inline uint32_t pb_remaining(const pb_music *m) {
   if (m->end == 0) return UINT32_MAX;
   return m->end > m->tick ? (m->end - m->tick) / PB_GRID : 0;
@@ -112,7 +114,7 @@ static inline uint32_t pb_remaining(const pb_music *m) {
 
 typedef int (*pb_test)(const pb_music *m, uint16_t symbol);
 
-/* Keeps what passes the test, or everything where nothing does; returns whether something did. */
+/* Keeps the symbols that pass the test, or all if none does; returns whether any did. */
 static int pb_narrow(const pb_music *m, uint8_t *mask, uint16_t count, pb_test test) {
   uint16_t i;
   int some = 0;
@@ -121,6 +123,7 @@ static int pb_narrow(const pb_music *m, uint8_t *mask, uint16_t count, pb_test t
   return some;
 }
 
+/* Whether the run of equal chords is short enough to take this symbol. */
 static int pb_unrepeated(const pb_music *m, uint16_t symbol) {
   if (m->chord == PB_REST) return m->run < PB_LONGEST_REST || PB_CHORD_OF(symbol) != PB_REST;
   return m->run < PB_LONGEST_RUN || PB_CHORD_OF(symbol) != m->chord;
@@ -131,21 +134,21 @@ static int pb_fits(const pb_music *m, uint16_t symbol) { return pb_units[symbol]
 #endif
 
 #if PB_DURATIONS != PB_DURATIONS_NONE
-/* Whether it is the last onset, or leaves that one a quarter. */
-static int pb_leaves(const pb_music *m, uint16_t symbol) {
+/* Whether this onset ends the piece, or leaves at least a quarter for the last one. */
+static int pb_leaves_room(const pb_music *m, uint16_t symbol) {
   uint32_t remaining = pb_remaining(m), units = pb_units[symbol];
   return units == remaining || (units <= remaining && remaining - units >= PB_QUARTER);
 }
 #endif
 
-void pb_allowed(const pb_music *m, uint8_t field, int careful, uint8_t *mask) {
+static void pb_mask(const pb_music *m, uint8_t field, int style, uint8_t *mask) {
   uint16_t i;
   if (field == 0) {
     for (i = 0; i < PB_SYMBOLS; i++) mask[i] = PB_CHORD_OF(i) != 0;
     i = (uint16_t)pb_narrow(m, mask, PB_SYMBOLS, pb_unrepeated);
 #if PB_DURATIONS == PB_DURATIONS_JOINED
     if (i) pb_narrow(m, mask, PB_SYMBOLS, pb_fits);
-    if (careful && m->end) pb_narrow(m, mask, PB_SYMBOLS, pb_leaves);
+    if (style && m->end) pb_narrow(m, mask, PB_SYMBOLS, pb_leaves_room);
 #endif
   }
 #if PB_DURATIONS == PB_DURATIONS_SEPARATE
@@ -153,15 +156,19 @@ void pb_allowed(const pb_music *m, uint8_t field, int careful, uint8_t *mask) {
     uint32_t longest = pb_remaining(m) ? pb_remaining(m) : 1;
     mask[0] = 0;
     for (i = 1; i < PB_DURATION_SYMBOLS; i++) mask[i] = pb_units[i] <= longest;
-    if (careful && m->end) pb_narrow(m, mask, PB_DURATION_SYMBOLS, pb_leaves);
+    if (style && m->end) pb_narrow(m, mask, PB_DURATION_SYMBOLS, pb_leaves_room);
   }
 #endif
 #if PB_VELOCITIES
   if (field == PB_VELOCITY_FIELD)
     for (i = 0; i < PB_VELOCITY_SYMBOLS; i++) mask[i] = i >= PB_VELOCITY_REST;
 #endif
-  (void)careful;
+  (void)style;
 }
+
+void pb_valid_mask(const pb_music *m, uint8_t field, uint8_t *mask) { pb_mask(m, field, 0, mask); }
+
+void pb_style_mask(const pb_music *m, uint8_t field, uint8_t *mask) { pb_mask(m, field, 1, mask); }
 
 /* ---- steps to notes ---- */
 
@@ -186,6 +193,7 @@ static unsigned pb_velocity_of(const uint16_t *step) {
 #endif
 }
 
+/* The pitch that is played. */
 static unsigned pb_played(uint8_t pitch) {
 #if PB_FOLDED
   return pb_unfolded[pitch];
@@ -199,15 +207,16 @@ uint8_t pb_feed(pb_music *m, const uint16_t *step, pb_event *events) {
   uint8_t units = pb_units_of(step);
   uint32_t next = m->tick + (uint32_t)units * PB_GRID, stop = m->end && next > m->end ? m->end : next;
   pb_event *event = events;
-  for (i = 0; i < size; i++) event = pb_tell(event, m->tick, 0, pb_played(pb_pitch(chord, i)), pb_velocity_of(step));
-  for (i = 0; i < size; i++) event = pb_tell(event, stop, 0, pb_played(pb_pitch(chord, i)), 0);
+  for (i = 0; i < size; i++)
+    event = pb_add_event(event, m->tick, 0, pb_played(pb_pitch(chord, i)), pb_velocity_of(step));
+  for (i = 0; i < size; i++) event = pb_add_event(event, stop, 0, pb_played(pb_pitch(chord, i)), 0);
   m->run = m->run && chord == m->chord ? m->run + 1 : 1;
   m->chord = chord;
   m->top = PB_SILENT;
   if (size) {
     uint8_t top = pb_pitch(chord, (uint16_t)(size - 1));
     m->top = (uint8_t)(PB_FIRST + top);
-    pb_hear(m, top);
+    pb_add_to_line(m, top);
   }
   m->units = units;
   m->tick = next;
@@ -217,10 +226,10 @@ uint8_t pb_feed(pb_music *m, const uint16_t *step, pb_event *events) {
 uint8_t pb_finish(pb_music *m, pb_event *events) {
   (void)m;
   (void)events;
-  return 0; /* every note has been given its end */
+  return 0; /* pb_feed has returned the end of every note */
 }
 
-int pb_ends_well(const pb_music *m) {
+int pb_is_good_ending(const pb_music *m) {
 #if PB_DURATIONS == PB_DURATIONS_NONE
   return pb_size(m->chord) > 0;
 #else

@@ -1,27 +1,26 @@
-/* See playbach.h. All sums of products fit into 32 bits whatever the inputs are: playbach proved it when it wrote
- * weights.h. */
+/* See playbach.h. The scales in weights.h are chosen so that all sums of products fit into 32 bits for any input. */
 #include "playbach.h"
 
 #include <string.h>
 
-/* A layer: (weight (rows, inputs) x + bias) * multiplier, shifted right, is what it gives in fixed point. */
+/* A layer: its output in fixed point is ((weight (rows, inputs) x + bias) * multiplier) >> shift. */
 typedef struct {
   const int8_t *weight;
   const int32_t *bias, *multiplier;
   uint8_t shift;
 } pb_linear;
 
-/* A row of bytes for each symbol. */
+/* A row of 8-bit numbers for each symbol. */
 typedef struct {
   const int8_t *rows;
   uint32_t width;
 } pb_table;
 
-/* How a field's symbols stand to one of the context: each has a kind, and with it a class. */
+/* A relation between a field's symbols and a context symbol: each pair of them has a class. */
 typedef struct {
-  const pb_class *classes; /* of a symbol of the context and a kind */
-  const pb_class *kind_of; /* a symbol of the field */
-  uint32_t kinds, field, column, first_logit, first_class;
+  const pb_class *classes;   /* by context symbol and aspect */
+  const pb_class *aspect_of; /* by symbol of the field */
+  uint32_t aspects, field, column, first_logit, first_class;
 } pb_relation;
 
 #if PB_LSTM
@@ -32,17 +31,17 @@ typedef struct {
 
 #include "weights.h"
 
-/* Shifting a negative number to the right must keep its sign; C leaves that to the compiler, and all known ones do. */
+/* A right shift must keep the sign of negative numbers; C leaves that to the compiler, and all known ones do so. */
 typedef char pb_shifts_keep_signs[(-3 >> 1) == -2 ? 1 : -1];
 
-/* v / 2^shift, halves up. */
-static int64_t halved_up(int64_t v, int shift) { return (v + ((int64_t)1 << shift >> 1)) >> shift; }
+/* v / 2^shift, rounded, halves up. */
+static int64_t rounding_shift(int64_t v, int shift) { return (v + ((int64_t)1 << shift >> 1)) >> shift; }
 
 static int32_t clipped(int64_t v, int32_t low, int32_t high) {
   return v < low ? low : v > high ? high : (int32_t)v;
 }
 
-/* Where almost all time goes: written so that compilers can see four sums at once. */
+/* Takes almost all of the time; four sums, so that compilers can compute them side by side. */
 static int32_t product(const int8_t *w, const int16_t *x, uint32_t count) {
   int32_t a = 0, b = 0, c = 0, d = 0;
   for (; count >= 4; count -= 4, w += 4, x += 4) {
@@ -63,19 +62,20 @@ const int32_t *pb_logits(const pb_network *n, uint8_t field) {
   return logits;
 }
 
-/* Each symbol's score, and that of its class in each relation to the context. */
+/* Each symbol's logit: its own score, plus that of its class in each relation to the context. */
 static void score(pb_network *n, const int16_t *x, const uint16_t *context) {
   const pb_linear *l = &pb_heads;
   for (uint32_t r = 0; r < PB_SCORES; r++) {
     int32_t sum = l->bias[r] + product(l->weight + r * PB_HIDDEN, x, PB_HIDDEN);
-    n->logits[r] = (int32_t)halved_up((int64_t)sum * l->multiplier[r], l->shift);
+    n->logits[r] = (int32_t)rounding_shift((int64_t)sum * l->multiplier[r], l->shift);
   }
 #if PB_RELATIONS
   for (uint32_t i = 0; i < PB_RELATIONS; i++) {
     const pb_relation *r = &pb_relations[i];
-    const pb_class *classes = r->classes + (uint32_t)context[r->column] * r->kinds;
+    const pb_class *classes = r->classes + (uint32_t)context[r->column] * r->aspects;
     int32_t *logits = n->logits + r->first_logit;
-    for (uint32_t s = 0; s < pb_symbols[r->field]; s++) logits[s] += n->logits[r->first_class + classes[r->kind_of[s]]];
+    for (uint32_t s = 0; s < pb_symbols[r->field]; s++)
+      logits[s] += n->logits[r->first_class + classes[r->aspect_of[s]]];
   }
 #else
   (void)context;
@@ -85,7 +85,7 @@ static void score(pb_network *n, const int16_t *x, const uint16_t *context) {
 #if PB_LSTM
 /* ----------------------------------------------------------------------------------------------------------- LSTM */
 
-/* A curve's value in Q15 at x in Q12: a table from -8 to 8, and straight lines between its points. */
+/* A curve's value in Q15 at x in Q12: a table from -8 to 8 with linear interpolation. */
 static int32_t curve(const int16_t *table, int64_t x) {
   int32_t at = clipped(x, -32767 - 1, 32767) + 32768;
   int32_t low = table[at >> 8], high = table[(at >> 8) + 1];
@@ -94,7 +94,7 @@ static int32_t curve(const int16_t *table, int64_t x) {
 
 void pb_start(pb_network *n) { memset(n, 0, sizeof *n); }
 
-/* The inputs of the first layer; returns how many of the previous symbols are not among them, but one-hot. */
+/* Writes the inputs of the first layer; one-hot symbols are not among them. */
 static void look_up(int16_t *input, const uint16_t *previous, const uint16_t *context) {
 #if PB_EMBEDDED
   for (uint32_t i = 0; i < PB_EMBEDDED; i++) {
@@ -112,15 +112,17 @@ static void look_up(int16_t *input, const uint16_t *previous, const uint16_t *co
 /* One gate of one cell, in Q12. */
 static int64_t gate(const pb_layer *l, uint32_t row, const int16_t *x, uint32_t inputs, const int16_t *hidden,
                     const uint16_t *onehot) {
-  int32_t known = l->inputs.bias[row] + product(l->inputs.weight + row * inputs, x, inputs);
-  int32_t heard = product(l->hidden.weight + row * PB_HIDDEN, hidden, PB_HIDDEN);
+  int32_t from_inputs = l->inputs.bias[row] + product(l->inputs.weight + row * inputs, x, inputs);
+  int32_t from_hidden = product(l->hidden.weight + row * PB_HIDDEN, hidden, PB_HIDDEN);
 #if PB_ONEHOT
   if (onehot)
-    for (uint32_t f = 0; f < PB_FIELDS; f++) known += (int32_t)127 * pb_onehot[f].rows[onehot[f] * pb_onehot[f].width + row];
+    for (uint32_t f = 0; f < PB_FIELDS; f++)
+      from_inputs += (int32_t)127 * pb_onehot[f].rows[onehot[f] * pb_onehot[f].width + row];
 #endif
   (void)onehot;
-  return halved_up((int64_t)known * l->inputs.multiplier[row] + (int64_t)heard * l->hidden.multiplier[row],
-                   l->inputs.shift);
+  return rounding_shift(
+      (int64_t)from_inputs * l->inputs.multiplier[row] + (int64_t)from_hidden * l->hidden.multiplier[row],
+      l->inputs.shift);
 }
 
 void pb_step(pb_network *n, const uint16_t *previous, const uint16_t *context) {
@@ -131,13 +133,13 @@ void pb_step(pb_network *n, const uint16_t *previous, const uint16_t *context) {
     const pb_layer *l = &pb_layers[i];
     const uint16_t *onehot = i ? 0 : previous;
     for (uint32_t h = 0; h < PB_HIDDEN; h++) {
-      int32_t in = curve(pb_sigmoid, gate(l, h, x, inputs, n->hidden[i], onehot));
-      int32_t kept = curve(pb_sigmoid, gate(l, h + PB_HIDDEN, x, inputs, n->hidden[i], onehot));
-      int32_t new_one = curve(pb_tanh, gate(l, h + 2 * PB_HIDDEN, x, inputs, n->hidden[i], onehot));
-      int32_t out = curve(pb_sigmoid, gate(l, h + 3 * PB_HIDDEN, x, inputs, n->hidden[i], onehot));
-      int64_t sum = (int64_t)kept * n->cell[i][h] + (int64_t)in * new_one * 32; /* Q35 */
-      n->cell[i][h] = clipped(halved_up(sum, 15), INT32_MIN, INT32_MAX);
-      n->next[h] = (int16_t)halved_up((int64_t)out * curve(pb_tanh, halved_up(n->cell[i][h], 8)), 15);
+      int32_t input = curve(pb_sigmoid, gate(l, h, x, inputs, n->hidden[i], onehot));
+      int32_t forget = curve(pb_sigmoid, gate(l, h + PB_HIDDEN, x, inputs, n->hidden[i], onehot));
+      int32_t candidate = curve(pb_tanh, gate(l, h + 2 * PB_HIDDEN, x, inputs, n->hidden[i], onehot));
+      int32_t output = curve(pb_sigmoid, gate(l, h + 3 * PB_HIDDEN, x, inputs, n->hidden[i], onehot));
+      int64_t sum = (int64_t)forget * n->cell[i][h] + (int64_t)input * candidate * 32; /* Q35 */
+      n->cell[i][h] = clipped(rounding_shift(sum, 15), INT32_MIN, INT32_MAX);
+      n->next[h] = (int16_t)rounding_shift((int64_t)output * curve(pb_tanh, rounding_shift(n->cell[i][h], 8)), 15);
     }
     memcpy(n->hidden[i], n->next, sizeof n->next);
     x = n->hidden[i];
@@ -164,10 +166,10 @@ static int32_t product_of_bytes(const int8_t *w, const uint8_t *x, uint32_t coun
 }
 
 static uint8_t activation(const pb_linear *l, uint32_t row, int32_t sum) {
-  return (uint8_t)clipped(halved_up((int64_t)sum * l->multiplier[row], l->shift), 0, 255);
+  return (uint8_t)clipped(rounding_shift((int64_t)sum * l->multiplier[row], l->shift), 0, 255);
 }
 
-/* One new row of a convolution, of the last PB_KERNEL rows of what is before it. */
+/* Computes a new row of a convolution from the last PB_KERNEL rows of its input. */
 static void convolve(const pb_linear *l, const uint8_t *rows, uint32_t oldest, uint32_t width, uint32_t channels,
                      uint32_t out, uint8_t *to) {
   uint32_t size = PB_KERNEL * channels;
@@ -182,11 +184,11 @@ static void convolve(const pb_linear *l, const uint8_t *rows, uint32_t oldest, u
   }
 }
 
-/* A new row of the image lies where the oldest one was; each convolution's follows. */
+/* A new row of the image has been written over the oldest one; computes the new row of each convolution. */
 static void feed(pb_network *n) {
-  uint8_t *first = n->first + n->oldest * PB_FIRST_WIDTH, *second = n->second + n->oldest_seen * PB_SECOND_WIDTH;
+  uint8_t *first = n->first + n->oldest * PB_FIRST_WIDTH, *second = n->second + n->oldest_last * PB_SECOND_WIDTH;
   n->oldest = (uint8_t)((n->oldest + 1) % PB_KERNEL);
-  n->oldest_seen = (uint8_t)((n->oldest_seen + 1) % PB_SEEN);
+  n->oldest_last = (uint8_t)((n->oldest_last + 1) % PB_LAST_ROWS);
   convolve(&pb_first, n->image, n->oldest, PB_IMAGE, 1, PB_CHANNELS, first);
   convolve(&pb_second, n->first, n->oldest, PB_FIRST_WIDTH, PB_CHANNELS, 2 * PB_CHANNELS, second);
 }
@@ -205,12 +207,13 @@ void pb_step(pb_network *n, const uint16_t *previous, const uint16_t *context) {
       uint32_t symbol = i < PB_FIELDS ? previous[i] : context[i - PB_FIELDS];
       sum += pb_row_multiplier[i] * pb_rows[i][symbol * PB_IMAGE + k];
     }
-    row[k] = (uint8_t)(clipped(halved_up(sum, PB_ROW_SHIFT), -127, 127) + PB_MIDDLE);
+    row[k] = (uint8_t)(clipped(rounding_shift(sum, PB_ROW_SHIFT), -127, 127) + PB_MIDDLE);
   }
   feed(n);
   for (uint32_t h = 0; h < PB_HIDDEN; h++) {
-    /* The ring's rows from the oldest to its end, and then those at its beginning. */
-    uint32_t late = (PB_SEEN - n->oldest_seen) * (uint32_t)PB_SECOND_WIDTH, all = PB_SEEN * (uint32_t)PB_SECOND_WIDTH;
+    /* The ring's rows from the oldest to the ring's end, then those at its beginning. */
+    uint32_t late = (PB_LAST_ROWS - n->oldest_last) * (uint32_t)PB_SECOND_WIDTH;
+    uint32_t all = PB_LAST_ROWS * (uint32_t)PB_SECOND_WIDTH;
     const int8_t *w = pb_whole.weight + h * all;
     int32_t sum = pb_whole.bias[h] + product_of_bytes(w, n->second + (all - late), late);
     n->hidden[h] = activation(&pb_whole, h, sum + product_of_bytes(w + late, n->second, all - late));
@@ -232,15 +235,15 @@ void pb_pcg32_seed(pb_pcg32_state *state, uint64_t seed, uint64_t stream) {
 uint32_t pb_pcg32(void *state) {
   pb_pcg32_state *s = (pb_pcg32_state *)state;
   uint64_t old = s->state;
-  uint32_t mixed = (uint32_t)((old >> 18 ^ old) >> 27), turn = (uint32_t)(old >> 59);
+  uint32_t mixed = (uint32_t)((old >> 18 ^ old) >> 27), rotation = (uint32_t)(old >> 59);
   s->state = old * 6364136223846793005u + s->increment;
-  return mixed >> turn | mixed << (-turn & 31);
+  return mixed >> rotation | mixed << (-rotation & 31);
 }
 
 #define PB_KEPT 0x80000000u /* weights have 31 bits */
 
-/* Marks the most probable symbols that together have the share `top_p` of `total`; returns what they have. */
-static uint32_t narrow(uint32_t *weights, uint16_t count, uint32_t total, uint32_t top_p) {
+/* Marks the most probable symbols that together have the share `top_p` of `total`; returns their total weight. */
+static uint32_t mark_top_p(uint32_t *weights, uint16_t count, uint32_t total, uint32_t top_p) {
   uint32_t enough = (uint32_t)((uint64_t)total * top_p >> 16), sum = 0;
   do {
     uint16_t best = 0;
@@ -265,7 +268,7 @@ uint16_t pb_draw(const int32_t *logits, const uint8_t *mask, uint16_t count, con
   for (i = 0; i < count; i++) {
     weights[i] = 0;
     if (!mask[i]) continue;
-    /* How far behind the best, in 65,536ths of a bit. */
+    /* x: the distance from the best symbol over the temperature, in 1/65,536 bit. */
     uint64_t behind = (uint64_t)((int64_t)logits[best] - logits[i]);
     uint64_t x = behind * ((uint32_t)PB_LOG2_E * 256 / sampling->temperature) >> 16;
     uint32_t point = x >> 8 & 255, beyond = x & 255;
@@ -277,7 +280,7 @@ uint16_t pb_draw(const int32_t *logits, const uint8_t *mask, uint16_t count, con
   }
   kept = 0;
   if (top_p < 65536) {
-    total = narrow(weights, count, total, top_p);
+    total = mark_top_p(weights, count, total, top_p);
     kept = PB_KEPT;
   }
   number = (uint32_t)((uint64_t)number * total >> 32);

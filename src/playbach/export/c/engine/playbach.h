@@ -1,7 +1,7 @@
-/* A network that plays, in whole numbers: one step after the other, and symbols drawn from what it says.
+/* A network in integer arithmetic: computes one step after the other, and draws symbols from the logits.
  *
- * C99 without a library; no floats, no malloc: all that changes is in a struct of yours. Computes what playbach's
- * integer reference computes, bit for bit (tests/test_c_engine.py). Knows nothing of music; that is music.h.
+ * C99 without a library, floats or malloc: all state is in a struct of yours. Computes the same as playbach's integer
+ * reference, bit for bit (tests/export/test_c_engine.py). Knows nothing of music; music.h does.
  */
 #ifndef PB_PLAYBACH_H
 #define PB_PLAYBACH_H
@@ -14,10 +14,10 @@
 extern "C" {
 #endif
 
-/* One piece's way through the network. Too large for most stacks: make it static. */
+/* The network's state in one piece. Too large for most stacks: make it static. */
 typedef struct {
-  int32_t logits[PB_SCORES];         /* after a step: field after field, PB_LOGITS in all, in 65,536ths of a nat */
-  uint32_t weights[PB_MOST_SYMBOLS]; /* for pb_draw */
+  int32_t logits[PB_SCORES];         /* after a step: field after field, PB_LOGITS in all, in 1/65,536 nat */
+  uint32_t weights[PB_MAX_SYMBOLS]; /* for pb_draw */
 #if PB_LSTM
   int32_t cell[PB_LAYERS][PB_HIDDEN];   /* Q20 */
   int16_t hidden[PB_LAYERS][PB_HIDDEN]; /* Q15 */
@@ -25,41 +25,41 @@ typedef struct {
   int16_t input[PB_INPUTS];
 #else
   int16_t hidden[PB_HIDDEN];
-  uint8_t image[PB_KERNEL * PB_IMAGE]; /* rings of the last rows */
+  uint8_t image[PB_KERNEL * PB_IMAGE]; /* this and the next two: rings of the last rows */
   uint8_t first[PB_KERNEL * PB_FIRST_WIDTH];
-  uint8_t second[PB_SEEN * PB_SECOND_WIDTH];
-  uint8_t oldest, oldest_seen; /* their rows that come first */
+  uint8_t second[PB_LAST_ROWS * PB_SECOND_WIDTH];
+  uint8_t oldest, oldest_last; /* the oldest row: of `image` and `first`; of `second` */
 #endif
 } pb_network;
 
-/* Having seen nothing. */
+/* Sets the state at the beginning of a piece. */
 void pb_start(pb_network *n);
 
-/* One step: the symbols of the step before (PB_FIELDS of them; pb_symbols[f] where a piece begins) and what is known of
- * this one (PB_CONTEXTS symbols) become logits. */
+/* Computes the logits of a step from the symbols of the previous step (PB_FIELDS; at the beginning of a piece
+ * pb_symbols[f]) and the context of this one (PB_CONTEXTS symbols). */
 void pb_step(pb_network *n, const uint16_t *previous, const uint16_t *context);
 
-/* Where a field's logits begin. */
+/* A field's logits. */
 const int32_t *pb_logits(const pb_network *n, uint8_t field);
 
-/* 32 uniform bits, of a generator of yours or pb_pcg32's. */
+/* Returns 32 uniform bits: pb_pcg32, or a generator of yours. */
 typedef uint32_t (*pb_random)(void *state);
 
 typedef struct {
   uint64_t state, increment;
 } pb_pcg32_state;
 
-/* PCG-XSH-RR (O'Neill 2014): small, fast, and the same numbers everywhere. Different streams never meet. */
+/* PCG-XSH-RR (O'Neill 2014): small, fast, and the same numbers on every machine. Streams are independent. */
 void pb_pcg32_seed(pb_pcg32_state *state, uint64_t seed, uint64_t stream);
 uint32_t pb_pcg32(void *state);
 
 typedef struct {
-  uint16_t temperature; /* in 256ths; 0 takes the most probable symbol, 256 the network's own chances, 2560 the most */
-  uint32_t top_p;       /* in 65,536ths: the share that the symbols that are drawn from have at least; 65536 is all */
+  uint16_t temperature; /* in 1/256: 0 takes the most probable symbol, 256 is temperature 1, 2560 the maximum */
+  uint32_t top_p;       /* in 1/65,536: draw from the most probable symbols that have this share; 65536 for all */
 } pb_sampling;
 
-/* A symbol of `count`, with one random number. `mask` has a 1 for each that may be drawn, at least one; `weights` is
- * room for `count` numbers. */
+/* Draws one of `count` symbols with one random number. `mask` has a 1 for each symbol that may be drawn, at least
+ * one; `weights` has room for `count` numbers. */
 uint16_t pb_draw(const int32_t *logits, const uint8_t *mask, uint16_t count, const pb_sampling *sampling,
                  pb_random next, void *state, uint32_t *weights);
 
