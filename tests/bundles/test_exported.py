@@ -11,7 +11,7 @@ import pytest
 
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
-from playbach.bundles import exported, network
+from playbach.bundles import exported
 from playbach.system.errors import BundleError
 
 EXPORTED = GOLDEN / "tiny-int8.tflite"
@@ -42,6 +42,9 @@ def test_it_says_all_symbols_in_words(copied: Path) -> None:
 
 
 def test_it_can_neither_be_trained_on_nor_exported(copied: Path) -> None:
+    pytest.importorskip("torch")
+    from playbach.bundles import network
+
     with pytest.raises(BundleError, match=r"tiny-int8\.tflite: this is an exported network, which has no weights"):
         network.read_base_model(copied)
     with pytest.raises(BundleError, match=r"give the \.playbach file that it was exported from"):

@@ -262,10 +262,10 @@ def test_a_table(
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     assert main(["evaluate", str(TINY), str(tmp_path), "--continuations"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    [first] = [i for i, line in enumerate(lines) if line.startswith("Left alone")]
+    [first] = [i for i, line in enumerate(lines) if line.startswith("Continuations:")]
     assert lines[first + 1].split() == ["places", "1", "2–4", "5–8", "9–16", "17–40", "1–40"]
     assert lines[first + 2].split()[:5] == ["unseen", "network,", "most", "probable", "7"]
-    assert lines[first + 3].split()[:4] == ["…", "beside", "other", "pieces"]
+    assert lines[first + 3].split()[:5] == ["…", "compared", "with", "other", "pieces"]
     assert lines[first + 4].split()[:2] == ["network,", "drawn"]
 
 
@@ -275,7 +275,7 @@ def test_nothing_is_said_where_every_piece_is_short(
     (tmp_path / "a.mid").write_bytes((folder / "new70.mid").read_bytes())
     assert main(["evaluate", str(TINY), str(tmp_path), "--continuations", "3"]) == 0
     out = capsys.readouterr().out
-    assert "Left alone" not in out
+    assert "Continuations:" not in out
     assert "1 of the 1 pieces (unseen) have fewer than 80 steps, too few for a continuation" in out
 
 

@@ -169,12 +169,12 @@ def test_the_cores_shell_must_fit(exports: tuple[str, ExportResult]) -> None:
     export_facts = bundle.manifest["export"]
     shell = export_facts["shell"]
     for damaged_shell, words in (
-        ({**shell, "table": "no base64!"}, "its manifest has a damaged table"),
+        ({**shell, "table": "no base64!"}, "the table in its manifest is damaged"),
         (
-            {**export_facts["shell"], "table": shell["table"][: 4 * 16 * 16]},
+            {**shell, "table": shell["table"][: 4 * 16 * 16]},
             "its table does not fit its encoding",
         ),
-        ({}, "its manifest has a damaged table"),
+        ({}, "the table in its manifest is damaged"),
     ):
         damaged = {**bundle.manifest, "export": {**export_facts, "shell": damaged_shell}}
         with pytest.raises(BundleError, match=words):

@@ -64,7 +64,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
     "in the middle of an epoch": partial(at_call, 20, runs._RunCallbacks, "on_step"),
     "while a checkpoint is written": partial(at_call, 4, checkpoints.safetensors.torch, "save_file", write_half),
     "before a checkpoint is moved into place": partial(at_call, 9, checkpoints, "sync"),
-    "while an epoch is measured": partial(at_call, 3, loop, "measure"),
+    "while an epoch is measured": partial(at_call, 3, loop, "measure_network"),
     **{f"at random, {i}": partial(die_after, random.Random(i).uniform(0.1, 0.6)) for i in range(3)},
     "after the last epoch": partial(at_call, 1, saving, "write_bundle"),
 }

@@ -217,7 +217,7 @@ def test_a_prime_of_hours_is_refused_unless_it_is_cut(composer: Composer) -> Non
     prime = prime_for(composer)
     for track in prime.tracks:
         track.notes.append(symusic.Note(2000 * 1920, 480, track.notes[0].pitch, 80))
-    with pytest.raises(ScoreError, match=r"this prime has 2,00\d bars, more than 1,000; .*--prime-bars"):
+    with pytest.raises(ScoreError, match=r"the prime has 2,00\d bars, more than 1,000; .*--prime-bars"):
         composer.compose(seed=1, bars=1, prime=prime)
     assert composer.compose(seed=1, bars=1, prime=prime, prime_bars=2).score.note_num() > 0
 
@@ -240,7 +240,7 @@ def test_a_prime_that_does_not_fit_says_so(chorales_bundle: Path) -> None:
         ({"top_p": 1.5}, "top-p"),
         ({"prime_bars": 0}, "prime bars"),
         ({"seed": -1}, "seed"),
-        ({"programs": (1, 2, 3, 4, 5, 6)}, "instruments"),
+        ({"programs": (1, 2, 3, 4, 5, 6)}, "programs"),
         ({"programs": (200, 200, 200, 200)}, "programs"),
         ({"bars": 2.5}, "bars"),
         ({"seed": "x"}, "seed"),

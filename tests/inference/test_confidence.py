@@ -103,7 +103,7 @@ def test_a_prime_is_given(composer: Composer) -> None:
     assert marks == sorted(marks, reverse=True)
     assert {onset.bar for onset in whole.confidence if onset.given} <= {0, 1, 2}
     assert {onset.bar for onset in whole.confidence if not onset.given} == {3, 4}
-    assert summary_sentence(whole.confidence).endswith(f"; {marks.count(True)} were given.")
+    assert summary_sentence(whole.confidence).endswith(f"; {marks.count(True)} onsets are the prime's.")
     rest = composer.compose(bars=2, seed=3, prime=prime, prime_bars=2, keep_prime=False)
     own = [o.chosen for o in whole.confidence if not o.given]
     assert [o.chosen for o in rest.confidence if not o.given] == own
@@ -139,6 +139,6 @@ def test_the_closing_sentence_counts() -> None:
     table = [onset(0.9), onset(0.1, 0.5), onset(0.3, 0.4), onset(0.24, 0.2), Confidence(1, 1.0, "", (60,), ())]
     said = summary_sentence(table)
     assert said.startswith("Of 4 onsets, the network was sure of 2 ")
-    assert "weighed several for 1, and had no clue about 1 " in said
-    assert said.endswith("; 1 were given.")
+    assert "unsure of 1, and had no clue about 1 " in said
+    assert said.endswith("; 1 onsets are the prime's.")
     assert summary_sentence(table[-1:]) == "All onsets are the prime's; the network chose none."

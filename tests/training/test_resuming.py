@@ -67,7 +67,7 @@ def interrupted_run(
     chosen = {**QUICK, "epochs": 3, "window": 32, "batch": 2, **options}
     with monkeypatch.context() as patched:
         patched.setattr(runs, "SAVE_INTERVAL_SECONDS", 0.0)
-        patched.setattr(runs._RunCallbacks, "advance", on_step)
+        patched.setattr(runs._RunCallbacks, "on_step", on_step)
         with pytest.raises(Crash):
             playbach.train(folder, into=into, **chosen)  # type: ignore[arg-type]
     [path] = into.glob("*.run")
