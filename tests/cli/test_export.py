@@ -27,6 +27,7 @@ def test_help_lists_all_formats_and_runtimes() -> None:
 
 
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
     asked = ["export", str(TINY), "--format", "c", "--format", "onnx", "--steps", "200", "-o", str(tmp_path / "out")]
     assert main(asked) == 0
     printed = capsys.readouterr()
@@ -40,6 +41,7 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
     assert main(["export", str(TINY), "--format", "onnx", "--steps", "200", "-o", str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     [written] = found["written"]
@@ -66,6 +68,7 @@ def test_an_error_is_one_line(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     Path("false.tflite").write_text("not a graph")
     assert main(["export", *arguments]) == status
@@ -76,6 +79,7 @@ def test_an_error_is_one_line(
 
 
 def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     code = (
         "import sys; sys.modules['litert_torch'] = None; from playbach.cli.main import main; "
         f"sys.exit(main(['export', {str(TINY)!r}, '--format', 'tflite', '-o', {str(tmp_path)!r}]))"

@@ -141,6 +141,8 @@ def test_an_error_is_one_line_and_leaves_no_file(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    if arguments[:1] == ["train"]:
+        pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.playbach").write_bytes(b"not a zip at all")

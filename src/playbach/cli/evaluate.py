@@ -132,9 +132,11 @@ def _continued_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
 
 def composed_rows(composed: Mapping[str, Measures]) -> Iterator[tuple[str, ...]]:
     """The headings, and a line for each statistic that applies to this music."""
+    from playbach.evaluation.reports import COMPOSED_KEYS, GROUP_LABELS
     from playbach.evaluation.statistics import MEASURE_LABELS, PERCENTAGES
 
-    yield ("", *composed)
+    labels = {key: GROUP_LABELS[group].lower() for group, key in COMPOSED_KEYS.items()}
+    yield ("", *(labels.get(key, key) for key in composed))
     for name, label in MEASURE_LABELS.items():
         values = [getattr(measures, name) for measures in composed.values()]
         if any(value is not None for value in values):

@@ -51,7 +51,7 @@ GROUP_LABELS = {
     "train": "TRAINED ON",
 }
 COMPOSED_KEYS = {UNSEEN: "never met", "test": "held-out test", "valid": "validated on", "train": "trained on"}
-"""The keys of `Evaluation.composed`."""
+"""The keys of `Evaluation.composed` for groups of the corpus."""
 NETWORK, NGRAM, COMMONEST = "network", "n-gram", "commonest symbol"
 PIECES_AT_ONCE = 32
 """The batch of a network."""
