@@ -81,8 +81,9 @@ def learn(
     from playbach.models import Shape, build
     from playbach.training import loop, optim
     from playbach.training.checkpoints import RunState, weights_of
+    from playbach.training.options import TrainOptions
 
-    options = loop.TrainOptions(
+    options = TrainOptions(
         encoding="notes", model="transformer", network=NETWORK, window=LENGTH, batch=BATCH, seed=seed,
         learning_rate=RATE, weight_decay=DECAY, averaging=AVERAGING,
     )  # fmt: skip

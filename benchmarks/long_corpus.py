@@ -73,6 +73,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     from playbach.data.batches import TrainingSet
     from playbach.data.corpora import load_folder
     from playbach.training import loop
+    from playbach.training.options import TrainOptions
 
     class StopEarly(loop.Callbacks):
         done = 0
@@ -87,7 +88,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     times = [perf_counter()]
     corpus, encoding = load_folder(music, encoding="notes")
     times.append(perf_counter())
-    options = loop.TrainOptions(encoding=encoding, model="lstm", network=NETWORK, window=128, batch=8)
+    options = TrainOptions(encoding=encoding, model="lstm", network=NETWORK, window=128, batch=8)
     fitted = loop.fit_encoding(corpus, options)
     times.append(perf_counter())
     shards = into / "shards"

@@ -72,9 +72,10 @@ class Trainer:
     def __init__(self, model: Any, dtype: str, device: str, rate: float = 1e-3) -> None:
         import torch
 
-        from playbach.training import loop, optim
+        from playbach.training import optim
+        from playbach.training.options import TrainOptions
 
-        self._options, self._dtype = loop.TrainOptions(), getattr(torch, dtype)
+        self._options, self._dtype = TrainOptions(), getattr(torch, dtype)
         self._device, self._step = optim.pick_device(device), optim.train_step
         self.model = model.to(self._device)
         self._optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=self._options.weight_decay)

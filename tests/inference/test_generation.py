@@ -1,5 +1,5 @@
-"""A walk through a piece: knobs turned at bar lines change what follows and nothing before, and what a cache holds
-need not be composed again."""
+"""Composing step by step: a change at a bar line changes what follows and nothing before, and what a cache holds is
+not composed again."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ def test_a_piece_is_the_one_that_compose_makes(composer: Composer) -> None:
     assert sorted((n.tick, n.track, n.pitch, n.velocity) for n in own) == notes
 
 
-def test_a_turn_changes_nothing_before_its_bar(composer: Composer) -> None:
-    """And something behind it: of six seeds most differ."""
+def test_a_change_has_no_effect_before_its_bar(composer: Composer) -> None:
+    """And it has an effect after it, for most of six seeds."""
     different = 0
     for seed in range(6):
-        plain, turned = piece(composer, seed), piece(composer, seed, changes=(ParameterChange(4, temperature=5.0),))
+        plain, changed = piece(composer, seed), piece(composer, seed, changes=(ParameterChange(4, temperature=5.0),))
         line = bars_of(plain).start(4)
-        assert begun(plain, line) == begun(turned, line)
-        different += begun(plain, 10**9) != begun(turned, 10**9)
+        assert begun(plain, line) == begun(changed, line)
+        different += begun(plain, 10**9) != begun(changed, 10**9)
     assert different >= 4
 
 
-def test_a_turn_at_the_beginning_is_the_option(composer: Composer) -> None:
+def test_a_change_at_the_beginning_equals_the_option(composer: Composer) -> None:
     assert piece(composer, 3, changes=(ParameterChange(0, temperature=0.3),)) == piece(composer, 3, temperature=0.3)
 
 
-def test_a_later_turn_takes_the_earlier_ones_place(composer: Composer) -> None:
-    """None is what the piece began with."""
+def test_a_later_change_replaces_earlier_ones(composer: Composer) -> None:
+    """None means what the piece began with."""
     changes = (ParameterChange(2, temperature=4.0), ParameterChange(2))
     assert piece(composer, 3, changes=changes) == piece(composer, 3)
 
 
 @pytest.mark.parametrize("length", [3, 4])
-def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
+def test_a_change_can_shorten_a_piece(composer: Composer, length: int) -> None:
     for seed in range(4):
         events = piece(composer, seed, changes=(ParameterChange(3, bars=length),))
         start = events[0]
@@ -83,7 +83,7 @@ def test_a_turn_can_shorten_a_piece(composer: Composer, length: int) -> None:
         assert begun(events, line) == begun(piece(composer, seed), line)
 
 
-def test_a_turn_behind_the_end_does_not_count() -> None:
+def test_a_change_after_the_end_does_not_count() -> None:
     schedule = Schedule(Sampling(), 8, (ParameterChange(5, bars=6), ParameterChange(7, bars=20)))
     assert schedule.length == 6
     assert schedule.at(4) == (Sampling(), 8)
@@ -97,10 +97,10 @@ change_lists = st.lists(
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 50), changes=change_lists, read=st.integers(0, 40), snapshots=st.integers(0, 4))
-def test_from_a_draft_it_is_as_if_all_had_been_known(
+def test_a_piece_from_a_cache_equals_one_with_all_changes_known(
     seed: int, changes: tuple[ParameterChange, ...], read: int, snapshots: int
 ) -> None:
-    """However far the piece had been read when each knob was turned, and however few bars the cache can go back."""
+    """However far the piece had been read before each change, and however few snapshots the cache has."""
     composer = playbach.load(TINY)
     cache, known = GenerationCache(max_snapshots=snapshots), ()
     for change in changes:
@@ -112,7 +112,7 @@ def test_from_a_draft_it_is_as_if_all_had_been_known(
     assert len(cache.snapshots) <= snapshots
 
 
-def test_what_a_draft_holds_is_not_composed_again() -> None:
+def test_cached_bars_are_not_composed_again() -> None:
     composer, steps = playbach.load(TINY), 0
     inner = composer.runtime.step
 
@@ -142,12 +142,12 @@ def test_what_a_draft_holds_is_not_composed_again() -> None:
         lambda: ParameterChange(0, bars=0),
     ],
 )
-def test_impossible_turns_are_refused(wrong: Any) -> None:
+def test_invalid_changes_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
 
 
 @pytest.mark.parametrize("changes", [[3], "x", (ParameterChange(3), ParameterChange(2))])
-def test_turns_that_are_none_are_refused(changes: Any) -> None:
+def test_values_that_are_not_changes_are_refused(changes: Any) -> None:
     with pytest.raises(UsageError, match="changes"):
         playbach.load(TINY).piece(1, changes=changes)

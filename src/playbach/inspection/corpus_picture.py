@@ -74,11 +74,11 @@ def _panel(sheet: Canvas, title: str, box: _Area) -> None:
 def _pitches(sheet: Canvas, survey: CorpusSurvey, box: _Area) -> None:
     left, top, right, bottom = box
     _panel(sheet, "Pitches, in notes", box)
-    there = [p for p, n in enumerate(survey.pitches) if n]
-    if not there:
+    used = [p for p, n in enumerate(survey.pitches) if n]
+    if not used:
         sheet.text((left + right) / 2, (top + bottom) / 2, "drums only", _LARGE_FONT, FAINT_INK, "mm")
         return
-    low, high = there[0] // 12 * 12, min(there[-1] // 12 * 12 + 11, 127)  # whole octaves
+    low, high = used[0] // 12 * 12, min(used[-1] // 12 * 12 + 11, 127)  # whole octaves
     width, most = (right - left) / (high - low + 1), max(survey.pitches)
     floor = bottom - _KEYBOARD - 4
     for pitch in range(low, high + 1):
@@ -126,22 +126,22 @@ def _rows(
     left, top, right, _ = box
     _panel(sheet, title, box)
     total = sum(share.count for share in shares)
-    kept = sorted(shares, key=lambda share: -share.count)[:_MAX_ROWS]
-    kept = [share for share in shares if share in kept]
-    left_out = len(shares) - len(kept)
-    kept = order(kept) if callable(order) else kept
-    names = [_cut(share.name, 22) for share in kept]
+    chosen = sorted(shares, key=lambda share: -share.count)[:_MAX_ROWS]
+    chosen = [share for share in shares if share in chosen]
+    left_out = len(shares) - len(chosen)
+    chosen = order(chosen) if callable(order) else chosen
+    names = [_cut(share.name, 22) for share in chosen]
     label = max((sheet.width(name, _MEDIUM_FONT) for name in names), default=0) + 12
     room = right - left - label - 62
-    most = max((share.count for share in kept), default=1)
-    for i, (share, name) in enumerate(zip(kept, names)):
+    most = max((share.count for share in chosen), default=1)
+    for i, (share, name) in enumerate(zip(chosen, names)):
         y = top + 38 + i * _ROW_HEIGHT
         sheet.text(left + label - 12, y, name, _MEDIUM_FONT, INK, "rm")
         x = left + label + max(room * share.count / most, 1.5)
         sheet.box(left + label, y - 8, x, y + 8, colour, 3)
         sheet.text(x + 7, y, _percent(share.count / total), _SMALL_FONT, FAINT_INK, "lm")
     if left_out:
-        y = top + 38 + len(kept) * _ROW_HEIGHT
+        y = top + 38 + len(chosen) * _ROW_HEIGHT
         sheet.text(left + label, y, f"and {left_out} more", _SMALL_FONT, FAINT_INK, "lm")
 
 
@@ -167,9 +167,9 @@ def _velocities(sheet: Canvas, survey: CorpusSurvey, box: _Area) -> None:
             sheet.box(x + 0.06 * width, floor - tall, x + 0.94 * width, floor, _ORANGE, 1)
     for velocity in (1, 32, 64, 96, 127):
         sheet.text(left + (velocity + 0.5) * width, floor + 14, str(velocity), _SMALL_FONT, FAINT_INK, "mm")
-    there = [v for v, n in enumerate(survey.velocities) if n]
-    if len(there) == 1:
-        sheet.text(left, top + 34, f"every note has velocity {there[0]}: no dynamics", _SMALL_FONT, FAINT_INK, "lm")
+    used = [v for v, n in enumerate(survey.velocities) if n]
+    if len(used) == 1:
+        sheet.text(left, top + 34, f"every note has velocity {used[0]}: no dynamics", _SMALL_FONT, FAINT_INK, "lm")
 
 
 def _keys(sheet: Canvas, survey: CorpusSurvey, box: _Area) -> None:

@@ -209,17 +209,17 @@ def _signatures(score: Score, bars: Bars) -> tuple[FromBar, ...]:
 def _recipe(score: Score) -> dict[str, Any] | None:
     """How the piece was composed, from the comment in its file; None if it is missing or malformed."""
     try:
-        found = json.loads(find_comment(score) or "")
+        recipe = json.loads(find_comment(score) or "")
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("options"), dict):
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("options"), dict):
         return None
     kinds = {"version": str, "model": str, "bundle": str, "seed": int, "prime": str, "soundfont": str}
-    options = {k: v for k, v in found["options"].items() if isinstance(v, int | float) or k == "programs"}
+    options = {k: v for k, v in recipe["options"].items() if isinstance(v, int | float) or k == "programs"}
     programs = options.pop("programs", None)
     if isinstance(programs, list) and all(p is None or isinstance(p, int) for p in programs):
         options["programs"] = programs
-    return {k: found[k] for k, kind in kinds.items() if isinstance(found.get(k), kind)} | {"options": options}
+    return {k: recipe[k] for k, kind in kinds.items() if isinstance(recipe.get(k), kind)} | {"options": options}
 
 
 _NUMBERS = ("bars", "temperature", "top_p", "tempo", "prime_bars")
