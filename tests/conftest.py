@@ -1,4 +1,4 @@
-"""What several tests share: hypothesis's profile, sample music, and small bundles trained on it once a session."""
+"""What several tests share: hypothesis's profile, sample music, and small bundles, trained on it once per session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from helpers import sample_music
 
-# How long an example takes says nothing about the code: the suite runs on busy machines.
+# No deadline, since the duration of an example says nothing about the code on a busy machine.
 settings.register_profile("playbach", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("playbach")
 

@@ -114,7 +114,7 @@ def test_each_training_target_is_learnt_once_an_epoch(lines: tuple[list[str], li
 
 
 def test_the_ngram_knows_the_training_targets_and_the_piece_so_far_alone() -> None:
-    """A symbol that has not been learnt and not been heard is as likely as any other such."""
+    """All symbols that occurred neither in training nor in the piece so far are equally probable."""
     from helpers import sample_music
 
     encoding, sequences = _article_data.encode_pieces([sample_music.line(seed) for seed in range(2)])

@@ -1,5 +1,5 @@
 """The benchmarks: each script has help, and the code behind its figures is right on music small enough to count by
-hand. Nothing is timed here."""
+hand. Nothing is timed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles: what is written can be read again, and nothing else can, however it came to be."""
+"""Bundles: what `write` wrote can be read, and damaged, foreign or hostile files cannot."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def manifest_of(encoding: str = "notes") -> dict[str, Any]:
 
 
 def composer(manifest: Any) -> Composer:
-    """The composer of a bundle with this manifest, as it would come out of a file."""
+    """The composer of a bundle with this manifest, as if it had been read from a file."""
     bundle = Bundle("mine", json.loads(json.dumps(manifest)), MEMBERS, "0" * 64)
     return Composer(bundle, Network(bundle))
 
@@ -87,7 +87,7 @@ def with_manifest(path: Path, text: bytes) -> Path:
 
 
 def the_line(path: Path) -> str:
-    """What reading the file says: one line that names it."""
+    """The error message of reading the file: one line that names the file."""
     with pytest.raises(BundleError) as caught:
         bundles.read(path)
     line = str(caught.value)
@@ -264,7 +264,7 @@ def test_a_truncated_bundle_is_turned_away(path: Path) -> None:
 
 
 def test_a_bundle_with_any_byte_changed_is_as_it_was_or_turned_away(path: Path) -> None:
-    """… by one line: nothing that zipfile or zlib raise gets out."""
+    """Rejected with one line: no exception of zipfile or zlib reaches the caller."""
     whole, original = path.read_bytes(), bundles.read(path)
     turned_away = 0
     for position in range(0, len(whole), 3):
@@ -300,7 +300,7 @@ def test_nothing_but_a_bundle_error_gets_out(path: Path, data: st.DataObject) ->
 
 
 def peak_of_turning_away(path: Path) -> int:
-    """The most bytes of memory in use while a file is turned away."""
+    """The peak memory in bytes while a file is rejected."""
     tracemalloc.start()
     try:
         with pytest.raises(BundleError) as caught:
@@ -312,7 +312,7 @@ def peak_of_turning_away(path: Path) -> int:
 
 
 def bomb(path: Path, name: str, size: int, claimed: int | None = None) -> Path:
-    """A bundle in which one member is `size` zeros, well packed; its headers claim `claimed` bytes."""
+    """A bundle in which one member is `size` zeros, compressed; its headers claim `claimed` bytes."""
     contents = {n: d for n, d in members_of(path).items() if n != name}
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(size >> 20)) + packer.flush()
@@ -330,7 +330,7 @@ def bomb(path: Path, name: str, size: int, claimed: int | None = None) -> Path:
     (offset,) = struct.unpack_from("<I", whole, end + 16)
     struct.pack_into("<I", whole, end + 16, offset + len(data) - old)
     path.write_bytes(whole)
-    with zipfile.ZipFile(path) as archive:  # the bomb is one
+    with zipfile.ZipFile(path) as archive:  # the file is indeed a bomb
         assert archive.getinfo(name).file_size == (size if claimed is None else claimed)
     return path
 
@@ -380,7 +380,7 @@ def test_the_stand_in_composes_where_nothing_is_wrong() -> None:
 
 
 def leaves(data: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The ways to everything in a JSON value."""
+    """The paths to all values within a JSON value."""
     yield way
     if isinstance(data, dict | list):
         items = data.items() if isinstance(data, dict) else list(enumerate(data))[:3]
@@ -410,7 +410,7 @@ WAYS = [(name, way) for name in ENCODED for way in leaves(manifest_of(name)) if 
 
 @pytest.mark.parametrize("value", [None, {}, [], "", "zz", [[]], {"name": []}, [1, [2, [3]]], -1, 10**30, 1e300])
 def test_a_value_of_another_kind_is_a_bundle_error_or_makes_no_difference(value: Any) -> None:
-    """Everywhere in the manifest; and where it is no error, the composer can begin a piece."""
+    """Anywhere in the manifest. If it is not an error, the composer can begin a piece."""
     refused = 0
     for name, way in WAYS:
         try:
@@ -454,7 +454,7 @@ def test_fuzzed_manifests(place: tuple[str, tuple[Any, ...]], value: Any) -> Non
 
 
 def begins(made: Composer) -> None:
-    """The composer can begin: what its network will be asked for lies within the fields."""
+    """The composer can begin: the first context and symbols lie within the fields."""
     assert made.tracks
     decoder = made.encoding.decoder(made.encoding.headers[0][0], 4)
     assert all(0 <= c < len(f) for c, f in zip(decoder.context(), made.encoding.context))
@@ -568,7 +568,7 @@ CHORALE_0_1 = {
         "context": [4, 65, 2, 11, 33, 34, 34, 34, 34],
     },
 }
-"""The parts of a manifest that show a chorale model of playbach 0.1.0, whose context has fewer fields."""
+"""The parts of a manifest that identify a chorale model of playbach 0.1.0, whose context has fewer fields."""
 
 
 def test_a_chorale_model_of_0_1_0_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is told of a bundle, and that no manifest, however strange, makes more trouble than one line."""
+"""Descriptions of bundles; a malformed manifest gives at most a one-line error."""
 
 from __future__ import annotations
 

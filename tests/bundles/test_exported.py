@@ -1,4 +1,4 @@
-"""A network in a file of its own with its manifest beside it: read as a bundle, or refused in one line."""
+"""Exported networks: a file and its manifest are read as a bundle, or rejected with one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passages of the corpus in a bundle, and fixed times: what a seed chooses, what is refused."""
+"""Passages of the corpus in a bundle, and fixed times: what a seed chooses, what is rejected."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def decode(encoding: Encoding, piece: EncodedPiece) -> symusic.Score:
 
 
 def bars_of(header: Header, events: list[Event]) -> Bars:
-    """Where bars begin in a piece of these events."""
+    """The bars of a piece of these events."""
     return Bars((*header.meters, *((e.tick, e.numerator, e.denominator) for e in events if isinstance(e, Meter))))
 
 

@@ -204,7 +204,7 @@ def test_the_message_names_an_impossible_size(option: str, value: float) -> None
 
 
 def test_an_export_with_nan_is_refused() -> None:
-    """Python's `max` of numbers and NaN returns whichever comes first, so that it must not be used here."""
+    """Python's `max` of numbers and NaN returns whichever comes first, so it must not be used here."""
     wrong = build("lstm", SHAPES["no context"], SMALL["lstm"]).eval()
     graph = onnx.export_step(wrong)
     torch.nn.init.constant_(wrong.heads.symbols[0].bias, float("nan"))

@@ -1,4 +1,4 @@
-"""Every runtime: it steps a bundle's network, as torch does, and keeps nothing between calls."""
+"""Every runtime steps a bundle's network as torch does, and keeps no state between calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def played(request: pytest.FixtureRequest) -> tuple[Runtime, Encoding]:
 
 
 def walk(runtime: Runtime, encoding: Encoding, steps: int) -> list[np.ndarray]:
-    """The logits of a greedy walk."""
+    """The logits of steps that always take the most probable symbols."""
     decoder = encoding.decoder(encoding.headers[0][0])
     previous, state, seen = np.array([len(f) for f in encoding.fields]), runtime.start(), []
     for _ in range(steps):

@@ -169,7 +169,7 @@ def test_the_chorales_are_converted_once(cache: Path, monkeypatch: pytest.Monkey
     assert symusic.Score(root / "train" / "bwv269.mid").note_num() == chorale_score(parsed("bwv269.mxl")).note_num()
 
     instead_of_converting(monkeypatch, lambda *_: pytest.fail("converted again"))
-    monkeypatch.setattr(conversions, "find_spec", lambda _: None)  # nor is music21 needed any more
+    monkeypatch.setattr(conversions, "find_spec", lambda _: None)  # music21 is not needed any more either
     assert folder() == root
     corpus = load_builtin("bach-chorales")
     assert [len(getattr(corpus, side)) for side in SIDES] == [2, 1, 1]

@@ -108,7 +108,7 @@ def test_the_split_follows_the_seed_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_pieces_that_share_a_tune_are_on_one_side(tmp_path: Path, seed: int) -> None:
-    """… whatever the files' names and folders."""
+    """For any names and folders of the files."""
     music = {}
     for tune in range(8):
         own = sample_music.line(tune)

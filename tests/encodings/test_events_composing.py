@@ -1,4 +1,4 @@
-"""What is composed in the `events` encoding: a whole band, with drums, changes of meter and tempo, and an end."""
+"""Composing in the `events` encoding: a whole band, with drums, changes of meter and tempo, and an ending."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_an_unknown_meter_is_encoded_as_unknown_and_not_played() -> None:
 
 
 def test_a_tempo_takes_the_same_time_beat_by_beat() -> None:
-    """A ritardando in steps of a sixteenth changes once a beat; the piece is as long as before within 2 %."""
+    """A ritardando that changes every sixteenth becomes one change per beat; the duration is kept within 2 %."""
     piece = sample_music.score([[(t, 480, 60 + t // 480 % 12) for t in range(0, 7680, 480)]], tempo=120)
     for i in range(32):
         piece.tempos.append(symusic.Tempo(3840 + i * 120, qpm=120 - 2 * i))
@@ -277,7 +277,7 @@ def as_lists(score: symusic.Score) -> Any:
 def steps_and_contexts(encoding: Encoding, score: symusic.Score) -> list[tuple[str, dict[str, str]]]:
     """The symbol of each step, and the context before it as names of fields and of their symbols.
 
-    Checks that the decoder gives the same contexts, but for the bars left.
+    Checks that the decoder gives the same contexts, except for the bars left.
     """
     piece, found = encoding.encode(score), []
     decoder = encoding.decoder(piece.header)

@@ -1,4 +1,4 @@
-"""What a model costs: measured in fresh processes, whatever lies in the folder. No figure of time is asserted."""
+"""The costs of models are measured in fresh processes, whatever is in the folder. No duration is asserted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MADE_UP = Measurement(0.5, 0.1, 0.2, 9000.0, 100.0, 50.0, 1 << 20)
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """No process is started; what would be measured."""
+    """Starts no process; a list of what would have been measured."""
     asked: list[tuple[str, str]] = []
 
     def pretend(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
@@ -39,7 +39,7 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def test_a_model_is_measured_in_a_process_of_its_own() -> None:
-    ballast = np.ones(40_000_000)  # 320 MB, which are not the model's
+    ballast = np.ones(40_000_000)  # 320 MB of this process, which must not be counted
     found = benchmark(TINY, FEW)
     [cost] = found.costs
     bundle, m = bundles.read(TINY), cost.measured
@@ -86,7 +86,7 @@ def test_exported_files_and_folders_of_c_are_in_the_same_table(
     ]
     said = json.loads(exported.manifest_path(EXPORTED).read_text("utf-8"))["export"]["check"]
     assert found.costs[0].top_1 == said["top_1"] and found.costs[1].top_1 is None
-    assert found.costs[0].bits_per_note is None and not said["held_out"]  # what was composed is no held-out music
+    assert found.costs[0].bits_per_note is None and not said["held_out"]  # composed pieces are not held-out music
     [c] = found.boards
     assert (c.flash_bytes, c.ram_bytes, c.multiply_adds_per_step) == (30_594, 8098, 7500)
     assert (c.bits_per_note, c.top_1, c.largest_probability_difference) == (2.5, 0.99, None)
@@ -131,7 +131,7 @@ def test_a_model_comes_before_a_folder_of_its_name(
 
 
 def test_what_fails_in_the_process_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that its manifest describes wrongly is found out there, and a crash is told."""
+    """A network that contradicts its manifest is detected in the process, and a crash of the process is reported."""
     found = bundles.read(TINY)
     members = {name: data for name, data in found.members.items() if name != bundles.MANIFEST}
     members[bundles.ONNX] = b"no network"

@@ -1,4 +1,4 @@
-"""Going on with pieces: places, who knows what there, and what agrees with the piece or with others."""
+"""Continuations: the places, what a predictor knows there, and the agreement with the piece or with others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TINY = GOLDEN / "tiny.playbach"
 
 @pytest.fixture(scope="module")
 def composer() -> Composer:
-    """Of four voices that take turns."""
+    """A composer of four voices, whose steps alternate."""
     return composing.load(TINY)
 
 
@@ -54,7 +54,7 @@ def baseline(composer: Composer, pieces: list[EncodedPiece]) -> NGram:
 
 @pytest.fixture(params=["chorale", "notes"])
 def music(request: pytest.FixtureRequest) -> tuple[Encoding, list[EncodedPiece]]:
-    """Pieces of one field, and of three side by side."""
+    """An encoding of one field, and one of three fields, each with pieces."""
     scores = [
         sample_music.chorale(s) if request.param == "chorale" else sample_music.line(s, bars=24) for s in range(3)
     ]
@@ -64,7 +64,7 @@ def music(request: pytest.FixtureRequest) -> tuple[Encoding, list[EncodedPiece]]
 
 
 class Knowing:
-    """A runtime that knows the pieces by heart: it gives the true next step, whatever it is told came before."""
+    """A runtime that always predicts the true next step of a piece, whatever the previous step was."""
 
     def __init__(self, encoding: Encoding, steps: np.ndarray) -> None:
         self._fields, self._steps = [len(f) for f in encoding.fields], steps
@@ -114,7 +114,7 @@ def test_who_knows_the_piece_goes_on_as_it_does(music: tuple[Encoding, list[Enco
 
 
 def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[EncodedPiece], baseline: NGram) -> None:
-    """Another music after the place, and all that is said stays the same."""
+    """If the music after the place changes, the predictions stay the same."""
     at = 50
     other = pieces[0].steps.copy(), pieces[0].context.copy()
     other[0][at:], other[1][at:] = 1, 1
@@ -127,7 +127,7 @@ def test_nothing_of_what_comes_is_known(composer: Composer, pieces: list[Encoded
 
 
 def test_it_hears_the_piece_and_then_itself(music: tuple[Encoding, list[EncodedPiece]]) -> None:
-    """The runtime knows another piece by heart: up to the place it is told this one, from there on what it said."""
+    """The runtime predicts another piece. Up to the place it gets the steps of this one, then those that it chose."""
     at, (encoding, pieces) = 45, music
     runtime = Knowing(encoding, pieces[1].steps)
     [said] = continuations.continue_with_network(runtime, encoding, pieces, [ContinuationPlace(0, at)])[MOST_PROBABLE]
@@ -155,7 +155,7 @@ def test_places_side_by_side_are_those_one_by_one(
 
 
 def test_only_what_makes_sense_is_said(music: tuple[Encoding, list[EncodedPiece]]) -> None:
-    """UNKNOWN never is, however much a network would like to."""
+    """UNKNOWN is never chosen, even if it has the highest logit."""
     encoding, pieces = music
     runtime = Knowing(encoding, np.zeros_like(pieces[0].steps))
     said = continuations.continue_with_network(runtime, encoding, pieces, [ContinuationPlace(0, 40)])
@@ -203,7 +203,7 @@ def test_shares_by_hand(composer: Composer, pieces: list[EncodedPiece]) -> None:
 
 
 def test_voices_are_compared_with_the_same_voice(composer: Composer, pieces: list[EncodedPiece]) -> None:
-    """At places before other voices' steps there is nothing to compare with."""
+    """If the other places are before steps of other voices, there is nothing to compare with."""
     encoding = composer.encoding
     column = [f.name for f in encoding.context].index(str(encoding.step_kind))
     turns = [piece.context[:, column] for piece in pieces]
@@ -220,7 +220,7 @@ def test_voices_are_compared_with_the_same_voice(composer: Composer, pieces: lis
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the model was trained on, and a short and three longer pieces that it has not met."""
+    """The model's training music, and four pieces that it has not seen: a short one and three longer ones."""
     made = sample_music.folder(tmp_path_factory.mktemp("music") / "tiny", sample_music.chorale, count=12)
     for seed, bars in ((70, 3), (71, 6), (72, 6), (73, 6)):
         (made / f"new{seed}.mid").write_bytes(bytes(sample_music.chorale(seed, bars=bars).dumps_midi()))
@@ -239,7 +239,7 @@ def test_the_ngram_stands_beside_what_was_held_out(composer: Composer, folder: P
 
 
 def test_groups_are_kept_apart(composer: Composer, folder: Path, tmp_path: Path) -> None:
-    """What one group comes to does not depend on what else there is."""
+    """The figures of one group do not depend on the other groups."""
     alone: dict[str, list[ContinuationAgreement]] = {}
     for name in ("piece02.mid", "piece03.mid", "new71.mid", "new72.mid"):
         group = "train" if name.startswith("piece") else "unseen"

@@ -1,4 +1,4 @@
-"""What guesses cost: by hand on a few steps, and the same for training, for evaluation and for whole pieces."""
+"""Figures of predictions: by hand on a few steps, and equal in training, in evaluation and for whole pieces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def piece(encoding: Encoding) -> EncodedPiece:
 
 def test_guesses_are_the_nats_of_the_true_symbols() -> None:
     chances = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
-    for shift in (0.0, 30.0):  # logits and logarithms of chances are told by the same numbers
+    for shift in (0.0, 30.0):  # logits and logarithms of probabilities give the same result
         found = predictions_from_logits([np.log(chances) + shift], np.array([[1], [2]]))
         assert found.nats[:, 0] == pytest.approx([math.log(4), math.log(1.25)])
         assert found.right[:, 0].tolist() == [False, True]

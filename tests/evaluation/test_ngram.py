@@ -1,4 +1,4 @@
-"""The n-gram baseline: distributions, learnt from the training pieces and from the piece itself, never from ahead."""
+"""The n-gram baseline: distributions, learnt from training pieces and the piece so far, never from what follows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def chorales() -> Fitted:
 
 @pytest.fixture(scope="module")
 def lines() -> Fitted:
-    """Three fields side by side."""
+    """A baseline for three fields."""
     return fitted("notes", NotesOptions(velocities=True))
 
 
@@ -57,26 +57,26 @@ def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Fig
 
 
 def test_ppm_c_by_hand() -> None:
-    """After `a` came b, b and c; the alphabet is a, b, c, d. Method C leaves 2 of 5 to the order below."""
+    """`a` was followed by b, b and c; the alphabet is a, b, c, d. Method C leaves 2/5 to the next shorter order."""
     counts = ContextCounts(np.array([7, 7, 7], np.uint64), np.array([1, 1, 2], np.int32), 4)
     chances = np.full((2, 4), 0.25)
     counts.refine(np.array([7, 8], np.uint64), chances)
     assert chances[0] == pytest.approx([0.1, 0.5, 0.3, 0.1])
-    assert chances[1] == pytest.approx([0.25] * 4)  # a context that never came leaves all to the order below
+    assert chances[1] == pytest.approx([0.25] * 4)  # an unseen context leaves everything to the next shorter order
     of = counts.of_symbols(np.array([7, 7, 8], np.uint64), np.array([1, 3, 0], np.int32), np.full(3, 0.25))
     assert of == pytest.approx([0.5, 0.1, 0.25])
 
 
 def test_the_short_term_side_by_hand() -> None:
-    """A piece a, b, a, b of an alphabet of four, whose view looks at the step before."""
+    """The piece a, b, a, b in an alphabet of four; the viewpoint is the previous step."""
     sequence = EncodedPiece(np.array([[0], [1], [0], [1]], np.int32), np.zeros((4, 0), np.int32), None, 4, 480)  # type: ignore[arg-type]
     music, rows = StepTable.from_pieces([sequence]), np.arange(4)
     view = Viewpoint((KnownColumn(1, 0),), music, rows, 0, 4)
     found = view.short_term(music, rows, 0)
     assert found[0] == pytest.approx([0.25] * 4)
-    assert found[1] == pytest.approx([0.625, 0.125, 0.125, 0.125])  # only a yet, and never after a
-    order_0 = np.array([1 + 2 * 0.25, 1 + 2 * 0.25, 0.5, 0.5]) / 4  # a and b, once each
-    assert found[2] == pytest.approx(order_0)  # nothing yet after b
+    assert found[1] == pytest.approx([0.625, 0.125, 0.125, 0.125])  # only `a` so far, and never after `a`
+    order_0 = np.array([1 + 2 * 0.25, 1 + 2 * 0.25, 0.5, 0.5]) / 4  # `a` and `b`, once each
+    assert found[2] == pytest.approx(order_0)  # nothing after `b` so far
     below = np.array([2 + 2 * 0.25, 1 + 2 * 0.25, 0.5, 0.5]) / 5
     assert found[3] == pytest.approx((np.array([0, 1, 0, 0]) + below) / 2)
 
@@ -88,7 +88,7 @@ def test_it_gives_distributions(each: Fitted) -> None:
     model, encoding, held_out = each
     for chances, field in zip(model.probabilities(held_out[0]), encoding.fields, strict=True):
         assert chances.shape == (len(held_out[0]), len(field))
-        assert (chances > 0).all()  # whatever comes can be paid for, UNKNOWN too
+        assert (chances > 0).all()  # every symbol has a finite cost, even UNKNOWN
         assert chances.sum(axis=1) == pytest.approx(1)
 
 
@@ -142,7 +142,7 @@ def test_the_same_twice(chorales: Fitted) -> None:
 
 def test_the_piece_itself_is_learnt_from(lines: Fitted) -> None:
     model, encoding, _ = lines
-    odd = [(480 * i, 480, (52, 63, 55)[i % 3]) for i in range(60)]  # a turn that no training piece has
+    odd = [(480 * i, 480, (52, 63, 55)[i % 3]) for i in range(60)]  # a figure that is in no training piece
     piece = encoding.encode(sample_music.score([odd]))
     nats = model.predictions(piece).nats
     assert nats[-12:].mean() < 0.5 * nats[:12].mean()

@@ -1,4 +1,4 @@
-"""A model on held-out music: groups by content, figures that are those of training, a baseline, composed pieces."""
+"""Evaluating a model: groups by content, the same figures as in training, a baseline, composed pieces."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def test_its_own_corpus_is_found_by_name_and_content(
     with pytest.raises(CorpusError, match=r"its corpus \(chorales\) is not a built-in one; give a folder"):
         evaluate(composer)
     pieces, _, _ = corpora.read_folder(chorales_folder, "chorale")
-    by_name = {p.name: replace(p, name=str(-i)) for i, p in enumerate(pieces)}  # names decide nothing
+    by_name = {p.name: replace(p, name=str(-i)) for i, p in enumerate(pieces)}  # names must have no effect
     sides = {side: tuple(by_name[name] for name in met(composer, side)) for side in split.SIDES}
     monkeypatch.setattr(corpora, "BUILTIN", ("chorales",))
     monkeypatch.setattr(corpora, "load_builtin", lambda name, **_: Corpus(name, **sides))
-    assert plain(evaluate(composer).rows) == nearly(found.rows)  # the pieces come in another order
-    # A folder of one's own that has the name of a built-in corpus is none.
+    assert plain(evaluate(composer).rows) == nearly(found.rows)  # here the pieces are in another order
+    # A user's folder with the name of a built-in corpus is not that corpus.
     others = {side: tuple(replace(p, digest="0") for p in pieces) for side, pieces in sides.items()}
     monkeypatch.setattr(corpora, "load_builtin", lambda name, **_: Corpus(name, **others))
     with pytest.raises(CorpusError, match="is not a built-in one"):
@@ -158,7 +158,7 @@ def test_they_are_those_of_training(composer: Composer, found: Evaluation) -> No
 
 
 def test_torch_measures_the_same(chorales_folder: Path, tmp_path: Path) -> None:
-    """One network, in memory and from its bundle: every figure of every group, changes too."""
+    """The same network, in memory and from its bundle: every figure of every group, including those of changes."""
     pytest.importorskip("torch")
     import playbach
     from playbach.evaluation.validation import measure_network
@@ -170,7 +170,7 @@ def test_torch_measures_the_same(chorales_folder: Path, tmp_path: Path) -> None:
     for group, pieces in (("train", run.trained.corpus.train), ("valid", run.trained.corpus.valid)):
         there = measure_network(run.trained.model, encoding, [encoding.encode(p.score) for p in pieces]).manifest()
         [here] = [row.figures.manifest() for row in rows if (row.group, row.guesser) == (group, NETWORK)]
-        assert there.pop("heads") == here.pop("heads") == ()  # four voices take turns in one field
+        assert there.pop("heads") == here.pop("heads") == ()  # the steps of four voices alternate in one field
         assert there == pytest.approx(here, abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""What is counted in written music, on music small enough to count by hand."""
+"""Statistics of scores, on music small enough to count by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def voices(*pitches: list[int]) -> statistics.Grid:
 
 
 def choir(*pitches: list[int], quarters: int = 1) -> symusic.Score:
-    """The same as a score, soprano first, each note so long."""
+    """The same as a score, soprano first; each note lasts `quarters`."""
     length = 480 * quarters
     parts = [[(length * i, length, p) for i, p in enumerate(part) if p >= 0] for part in pitches]
     return sample_music.score(parts, names=("Soprano", "Alto", "Tenor", "Bass"))
@@ -34,7 +34,7 @@ def choir(*pitches: list[int], quarters: int = 1) -> symusic.Score:
         ([79, 81], [60, 62], 1, 0),  # an octave further apart
         ([72, 74, 76], [60, 62, 64], 0, 2),
         ([60, 62], [60, 62], 0, 1),  # in unison
-        ([67, 67], [60, 60], 0, 0),  # repeated, nobody moves
+        ([67, 67], [60, 60], 0, 0),  # repeated notes
         ([67, 62], [60, 67], 0, 0),  # contrary motion
         ([67, 69], [60, 60], 0, 0),  # one voice stays
         ([67, 69], [60, 65], 0, 0),  # from a fifth to a third

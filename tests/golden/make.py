@@ -1,6 +1,6 @@
 """Makes the golden files of this folder again: a bundle of a few kB, and what it composes.
 
-Run it only when a change of the exact output is meant, and say so in the commit: python tests/golden/make.py
+Run it only if the exact output is meant to change, and say so in the commit: python tests/golden/make.py
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def make_bundle() -> None:
 
 
 def make_exported() -> None:
-    """The same network as TFLite in 8 bits, with its manifest beside it: to be played where no torch is."""
+    """The same network as TFLite in 8 bits, with its manifest: for tests on machines without torch."""
     from playbach.export.exporting import ExportOptions, export
 
     for old in (EXPORTED, EXPORTED.with_name(EXPORTED.name + ".json")):

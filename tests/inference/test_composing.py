@@ -191,7 +191,7 @@ def test_a_prime_can_be_left_out_of_the_result(composer: Composer) -> None:
     rest = composer.compose(seed=1, bars=4, prime=prime, prime_bars=3, plain=True, keep_prime=False).score
     pickup = 480 if composer.encoding.name == "chorale" else 0
     boundary = 3 * 1920 + pickup
-    # What the network held on to from the prime goes on from the cut.
+    # Notes of the prime that the network holds continue from the cut.
     sounding = [(i, max(t, boundary), t + d - max(t, boundary), p) for i, t, d, p, _ in notes(whole)]
     expected = [(i, t - boundary, d, p) for i, t, d, p in sounding if d > 0]
     assert sorted(n[:4] for n in notes(rest)) == sorted(expected)
@@ -264,7 +264,7 @@ def test_no_model_of_that_name() -> None:
 
 
 def test_shipped_pieces_are_music() -> None:
-    """Listening by numbers: four voices in their ranges, no endless repetition, an ending together."""
+    """Four voices in their ranges, no endless repetition, and a common ending."""
     composer = playbach.load()
     for seed in range(6):
         score = composer.compose(bars=12, seed=seed, plain=True).score

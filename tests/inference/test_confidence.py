@@ -1,4 +1,4 @@
-"""How sure the network was of each onset: of the very steps that were kept, at temperature 1, under the mask."""
+"""How sure the network was of each onset: for the steps that were kept, at temperature 1, among valid symbols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def composer(request: pytest.FixtureRequest) -> Composer:
 
 
 class Fixed:
-    """A network that always says the same."""
+    """A network that always returns the same logits."""
 
     def __init__(self, *logits: np.ndarray) -> None:
         self.logits = logits
@@ -39,7 +39,7 @@ class Fixed:
 def test_what_was_chosen_is_what_sounds(
     composer: Composer, tried_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also after endings that were given up, whose steps must not shift the others."""
+    """Also after rejected endings, whose steps must not shift the others."""
     if tried_again:
         decoder = composer.encoding.decoder(composer.encoding.headers[0][0])
         monkeypatch.setattr(type(decoder), "is_good_ending", lambda self: False)

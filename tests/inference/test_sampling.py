@@ -1,4 +1,4 @@
-"""From logits to a symbol: the right distribution, nothing that is not allowed, and the same again each time."""
+"""Sampling a symbol from logits: the right distribution, only valid symbols, and reproducible."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def test_the_bounds_themselves_are_allowed_and_settings_are_frozen() -> None:
     [
         ([0.1, 0.4, 0.2, 0.3], 1, ((3, 0.3), (2, 0.2), (0, 0.1))),
         ([0.05, 0.4, 0.2, 0.3, 0.05], 0, ((1, 0.4), (3, 0.3), (2, 0.2))),
-        ([0.0, 0.5, 0.5], 2, ((1, 0.5),)),  # what is not allowed is no runner-up
+        ([0.0, 0.5, 0.5], 2, ((1, 0.5),)),  # an invalid symbol is not an alternative
         ([0.25, 0.25, 0.25, 0.25], 2, ((0, 0.25), (1, 0.25), (3, 0.25))),
         ([1.0], 0, ()),
         ([0.0, 1.0], 1, ()),

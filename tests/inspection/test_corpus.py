@@ -1,4 +1,4 @@
-"""A corpus in numbers: every note is counted once, in its place, however the files are damaged."""
+"""Surveys of corpora: every note is counted once, in the right place, whatever files are damaged."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_everything_is_counted(mixed: Path) -> None:
     assert found.notes == 3 + 2 * chorale.note_num() + 2 + line.note_num()
     assert (found.lengths.least, found.lengths.most) == (3, chorale.note_num())
     assert (found.tempos.least, found.tempos.median, found.tempos.most) == (80, 80, 150)
-    assert counts(found.meters) == {"4/4": 3, "3/4": 1}  # the pickup is no meter
+    assert counts(found.meters) == {"4/4": 3, "3/4": 1}  # the pickup's meter is not counted
     assert found.changing == 0
     assert counts(found.tracks) == {"4": 2, "1": 1, "2": 1}
     assert counts(found.instruments) == {
@@ -63,7 +63,7 @@ def test_everything_is_counted(mixed: Path) -> None:
         "Drums": 2,
     }
     assert sum(found.pitches) == found.notes - 2
-    assert found.pitches[36] == 0  # drums have none
+    assert found.pitches[36] == 0  # drums have no pitch
     assert sum(found.velocities) == found.notes
     assert (found.velocities[10], found.velocities[20]) == (1, 2)
     assert sum(counts(found.durations).values()) == found.notes - 2
@@ -109,7 +109,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
 
 
 def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scores die one by one: memory does not grow with the corpus."""
+    """Scores are freed one by one: memory does not grow with the corpus."""
     import gc
     import weakref
 
@@ -120,7 +120,7 @@ def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatc
     most = 0
 
     class Piece:
-        """Stands for a score, which takes no weak references."""
+        """Stands in for a score, since a score does not support weak references."""
 
         def __init__(self, score: symusic.Score) -> None:
             self.score = score

@@ -1,4 +1,4 @@
-"""What is told of a piece: counted by hand here."""
+"""Descriptions of pieces, compared with counts by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_piece(piece: Path) -> None:
     assert music.key is not None
     assert music.key.name == "C major"
     assert music.notes == 9
-    assert music.at_once == 4  # the flute's C with three of the piano's; no drums
+    assert music.at_once == 4  # the flute's C with three notes of the piano; drums do not count
     assert music.markers == ("verse [31m",)
     assert (music.made_by, music.again, music.model) == (None, None, None)
 

@@ -31,7 +31,7 @@ from playbach.system.errors import BundleError
 
 
 def weights(shapes: dict[str, tuple[int, ...]]) -> bytes:
-    """A safetensors file of zeros, its names in their own order."""
+    """A safetensors file of zeros, with the names in this order."""
     header, at = {}, 0
     for name in sorted(shapes):
         size = 2 * int(np.prod(shapes[name]))
@@ -42,7 +42,7 @@ def weights(shapes: dict[str, tuple[int, ...]]) -> bytes:
 
 
 def step(*names: str) -> bytes:
-    """What stands of names in an exported step."""
+    """The names as they appear in an exported step."""
     return b"\x08\x0a" + b"".join(bytes([len(n) + 6]) + b"model." + n.encode() + b"\x12\x01x" for n in names)
 
 
@@ -58,7 +58,7 @@ def graph_from(made: Bundle, tmp_path: Path) -> NetworkGraph:
 
 
 def built(name: str, tmp_path: Path, config: dict[str, Any]) -> NetworkGraph:
-    """The graph of a fresh network of two fields and three contexts."""
+    """The graph of a new network with two fields and three context fields."""
     torch = pytest.importorskip("torch")
     from playbach.export import onnx
     from playbach.models import Shape, build
@@ -101,7 +101,7 @@ def test_layers_come_in_the_order_of_their_use() -> None:
     used = ("zero", "blocks.2.norm", "blocks.10.up", "norm", "blocks.2.up", "alpha")
     tensors = [WeightTensor(f"{name}.weight", shape) for name, shape in shapes.items()]
     found = layers_of(tensors, step(*(f"{name}.weight" for name in used)))
-    # what is in a block stays with it; `norm` is not found within `blocks.2.norm`
+    # the layers of a block stay together; `norm` is not found within `blocks.2.norm`
     assert [layer.name for layer in found] == [
         "zero",
         "blocks.2.norm",

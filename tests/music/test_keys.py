@@ -77,5 +77,5 @@ def test_the_likeliest_key_is_the_estimated_one() -> None:
     found = [keys.KEY_NAMES[i] for i in keys.likeliest_keys(weights)]
     estimated = [keys.estimate_key(row) for row in weights]
     same = [name == key.name for name, key in zip(found, estimated, strict=True) if key]
-    assert sum(same) >= 0.99 * len(same)  # where two are equal but for rounding, either will do
+    assert sum(same) >= 0.99 * len(same)  # if two are equal except for rounding, either is right
     assert keys.likeliest_keys(np.zeros(12, np.int64)) == 0

@@ -1,8 +1,9 @@
-"""One meaning for a name: no public class or constant of the package has the name of another."""
+"""A name has one meaning: no two public classes or constants of the package have the same name."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,3 +35,15 @@ def test_no_class_or_constant_stands_twice() -> None:
 def test_the_standard_librarys_sequence_keeps_its_name() -> None:
     for path in SOURCE.rglob("*.py"):
         assert "Sequence" not in names_of(path), path
+
+
+def test_what_a_module_offers_is_there() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        if "__all__" not in set(names_of(path)):
+            continue
+        name = ".".join(("playbach", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError:  # it needs an extra that is not installed
+            continue
+        assert [n for n in module.__all__ if not hasattr(module, n)] == [], name

@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom as it is, but for its settings: less music, and a smaller network."""
+"""The notebook runs from top to bottom; only its settings are changed, to less music and a smaller network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_runs(tmp_path: Path, lines_folder: Path, monkeypatch: pytest.MonkeyP
     import nbclient
     import nbformat
 
-    # Whoever runs the tests may have settings of their own for notebooks; the kernel is that of this Python.
+    # Ignore the user's own settings for notebooks; the kernel is that of this Python.
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")

@@ -1,4 +1,4 @@
-"""Installing builds the radio's page where that is possible, and never fails of it."""
+"""Installing builds the radio's page where that is possible, and never fails because of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETUP = ROOT / "setup.py"
 
 @pytest.fixture
 def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """setup.py for a checkout that holds a page's source and an npm of our own, which writes down what it is told."""
+    """setup.py for a checkout with a page's source and a fake npm that records its arguments."""
     spec = importlib.util.spec_from_file_location("page_setup", SETUP)
     assert spec is not None
     assert spec.loader is not None

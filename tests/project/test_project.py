@@ -44,7 +44,7 @@ def test_the_newest_version_of_the_changelog_is_this_one() -> None:
 
 
 def test_constraints_pin_everything_the_project_names() -> None:
-    """What pip would choose by itself could be a version that no test has seen."""
+    """Otherwise pip could choose a version that has not been tested."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     pinned = {name_of(line) for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if "==" in line}
     groups = [project["dependencies"], *project["optional-dependencies"].values()]

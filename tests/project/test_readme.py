@@ -29,7 +29,7 @@ def test_there_are_snippets_and_commands() -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_folder: Path, chorales_folder: Path) -> Path:
-    """An empty folder with the files that the README speaks of."""
+    """A folder with only the files that the README mentions."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-midi-folder").symlink_to(lines_folder)
     (tmp_path / "mine.mid").write_bytes((chorales_folder / "piece00.mid").read_bytes())
@@ -46,7 +46,7 @@ def test_a_snippet_runs(number: int, here: Path, capsys: pytest.CaptureFixture[s
 
 
 ALONE = [c for c in COMMANDS if c.startswith("playbach compose") and "my-midi" not in c and "small/" not in c]
-"""What needs no other command before it."""
+"""The commands that need no other command before them."""
 
 
 @pytest.mark.parametrize("command", ALONE)

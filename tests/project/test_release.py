@@ -1,4 +1,4 @@
-"""The release script: it refuses what is no release, in one line, and its rehearsal builds one that works."""
+"""The release script: it rejects an invalid release with one line, and its rehearsal builds one that works."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_command_that_fails_is_one_line(release: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_a_rehearsal_builds_a_release_that_works() -> None:
-    """About 40 seconds. Only the package registries are asked for anything."""
+    """Takes about 40 seconds. Only the package registries are accessed."""
     for module in ("build", "twine"):
         pytest.importorskip(module, reason=f"{module} comes with the extra `dev`")
     if shutil.which("npm") is None or not (ROOT / ".git").exists():
@@ -132,6 +132,6 @@ def test_a_rehearsal_builds_a_release_that_works() -> None:
 
 
 def status() -> str:
-    """What git sees in the checkout, ignored files too."""
+    """The status of the checkout in git, including ignored files."""
     command = ["git", "status", "--porcelain", "--ignored", "--", ".", ":!**/__pycache__"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -183,7 +183,7 @@ def test_the_default_soundfont_is_in_tune(program: int) -> None:
     font = SoundFont(default_soundfont())
     for pitch in (55, 60, 72):
         hertz = frequency(font.note(program, False, pitch, 100, 1.0).samples)
-        # An organ may add the octave below, a trumpet be richest in that above; ensembles vary by some cents.
+        # An organ may add the octave below, a trumpet be strongest in the octave above; ensembles vary by some cents.
         octaves = np.log2(hertz / (440 * 2 ** ((pitch - 69) / 12)))
         assert abs(octaves - round(octaves)) < 0.035, f"{hertz} Hz for key {pitch}"
         assert round(octaves) in (-1, 0, 1)

@@ -1,1 +1,1 @@
-"""A trained network as one file, and the files that it is exported to: reading, writing and describing them."""
+"""Reads, writes and describes bundles (a trained network in one file) and exported networks."""

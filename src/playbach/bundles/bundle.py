@@ -52,7 +52,7 @@ MAX_MEMBER_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1
 MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20
 """A member larger than SMALL_MEMBER_BYTES that unpacks to more than MAX_RATIO times its packed size is refused as a
 zip bomb: weights hardly shrink."""
-_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same content is the same file
+_TIME = (1980, 1, 1, 0, 0, 0)  # so that equal contents give equal files
 
 # Exceptions that a malformed encoding description can raise.
 _MALFORMED = (
@@ -85,8 +85,11 @@ class Bundle:
     def member(self, name: str, missing: str) -> bytes:
         """The content of a member.
 
+        Args:
+            missing: what an exported network lacks without the member, for the message: `no weights …`.
+
         Raises:
-            BundleError: this is an exported network, which has, in the words of `missing`, no such member.
+            BundleError: there is no such member, since this is an exported network.
         """
         if name not in self.members:
             raise BundleError(
@@ -127,7 +130,7 @@ class Bundle:
         return self._other_version() or cause
 
     def _other_version(self) -> str | None:
-        """Which version made this bundle, and what to do; None where it was this version, or is not known."""
+        """Which version made this bundle, and what to do; None if it was this version or is unknown."""
         made_by = self.manifest.get("playbach")
         version = _VERSION.fullmatch(made_by) if isinstance(made_by, str) else None
         if version is None or made_by == __version__:
@@ -161,7 +164,7 @@ MAX_NUMBER = 1 << 20
 
 
 def _check_numbers(data: Any) -> None:
-    """Raise ValueError where a vocabulary made from these numbers could fill the memory."""
+    """Raise ValueError if a vocabulary made from these numbers could fill the memory."""
     if isinstance(data, Mapping | list):
         for value in data.values() if isinstance(data, Mapping) else data:
             _check_numbers(value)
@@ -170,7 +173,7 @@ def _check_numbers(data: Any) -> None:
 
 
 def _check_beginnings(encoding: Encoding) -> None:
-    """Raise where an encoding from a file cannot begin a piece with each of its headers."""
+    """Raise ValueError if an encoding from a file cannot begin a piece with each of its headers."""
     if not encoding.headers:
         raise ValueError("it has no header")
     for header, count in encoding.headers:

@@ -47,7 +47,7 @@ class HeaderInfo:
     tracks: tuple[tuple[str, int], ...]
     """Names and General MIDI programs."""
     pieces: int
-    """How many training pieces begin so."""
+    """How many training pieces begin in this way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,8 @@ def describe_bundle(bundle: Bundle, path: Path) -> BundleInfo:
 
 
 def list_models(folders: Iterable[AnyPath] = (".",)) -> Iterator[BundleInfo | DamagedModel]:
-    """Describe the shipped models and the models in some folders, without their subfolders. A file may stand for a
-    folder.
+    """Describe the shipped models and the models in some folders, without their subfolders. An entry of `folders` may
+    also be a file.
 
     Raises:
         PlaybachError: a folder does not exist or cannot be read.
@@ -169,7 +169,7 @@ def _bundles_in(folder: AnyPath) -> list[Path]:
         raise PlaybachError(f"{display_path(path)}: no such folder; check the name") from None
     except OSError as error:
         raise PlaybachError(
-            f"{display_path(path)}: the folder cannot be read ({error.strerror}); give another"
+            f"{display_path(path)}: the folder cannot be read ({error.strerror}); give another folder"
         ) from error
 
 

@@ -18,7 +18,7 @@ from playbach.system.errors import BundleError
 from playbach.system.files import display_path, pending_file, unused_path
 
 MEMBER_OF_SUFFIX = {".onnx": "model.onnx", ".tflite": "model.tflite"}
-"""The name that a file of this suffix has as a member of a bundle."""
+"""By suffix: the member of a bundle that the file is read as."""
 MANIFEST_SUFFIX = ".json"
 MAX_FILE_BYTES, MAX_MANIFEST_BYTES = 1 << 30, 64 << 20
 
@@ -114,6 +114,6 @@ def write(path: Path, data: bytes, manifest: Mapping[str, Any], export: Mapping[
         with pending_file(manifest_path(pending.path), overwrite=True) as beside:
             beside.temporary.write_bytes(manifest_text({**manifest, "export": {**export, **facts}}))
     except BaseException:
-        pending.path.unlink(missing_ok=True)  # one without the other is of no use
+        pending.path.unlink(missing_ok=True)  # neither is of use without the other
         raise
     return pending.path

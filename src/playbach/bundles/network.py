@@ -32,7 +32,7 @@ class BaseModel:
 
     @property
     def pieces(self) -> Mapping[str, Any]:
-        """The side of the split and the name of each piece that it knows, by content hash."""
+        """The side of the split and the name of each piece that the network knows, by content hash."""
         return known_pieces(self.bundle.manifest)
 
     def extend_encoding(self, scores: Iterable[Score]) -> Encoding:

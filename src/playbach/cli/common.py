@@ -20,7 +20,7 @@ RUNTIME_NAMES = ("onnx", "litert")
 
 
 class UnwrittenResult(Exception):
-    """stdout cannot be written."""
+    """The result cannot be written to stdout."""
 
 
 def parse_int(text: str) -> int:

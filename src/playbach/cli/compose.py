@@ -133,7 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _table(onsets: Sequence[Confidence]) -> list[str]:
-    """The table's lines: one for each onset, and one more for each further field of its step."""
+    """The table's lines: one for each onset, and one for each other field of its step."""
     voices = len({onset.voice for onset in onsets}) > 1
     rows = [("bar", "beat", "voice" * voices, "note", "chosen", "", "alternatives", "")]
     for onset in onsets:

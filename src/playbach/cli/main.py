@@ -1,7 +1,7 @@
 """The command line: parses the arguments, runs a command, and prints errors as one line.
 
 Each command is a module of its own and imports what it needs when it runs. stdout carries results only; seeds and
-progress go to stderr. Exit status: 0, or 1 for an error that the user can correct, or 2 for wrong usage.
+progress go to stderr. Exit status: 0; 1 for an error that the user can correct; 2 for wrong usage.
 """
 
 from __future__ import annotations

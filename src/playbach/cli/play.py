@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _output(arguments: argparse.Namespace) -> Iterator[Callable[[], StreamOutput]]:
-    """A function that creates the output, to be called on the event loop; what it plays on is closed in any case."""
+    """A function that creates the output, to be called on the event loop. The device is closed in any case."""
     from playbach.streaming import port
     from playbach.streaming.player import AudioOutput, MidiOutput
 
@@ -136,7 +136,7 @@ class EndRequest:
 
     def __call__(self) -> None:
         if not self._requested:
-            print_message("ending on a cadence (again: stop at once)")
+            print_message("ending on a cadence (press again to stop at once)")
         self._requested = True
         self._player.end()
 

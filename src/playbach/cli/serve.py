@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
             shared = station.Station(server_state, model, runtime, composer, station_settings)
             print_message(f"station: {model.name}, seed {station_settings.seed}")
         if not page.page_files():
-            print_message(f"the page is not built, so browsers get no page; to build it: {page.BUILD_COMMAND}")
+            print_message(f"the page is not built, so browsers cannot show it; to build it: {page.BUILD_COMMAND}")
         hosts = security.LOOPBACK_HOSTS if arguments.host in LOOPBACK_NAMES else None
         application = app.create_app(server_state, shared, hosts=hosts, origins=origins)
         max_connections = limits.listeners + limits.audio_listeners + 200

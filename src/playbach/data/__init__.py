@@ -1,1 +1,1 @@
-"""Pieces to learn from: folders and built-in corpora, their split, and encoded pieces on disk."""
+"""The music to train on: folders and built-in corpora, their split, and encoded pieces on disk."""

@@ -39,7 +39,7 @@ IGNORED = -100
 UNKNOWN_BARS_LEFT_SHARE = 0.25
 """The share of windows whose context hides the number of bars left."""
 RARE_UNKNOWN_SHARE = 0.2
-"""How often a symbol that occurs once in the training pieces is replaced by UNKNOWN, so that its cost is learnt."""
+"""How often a symbol that occurs once in the training pieces is replaced by UNKNOWN, to learn the cost of UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Batch:
     target: Longs
     """(B, T, F): the steps to predict; IGNORED where a window is padded."""
     mean_steps: float | None = None
-    """If several processes share the batch: the mean number of steps that each has, so that the mean of their losses
-    can be training_set that of the whole batch. None if this is the whole batch."""
+    """If several processes share the batch: the mean number of steps per process. Each process divides the sum of its
+    losses by it, so that the mean over the processes is that of the whole batch. None if this is the whole batch."""
 
 
 def previous_of(steps: Ints, encoding: Encoding) -> Ints:

@@ -1,4 +1,4 @@
-"""The built-in corpora: their contents, their terms, and their conversion to MIDI files.
+"""The built-in corpora: their contents, their terms of use, and their conversion to MIDI files.
 
 The music is in the collection that comes with music21 (extra `train`). It is converted once, on the user's machine;
 this package distributes none of it. Four collections are left out, since their files or a note in their folder
@@ -53,9 +53,9 @@ class Builtin:
 
     name: str
     music: str
-    """Its contents, for people."""
+    """A description of its contents, to be displayed."""
     terms: str
-    """Its terms of use, for people."""
+    """Its terms of use, to be displayed."""
     pieces: int
     """The number of pieces as of music21 10.5."""
     version: int

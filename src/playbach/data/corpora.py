@@ -94,7 +94,7 @@ def load_builtin(name: str, progress: Progress | None = None, encoding: str | No
 
     Args:
         progress: wraps the iterator over files to be converted, given their number.
-        encoding: pieces that this encoding cannot hold are left out; None: choose the encoding by the music.
+        encoding: pieces that this encoding cannot represent are left out; None: choose the encoding by the music.
 
     Raises:
         CorpusError: there is no built-in corpus with this name, or its converted files are damaged.

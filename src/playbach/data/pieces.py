@@ -23,7 +23,7 @@ class Piece:
 
     name: str
     source: Score | SpoolEntry
-    """The score itself, or where its bytes are kept."""
+    """The score itself, or the place where its bytes are kept."""
     digest: str
     """The hash of its notes, which identifies the piece under any name."""
 
@@ -47,7 +47,7 @@ class ReadPiece:
     encoding: str
     """The encoding that suits it."""
     rejections: dict[str, str | None]
-    """For each encoding why it cannot hold the piece, or None."""
+    """For each encoding: why it cannot represent the piece, or None."""
     runs: SpoolEntry
     """Hashes of the intervals of its melody, by which pieces with one tune are found."""
 

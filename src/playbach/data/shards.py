@@ -60,7 +60,7 @@ class _Job:
     """A shard to be made."""
 
     path: Path
-    """Of its JSON file."""
+    """The path of its JSON file."""
     first: int
     """The index of its first piece."""
     states: tuple[bytes, ...]
@@ -212,7 +212,7 @@ def open_shards(encoding: Encoding, name: str, folder: Path) -> Shards:
     try:
         found = [json.loads(path.read_text("utf-8")) for path in paths]
         return Shards(encoding, paths, [one["index"] for one in found], [])
-    except (OSError, ValueError, KeyError, TypeError) as error:  # among them: none at all
+    except (OSError, ValueError, KeyError, TypeError) as error:  # the folder may also be empty
         raise PlaybachError(
             f"{display_path(folder)}: this machine cannot read the encoded music; train in a folder that all "
             "machines share under the same path"
@@ -307,9 +307,9 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
                         file.write(np.ascontiguousarray(table, dtype).tobytes())
                     index.append((number, shift, rows, len(piece), piece.notes, piece.ticks))
                     rows += len(piece)
-            except OSError:  # a fault of the disk, not of the piece
+            except OSError:  # an error of the disk, not of the piece
                 raise
-            except Exception as error:  # neither a bad piece nor a bug that it triggers may stop the others
+            except Exception as error:  # a bad piece, or a bug that it triggers, must not stop the others
                 problem = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
                 fault = "" if isinstance(error, ScoreError | MemoryError) else f"{type(error).__name__}: "
                 left_out.append((number, fault + " ".join(problem.split())[:120]))

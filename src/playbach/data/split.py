@@ -15,7 +15,7 @@ from playbach.system.errors import CorpusError
 HELD_OUT_SHARE = 0.1
 """The share of the notes that goes to each of validation and test."""
 MAX_HELD_OUT_NOTES = 500_000
-"""About the most notes of each of them: more would take longer to measure, and the figures would be no better."""
+"""About the maximum number of notes of each: with more, measuring takes longer and the figures are no better."""
 
 
 def split(name: str, pieces: list[ReadPiece], skipped: tuple[str, ...], seed: int) -> Corpus:
@@ -38,7 +38,7 @@ def split(name: str, pieces: list[ReadPiece], skipped: tuple[str, ...], seed: in
     random.Random(seed).shuffle(tunes)
     sides: dict[str, list[ReadPiece]] = {side: [] for side in SIDES}
     goal = min(HELD_OUT_SHARE * _notes(pieces), MAX_HELD_OUT_NOTES)
-    # Tunes with many settings, and tunes with far more notes than are to be held out, are worth more in training.
+    # Tunes with many settings, and tunes with far more notes than are to be held out, are more useful for training.
     tunes.sort(key=lambda tune: (_notes(tune) > 2 * goal, len(tune)))
     notes = dict.fromkeys(SIDES, 0)
     for tune in tunes:

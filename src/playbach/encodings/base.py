@@ -7,9 +7,9 @@ A new encoding is a subclass of `Encoding` and one of `Decoder`, in a file of th
   one depends on another, the encoding writes them as successive steps of one field.
 - The *context* of a step has C integers, one symbol for each field of `context`. The network is given them before it
   predicts the step.
-- Symbol 0 of each of `fields` is UNKNOWN. It stands for whatever training never saw. It is never composed, but its
-  cost counts when music is measured.
-- The number of symbols, V, marks the start of a piece. It appears only as the previous symbol of a first step.
+- Symbol 0 of each of `fields` is UNKNOWN. It stands for anything that training never saw. It is never composed, but
+  its cost counts when music is measured.
+- V, the number of symbols, stands for the start of a piece. It appears only as the previous symbol of a first step.
 
 Knows scores and events; knows nothing of networks.
 """
@@ -96,7 +96,7 @@ class Decoder(ABC):
     finished: bool = False
     """Whether the piece has reached its requested length. No step may be fed after that."""
     final_until: int = 0
-    """No later event begins before this tick, so events up to here can be played."""
+    """No later event begins before this tick, so all events before it can be played."""
     tick: int = 0
     """The tick at which the next step begins."""
 
@@ -170,15 +170,15 @@ class Decoder(ABC):
 class Encoding(ABC):
     """An encoding with a fixed vocabulary. Instances are immutable; `fit` makes one from training pieces.
 
-    Decoding `encode(score).steps` must give `project(score)`, and to project twice must change nothing more.
+    Decoding `encode(score).steps` must give `project(score)`, and projecting a second time must change nothing.
     """
 
     name: ClassVar[str]
     track_count: ClassVar[int | None]
-    """The number of tracks of every piece; None if it varies, and tracks are then identified by their names."""
+    """The number of tracks of every piece; None if it varies. Tracks are then identified by their names."""
     step_kind: ClassVar[str | None] = None
-    """The context field that names the kind of the next step, such as the voice in `chorale`; None if there is one
-    kind only."""
+    """The context field that names the kind of the next step, such as the voice in `chorale`; None if all steps
+    are of one kind."""
     fields: tuple[Field, ...]
     """The fields of a step, F of them."""
     context: tuple[Field, ...]
@@ -205,7 +205,7 @@ class Encoding(ABC):
     @classmethod
     @abstractmethod
     def rejection_reason(cls, score: Score) -> str | None:
-        """Why this encoding cannot hold a score, as a clause for a message; None if it can."""
+        """Why this encoding cannot represent a score, as a clause for a message; None if it can."""
 
     @abstractmethod
     def encode(self, score: Score) -> EncodedPiece:
@@ -309,7 +309,7 @@ def most_common_headers(headers: Iterable[Header], most: int = 24) -> tuple[tupl
     Later changes of meter are left out, and tempos are rounded to whole quarters a minute.
     """
     counts = Counter(_opening(h) for h in headers)
-    # A hash breaks ties: by name or tempo, equally common headers would be cut off on one side.
+    # A hash breaks ties. In an order by name or tempo, the cut would favour one end of the equally common headers.
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], sha256(repr(item[0]).encode()).digest()))[:most])
 
 

@@ -1,8 +1,9 @@
-"""Which encoding suits some music: `notes` for a single line, `chorale` for four voices, `events` for all else.
+"""Chooses the encoding for some music: `notes` for a single line, `chorale` for four voices, `events` for all else.
 
-Decides by how many notes sound at a time, not by names. Measured: of 30 movements of Bach's cello suites the densest,
-a sarabande, has 1.7 notes at a time and holds one note in six past the next onset. Of the piano pieces in music21's
-collection the sparsest, of Mozart's sonata K. 545, has 2.1 and one in five. Knows scores; knows nothing of symbols.
+Decides by how many notes sound at a time, not by names. Of 30 movements of Bach's cello suites, the densest, a
+sarabande, has 1.7 notes at a time and holds one note in six past the next onset. Of the piano pieces in music21's
+collection, the sparsest, from Mozart's sonata K. 545, has 2.1 and holds one in five. Knows scores; knows nothing of
+symbols.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from playbach.music.events import TICKS_PER_QUARTER
 CHOIR_RANGE = 36, 84
 """The lowest and highest pitch of a choir: a low bass's C and a high soprano's C."""
 MAX_SOUNDING, MAX_HELD_SHARE = 1.75, 0.2
-"""The limits of a single line: the mean number of notes at a time, silence left out, and the share of notes that are
-held past the next onset."""
+"""The limits of a single line: the mean number of notes that sound at a time, not counting silence, and the share of
+notes that are held past the next onset."""
 LEGATO_OVERLAP = TICKS_PER_QUARTER // 8
 """A note that ends less than this many ticks after the next onset is legato, not held."""
 MIN_SHARE = 0.8

@@ -13,7 +13,7 @@ other voice before, the last motion of each voice, and the key that the piece se
 network the intervals and the degree of each possible note.
 
 Outer voices come first, as in teaching, and as in the most successful model of chorales (TonicNet, arXiv:1911.11775).
-Waits take less than half as many steps as one step for every sixteenth. Knows nothing of networks.
+With waits, a piece has less than half as many steps as with one step for every sixteenth. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -324,7 +324,7 @@ class ChoraleDecoder(Decoder):
     def _pitch_mask(self, voice: int) -> Mask:
         low, high = self._encoding.ranges[voice]
         mask = np.zeros(len(self._encoding.fields[0]), bool)
-        if low <= high:  # otherwise no training piece has a note in this voice
+        if low <= high:  # else: no training piece has a note in this voice
             mask[self._encoding._symbol(low) : self._encoding._symbol(high) + 1] = True
         return mask
 

@@ -1,8 +1,8 @@
-"""What a single line of notes contributes to the context: its last notes, the intervals between them, and its echoes.
+"""The context that a single line of notes gives: its last notes, the intervals between them, and its echoes.
 
 An echo is the note that would come next if the line went on as it did the last time that it had the same k intervals.
-It predicts a figure that returns, on whatever degree. From a few pieces a network learns how far to trust an echo; to
-learn the looking back itself, it would need thousands (docs/experiments.md has the figures).
+It predicts a figure that returns, on any degree of the scale. A few pieces are enough for a network to learn how far
+to trust an echo; to learn to look back by itself, it would need thousands (docs/experiments.md has the figures).
 
 Knows pitches, or pitch classes where there is a modulus; knows nothing of symbols.
 """

@@ -73,7 +73,7 @@ MIN_MAX_DURATION, MAX_MAX_DURATION = 1.0, NOTES_DURATIONS[-1] / NOTES_UNITS
 DURATION_KINDS = ("none", "joined", "separate")
 MAX_SYMBOLS = 8192
 MAX_COUNTED_SYMBOLS = 1 << 17
-"""The most symbols counted at a time to find the common ones, for the sake of memory."""
+"""The most symbols counted at a time to find the common ones; limits memory."""
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 TOP_REST, FIRST_TOP = 1, lines.FIRST_NOTE
 LINE_SLICE = slice(1, 2 + lines.LINE_COLUMNS)
@@ -98,7 +98,7 @@ class NotesOptions:
     max_duration: float = MAX_MAX_DURATION
     """In quarters. A longer note is cut, and a rest follows it."""
     chordify: bool = False
-    """Whether to make a new chord of all sounding notes wherever a note begins or ends."""
+    """Whether to begin a new chord, of all sounding notes, wherever a note begins or ends."""
 
     def __post_init__(self) -> None:
         flags = (False, True)
@@ -417,7 +417,7 @@ class NotesDecoder(Decoder):
             symbols[same] = False
         remaining = None if self._end is None else (self._end - self.tick) // NOTES_GRID
         if self._encoding.offset:
-            remaining = None  # composed durations have no effect
+            remaining = None  # with fixed times, composed durations have no effect
         if self._options.durations == "joined" and remaining is not None:
             symbols = narrow_mask(symbols, self._units <= remaining)
         masks = [narrow_mask(self._sounds | self._rests, symbols)]

@@ -1,4 +1,4 @@
-"""A score as a single row of chords and rests, as the `notes` encoding reads it.
+"""A score as a single sequence of chords and rests, as the `notes` encoding reads it.
 
 Notes that begin together are one chord, and a silence is a rest. Knows the grid and its durations; knows nothing of
 symbols or vocabularies.
@@ -29,7 +29,7 @@ SHORTEST_REST = NOTES_UNITS // 4
 NOTES_DURATIONS = (*range(1, 25), 30, 36, 42, 48, 60, 72, 84, 96)
 """All durations, in units. A note of another length becomes a shorter one and a rest."""
 ONLY_DRUMS = "it has no notes other than drums"
-"""Why the `notes` encoding cannot hold a score."""
+"""Why the `notes` encoding cannot represent a score."""
 
 Chord = tuple[int, ...]
 """Pitches or pitch classes, the lowest first; empty for a rest."""
@@ -84,7 +84,7 @@ def onsets_of(
 def _joined(onsets: AnyInts, ends: AnyInts, off: AnyInts) -> AnyInts:
     """The ends of notes (N,). Those off the grid move to the nearest onset if it is less than a sixteenth away.
 
-    There, a note that ends a little early or late is articulated, and must not make a chord of its own.
+    A note that ends a little early or late is merely articulated, and must not make a chord of its own.
     """
     begins = np.append(np.unique(onsets), np.iinfo(np.int64).max)
     index = np.searchsorted(begins, ends)

@@ -1,7 +1,7 @@
-"""Relations between symbols and their context, such as the interval between a note and the one that sounds.
+"""Relations between symbols and their context, such as the interval from a sounding note to a new one.
 
 A network that scores intervals as well as symbols learns a musical pattern once and knows it in every key. With
-little training music nothing else improves it as much (docs/experiments.md). Knows integers only.
+little training music, no other change improves it as much (docs/experiments.md). Knows integers only.
 """
 
 from __future__ import annotations

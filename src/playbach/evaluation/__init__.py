@@ -1,1 +1,1 @@
-"""What a network is worth: figures on held-out music, baselines, statistics of what it composes."""
+"""Evaluates networks: figures on held-out music, baselines, benchmarks, statistics of composed pieces."""

@@ -1,8 +1,8 @@
 """Measures what models cost on this machine: size, memory, the time of a step, the speed of composing.
 
-Each model is measured with each of its runtimes, in a process of its own, so that memory and warm caches of one are
-not counted for another, and one after the other, so that they do not disturb each other. Bits per note are those of
-the manifest. Torch is not needed. Knows nothing of how results are printed.
+Each model is measured with each of its runtimes, in a process of its own, so that the memory and the warm caches of
+one are not counted for another. The processes run one after the other, so that they do not disturb each other. Bits
+per note are those of the manifest. Torch is not needed. Knows nothing of how results are printed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_STEPS, MAX_THREADS = 10_000_000, 1024
 NOT_EXPORTED = "playbach"
 """The format of a bundle."""
 LISTED_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
-"""The packages whose versions decide the speed."""
+"""The packages whose versions affect the speed."""
 
 CHECK_FILE = "check.json"
 """The file in a folder of C source that says how it was checked."""
@@ -67,7 +67,7 @@ class Measurement:
     """What was measured in a fresh process."""
 
     load_seconds: float
-    """From the file to a composer, with the import of the runtime."""
+    """From opening the file to a composer that is ready, including the import of the runtime."""
     step_ms_p50: float
     """The median time of a network's step."""
     step_ms_p99: float
@@ -77,7 +77,7 @@ class Measurement:
     times_real_time: float
     """Seconds of music that are composed in a second."""
     peak_bytes: int | None
-    """The most memory that the process has held; None where the system does not report it."""
+    """The peak memory of the process; None where the system does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Cost:
     bits_per_note: float | None
     """On held-out music, measured after training or when the file was exported."""
     ngram_bits_per_note: float | None
-    """Of an n-gram that was fitted to the same pieces, on the whole test side."""
+    """Of an n-gram that was fitted to the same training pieces, on all test pieces."""
     largest_logit_difference: float | None
     """Of an exported file, compared with torch."""
     largest_probability_difference: float | None
@@ -186,7 +186,7 @@ def _bundles_in(folder: Path) -> list[Path]:
         paths = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     except OSError as error:
         raise PlaybachError(
-            f"{display_path(folder)}: the folder cannot be read ({error.strerror}); give another"
+            f"{display_path(folder)}: the folder cannot be read ({error.strerror}); give another folder"
         ) from error
     models = [p for p in paths if p.suffix == BUNDLE_SUFFIX or exported.is_exported(p)]
     if not models and not any(map(_is_c_folder, [folder, *paths])):
@@ -269,8 +269,8 @@ def _cost(bundle: Bundle, info: BundleInfo, runtime: str, measured: Measurement)
 
 
 def _machine() -> dict[str, Any]:
-    """The machine and its versions. `load` is the load average at the beginning: a busy machine gives poor
-    figures."""
+    """The machine, and the versions of its software. `load` is the load average at the beginning: on a busy machine
+    the figures are unreliable."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     system = f"{platform.system()} {platform.machine()}"
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
@@ -289,7 +289,7 @@ _CODE = "from playbach.evaluation.benchmarking import answer_request; answer_req
 
 
 def _measure_in_process(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
-    """Run `measure_bundle` in a process that has done nothing else."""
+    """Run `measure_bundle` in a fresh process."""
     request = json.dumps([os.fspath(path.absolute()), runtime, options.steps, options.threads])
     source = str(Path(__file__).parents[2])  # the folder that has the package
     paths = os.pathsep.join(p for p in (source, os.environ.get("PYTHONPATH")) if p)
@@ -324,7 +324,7 @@ def answer_request() -> None:
 
 
 def measure_bundle(path: Path, runtime: str, options: BenchmarkOptions) -> Measurement:
-    """Measure a bundle in this process. The peak of memory is that of all that the process has done.
+    """Measure a bundle in this process. The peak memory includes all that the process has done before.
 
     Raises:
         BundleError: the bundle is damaged.

@@ -1,9 +1,9 @@
 """Measures how often a predictor continues a piece as the piece itself does.
 
-At places in held-out pieces the predictor is fed the piece up to there, and from then on its own steps, chosen among
-the valid symbols, without rules. The symbols of the first field are compared with the piece, step by step. After Play
-Bach's "percentage of notes guessed as in the original continuation". Knows runtimes and the n-gram; knows nothing of
-torch, files or groups of pieces.
+At some places in held-out pieces, the predictor is fed the piece up to the place, and from then on its own steps,
+chosen among the valid symbols, without rules. The symbols of the first field are compared with the piece, step by
+step. Modelled on Play Bach's "percentage of notes guessed as in the original continuation". Knows runtimes and the
+n-gram; knows nothing of torch, files or groups of pieces.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from playbach.music.arrays import Ints
 DEFAULT_PLACES = 100
 """The number of places, if the user does not give one."""
 MIN_STEPS_BEFORE, COMPARED_STEPS = 40, 40
-"""The least number of steps before a place, and the number of steps after it that are compared."""
+"""The minimum number of steps before a place, and the number of steps after it that are compared."""
 MAX_STEPS_BEFORE = 1000
-"""The largest number of steps before a place: the predictor is fed all of them."""
+"""The maximum number of steps before a place, since the predictor is fed all of them."""
 DISTANCES = ((1, 1), (2, 4), (5, 8), (9, 16), (17, COMPARED_STEPS), (1, COMPARED_STEPS))
 """Ranges of distances from the place for which shares are reported; the first step has distance 1."""
 PLACES_AT_ONCE = 32
@@ -60,8 +60,8 @@ class Agreement:
     shares: Mapping[str, float]
     """The share of steps that are as in the piece, by distance: `1`, `2-4` … `1-40`."""
     elsewhere: Mapping[str, float] | None
-    """The same, compared with other pieces at their places of the same kind: the agreement by chance. None if there
-    are none."""
+    """The same, compared with other pieces, at their places with the same kind of step: the agreement by chance. None
+    if there are no such places."""
 
 
 def choose_places(lengths: Sequence[int], most: int, rng: np.random.Generator) -> list[ContinuationPlace]:
@@ -113,7 +113,7 @@ class _Continuation:
 def _continuations(
     encoding: Encoding, pieces: Sequence[EncodedPiece], places: Sequence[ContinuationPlace], choices: int = 1
 ) -> Iterator[list[_Continuation]]:
-    """`choices` times a continuation for each place, in the order of the places. Each piece is decoded once."""
+    """Yield `choices` lists, each with a continuation for each place. Each piece is decoded only once."""
     decoders: dict[int, Decoder] = {}
     in_order = sorted(range(len(places)), key=lambda i: (places[i].piece, places[i].at))
     for piece, numbers in itertools.groupby(in_order, key=lambda i: places[i].piece):
@@ -175,7 +175,7 @@ def _step(
 
 
 def continue_with_ngram(baseline: NGram, pieces: Sequence[EncodedPiece], places: Sequence[ContinuationPlace]) -> Ints:
-    """(P, COMPARED_STEPS) the same for an n-gram, always with the most probable symbol."""
+    """Like `continue_with_network`, for an n-gram and only with the most probable symbols: (P, COMPARED_STEPS)."""
     [group] = _continuations(baseline.encoding, pieces, places)
     for one in group:
         predictor = baseline.step_predictor(one.steps[: one.at], one.context_before)

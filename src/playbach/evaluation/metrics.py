@@ -51,15 +51,15 @@ class Figures:
     """The share of steps whose first field's most probable symbol is right."""
     bits_per_symbol: float
     bits_per_note: float
-    """Of all fields."""
+    """The cost of all fields together."""
     unknown: float
     """The share of steps with a symbol that training never saw."""
     nats_per_sixteenth: float = 0.0
     """The cost of all voices, divided by the length of the pieces."""
     changes: float = 0.0
-    """The share of steps that do not only continue what sounds."""
+    """The share of steps that are changes: in which a note or a silence begins, not only continues."""
     accuracy_of_changes: float = 0.0
-    """Of those steps; 0 if there are none."""
+    """The accuracy on these steps; 0 if there are none."""
     bits_per_change: float = 0.0
     heads: tuple[FieldFigures, ...] = ()
     """The figures of each field; empty if there is only one."""

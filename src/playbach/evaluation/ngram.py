@@ -56,7 +56,7 @@ class _Expert:
     field: int
     viewpoints: tuple[Viewpoint, ...]
     powers: _Floats
-    """Of the long-term models, then of the short-term models."""
+    """The powers of the long-term models, then those of the short-term models."""
 
 
 def _mix(powers: _Floats, logs: _Floats) -> _Floats:
@@ -170,8 +170,8 @@ def _step_kinds(encoding: Encoding, context: Ints) -> Ints:
 
 
 def _set_aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
-    """For each step of all pieces in all their keys: 0 to learn from, 2 to check on, 1 neither (another key of a
-    piece to check on). Of a single piece the second half is set aside."""
+    """For each step of all pieces in all their keys: 0 to learn from, 2 to check on, 1 for neither (a piece to check
+    on, in another key). If there is only one piece, its second half is set aside."""
     pieces = len(lengths)
     chosen = np.random.default_rng(0).permutation(pieces)[: max(1, round(SET_ASIDE_SHARE * pieces))]
     marks: list[npt.NDArray[np.int8]] = []
@@ -204,7 +204,7 @@ def _chains(
     )
     values = [(table.column(c, learn), table.column(c, check)) for c in columns]
     symbols, wanted = table.steps[learn, field], table.steps[check, field]
-    gain = max(MIN_GAIN, np.log2(len(columns)) / len(check))  # it must pay for the choice of a column
+    gain = max(MIN_GAIN, np.log2(len(columns)) / len(check))  # it must exceed the cost of naming a column
 
     def grow_chain(allowed: list[int], others: _Floats, number: int) -> tuple[list[int], _Floats]:
         """A chain, and the probabilities (R,) that it gives the true symbols of the pieces set aside. `others` are

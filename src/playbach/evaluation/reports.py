@@ -2,7 +2,7 @@
 with the corpus.
 
 Pieces are recognised by the hash of their notes, and belong to one group each: those that the model was trained,
-validated or tested on, and those that it does not know. Figures of different groups are never mixed. Networks are
+validated or tested on, and those that it has not seen. Figures of different groups are never mixed. Networks are
 stepped by a runtime, so that torch is not needed. docs/evaluation.md defines the figures.
 """
 
@@ -43,7 +43,7 @@ from playbach.system.progress import Report
 
 UNSEEN = "unseen"
 GROUPS = (UNSEEN, "test", "valid", "train")
-"""From the most to the least trustworthy figures. On unseen pieces nothing of a model can depend."""
+"""From the most to the least trustworthy figures: nothing in a model can depend on unseen pieces."""
 GROUP_LABELS = {
     UNSEEN: "unseen",
     "test": "held-out test",
@@ -118,7 +118,7 @@ class Evaluation:
     composed: Mapping[str, Measures] = field(default_factory=dict)
     """Of the composed pieces (`composed`, `composed, no rules`) and of groups of the corpus (COMPOSED_KEYS)."""
     remarks: tuple[str, ...] = ()
-    """Lines that must be read together with the figures."""
+    """Lines that qualify the figures."""
     continued: tuple[ContinuationAgreement, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
@@ -397,7 +397,7 @@ def compare_with_corpus(
     for group in itertools.chain([g for g in groups if g != "train"][:1], ["train"]):
         if group in projected:
             found = measures_of(projected[group], four, reference)
-            # All bars of training pieces are bars of training pieces.
+            # For training pieces the share of copied bars would always be 1.
             yield COMPOSED_KEYS[group], replace(found, copied_bars=None) if group == "train" else found
 
 

@@ -26,7 +26,7 @@ from playbach.music.tunes import top_line
 
 FIFTH, OCTAVE = 7, 0
 MIN_CHANGES = 1
-"""A bar with fewer changes of its chord is not counted as copied: everybody writes held chords."""
+"""A bar with fewer changes of its chord is not counted as copied: held chords are in everybody's music."""
 
 Histogram = Mapping[int, float]
 
@@ -226,7 +226,7 @@ class Measures:
     ends_on_tonic: float
     """The share of pieces that end on the tonic."""
     notes_a_bar: tuple[float, ...] | None = None
-    """This and the following are of four voices only, where there is a tuple, from soprano to bass."""
+    """Notes per bar. This field and all that follow need four voices; a tuple has a value for each, soprano first."""
     lowest: tuple[int, ...] | None = None
     highest: tuple[int, ...] | None = None
     held: float | None = None
@@ -240,7 +240,7 @@ class Measures:
     ends_in_triad: float | None = None
     """The share of pieces that end with a triad."""
     copied_bars: float | None = None
-    """The share of bars that a training piece has too, in any key."""
+    """The share of bars that also occur in a training piece, in any key."""
 
 
 MEASURE_LABELS = {
@@ -297,7 +297,7 @@ def measures_of(scores: Sequence[Score], four: bool, reference: Reference | None
 def _in_four_voices(grids: list[Grid], reference: Reference | None) -> dict[str, Any]:
     onsets = sum(int(g.onset.sum()) for g in grids)
     frames = sum(g.pitch.shape[1] for g in grids)
-    bars = sum(max(1, int(g.bars.max())) for g in grids)  # a pickup and the last bar are one
+    bars = sum(max(1, int(g.bars.max())) for g in grids)  # a pickup and the last bar make one bar together
     together = [np.concatenate([g.pitch[v] for g in grids]) for v in range(4)]
     copied = [bar in reference.bars for g in grids for bar in bars_of(g)] if reference is not None else []
 

@@ -32,7 +32,7 @@ _Logits = npt.NDArray[Any]
 LOGITS_AT_ONCE = 1 << 22
 """The number of logits up to which pieces are measured in one batch."""
 LOGITS_AT_MOST = 1 << 27
-"""A piece with more logits than this is predicted step by step: slowly, but in memory of fixed size."""
+"""A piece with more logits than this is predicted step by step, which is slower but needs memory of fixed size."""
 
 
 @torch.inference_mode()

@@ -40,7 +40,7 @@ class Check:
     steps: int
     """The steps of those pieces."""
     compared: int
-    """The steps for differences and `top_1`: those of `steps` and, if these are few, some of known pieces."""
+    """The number of steps for differences and `top_1`: all of `steps` and, if these are few, some of known pieces."""
     largest_logit_difference: float
     """Over all symbols and steps."""
     largest_probability_difference: float

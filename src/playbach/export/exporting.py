@@ -94,7 +94,7 @@ class ExportResult:
     written: tuple[FormatResult, ...]
     """One for each file or folder."""
     left_out: tuple[str, ...]
-    """One line for each format that this model cannot have."""
+    """One line for each format that is not possible for this model."""
 
     def manifest(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -119,8 +119,8 @@ def export(
         UsageError: an option is invalid, or the model is too large for the profile.
         BundleError: the model does not exist, is damaged, or is itself an export.
         CorpusError: the folder has no music to check with.
-        MissingExtra: a format needs a package that is not installed_versions.
-        PlaybachError: the model cannot have a format that was named, or the files cannot be written.
+        MissingExtra: a format needs a package that is not installed.
+        PlaybachError: a named format is not possible for the model, or the files cannot be written.
     """
     options = options or ExportOptions()
     base = network.read_base_model(name_or_path)
@@ -213,7 +213,7 @@ def _write(
 
 
 def _facts(form: Format, bundle: Bundle, encoding: Encoding, check: Check) -> dict[str, Any]:
-    """The manifest's entry about an export, with the vocabulary in words for readers that use other tools."""
+    """The manifest's entry about an export, with the vocabulary in words, for readers without playbach."""
     return {
         "format": form.name,
         "says": form.description,

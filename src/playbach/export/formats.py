@@ -175,7 +175,7 @@ FORMATS: dict[str, Format] = {
 }
 """By name; in the order in which `all` writes them."""
 ALL = "all"
-"""The value of `--format` that stands for all formats that a model can have."""
+"""The value of `--format` that stands for all formats that are possible for the model."""
 
 
 def select_formats(names: tuple[str, ...]) -> Iterator[Format]:

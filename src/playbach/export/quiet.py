@@ -15,7 +15,7 @@ _LOGGERS = ("", "absl", "jax", "litert_torch", "torch", "torch.onnx")
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide all that code in this context prints, logs (below errors) or warns about."""
+    """Suppress what code in this context prints, logs (below errors) or warns about."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
         for name in levels:

@@ -28,7 +28,7 @@ CALIBRATION_PIECES, CALIBRATION_STEPS = 6, 96
 MIN_STEPS = 200
 """The minimum number of steps to compare."""
 FIRST_SEED = 1_000_000
-"""Pieces composed for a check have seeds from here on, which users hardly ask for."""
+"""Pieces composed for a check have seeds from this one on, which users are unlikely to choose."""
 _HELD_OUT_GROUPS = ("unseen", "test")
 
 

@@ -65,11 +65,11 @@ class ComposeOptions:
     rules: bool = True
     """Whether to avoid parallel fifths and octaves, and to look for a good ending."""
     changes: tuple[ParameterChange, ...] | None = None
-    """Changes of temperature and length, in the order of their bars. The bars of the prime count."""
+    """Changes of temperature and length, in the order of their bars, which are counted from the prime's beginning."""
     offset: float | None = None
-    """A fixed time between onsets, in quarters; only for music of one line."""
+    """A fixed time between onsets, in quarters; only with the encoding `notes`."""
     duration: float | None = None
-    """A fixed length of all notes, in quarters; only for music of one line."""
+    """A fixed length of all notes, in quarters; only with the encoding `notes`."""
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p", "tempo", "offset", "duration"):
@@ -161,7 +161,7 @@ class Composer:
         try:
             logits, _ = self.runtime.step(previous, context, self.runtime.start())
             fits = [scores.shape for scores in logits] == [(len(field),) for field in self.encoding.fields]
-        except Exception as error:  # each runtime has exceptions of its own
+        except Exception as error:  # each runtime raises its own exceptions
             raise self._mismatch() from error
         if not fits:
             raise self._mismatch()
@@ -197,7 +197,8 @@ class Composer:
 
         Args:
             cache: keeps what is composed, so that it need not be composed again. To apply other `changes`, discard
-                what the cache has from their first bar on, and pass it again. Earlier iterators end there.
+                the cache's content from their first bar on, and pass the cache again. Earlier iterators then end at
+                that bar.
             options: those of ComposeOptions.
 
         Raises:
@@ -232,7 +233,8 @@ class Composer:
             raise UsageError(f"unknown option {unknown[0]!r}; the options are: seed, prime, {', '.join(names)}")
         checked = ComposeOptions(**options)
         if checked.offset is not None or checked.duration is not None:
-            self.encoding.with_fixed_times(checked.offset, checked.duration)  # raises where the times are composed
+            # Raises UsageError if the encoding does not support it.
+            self.encoding.with_fixed_times(checked.offset, checked.duration)
         if checked.programs is not None and len(checked.programs) != len(self.tracks):
             raise UsageError(
                 f"programs must have a number for each of the {len(self.tracks)} voices, not {len(checked.programs)}"
@@ -244,7 +246,7 @@ class Composer:
         if options.programs is not None:
             names = [track.name for track in self.tracks]
             programs = options.programs
-            if self.encoding.track_count is None:  # a piece may have some of the tracks only
+            if self.encoding.track_count is None:  # a piece may have only some of the tracks
                 programs = tuple(programs[names.index(track.name)] for track in tracks)
             tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, programs))
         return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
@@ -323,7 +325,7 @@ class Composer:
         for event in composed:
             if isinstance(event, Note):
                 if cut and event.steps[0] < len(steps):
-                    # Of the prime's notes only those stay that the network holds, from the cut on.
+                    # Of the prime's notes, only those that the network holds beyond the cut stay, from the cut on.
                     held = tuple(step for step in event.steps if step >= len(steps))
                     if not held:
                         continue
@@ -331,7 +333,7 @@ class Composer:
                 end = max(end, event.tick + event.duration)
             else:
                 header = header_after(header, event)
-                if event.tick < cut or event.tick == 0:  # it applies where the result begins
+                if event.tick < cut or event.tick == 0:  # it is in force where the result begins
                     beginning = opening_events(header, cut, start)
                     continue
             moved = replace(event, tick=event.tick - cut + start)
@@ -374,7 +376,7 @@ def new_seed(seed: int | None) -> int:
 
 
 def _draw_header(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:
-    """Draw a header, each as often as training pieces have it."""
+    """Draw a header with a probability proportional to the number of training pieces that begin with it."""
     weights = np.array([n for _, n in headers], np.float64)
     return headers[draw(weights / weights.sum(), rng)][0]
 

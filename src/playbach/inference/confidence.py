@@ -1,7 +1,7 @@
 """How sure the network was of each onset of a piece: the probabilities of the chosen symbols and of the alternatives.
 
-All probabilities are those among the valid symbols, before temperature and top-p: these are the listener's choice,
-not the network's. Knows events and the labels of symbols; knows nothing of networks.
+All probabilities are those among the valid symbols, before temperature and top-p, since the listener chooses these
+two settings, not the network. Knows events and the labels of symbols; knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from playbach.music.bars import Bars
 from playbach.music.events import TICKS_PER_QUARTER, Choice, Event, Meter, Note, Start
 
 SURE, NO_CLUE = 0.5, 0.25
-"""The network is sure where one symbol has at least half of the probability, and has no clue where no symbol has a
-quarter. By this definition the first shipped model had no clue about 2 % of its onsets, and a network that has learnt
-only the frequency of each symbol has no clue about any."""
+"""The network is sure where one symbol has a probability of at least 0.5, and has no clue where all are below 0.25.
+By this definition the first shipped model had no clue about 2 % of its onsets, and a network that has learnt only the
+frequency of each symbol has no clue about any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Confidence:
     bar: int
     """1 is the first full bar, 0 a pickup."""
     beat: float
-    """From 1 on."""
+    """Counted from 1."""
     voice: str
     pitches: tuple[int, ...]
     chosen: tuple[ChosenSymbol, ...]
-    """For each field of the step; empty where the onset is the prime's."""
+    """The chosen symbol of each field of the step; empty for an onset of the prime."""
 
     @property
     def given(self) -> bool:

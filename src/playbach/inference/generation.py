@@ -2,7 +2,7 @@
 
 A `PieceGenerator` steps the network and the decoder, samples symbols, and yields events in the order of their ticks.
 A `Schedule` gives the temperature and the length that apply in each bar. A `GenerationCache` keeps what has been
-composed: after a change of a parameter, only the bars from there on are composed again. Knows nothing of options or
+composed: after a parameter changes, only the bars from the change on are composed again. Knows nothing of options or
 performance.
 """
 
@@ -92,14 +92,14 @@ class GenerationState:
     events: list[Event] = field(default_factory=list)
     """The events that the last step completed."""
     probabilities: tuple[Distribution, ...] = ()
-    """For each field, the distribution of the last step's symbol; empty where a prime gave the step."""
+    """For each field, the distribution of the last step's symbol; empty if the step is the prime's."""
 
 
 Composed = Meter | Tempo | Note
 """The events that a decoder returns."""
 QueuedEvent = tuple[int, int, int, int, Composed]
-"""An event that an earlier one may still precede, after its sort key: tick, track (-1 for meters and tempos), pitch,
-running number."""
+"""An event that waits because an earlier one may still follow. Before it stands its sort key: tick, track (-1 for
+meters and tempos), pitch, running number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class GenerationCache:
     events: list[Composed] = field(default_factory=list)
     choices: list[tuple[Choice, ...]] = field(default_factory=list)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
-    """By the number of the bar that begins there."""
+    """By the number of the bar that begins at the snapshot."""
 
     def discard_from(self, bar: int) -> None:
         """Discard what was composed from this bar on, or from the last earlier bar that has a snapshot."""
@@ -204,10 +204,10 @@ class PieceGenerator:
     def _steps(
         self, state: GenerationState, prime: Any, cache: GenerationCache, queue: list[QueuedEvent]
     ) -> Iterator[list[GenerationState]]:
-        """The states after each step: first those of the prime, then those of composed steps, at last the end.
+        """The states after each step: first those of the prime, then those of composed steps, then the end.
 
-        With rules, the states of the last bar come together once its ending is good: the piece is then drawn from all
-        pieces with a good ending."""
+        With rules, the states of the last bar are returned together, once its ending is good. The piece is thus drawn
+        from all pieces with a good ending."""
         for step in prime[len(cache.choices) :]:
             state = self._feed(state, step)
             yield [state]

@@ -1,7 +1,7 @@
 """Samples a symbol from logits. Knows neither music nor networks.
 
-A symbol takes one uniform number, at which the cumulative distribution is inverted in 64-bit floats: the same
-generator, logits and settings give the same symbol.
+For each symbol one uniform number is drawn, at which the cumulative distribution is inverted in 64-bit floats. The
+same generator, logits and settings therefore give the same symbol.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Sampling:
 
 
 def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Distribution:
-    """The softmax (V,) over the valid symbols, of which `mask` has at least one.
+    """The softmax (V,) over the valid symbols; `mask` is true for at least one.
 
     Infinite logits count as the largest finite numbers and NaN as the smallest, so that the result is always a
     distribution.

@@ -77,9 +77,9 @@ class CorpusSurvey:
     damaged: int
     """The number of files that could not be read."""
     faults: tuple[str, ...]
-    """Why the first of them could not be read, a line for each."""
+    """Why the first of these could not be read, one line each."""
     repeated: int
-    """The number of pieces that have the same notes as another."""
+    """The number of pieces with the same notes as an earlier one."""
     notes: int
     bars: int
     quarters: float
@@ -107,7 +107,7 @@ class CorpusSurvey:
     encoding: str
     """The encoding that training would choose."""
     suits: tuple[Share, ...]
-    """How many pieces each encoding can hold."""
+    """How many pieces each encoding can represent."""
 
     @property
     def sounding(self) -> list[Share]:

@@ -122,7 +122,7 @@ def _longest_first(shares: Sequence[Share]) -> list[Share]:
 def _rows(
     sheet: Canvas, title: str, shares: Sequence[Share], box: _Area, colour: Colour, order: object = None
 ) -> None:
-    """A bar for each name, with its share. Of too many names the least frequent are left out."""
+    """A bar for each name, with its share. If there are too many names, the least frequent are left out."""
     left, top, right, _ = box
     _panel(sheet, title, box)
     total = sum(share.count for share in shares)

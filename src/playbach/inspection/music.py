@@ -61,7 +61,7 @@ class TempoInfo:
     """In quarters per minute."""
 
     main: float
-    """The tempo of most of the piece."""
+    """The tempo at which most of the piece is played."""
     slowest: float
     fastest: float
     changes: int
@@ -74,7 +74,7 @@ class EncodingInfo:
 
     encoding: str
     problem: str | None
-    """Why it cannot hold the piece."""
+    """Why the encoding cannot represent the piece."""
     steps: int = 0
     steps_per_bar: float = 0.0
     fields: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class VocabularyCheck:
 
     model: str
     problem: str | None
-    """Why its encoding cannot hold the piece."""
+    """Why the model's encoding cannot represent the piece."""
     steps: int = 0
     unknown: float = 0.0
     """The share of steps with a symbol that the model does not know."""

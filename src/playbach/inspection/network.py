@@ -131,7 +131,7 @@ def _side(value: Any) -> int:
 
 
 def layers_of(tensors: Iterable[WeightTensor], onnx: bytes = b"") -> tuple[NetworkLayer, ...]:
-    """The layers, in the order in which the exported step uses them. Those that it does not name stay with their
+    """The layers, in the order in which the exported step uses them. Layers that it does not name stay next to their
     group."""
     modules: dict[str, list[WeightTensor]] = {}
     for tensor in tensors:

@@ -26,9 +26,9 @@ _TITLE_FONT, _LARGE_FONT, _MEDIUM_FONT, _SMALL_FONT = 26, 16, 14, 13  # fonts
 _MIN_WIDTH = 110
 _FONT_SLACK = 1.06  # a browser's letters are wider than ours
 _MAX_LINES, _MAX_LETTERS = 14, 40
-_STACK = 5  # how far a box of several shows the next
+_STACK = 5  # the offset between stacked boxes, which stand for equal layers
 _MAX_STACKED = 3
-_CURVE_POINTS = 24  # of an arrow that is drawn as a line
+_CURVE_POINTS = 24  # points of an arrow that is drawn as a polyline
 
 _INPUT, _EMBEDDING, _HEAD = COLOURS[4], COLOURS[2], COLOURS[1]
 _TRUNK = COLOURS[0]
@@ -198,7 +198,7 @@ def _width(text: str, size: int) -> float:
 
 
 def svg(drawing: Drawing) -> bytes:
-    """A drawing as SVG, whose texts are texts."""
+    """A drawing as SVG. Texts stay texts, not outlines."""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{drawing.width}" height="{drawing.height}" '
         f'viewBox="0 0 {drawing.width} {drawing.height}" font-family="Helvetica, Arial, sans-serif">',

@@ -1,5 +1,5 @@
-"""The network architectures, by name. A new one is a file in this package and an entry in `MODELS`; the conformance
-tests then cover it."""
+"""The network architectures, by name. To add one, write a module in this package and an entry in `MODELS`; the
+conformance tests then cover it."""
 
 from __future__ import annotations
 

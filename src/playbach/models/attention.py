@@ -2,7 +2,7 @@
 attention over their recent outputs, a softmax for each field.
 
 The attention is Luong's (Luong, Pham and Manning, arXiv:1508.04025) with scaled dot products: each LSTM output
-attends to itself and to the outputs of the steps before it, and the softmaxes see the output and what it attended to.
+attends to itself and to the outputs of the steps before it, and the softmaxes get the output and the weighted sum.
 """
 
 from __future__ import annotations

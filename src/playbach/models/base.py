@@ -182,8 +182,8 @@ class SummedEmbeddings(SymbolTable):
     """The sum of an embedding for each field's previous symbol and for each context field."""
 
     def __init__(self, shape: Shape, width: int, dropout: float = 0.0) -> None:
-        """`dropout` is the fraction of whole embeddings dropped during training, so that the network relies on none
-        of them alone."""
+        """`dropout` is the fraction of whole embeddings dropped during training, so that the network does not rely on
+        a single one."""
         super().__init__()
         self.dropout = dropout
         self.shape = shape
@@ -252,7 +252,7 @@ class Heads(nn.Module):
         return self.combine(self.scores(x), context)
 
     def tables_as_floats(self) -> None:
-        """Store the classes of relations as floats, for a runtime that can look up nothing but floats."""
+        """Store the classes of relations as floats, for a runtime that can only look up floats."""
         for table, _ in self._tables:
             setattr(self, table, getattr(self, table).float())
 

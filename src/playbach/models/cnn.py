@@ -4,7 +4,7 @@ image, small convolutions, a softmax for each field.
 It has two parts. The *shell* only looks things up: the row of the image for each step (the sum of its symbols'
 embeddings), the ring buffer of the last rows, and the class of each symbol in a relation. The *core*, from the image
 to the scores, has only convolutions and clipped activations, which integer arithmetic handles well; it runs on the
-small machine.
+accelerator or microcontroller.
 
 The convolutions have no stride along the steps. Overlapping windows of a piece therefore share their computation, and
 a step costs as much in training as in playing.
@@ -97,7 +97,7 @@ class Core(nn.Module):
         kernel, stride = (KERNEL, KERNEL), (1, STRIDE)
         self.first = nn.Conv2d(1, c.channels, kernel, stride)
         self.second = nn.Conv2d(c.channels, 2 * c.channels, kernel, stride)
-        # Covers all that is left of a window, as a dense layer would.
+        # Its kernel covers all that is left of a window, like a dense layer.
         self.whole = nn.Conv2d(2 * c.channels, c.hidden, (c.image - 2 * (KERNEL - 1), columns))
         self.dropout = nn.Dropout(c.dropout)
         self.heads = heads

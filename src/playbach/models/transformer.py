@@ -1,8 +1,8 @@
 """A Transformer with a limited memory: rotary positions, attention to the last steps, pre-norm blocks.
 
 Vaswani et al. 2017, with rotary positions (Su et al., arXiv:2104.09864) and normalisation before each part
-(Xiong et al., arXiv:2002.04745). Each layer keeps a ring buffer of keys and values, so that a step costs the same
-after a minute and after a day.
+(Xiong et al., arXiv:2002.04745). Each layer keeps a ring buffer of keys and values, so that a step always costs
+the same, however long the music.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings,
 from playbach.system.errors import UsageError
 
 _PERIOD_WINDOWS = 8
-"""Windows in which the slowest rotary pair rotates once, so that no two positions in a window look alike."""
+"""The number of windows in which the slowest rotary pair rotates once, so that all positions in a window differ."""
 
 
 @dataclass(frozen=True, slots=True)

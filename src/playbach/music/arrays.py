@@ -9,4 +9,4 @@ Ints = npt.NDArray[np.int32]
 """Steps, contexts, ticks, pitches."""
 
 Mask = npt.NDArray[np.bool_]
-"""True for the symbols or rows that are chosen."""
+"""True for the chosen symbols or rows."""

@@ -1,4 +1,4 @@
-"""Events to a score, and the meters and tempo with which a composed piece opens.
+"""Converts events to a score, and finds the meters and the tempo with which a composed piece begins.
 
 Knows headers and events; knows nothing of networks.
 """
@@ -39,8 +39,8 @@ def score_from_events(events: Iterable[Event]) -> ScoreTick:
 
 
 def drop_later_meters(header: Header, tick: int) -> Header:
-    """The header without the meters that begin at or after `tick`; the first meter, and a pickup with the meter
-    after it, always stay."""
+    """The header without the meters that begin at or after `tick`. The first meter always stays; after a pickup, so
+    does the second."""
     always = 2 if Bars(header.meters).pickup else 1
     return replace(header, meters=tuple(m for i, m in enumerate(header.meters) if i < always or m[0] < tick))
 
@@ -72,7 +72,7 @@ def opening_events(header: Header, cut: int, start: int) -> list[Event]:
 
 
 def _meter_of_length(sixteenths: int) -> tuple[int, int]:
-    """A meter that many sixteenths long, in quarters or eighths where they divide it."""
+    """A meter of this many sixteenths, in quarters or eighths if possible."""
     for denominator, size in ((4, 4), (8, 2)):
         if sixteenths % size == 0:
             return sixteenths // size, denominator

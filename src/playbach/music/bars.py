@@ -63,7 +63,8 @@ def printable_name(name: str) -> str:
 class Bars:
     """The bars of a piece, from its meters (tick, numerator, denominator).
 
-    A first bar in a shorter meter than the second is a pickup: it has number 0, and the places of a full bar's end.
+    A first bar in a shorter meter than the second is a pickup: it has number 0, and its places are those at the end
+    of a full bar.
     """
 
     def __init__(self, meters: tuple[tuple[int, int, int], ...]) -> None:
@@ -91,7 +92,7 @@ class Bars:
         return self._first[i] + (tick - self._starts[i]) // self._lengths[i] + (0 if self.pickup else 1)
 
     def place(self, tick: int) -> int:
-        """Ticks since the bar began; in a pickup, since its full bar would have begun."""
+        """Ticks since the bar began; in a pickup, since a full bar would have begun."""
         i = self._at(tick)
         offset = (tick - self._starts[i]) % self._lengths[i]
         return offset + self._lengths[1] - self.pickup if self.pickup and i == 0 else offset
@@ -107,7 +108,7 @@ class Bars:
         return self._starts[i] + (index - self._first[i]) * self._lengths[i]
 
     def end(self, bars: int) -> int:
-        """The tick at which a piece of `bars` full bars ends; a pickup shortens a last bar that is longer than it."""
+        """The tick at which a piece of `bars` full bars ends; a pickup shortens the last bar, if that is longer."""
         end = self.start(bars + 1)
         return end - self.pickup if end - self.pickup > self.start(bars) else end
 
@@ -130,7 +131,7 @@ def quantise(ticks: Any, unit: int) -> Any:
 def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
     """The score's meters (tick, numerator, denominator) at multiples of `unit` ticks; 4/4 until the first one.
 
-    A meter that repeats the last one, or whose bar is shorter than a unit, is left out.
+    A meter that equals the one before it, or whose bar is shorter than a unit, is left out.
     """
     meters = [(0, 4, 4)]
     for m in sorted(score.time_signatures, key=lambda m: m.time):
@@ -142,7 +143,7 @@ def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
             meters[-1] = (meters[-1][0], *meter[1:])
         elif meters[-1][1:] != meter[1:]:
             meters.append(meter)
-    # Where several meters began at one tick, two neighbours can be equal now.
+    # If several meters began at one tick, two neighbours can now be equal.
     return tuple(m for i, m in enumerate(meters) if i == 0 or m[1:] != meters[i - 1][1:])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 TICKS_PER_QUARTER = 480
 
 DEFAULT_VELOCITY = 80
-"""Of notes whose dynamics are unknown."""
+"""The velocity of notes whose dynamics are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Start:
     seed: int
     tracks: tuple[Track, ...]
     bars: int | None = None
-    """How many were asked for."""
+    """The number of bars that was asked for."""
     velocities: bool = False
     """True if the network composed the dynamics."""
 

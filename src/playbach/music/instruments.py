@@ -1,4 +1,4 @@
-"""The names of General MIDI's instruments, and program numbers from what a user writes.
+"""The names of General MIDI's instruments, and the parsing of what a user writes for an instrument.
 
 Knows nothing of sound, scores or models.
 """

@@ -2,9 +2,9 @@
 
 The profiles are those of David Albrecht and Daniel Shanahan, "The Use of Large Corpora to Train a New Type of
 Key-Finding Algorithm", Music Perception 31 (2013), counted in 982 pieces. They are compared by correlation, as by
-Carol Krumhansl, "Cognitive Foundations of Musical Pitch" (1990). Of four sets of profiles these did best on our
-music: the estimated tonic is the last bass note in 88 % of the built-in chorales, and the tonic in the title in 29 of
-30 files of cello suites; with Krumhansl and Kessler's profiles, in 74 % and in 28. It is an estimate: a piece that
+Carol Krumhansl, "Cognitive Foundations of Musical Pitch" (1990). Of four sets of profiles these were the best on our
+music: the estimated tonic is the last bass note in 88 % of the built-in chorales, and the title's tonic in 29 of 30
+files of cello suites; with Krumhansl and Kessler's profiles, in 74 % and in 28. It is an estimate: a piece that
 changes key has no single key, and modal music has none of the 24.
 
 Knows numbers only, no scores.

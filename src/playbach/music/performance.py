@@ -57,13 +57,13 @@ class PerformanceOptions:
 
 @dataclass
 class _PieceState:
-    """What is known of the piece that is being performed."""
+    """The state of the piece that is being performed."""
 
     start: Start
     shift: int
     """Ticks by which the pauses before this piece delay it."""
     meter: Meter
-    """In a pickup, the meter of the full bar, with the tick where that would have begun."""
+    """In a pickup, the meter of the full bar, with the tick at which that bar would have begun."""
     longest_bar: int = 0
     tempo: float = 80.0
     waiting: deque[Event] = field(default_factory=deque)
@@ -124,7 +124,7 @@ def _play(piece: _PieceState, until: float, tempos: deque[Tempo], options: Perfo
 
 
 def _full_meter(piece: _PieceState, meter: Meter) -> Meter:
-    """The meter itself, or for a pickup that of the full bar whose end it is."""
+    """The meter itself; for a pickup, the meter of the full bar of which it is the end."""
     following = next((event for event in piece.waiting if isinstance(event, Meter)), None)
     pickup = following and meter.tick == piece.start.tick and following.tick == meter.tick + meter.bar_ticks
     if following and pickup and meter.bar_ticks < following.bar_ticks:
@@ -135,8 +135,8 @@ def _full_meter(piece: _PieceState, meter: Meter) -> Meter:
 def _slower_tempos(piece: _PieceState, end: int, options: PerformanceOptions) -> deque[Tempo]:
     """Tempos that slow the last bar down evenly, beat by beat, and hold the last chord.
 
-    None for a piece of less than two bars, if the piece has a tempo of its own in its last bar, or if events of the
-    last bar are out already, which a much longer meter at the end can cause.
+    Empty if the piece has less than two bars, if it has a tempo of its own in its last bar, or if events of the last
+    bar have been returned already, which a much longer meter at the end can cause.
     """
     meter, tempo = piece.meter, piece.tempo
     for event in piece.waiting:

@@ -1,4 +1,4 @@
-"""Functions on a `symusic.Score`: convert its resolution, transpose, hash, restore.
+"""Functions on a `symusic.Score`: convert its resolution, transpose it, hash it, restore it from bytes.
 
 Knows nothing of files or encodings.
 """

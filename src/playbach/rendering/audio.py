@@ -41,7 +41,7 @@ _MAX_LIMITING = 10 ** (4 / 20)
 WET = 0.15
 """The share of the reverb."""
 TAIL_SECONDS = 2.5
-"""How long the file goes on after the last note."""
+"""The length of the file after the last note."""
 FADE_SECONDS = 0.6
 SILENT_SECONDS = 0.05
 ROOM_SECONDS = 1.4
@@ -165,7 +165,7 @@ class Limiter:
     def __init__(self, ceiling: float = CEILING) -> None:
         self._ceiling = ceiling
         self._waiting = np.zeros((2, self.LAG), np.float32)
-        self._needs = np.ones(self.AHEAD)  # the gain that each waiting step needs
+        self._needs = np.ones(self.AHEAD)  # the gain that each waiting step requires
         self._gain = 1.0
 
     def process(self, block: Audio) -> Audio:
@@ -192,8 +192,8 @@ class Limiter:
         return needed
 
     def _highest_gains(self, needs: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-        """The highest gain (steps,) at the end of each step: what the steps before and after it need, and no more
-        than a ramp down to what later steps need."""
+        """The highest allowed gain (steps,) at the end of each step: at most what the steps before and after it need,
+        and low enough for a ramp down to what later steps need."""
         ramp = np.linspace(1, 0, self.AHEAD)
         ahead = np.lib.stride_tricks.sliding_window_view(needs[1:], self.AHEAD)
         highest: NDArray[np.float64] = np.minimum((1 - (1 - ahead) * ramp).min(axis=1), needs[:steps])
@@ -382,7 +382,7 @@ def _rms(powers: list[float]) -> float:
 
 
 def _room() -> Audio:
-    """The hall's impulse response (2, n) of unit energy: echoes after 15 ms, of which high ones decay faster."""
+    """The hall's impulse response (2, n) of unit energy: echoes after 15 ms, whose high frequencies decay faster."""
     n, rng = round(ROOM_SECONDS * SAMPLE_RATE), np.random.default_rng(1685)
     t = np.arange(n) / SAMPLE_RATE
     f = np.fft.rfftfreq(n, 1 / SAMPLE_RATE)

@@ -11,7 +11,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TextMetaTick as TextMeta
 
 MARKER_PREFIX = "playbach "
-"""With this our marker begins."""
+"""The beginning of the marker with the comment."""
 
 
 def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:

@@ -40,7 +40,7 @@ MAX_SYSTEMS = 12
 _MARGIN = 2  # semitones above the highest and below the lowest note
 _MIN_SEMITONES = 25
 _DRUM_TICKS = TICKS_PER_QUARTER // 4  # drums are struck, not held, so all their notes have this length
-_SHORT_NOTE_WIDTH = 11  # the minimum for a short note of the piece, if there is room
+_SHORT_NOTE_WIDTH = 11  # the minimum width of a short note, if there is room
 _MIN_QUARTER, _MAX_QUARTER = 28, 130  # the width of a quarter note
 
 _BLACK_ROW, _OCTAVE_LINE = (244, 242, 236), (216, 211, 201)

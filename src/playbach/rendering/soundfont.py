@@ -68,7 +68,7 @@ _RECORDS = {
     ),
 }
 _POINTERS = "phdr bag pbag", "pbag gen pgen", "inst bag ibag", "ibag gen igen"
-"""A table, its column of row numbers, and the table that has these rows."""
+"""A table, its column of row numbers, and the table to which the numbers refer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ class _Stages:
         return rising
 
     def decay(self, t: _Floats) -> _Floats:
-        """How many decay times have passed since the end of the hold."""
+        """The time since the end of the hold, in decay times."""
         fallen: _Floats = np.maximum(t - self._hold_end, 0) / self._fall
         return fallen
 
@@ -354,7 +354,7 @@ def pan_gains(x: float) -> NDArray[np.float32]:
 def _release(zones: list[Generators], pitch: int) -> NDArray[np.float32]:
     """The gain from note-off on: an exponential decay with the release time of the loudest zone.
 
-    It has a minimum, so that notes do not seem cut off, which is longer for low notes.
+    The release time has a minimum, so that notes do not seem cut off; the minimum is longer for low notes.
     """
     loudest = min(zones, key=lambda zone: zone.get(GEN_ATTENUATION, 0), default=_GENERATOR_DEFAULTS)
     shortest = 0.9 * 2.0 ** ((48 - pitch) / 48)  # seconds to -100 dB: 1.1 for a low C2, 0.5 for C6

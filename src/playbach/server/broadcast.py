@@ -37,7 +37,7 @@ class AudioClient:
         self.blocks: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING_BLOCKS)
         """The blocks that wait to be sent."""
         self.dropped = asyncio.Event()
-        """Set when too many blocks have waited."""
+        """Set when too many blocks wait, so that the client is dropped."""
 
 
 class Broadcast:

@@ -133,7 +133,7 @@ class Listener:
 
     async def _serve_station(self) -> None:
         if self._station is None:
-            raise CloseConnection(REJECTED, "this server has no station; start your own stream")
+            raise CloseConnection(REJECTED, "this server has no station; start a private stream")
         self._state.counters.joined += 1
         with self._station.receive_messages(self.send):
             await self._run_until_first_ends(self._receive_messages(None))

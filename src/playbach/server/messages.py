@@ -1,7 +1,7 @@
 """The messages between server and player (docs/radio-protocol.md): parses and checks those of a client, and builds
 those of the server.
 
-Knows neither sockets nor sessions. A client's message is rejected if it has unknown keys, or values of another type
+Knows neither sockets nor sessions. A client's message is rejected if it has unknown keys, or values of the wrong type
 or out of range.
 """
 

@@ -18,14 +18,14 @@ def metrics_text(state: ServerState, station: Station | None) -> str:
 
     rows: list[tuple[str, str, str, float]] = [
         ("listeners", "gauge", "Open WebSocket connections", state.connections),
-        ("streams", "gauge", "Own streams that play now", state.streams),
+        ("streams", "gauge", "Private streams that play now", state.streams),
         ("station_listeners", "gauge", "Listeners of the station, by WebSocket; live.mp3 counts as one",
          station.listeners if station else 0),
         ("audio_listeners", "gauge", "Listeners of live.mp3", state.audio_listeners),
         ("queue_depth", "gauge", "Messages that wait in the fullest queue of a listener",
          max((queue.waiting for queue in list(state.queues)), default=0)),
         ("joined_total", "counter", "Listeners who joined the station", counters.joined),
-        ("started_total", "counter", "Own streams started", counters.started),
+        ("started_total", "counter", "Private streams started", counters.started),
         ("turned_total", "counter", "Parameter changes", counters.changes),
         ("dropped_total", "counter", "Listeners dropped because they did not read", counters.dropped),
         ("refused_total", "counter", "Connections closed with a reason", counters.refused),

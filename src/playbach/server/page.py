@@ -1,4 +1,4 @@
-"""The web page: the files that Vite has built, held in memory by the addresses at which they are served.
+"""The web page: the files that Vite has built, kept in memory under the addresses at which they are served.
 
 A client's request is looked up among these addresses, and never becomes a path. Knows no web framework.
 """

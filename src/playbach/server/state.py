@@ -27,7 +27,7 @@ class ServerLimits:
     """Limits for all listeners together, and for each."""
 
     streams: int = 20 * (os.cpu_count() or 1)
-    """Own streams at once; each costs about 2 % of a core."""
+    """Private streams at once; each costs about 2 % of a core."""
     listeners: int = 2000
     """WebSocket connections at once."""
     audio_listeners: int = 100
@@ -35,7 +35,7 @@ class ServerLimits:
     burst: int = 20
     """Messages that a client may send at once."""
     messages_per_second: float = 5.0
-    """Messages that a client may send after that."""
+    """Messages that a client may send per second after that."""
     queue: int = 64
     """Messages that may wait for a client."""
     send_seconds: float = 20.0
@@ -110,11 +110,11 @@ class Counters:
     joined: int = 0
     """Listeners who joined the station."""
     started: int = 0
-    """Own streams."""
+    """Private streams."""
     changes: int = 0
     """Parameter changes."""
     dropped: int = 0
-    """Listeners who did not read."""
+    """Listeners dropped because they did not read."""
     refused: int = 0
     """Connections closed with a reason, such as an invalid message or a full server."""
     sent: int = 0

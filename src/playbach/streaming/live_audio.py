@@ -55,8 +55,8 @@ class StreamRenderer:
         return RenderedBar(bar, voices, TARGET_RMS / max(levels) if any(levels) else None)
 
     def mix_in(self, rendered: RenderedBar) -> None:
-        """Add a rendered bar to the mix, which takes hardly any time. All notes that were to begin with it or later
-        are removed."""
+        """Add a rendered bar to the mix, which takes hardly any time. All notes that were to begin in it or later are
+        removed first."""
         bar = rendered.bar
         self.mix.remove_from(round(bar.at * SAMPLE_RATE))
         for timed in bar.held:

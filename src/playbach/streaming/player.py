@@ -26,7 +26,7 @@ DRUM_CHANNEL = 9
 DELAY_SECONDS = 0.15
 """Notes are sent this long after their time in the stream, so that none is late."""
 SPEAKER_BLOCK = 3776
-"""In samples; with the reverb's tail it just fills a Fourier transform of 2^16 samples."""
+"""In samples; together with the reverb's tail, a block exactly fills a Fourier transform of 2^16 samples."""
 RING_SECONDS = 1.0
 """How long the last chord rings."""
 
@@ -105,7 +105,7 @@ class MidiOutput:
             if is_onset:
                 self._events.append(_NoteEvent(timed.at, True, key, channel, note.pitch, note.velocity))
             elif key not in self._sounding and all(event.key != key for event in self._events):
-                continue  # it began before this stream did, or has ended
+                continue  # it began before this stream, or has ended
             self._events.append(_NoteEvent(timed.at + timed.seconds, False, key, channel, note.pitch, 0))
             self._track_programs[channel] = track.program
         # At the same time, ends come before onsets, so that a note can be struck again.
@@ -187,7 +187,7 @@ class AudioOutput:
             rendered = self._renderer.render(bar)
             with self._lock:
                 self._renderer.mix_in(rendered)
-        except Exception as error:  # nobody waits for this thread; the writing thread raises it
+        except Exception as error:  # nothing waits for this thread, so the writing thread raises the error
             self._fault = error
         self._started.set()
 
@@ -260,7 +260,7 @@ class Player:
         self._wake.set()
 
     async def run(self) -> bool:
-        """Play until the end. Returns whether it was a cadence. After every exit, nothing sounds any more."""
+        """Play until the end; return whether it was a cadence. However playing ends, nothing sounds afterwards."""
         coroutines = (self._session.run(), self.output.run(lambda: self._session.now))
         tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
         try:

@@ -2,7 +2,7 @@
 
 Piece k has the seed `seed + k`, and is the piece that `compose` makes with that seed. A programme depends only on the
 bundle, its settings and its changes. A change takes effect at a bar line, and a bar depends only on the changes up to
-that bar. So if all changes are known in advance, the music is the same as when they were made while it played. Knows
+that bar. So if all changes are known in advance, the music is the same as if they were made while it plays. Knows
 composers, but neither clocks nor listeners.
 """
 
@@ -120,7 +120,7 @@ class ComposedBar:
     """Its length; the last bar reaches to the end of the piece."""
     meter: Meter
     tempos: tuple[Tempo, ...]
-    """The first is the one in force at the beginning of the bar."""
+    """The first is the tempo in force at the beginning of the bar."""
     notes: tuple[Note, ...]
     """The notes that begin in this bar."""
     held: tuple[Note, ...]

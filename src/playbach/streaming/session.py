@@ -20,7 +20,7 @@ from playbach.streaming.stream import Stream, TimedBar
 CLOCK_TOLERANCE = 0.001
 """In seconds; shorter waits are skipped, since clocks are not exact."""
 _NEXT_PIECE = "next piece"
-"""Stands among the requested parameter changes for the request to end the piece."""
+"""The key, among the requested parameter changes, of the request to end the piece."""
 
 
 class Clock(Protocol):
@@ -53,11 +53,11 @@ class Pacing:
     ahead: float = 6.0
     """A bar is sent this long before it is due."""
     spare: float = 0.35
-    """A change takes effect at the first bar line that leaves the time to compose, and this much to send."""
+    """A change takes effect at the first bar line that leaves enough time to compose, and this much to send."""
     change_interval: float = 1.0
     """The least time between two changes."""
     preroll: float = 1.5
-    """The stream starts when this much music is composed."""
+    """The stream starts when this much music has been composed."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class SessionStatistics:
     late: int = 0
     """Bars that were sent after they were due."""
     composing_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=512))
-    """What the latest bars took to compose, waiting for a thread included."""
+    """The time to compose each of the latest bars, including the wait for a thread."""
 
 
 StreamItem = TimedBar | ProgrammeChange

@@ -17,7 +17,7 @@ from playbach.music.performance import PerformanceOptions
 from playbach.streaming.programme import MAX_PIECE_BARS, ComposedBar, Programme, ProgrammeChange, ProgrammeSettings
 
 CADENCE_BARS = 2
-"""Bars that a piece still has after the bar in which it is asked to end; with fewer there is no cadence."""
+"""The number of bars that follow the bar in which a piece is asked to end; with fewer there is no cadence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class TimedBar:
     at: float
     seconds: float
     next_at: float
-    """When the next bar begins; after the last bar of a piece there is a breath."""
+    """When the next bar begins. After the last bar of a piece there is a short pause before that."""
     tempos: tuple[tuple[int, float, float], ...]
     """(tick, at, quarter notes a minute)."""
     temperature: float
@@ -107,7 +107,7 @@ class Stream:
         bar = self._programme.next()
         timed = self._with_times(bar)
         self._returned.append(_BarRecord(timed, self._onsets))
-        # Notes that end with the bar are kept too: after a change of temperature they may be held into the next bar.
+        # Notes that end with the bar are kept too: after a change of temperature they may last into the next bar.
         end = math.inf if bar.is_last else bar.tick + bar.ticks
         sounding = (t for t in (*timed.held, *timed.notes) if t.note.tick + t.note.duration >= end)
         self._onsets = {note_key(t.note): t.at for t in sounding}

@@ -1,1 +1,1 @@
-"""Errors, files, processes and versions: what the package needs of the computer."""
+"""Errors, files, processes and versions: the package's interface to the computer."""

@@ -1,1 +1,1 @@
-"""Training a network: options, the loop, checkpoints, several processes, and the bundle at the end."""
+"""Trains networks: options, the loop, checkpoints, several processes, and writing the bundle."""

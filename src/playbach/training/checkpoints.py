@@ -78,7 +78,7 @@ class RunState:
     seconds: float = 0.0
     """Training time so far, over all sessions of the run."""
     epoch_began: float = 0.0
-    """Value of `seconds` when the current epoch began."""
+    """The value of `seconds` when the current epoch began."""
     dtype: str = ""
     """The number format."""
     why_dtype: str = ""

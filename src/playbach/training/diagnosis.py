@@ -15,9 +15,10 @@ UNDERFITTING_RATIO = 0.75
 FEW_SYMBOLS = 2000
 """With fewer training symbols than this, only more music helps."""
 WIDE_GAP_RATIO = 0.75
-"""Much is memorised if training music costs less than this fraction of the cost of held-out music."""
+"""Much is memorised if training music costs less than this fraction of what held-out music costs."""
 NARROW_GAP_RATIO = 0.85
-"""Hardly anything is memorised if training music costs more than this fraction: a larger network may learn more."""
+"""Hardly anything is memorised if training music costs more than this fraction of what held-out music costs: a larger
+network may learn more."""
 BEHIND_NGRAM_RATIO = 1.25
 """The network is clearly worse than an n-gram if held-out music costs it more than this multiple."""
 

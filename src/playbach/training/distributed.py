@@ -1,7 +1,7 @@
 """One training run on several processes: which process this is, what process 0 sends to the others, and what they
 compute together.
 
-`torchrun` starts the processes and tells each in its environment which one it is. Process 0 has the music and takes
+`torchrun` starts the processes and numbers each one in its environment variables. Process 0 has the music and makes
 all decisions. It sends them through torch's key-value store, where the others may wait for a long time. Gradients are
 averaged by torch's DistributedDataParallel over nccl (CUDA) or gloo, where no wait is long, since all processes are
 then in the same step. `SINGLE_PROCESS`, a group of one, does nothing at all, so that the training loop reads the same
@@ -42,7 +42,7 @@ HEARTBEAT_TIMEOUT_SECONDS = 300.0
 FAILURE_WAIT_SECONDS = 5.0
 """Seconds for which a process that has lost a peer, or is failing itself, waits for the others."""
 POLL_SECONDS = 0.1
-"""Longest pause between two looks into the store."""
+"""Longest pause between two reads of the store."""
 EXIT_DELAY_SECONDS = 0.5
 """Seconds for which a process that ends because of a peer waits, so that the peer can print its reason: torchrun ends
 all processes as soon as one has left."""
@@ -204,11 +204,11 @@ class ProcessGroup:
             ) from error
 
     def report_failure(self) -> None:
-        """Tell the other processes that this one is ending and prints the reason itself."""
+        """Inform the other processes that this one is ending and prints the reason itself."""
         with suppress(RuntimeError):
             self._store.set(_FAILED_KEY, str(self.rank))
             until = time.monotonic() + FAILURE_WAIT_SECONDS
-            # Unless torchrun hosts the store, it ends with process 0, so that process 0 waits for the others.
+            # Unless torchrun hosts the store, the store ends with process 0, so process 0 waits for the others.
             while self.is_leader and not _is_store_torchruns() and time.monotonic() < until:
                 if self._store.add(_LEFT_KEY, 0) >= self.size - 1:
                     break
@@ -274,8 +274,7 @@ def _is_store_torchruns() -> bool:
 
 
 def _send_heartbeats(put: Callable[[str, str], None], finished: threading.Event) -> None:
-    """Send a heartbeat at intervals until `finished` is set, or until the store cannot be reached: the training loop
-    notices that itself."""
+    """Send heartbeats until `finished` is set or the store cannot be reached. The training loop detects that."""
     with suppress(RuntimeError):
         for number in count():
             put("beat", str(number))

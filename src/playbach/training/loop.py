@@ -60,7 +60,7 @@ class TrainedNetwork:
     test: Figures
     """Measured on the test pieces."""
     baseline: Figures
-    """The same pieces, guessed by the frequency of the symbols."""
+    """The same pieces, predicted by the frequency of the symbols."""
     ngram: Figures | None
     """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
     seconds: float
@@ -89,7 +89,7 @@ class Diverged(PlaybachError):
 
 
 class Callbacks:
-    """What the training loop calls as it goes. By default, the calls do nothing."""
+    """What the training loop calls as it goes. By default, these methods do nothing."""
 
     state_path: Path | None = None
     """The file that `save` writes, from which worker processes read the state when a run is resumed."""
@@ -213,7 +213,7 @@ def train(
                 "versions on all machines"
             )
         interrupted = interruption()
-        if interrupted and state.history:  # the best epoch is kept; an unfinished one is not measured
+        if interrupted and state.history:  # keep the best epoch; an unfinished epoch is not measured
             stop_reason = interrupted
             break
         on_valid = measure_network(state.average, encoding, valid)
@@ -323,7 +323,7 @@ def _field_weights(encoding: Encoding, options: TrainOptions) -> list[float]:
             )
     weights = [float(options.weights.get(name, 1)) for name in names]
     if not any(weights):
-        raise UsageError("weights: all are 0, so there is nothing to learn; raise one of them")
+        raise UsageError("weights: all are 0, so nothing would be learnt; give at least one weight above 0")
     return weights
 
 

@@ -57,7 +57,7 @@ def pick_dtype(model: Model, batch: Batch, options: TrainOptions, device: torch.
     exact = _probe(model, batch, options, device, torch.float32)
     try:
         rounded = _probe(model, batch, options, device, torch.bfloat16)
-    except RuntimeError:  # the processor could, but torch's kernels for this network cannot
+    except RuntimeError:  # the processor supports bfloat16, but torch's kernels for this network do not
         return torch.float32, "torch cannot compute this network in bfloat16 here"
     fall = exact[0] - min(exact)
     difference = max(abs(a - b) for a, b in zip(exact, rounded))

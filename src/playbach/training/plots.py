@@ -15,7 +15,7 @@ _TEXT, _TRAIN, _VALID, _GUIDE = "#222222", "#8a8f98", "#0b6e4f", "#b4b8bf"
 
 
 def draw_curves(trained: TrainedNetwork, diagnosis: Diagnosis, name: str, path: Path) -> None:
-    """Write the picture to `path` as PNG, whatever is there."""
+    """Write the picture to `path` as PNG, replacing what is there."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

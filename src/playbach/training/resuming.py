@@ -49,7 +49,7 @@ def describe_run(
 
 
 def environment(processes: int = 1) -> str:
-    """What must be the same, besides the machine, for two runs to end with exactly the same weights."""
+    """The versions and settings that must be equal, besides the machine, for two runs to end with equal weights."""
     text = f"torch {version('torch')}, numpy {version('numpy')}, {torch.get_num_threads()} threads"
     return text if processes == 1 else f"{text}, {processes} processes"
 
@@ -141,7 +141,7 @@ def _require_same(path: Path, name: str, value: Any, stored: Any) -> None:
     value = options_dict(value)
     if isinstance(value, Mapping):
         for key, part in value.items():
-            # `stored` has only the options of the network that were given.
+            # `stored` contains only those options of the network that were given.
             _require_same(path, key, part, stored.get(key, "its default"))
     elif value != stored:
         raise UsageError(

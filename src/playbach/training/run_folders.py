@@ -1,7 +1,7 @@
 """NAME.run/, the folder with everything that an unfinished training run needs to be resumed.
 
-It contains a description in JSON, a lock that the training process holds until it ends, in whatever way, and the
-files of other modules. A folder appears complete, with its description and its lock. An interrupted removal leaves a
+It contains a description in JSON, a lock that the training process holds until it ends for any reason, and the files
+of other modules. A folder appears complete, with its description and its lock. An interrupted removal leaves a
 folder without a description, which is not a run any more. Knows nothing of networks; standard library only.
 """
 
@@ -128,7 +128,7 @@ def _read_description(path: Path) -> dict[str, Any] | None:
 
 
 def _remove_leftover(path: Path) -> bool:
-    """Remove a folder that an interrupted removal has left; whether it is gone now.
+    """Remove a folder that an interrupted removal has left; return whether it is gone.
 
     Raises:
         PlaybachError: the folder is that of an unfinished run.

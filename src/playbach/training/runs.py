@@ -318,7 +318,7 @@ class _RunCallbacks(Callbacks):
             self._bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
 
     def save(self, state: RunState, point: SavePoint) -> None:
-        """Save the state, unless it was saved recently: a skipped save costs time after a crash, never the result."""
+        """Save the state, unless it was saved recently: after a crash, a skipped save costs only time."""
         if point == "epoch":
             self._log_epoch(state)
         interval = {"step": SAVE_INTERVAL_SECONDS, "epoch": self._save_seconds / MAX_SAVE_SHARE, "end": 0.0}[point]

@@ -32,7 +32,7 @@ from playbach.training.options import TrainOptions
 
 
 def find_written(stem: Path, trained: TrainedNetwork) -> Path | None:
-    """The run's bundle, if the run had already written it when it was interrupted."""
+    """The run's bundle, if it had been written before the run was interrupted."""
     path = stem.with_name(stem.name + bundles.BUNDLE_SUFFIX)
     try:
         weights = bundles.read(path).members[bundles.WEIGHTS]

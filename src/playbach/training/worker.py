@@ -1,8 +1,8 @@
 """The training steps, and the worker processes, which do nothing else: each takes its part of every batch.
 
 Process 0 sends one message with all that determines the steps (`EpochRunner.setup_message`), then an `EpochStart` at
-the beginning of each epoch. From there process 0 (`loop.train`) and the workers (`run_worker`) take the same steps. A
-worker reads the encoded music from the run's folder and, if the run is resumed, its state. It knows nothing of
+the beginning of each epoch. From then on process 0 (`loop.train`) and the workers (`run_worker`) take the same steps.
+A worker reads the encoded music from the run's folder and, if the run is resumed, its state. It knows nothing of
 corpora, of held-out music or of when training ends, and it writes nothing. Needs torch.
 """
 

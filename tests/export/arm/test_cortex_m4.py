@@ -170,7 +170,7 @@ def test_a_cortex_m4_composes_what_python_does(make: Any, tmp_path: Path) -> Non
     printed_events = [tuple(map(int, line[1:])) for line in printed if line[0] == "event"]
     assert sorted(printed_events) == sorted(events)
 
-    # The promised needs: memory as the export states, no floats, no heap.
+    # What the export promises: memory as stated, no floats, no heap.
     used = {line[0]: list(map(int, line[1:])) for line in printed if line[0] in ("stack", "memory")}
     text, data, bss = map(int, run("arm-none-eabi-size", program).splitlines()[1].split()[:3])
     assert used["memory"][0] == exported.sizes["network"]

@@ -1,4 +1,4 @@
-"""The `events` encoding: any polyphonic music as one row of symbols. `encoding.py` describes the symbols."""
+"""The `events` encoding: any polyphonic music as one sequence of symbols. `encoding.py` describes the symbols."""
 
 from playbach.encodings.events.constants import EventsOptions
 from playbach.encodings.events.encoding import EventsEncoding

@@ -31,7 +31,7 @@ from playbach.music.events import Track
 ) = range(10)
 """The kinds of symbols. UNKNOWN is the only symbol of the first kind."""
 MAX_TEMPO_BIN = 16 * 10
-"""The farthest bin of a tempo: about a thousand times faster than the opening tempo."""
+"""The largest bin of a tempo: about a thousand times the opening tempo."""
 MAX_TRACKS = 129
 
 

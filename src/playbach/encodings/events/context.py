@@ -201,7 +201,8 @@ class ContextColumns:
         pitched = notes.track != (-1 if drums is None else drums)
         places, which = np.unique(self._unit, return_inverse=True)
         lowest = _lowest_held(places, notes.select(pitched))[which.ravel()]
-        # The lowest note of an onset so far: each onset's numbers are below those of the one before.
+        # The lowest note of an onset so far is a running minimum, since each onset's numbers are below those of the
+        # onset before it.
         onset = np.cumsum(np.diff(notes.onset, prepend=-1) != 0) * 256
         so_far = np.minimum.accumulate(np.where(pitched, notes.pitch, 128) - onset) + onset
         begun = (self._begun > 0) & (np.append(notes.onset, -1)[self._begun - 1] == self._unit)
@@ -286,7 +287,7 @@ class ContextColumns:
 
 
 def _before(after: Ints, first: int) -> Ints:
-    """The values before each step, from those after each step."""
+    """The values before each step, given those after each step."""
     return np.concatenate([[first], after[:-1]]).astype(after.dtype)
 
 

@@ -1,8 +1,8 @@
 """The decoder of the `events` encoding: which symbol may follow which, and which endings are good.
 
-A piece made of valid symbols is always one that could be encoded: bars are full, the symbols at a place are in order,
-no pitch begins while it sounds, nothing sounds beyond the end, and no more successive bars are empty than in training
-pieces. `state.py` says what each symbol does. Knows nothing of networks.
+Any piece made of valid symbols could also be the result of encoding: bars are full, the symbols at a place are in
+order, no pitch begins while it sounds, nothing sounds beyond the end, and no more successive bars are empty than in
+training pieces. `state.py` says what each symbol does. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class EventsDecoder(EventsState):
         if self._is_held():
             return [mask]
         mask = narrow_mask(mask, ~self._kinds[BAR_KIND])
-        if not (mask & self._kinds[PLACE_KIND]).any():  # the last place: an ending needs more than drums
+        if not (mask & self._kinds[PLACE_KIND]).any():  # at the last place: an ending needs more than drums
             mask = narrow_mask(mask, ~(self._kinds[PROGRAM_KIND] & (values == self._alphabet.drum_track)))
         return [mask]
 

@@ -1,4 +1,4 @@
-"""The `events` encoding: any polyphonic music, from a piano to a band with drums, as one row of symbols.
+"""The `events` encoding: any polyphonic music, from a piano to a band with drums, as one sequence of symbols.
 
 A piece is written from left to right:
 
@@ -9,7 +9,7 @@ A piece is written from left to right:
 - A note is a pitch, then `for 1/2`, its duration in quarters, then `velocity 68`. The notes of an instrument at one
   place come from high to low. Drums have symbols of their own and no duration.
 
-What depends on something else is a step after it, and the context says which kind of step comes next.
+A symbol that depends on another one is a later step, and the context says which kind of step comes next.
 
 `grid.py` describes how a score is fitted to the grid, `fields.py` the context, `decoder.py` which symbol may follow
 which. The order of symbols is that of REMI and its successors (Huang and Yang, arXiv:2002.00212; von Rütte et al.,

@@ -31,18 +31,18 @@ from playbach.music import keys
 
 NEXT_SYMBOLS = ("event", "pitch", "duration", "velocity")
 NEXT_EVENT, NEXT_PITCH, NEXT_DURATION, NEXT_VELOCITY = range(4)
-"""The kind of the next step; an event is any symbol that can stand at this place."""
+"""The kinds of the next step; `event` is any symbol that can stand at this place."""
 AFTER_SYMBOLS = ("bar", "meter", "place", "tempo", "instrument", "note")
 AFTER_BAR, AFTER_METER, AFTER_PLACE, AFTER_TEMPO, AFTER_PROGRAM, AFTER_NOTE = range(6)
 BAR_LAGS = (1, 2, 4)
-"""How many bars before the context looks for what came at this place."""
+"""How many bars back the context looks for what came at the same place."""
 LINE_SELECTION = (0, 1, 2, 3, 8, 9, 10, 16, 18, 20, 22, 24, 26)
 """The columns of `lines.LINE_FIELDS` in this context: the last four notes, the intervals between them, the echoes of
 2, 4 and 8 intervals, and the intervals to them."""
 LENGTH_SYMBOLS = {units: i for i, units in enumerate(EVENTS_DURATIONS, 1)}
 """The context symbol of each duration; 0 is none."""
 NO_PLACE, NEXT_BAR_LINE, FIRST_PLACE = 0, 1, 2
-"""Symbols for the place some bars before: there was no such bar; nothing but a bar line follows; place 0."""
+"""The first symbols for the place some bars before: there was no such bar; only a bar line followed; place 0."""
 MAX_WAITED = MAX_BAR
 """In units."""
 (

@@ -1,7 +1,7 @@
 """A score on a grid, as the `events` encoding reads it: notes by instrument, bars, and the tempo of each beat.
 
 The grid has 24 units to a quarter, enough for thirty-seconds and triplets of sixteenths. A score is changed to fit
-it; to change the result again has no effect:
+it, and fitting the result again changes nothing:
 
 - The notes of one instrument are one track, whatever tracks they were on. All drums are one track, and a drum lasts
   one unit.

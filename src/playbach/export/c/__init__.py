@@ -1,4 +1,4 @@
-"""A model as C: a folder that any C99 compiler builds, needs no library, and composes in integer arithmetic.
+"""A model as C: a folder that any C99 compiler builds, without libraries, and that composes in integer arithmetic.
 
 `playbach.export.integer` makes the network and computes the same numbers in Python. `network` writes it as C source,
 `music` writes the encoding, and the engine's own files come with the package. Knows neither torch nor runtimes.
@@ -95,7 +95,7 @@ def memory_sizes(net: IntegerNetwork, music_files: Mapping[str, bytes]) -> dict[
         "tables": tables,
         "network": struct,
         "flash": weights + tables + CODE_BYTES,
-        # With the mask of symbols that the example has.
+        # Includes the mask of symbols in example.c.
         "ram": struct + max(net.symbols) + SPARE_RAM_BYTES,
     }
 

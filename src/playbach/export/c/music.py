@@ -37,7 +37,7 @@ MAX_HEADERS, MAX_EXPORTED_PASSAGES, MAX_PASSAGE_BYTES = 16, 8, 4096
 MAX_BAR_TICKS = 65535
 """The number of bars has 16 bits; with this limit a piece's ticks fit into 32."""
 NO_REST = 0xFFFF
-"""Stands for the number of the rest's chord, if the vocabulary has no rest."""
+"""Stands for the index of the rest in the chords, if the vocabulary has no rest."""
 
 
 def music_files(encoding: Encoding, bundle: Bundle) -> dict[str, bytes]:
@@ -70,7 +70,7 @@ _Macros = Mapping[str, object]
 
 def _vocabulary(encoding: Encoding, bundle: Bundle, macros: _Macros, tables: list[str]) -> str:
     seeds = _seeds(encoding, bundle)
-    # Headers that only a passage has come after those that pieces are begun with.
+    # The headers of new pieces come first, then those that only passages use.
     beginnings = {**dict.fromkeys((s.beginning for s in seeds), 0), **_beginnings(encoding)}
     beginnings = dict(sorted(beginnings.items(), key=lambda item: -item[1]))
     common = {
@@ -242,7 +242,7 @@ def _beginnings(encoding: Encoding) -> dict[_Beginning, int]:
         row = _beginning(encoding, Header(tempo=first.tempo, tracks=first.tracks))
         assert row is not None
         found[row] = 1
-    # Stable: of equal counts the first in the manifest comes first.
+    # The sort is stable: of equal counts, the first in the manifest comes first.
     commonest = sorted(found.items(), key=lambda item: -item[1])
     return dict(commonest[:MAX_HEADERS])
 

@@ -1,4 +1,4 @@
-"""A `.tflite` file as a C array, for TensorFlow Lite Micro. Needs only Python."""
+"""Writes a `.tflite` file as a C array, for TensorFlow Lite Micro. Needs only Python."""
 
 from __future__ import annotations
 

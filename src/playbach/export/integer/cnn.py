@@ -70,13 +70,13 @@ class IntegerCnn(IntegerNetwork):
     multiplier: npt.NDArray[np.int32]
     """Each table's multiplier."""
     shift: int
-    """Of that sum, in bits."""
+    """The shift of that sum, in bits."""
     first: Linear
     """The first convolution: (channels, kernel * kernel)."""
     second: Linear
     """The second convolution: (channels, kernel * kernel * channels of the first)."""
     whole: Linear
-    """The last layer but the heads: (hidden, steps * columns * channels)."""
+    """The last layer before the heads: (hidden, steps * columns * channels)."""
 
     @property
     def image(self) -> int:

@@ -58,7 +58,7 @@ class Linear:
 
     @cached_property
     def _columns(self) -> Reals:
-        # A product in floats is many times as fast, and exact: every sum is a whole number far below 2 ** 53.
+        # A product of floats is many times faster, and exact: every sum is a whole number far below 2 ** 53.
         return np.ascontiguousarray(self.weight.T.astype(np.float64))
 
     def accumulate(self, x: npt.NDArray[Any]) -> Integers:

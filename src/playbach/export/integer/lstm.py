@@ -62,9 +62,9 @@ class IntegerLstmLayer:
     """One LSTM layer. Its rows are the four gates' (input, forget, cell, output, as in torch)."""
 
     inputs: Linear
-    """Of the layer's inputs."""
+    """For the layer's inputs."""
     hidden: Linear
-    """Of the layer's previous hidden values; has the same shift as `inputs`."""
+    """For the layer's previous hidden values; has the same shift as `inputs`."""
 
     @property
     def size(self) -> int:

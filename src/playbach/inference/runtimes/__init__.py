@@ -11,7 +11,7 @@ from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path
 
 SHELL = "shell"
-"""The entry of the shell, under `export` in the manifest of an exported core."""
+"""The key of the shell in the entry `export` of an exported core's manifest."""
 
 
 def _onnx(bundle: Bundle, threads: int) -> Runtime:
@@ -43,7 +43,7 @@ class RuntimeOpener:
     """What to do with a bundle that has no such member."""
 
     def __call__(self, bundle: Bundle, threads: int = 1) -> Runtime:
-        """Make a runtime that computes on this many threads; for small networks one is fastest.
+        """Make a runtime that computes on this many threads; one is fastest for small networks.
 
         Raises:
             BundleError: the bundle does not have the member, or it cannot be loaded.
@@ -90,4 +90,4 @@ def open_runtime(bundle: Bundle, name: str | None = None) -> Runtime:
     return RUNTIMES[name](bundle)
 
 
-__all__ = ["RUNTIMES", "Logits", "Opener", "Runtime", "State", "opened", "suited"]
+__all__ = ["RUNTIMES", "Logits", "Runtime", "RuntimeOpener", "State", "open_runtime", "suitable_runtimes"]

@@ -25,7 +25,7 @@ def step_one_by_one(
 
 class Runtime(Protocol):
     def start(self, pieces: int | None = None) -> State:
-        """The state before the first step; with a number, that of a batch of so many pieces."""
+        """The state before the first step; with a number, that of a batch of this many pieces."""
 
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: State) -> tuple[Logits, State]:
         """previous (F,), context (C,) and a state -> F logits (V_f,) and the next state. For a batch: (B, F), (B, C)

@@ -27,10 +27,11 @@ _Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The part of a `cnn` that is computed here."""
+    """The part of a `cnn` that is computed here, outside LiteRT."""
 
     table: _Floats
-    """(S, D): a row for each symbol of each field and its start, then for each symbol of each context field."""
+    """(S, D): a row for each symbol of each field, followed by its start symbol, then for each symbol of each context
+    field."""
     offsets: npt.NDArray[np.int64]
     """(F + C,): the first row of each field and context field."""
     relations: tuple[Relation, ...]

@@ -38,7 +38,7 @@ class TfliteGraph:
         except ModuleNotFoundError as error:
             raise MissingExtra("playing a .tflite file", "litert", str(error.name)) from error
         try:
-            with silence_stderr():  # it logs its delegates
+            with silence_stderr():  # LiteRT logs its delegates
                 self._interpreter = Interpreter(model_content=data, num_threads=threads)
                 self._interpreter.allocate_tensors()
             signature = self._interpreter.get_signature_runner(SIGNATURE)

@@ -32,7 +32,7 @@ from playbach.music.reading.limits import DENOMINATORS, impossible_value
 from playbach.system.errors import ScoreError
 
 _MIN_QPM, _MAX_QPM = 1.0, 10_000.0
-"""Tempos outside, in quarters a minute, are mistakes and left out."""
+"""Tempos outside this range, in quarters a minute, are mistakes and are left out."""
 
 _NOTES_WEIGHT = 1 << 20
 """Greater than any number of parts."""

@@ -30,11 +30,11 @@ class ReadingLimits:
     """The size of the file, and of an unpacked MusicXML file."""
     max_notes: int = 500_000
     seconds: float = 10.0
-    """The time to read a MIDI file, from when the worker is free for it."""
+    """The time to read a MIDI file, from the moment at which the worker begins with it."""
     musicxml_seconds: float = 60.0
     """The same for MusicXML: music21 needs a second for about a thousand notes, ten on a small or busy machine."""
     memory_bytes: int = 1 << 30
-    """What the worker may use above what it needs to start."""
+    """The memory that the worker may use, in addition to what it needs to start."""
 
 
 def validate_score(score: Score, limits: ReadingLimits) -> Score:

@@ -124,7 +124,7 @@ class Worker:
     def _replace(self, drop_oldest: bool, hangs: bool = False) -> str:
         """Start a new process for the open requests, and return how the old one ended."""
         requests = list(self._open)[1 if drop_oldest else 0 :]
-        # A process that has closed its pipe is about to end by itself; its exit status says more than a kill.
+        # A process that has closed its pipe is about to end by itself; its own exit status is more informative.
         end = self.stop(grace=0.0 if hangs else 1.0)
         for request in requests:
             self.send_request(request)
@@ -132,7 +132,7 @@ class Worker:
 
     def _send(self, request: bytes) -> None:
         assert self._pipe is not None
-        # If an earlier file has crashed the process, `_receive` finds out.
+        # If an earlier file has crashed the process, `_receive` notices it.
         with suppress(OSError):
             self._pipe.send_bytes(request)
 
