@@ -346,7 +346,7 @@ def _run_options(workspace: Workspace, case: Any) -> None:
         case "ComposeOptions":
             bars = arguments.get("bars", 1)
             options = {**arguments, "bars": bars}
-            if isinstance(bars, int) and 2 < bars <= composing.MOST_BARS:  # sensible, and long
+            if isinstance(bars, int) and 2 < bars <= composing.MAX_BARS:  # sensible, and long
                 options["bars"] = 1
             workspace.composers[len(arguments) % 2].compose(**options)
         case "Sampling":
