@@ -223,7 +223,7 @@ def test_draw_takes_one_number_and_repeats_with_the_seed() -> None:
 
 @pytest.mark.parametrize("temperature", [-0.1, 10.1, float("nan"), float("inf"), -float("inf")])
 def test_temperature_has_bounds(temperature: float) -> None:
-    with pytest.raises(UsageError, match="temperature must lie between 0 and 10, not"):
+    with pytest.raises(UsageError, match="temperature must be between 0 and 10, not"):
         Sampling(temperature=temperature)
 
 

@@ -85,13 +85,13 @@ class ComposeOptions:
                 raise UsageError(f"{what} must be a whole number between 1 and {MAX_BARS}, not {value!r:.40}")
         if self.tempo is not None and not MIN_TEMPO <= self.tempo <= MAX_TEMPO:
             raise UsageError(
-                f"tempo must lie between {MIN_TEMPO} and {MAX_TEMPO} quarters per minute, not {self.tempo!r:.40}"
+                f"tempo must be between {MIN_TEMPO} and {MAX_TEMPO} quarters per minute, not {self.tempo!r:.40}"
             )
         for name in ("offset", "duration"):
             value = getattr(self, name)
             if value is not None and not MIN_FIXED_QUARTERS <= value <= MAX_FIXED_QUARTERS:
                 raise UsageError(
-                    f"{name} must lie between {MIN_FIXED_QUARTERS:g} and {MAX_FIXED_QUARTERS:g} quarters, "
+                    f"{name} must be between {MIN_FIXED_QUARTERS:g} and {MAX_FIXED_QUARTERS:g} quarters, "
                     f"not {value!r:.40}"
                 )
         for program in self.programs or ():

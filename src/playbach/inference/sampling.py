@@ -32,7 +32,7 @@ class Sampling:
     def __post_init__(self) -> None:
         require_numbers(self, "temperature", "top_p")
         if not 0 <= self.temperature <= 10:
-            raise UsageError(f"temperature must lie between 0 and 10, not {self.temperature!r:.40}")
+            raise UsageError(f"temperature must be between 0 and 10, not {self.temperature!r:.40}")
         if not 0 < self.top_p <= 1:
             raise UsageError(f"top-p must be greater than 0 and at most 1, not {self.top_p!r:.40}")
 

@@ -279,7 +279,7 @@ def check_sizes(config: Any, *names: str) -> None:
     require_numbers(config, *names, whole=True)
     for name in names:
         if not 1 <= getattr(config, name) <= MAX_SIZE:
-            raise UsageError(f"{name} must lie between 1 and {MAX_SIZE}, not {getattr(config, name)!r:.40}")
+            raise UsageError(f"{name} must be between 1 and {MAX_SIZE}, not {getattr(config, name)!r:.40}")
 
 
 def check_fractions(config: Any, *names: str) -> None:

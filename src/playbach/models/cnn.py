@@ -42,7 +42,7 @@ class CnnConfig:
         check_sizes(self, "image", "channels", "hidden")
         check_fractions(self, "dropout", "symbol_dropout")
         if not 8 <= self.image <= 256:
-            raise UsageError(f"image must lie between 8 and 256, not {self.image}")
+            raise UsageError(f"image must be between 8 and 256, not {self.image}")
 
 
 class Cnn(Model):

@@ -43,9 +43,9 @@ class ProgrammeSettings:
     def __post_init__(self) -> None:
         require_numbers(self, "seed", "bars", whole=True)
         if not 0 <= self.seed <= MAX_SEED:
-            raise UsageError(f"seed must lie between 0 and {MAX_SEED}, not {self.seed!r:.40}")
+            raise UsageError(f"seed must be between 0 and {MAX_SEED}, not {self.seed!r:.40}")
         if not MIN_PIECE_BARS <= self.bars <= MAX_PIECE_BARS:
-            raise UsageError(f"bars must lie between {MIN_PIECE_BARS} and {MAX_PIECE_BARS}, not {self.bars!r:.40}")
+            raise UsageError(f"bars must be between {MIN_PIECE_BARS} and {MAX_PIECE_BARS}, not {self.bars!r:.40}")
         check_parameter("temperature", self.temperature)
         check_parameter("tempo", self.tempo)
 
@@ -65,14 +65,14 @@ class ProgrammeChange:
         require_numbers(self, "piece", "bar", whole=True)
         if not (0 <= self.piece < MAX_PIECES and 0 <= self.bar <= MAX_PIECE_BARS):
             raise UsageError(
-                f"piece must lie between 0 and {MAX_PIECES - 1} and bar between 0 and {MAX_PIECE_BARS}, "
+                f"piece must be between 0 and {MAX_PIECES - 1} and bar between 0 and {MAX_PIECE_BARS}, "
                 f"not {self.piece!r:.20} and {self.bar!r:.20}"
             )
         check_parameter(self.parameter, self.value)
         shortest = max(1, self.bar)
         if self.parameter == "length" and not shortest <= (self.value or 0) <= MAX_PIECE_BARS:
             raise UsageError(
-                f"length must lie between {shortest} and {MAX_PIECE_BARS} in bar {self.bar}, not {self.value!r:.20}"
+                f"length must be between {shortest} and {MAX_PIECE_BARS} in bar {self.bar}, not {self.value!r:.20}"
             )
 
 
@@ -90,7 +90,7 @@ def check_parameter(name: str, value: object) -> None:
         return
     kind = int if name == "length" else int | float
     if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-        raise UsageError(f"{name} must lie between {low:g} and {high:g}, not {value!r:.40}")
+        raise UsageError(f"{name} must be between {low:g} and {high:g}, not {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)

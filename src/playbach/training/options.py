@@ -96,4 +96,4 @@ class TrainOptions:
         if not 0 <= self.averaging < 1:
             raise UsageError(f"averaging must be at least 0 and less than 1, not {self.averaging!r:.40}")
         if not 0 <= self.seed < 1 << 63:
-            raise UsageError(f"seed must lie between 0 and 2^63 - 1, not {self.seed!r:.40}")
+            raise UsageError(f"seed must be between 0 and 2^63 - 1, not {self.seed!r:.40}")

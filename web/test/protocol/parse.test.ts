@@ -10,7 +10,7 @@ const messages = [
   barMessage(2, { notes: [wireNote({ chosen: [] })] }),
   { type: "end", piece: 0, at: 48.9, next: 50.4 },
   { type: "change", change: [0, 5, "length", 8] },
-  { type: "error", reason: "temperature must lie between 0 and 4" },
+  { type: "error", reason: "temperature must be between 0 and 4" },
 ];
 
 describe("parseMessage", () => {

@@ -64,14 +64,14 @@ class Alphabet:
         """
         pitches = (*self.drums, *((self.low, self.high) if self.low <= self.high else ()))
         if any(not 0 <= pitch <= 127 for pitch in pitches):
-            raise ValueError("pitches must lie between 0 and 127")
+            raise ValueError("pitches must be between 0 and 127")
         if not -MAX_TEMPO_BIN <= self.tempos[0] <= 0 <= self.tempos[1] <= MAX_TEMPO_BIN:
-            raise ValueError(f"tempos must lie between {-MAX_TEMPO_BIN} and {MAX_TEMPO_BIN}, not {self.tempos}")
+            raise ValueError(f"tempos must be between {-MAX_TEMPO_BIN} and {MAX_TEMPO_BIN}, not {self.tempos}")
         names = [track.name for track in self.tracks]
         if not 1 <= len(set(names)) == len(names) <= MAX_TRACKS:
             raise ValueError(f"expected 1 to {MAX_TRACKS} instruments with different names")
         if any(not 0 <= track.program <= 127 for track in self.tracks):
-            raise ValueError("programs must lie between 0 and 127")
+            raise ValueError("programs must be between 0 and 127")
 
     @cached_property
     def symbols(self) -> tuple[tuple[int, int], ...]:
