@@ -70,9 +70,10 @@ def encode_pieces(pieces: Sequence[Any]) -> tuple[Any, list[Any]]:
 
     Each onset is one symbol: a note, a chord or a rest.
     """
-    from playbach.encodings import ENCODINGS, NotesOptions
+    from playbach.encodings import ENCODINGS
+    from playbach.encodings.options import NotesOptions
 
-    encoding = ENCODINGS["notes"].fit(pieces, NotesOptions(durations="none"))
+    encoding = ENCODINGS["notes"].load().fit(pieces, NotesOptions(durations="none"))
     return encoding, [encoding.encode(piece) for piece in pieces]
 
 

@@ -55,7 +55,7 @@ def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
 def composer_of(folder: Path) -> Any:
     """A composer whose network has the article's type and size."""
     import playbach
-    from playbach.encodings import NotesOptions
+    from playbach.encodings.options import NotesOptions
 
     with tempfile.TemporaryDirectory() as into:
         run = playbach.train(

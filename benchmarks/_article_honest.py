@@ -68,7 +68,8 @@ def run_keras(
 
 
 def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
-    from playbach.encodings import ENCODINGS, NotesOptions
+    from playbach.encodings import ENCODINGS
+    from playbach.encodings.options import NotesOptions
     from playbach.evaluation.ngram import NGram
     from playbach.music.scores import transpose
 
@@ -81,7 +82,7 @@ def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict
     stop = tuple(range(len(pieces["train"]), len(train)))
     notes = NotesOptions(durations="none")
     train_scores = [cello.score_of(p) for p in train]
-    encoding: Any = ENCODINGS["notes"].fit(train_scores, notes)
+    encoding: Any = ENCODINGS["notes"].load().fit(train_scores, notes)
     sequences = [encoding.encode(cello.score_of(p)) for p in pieces["test"]]
     epochs = args.epochs or EPOCHS
     network = {"model": "transformer", "network": cello.NETWORK}

@@ -37,5 +37,5 @@ def generated_chorales(pieces: int) -> tuple[Any, Any]:
     from playbach.encodings import ENCODINGS
 
     made = generate_music(pieces)
-    encoding = ENCODINGS["chorale"].fit(made)
+    encoding = ENCODINGS["chorale"].load().fit(made)
     return encoding, TrainingSet(tuple(Piece(str(i), s, str(i)) for i, s in enumerate(made)), encoding)

@@ -87,7 +87,8 @@ def main() -> None:
     options.add_argument("--epochs", type=count, default=200, help="maximum (default: %(default)s)")
     args = options.parse_args()
 
-    from playbach.encodings import ENCODINGS, NotesOptions
+    from playbach.encodings import ENCODINGS
+    from playbach.encodings.options import NotesOptions
     from playbach.evaluation.ngram import NGram
     from playbach.music import reading
     from playbach.music.scores import transpose
@@ -109,7 +110,7 @@ def main() -> None:
 
     notes = NotesOptions(durations="none")
     train_scores = [score_of(p) for p in train]
-    encoding: Any = ENCODINGS["notes"].fit(train_scores, notes)
+    encoding: Any = ENCODINGS["notes"].load().fit(train_scores, notes)
     sequences = [encoding.encode(score_of(p)) for p in held_out]
     unknown = sum(int((s.steps == 0).sum()) for s in sequences)
     total = sum(map(len, held_out))

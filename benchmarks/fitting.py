@@ -68,8 +68,9 @@ def train_case(case: Case, tunes: Path, into: Path) -> Any:
 
     if case.encoding not in ENCODINGS:
         from _own_key import OwnKey
+        from playbach.system.registry import Entry
 
-        ENCODINGS[OwnKey.name] = OwnKey
+        ENCODINGS[OwnKey.name] = Entry(name=OwnKey.name, description="own key", code=OwnKey)
     options = TrainOptions(
         encoding=case.encoding,
         model="transformer",

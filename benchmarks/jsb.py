@@ -109,7 +109,7 @@ def main() -> None:
     from playbach.music.scores import transpose
 
     scores = [score_of(p) for p in train]
-    encoding: Any = ENCODINGS["chorale"].fit(scores)
+    encoding: Any = ENCODINGS["chorale"].load().fit(scores)
     sequences = [encoding.encode(score_of(p)) for p in held_out]
     frames = sum(map(len, held_out))
     if sum(s.ticks for s in sequences) != frames * 120:

@@ -225,7 +225,7 @@ def test_without_transposition_each_piece_stays_in_its_key_and_the_vocabulary_is
     from playbach.encodings import ENCODINGS
 
     scores = [sample_music.line(seed, 8, tonic=seed % 3) for seed in range(3)]
-    notes, own = ENCODINGS["notes"].fit(scores), OwnKey.fit(scores)
+    notes, own = ENCODINGS["notes"].load().fit(scores), OwnKey.fit(scores)
     assert own.fields == notes.fields and own.context == notes.context
     assert [list(own.transpositions(s)) for s in scores] == [[0]] * 3
     assert any(len(notes.transpositions(s)) > 1 for s in scores)

@@ -32,8 +32,8 @@ from playbach.system.version import __version__
 
 MEMBERS = {ONNX: b"a graph", WEIGHTS: bytes(range(256)), CARD: "# Für Elise\n".encode()}
 ENCODED = {
-    "notes": ENCODINGS["notes"].fit([sample_music.line(seed, 4) for seed in range(3)]).manifest(),
-    "chorale": ENCODINGS["chorale"].fit([sample_music.chorale(seed, 4) for seed in range(3)]).manifest(),
+    "notes": ENCODINGS["notes"].load().fit([sample_music.line(seed, 4) for seed in range(3)]).manifest(),
+    "chorale": ENCODINGS["chorale"].load().fit([sample_music.chorale(seed, 4) for seed in range(3)]).manifest(),
 }
 SAMPLING = {"temperature": 1.0, "top_p": 0.95}
 

@@ -20,7 +20,7 @@ from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.version import __version__
 
 MEMBERS = {ONNX: b"a graph", WEIGHTS: bytes(256), CARD: b"# a card\x1b[2J\n\nof two lines\n"}
-LINES = ENCODINGS["notes"].fit([sample_music.line(seed, 4) for seed in range(3)])
+LINES = ENCODINGS["notes"].load().fit([sample_music.line(seed, 4) for seed in range(3)])
 
 
 def manifest(**changes: Any) -> dict[str, Any]:

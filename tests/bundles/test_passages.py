@@ -12,8 +12,9 @@ import pytest
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
-from playbach.encodings import ENCODINGS, NotesOptions
+from playbach.encodings import ENCODINGS
 from playbach.encodings.onsets import NOTES_GRID
+from playbach.encodings.options import NotesOptions
 from playbach.inference import composing
 from playbach.inference.composing import Composer
 from playbach.music.bars import Bars
@@ -30,7 +31,7 @@ def composer() -> Composer:
 def test_they_are_the_first_bars_and_survive_json(make: object) -> None:
     scores = [(f"piece {seed}", make(seed, bars=7)) for seed in range(3)]  # type: ignore[operator]
     name = "chorale" if make is sample_music.chorale else "notes"
-    encoding = ENCODINGS[name].fit([score for _, score in scores])
+    encoding = ENCODINGS[name].load().fit([score for _, score in scores])
     taken = list(passages.first_passages(scores, encoding))
     assert [p.name for p in taken] == ["piece 0", "piece 1", "piece 2"]
     for passage, (_, score) in zip(taken, scores, strict=True):
@@ -87,7 +88,9 @@ def test_a_bundle_without_or_with_nonsense(composer: Composer, listed: object, s
 
 @pytest.mark.parametrize("durations", ["none", "joined", "separate"])
 def test_times_can_be_fixed(durations: str) -> None:
-    encoding = ENCODINGS["notes"].fit([sample_music.line(s) for s in range(4)], NotesOptions(durations=durations))  # type: ignore[arg-type]
+    encoding = (
+        ENCODINGS["notes"].load().fit([sample_music.line(s) for s in range(4)], NotesOptions(durations=durations))
+    )  # type: ignore[arg-type]
     sequence = encoding.encode(sample_music.line(7))
     for offset, duration in ((0.5, None), (0.5, 0.25), (0.25, 1.0), (None, 0.25)):
         decoder = encoding.with_fixed_times(offset, duration).decoder(sequence.header)

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from helpers import sample_music
 from playbach import encodings
-from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, EventsOptions, NotesOptions, lines
-from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT
+from playbach.encodings import ENCODINGS, lines
+from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music import scores
 from playbach.music.bars import Bars, Header
@@ -56,7 +57,7 @@ def test_every_encoding_is_covered() -> None:
 @pytest.fixture(params=CASES, scope="module")
 def case(request: pytest.FixtureRequest) -> tuple[Encoding, Callable[..., symusic.Score]]:
     name, options, make = CASES[request.param]
-    return ENCODINGS[name].fit([make(seed) for seed in range(6)], options), make
+    return ENCODINGS[name].load().fit([make(seed) for seed in range(6)], options), make
 
 
 def decode(encoding: Encoding, piece: EncodedPiece) -> symusic.Score:
@@ -256,7 +257,7 @@ def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: A
         tick += 1920 * numerator // denominator * 2
     for name, options, _ in CASES.values():
         if name == "notes":
-            encoding = ENCODINGS[name].fit([sample_music.line(0), sample_music.line(1)], options)
+            encoding = ENCODINGS[name].load().fit([sample_music.line(0), sample_music.line(1)], options)
             projected = encoding.project(score)
             for track in projected.tracks:
                 track.notes.sort()
@@ -278,7 +279,7 @@ def test_the_style_mask_allows_only_valid_symbols(case: Any) -> None:
 
 
 def test_the_style_mask_prevents_parallel_octaves_and_fifths() -> None:
-    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(6)])
+    encoding = ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(6)])
     fell_back = 0
     for seed in range(5):
         rng = np.random.default_rng(seed)
@@ -313,7 +314,7 @@ def test_rests_of_training_pieces_are_valid() -> None:
     for durations in ("none", "joined", "separate"):
         notes = [(0, 480, 60), (480, 480, 62), (9600, 480, 64), (10080, 480, 62), (12000, 240, 60)]
         scores = [sample_music.score([notes]), sample_music.line(1)]
-        encoding = ENCODINGS["notes"].fit(scores, NotesOptions(durations=durations))
+        encoding = ENCODINGS["notes"].load().fit(scores, NotesOptions(durations=durations))
         piece = encoding.encode(scores[0])
         decoder = encoding.decoder(piece.header)
         for step in piece.steps:
@@ -341,7 +342,7 @@ def test_each_voice_keeps_its_own_instrument() -> None:
     for track, program in zip(reversed(list(score.tracks)), (42, 70, 68, 73), strict=True):
         track.name, track.program = "", program
         reversed_.tracks.append(track)
-    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
+    encoding = ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(4)])
     found = {t.name: t.program for t in encoding.encode(reversed_).header.tracks}
     assert found["Bass"] == 42
     assert found["Soprano"] in (73, 68)
@@ -352,7 +353,7 @@ def test_a_chorale_has_five_steps_for_each_onset() -> None:
     soprano = [(0, 480, 72), (480, 4800, 74)]  # the second one lasts over two bar lines, until 5280
     lower = [[(0, 480, p), (480, 480, p - 2), (960, 4320, p)] for p in (65, 60, 48)]
     piece = sample_music.score([soprano, *lower])
-    encoding = ENCODINGS["chorale"].fit([piece])
+    encoding = ENCODINGS["chorale"].load().fit([piece])
     names = encoding.fields[0].symbols
     symbols = [names[s] for s in encoding.encode(piece).steps[:, 0]]
     assert [symbols[i : i + 5] for i in range(0, len(symbols), 5)] == [
@@ -371,7 +372,7 @@ def without_tenor(seed: int) -> symusic.Score:
 
 
 def test_a_voice_without_notes_can_always_hold() -> None:
-    encoding = ENCODINGS["chorale"].fit([without_tenor(seed) for seed in range(3)])
+    encoding = ENCODINGS["chorale"].load().fit([without_tenor(seed) for seed in range(3)])
     decoder = encoding.decoder(encoding.headers[0][0], 4)
     symbols = encoding.fields[0].symbols
     hold, rest, wait = (symbols.index(name) for name in ("hold", "rest", "+1"))
@@ -385,7 +386,7 @@ def test_a_voice_without_notes_can_always_hold() -> None:
 
 
 def test_all_voices_hold_only_at_bar_lines_and_after_the_longest_wait() -> None:
-    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(6)])
+    encoding = ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(6)])
     header = encoding.headers[0][0]
     decoder = encoding.decoder(header, 4)
     hold, wait = 1, encoding.fields[0].symbols.index("+4")
@@ -474,7 +475,7 @@ def test_names_of_context_fields_and_of_relations_are_unique(case: Any) -> None:
 
 
 def test_relations_of_a_chorale() -> None:
-    encoding = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
+    encoding = ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(4)])
     pitches = [s for s in encoding.fields[0].symbols if s.isdecimal()]
     low, high = int(pitches[0]), int(pitches[-1])
 
@@ -498,7 +499,7 @@ def test_relations_of_a_chorale() -> None:
 
 @pytest.mark.parametrize("name", ["chorale", "events"])
 def test_a_degree_is_the_same_in_all_keys_of_a_mode(name: str) -> None:
-    encoding = ENCODINGS[name].fit([sample_music.chorale(seed) for seed in range(4)])
+    encoding = ENCODINGS[name].load().fit([sample_music.chorale(seed) for seed in range(4)])
 
     def degree(key: str, pitch: int) -> int:
         return related(encoding, "degree", key, str(pitch))
@@ -521,7 +522,7 @@ def test_relations_of_the_notes_encoding(octaves: str) -> None:
     scale = [(i * 480, 480, p) for i, p in enumerate((48, 50, 52, 55, 60, 62, 64, 48, 48))]
     upper = [(7 * 480, 480, 52), (8 * 480, 480, 55)]  # makes C3.E3 and C3.G3
     piece = sample_music.score([[*scale, *upper]])
-    encoding = ENCODINGS["notes"].fit([piece], NotesOptions(octaves, "separate"))  # type: ignore[arg-type]
+    encoding = ENCODINGS["notes"].load().fit([piece], NotesOptions(octaves, "separate"))  # type: ignore[arg-type]
     folded = octaves == "folded"
     c, d = ("0", "2") if folded else ("48", "50")
     c_chord, d_chord, e_chord = ("C", "D", "C.E") if folded else ("C3", "D3", "C3.E3")
@@ -634,7 +635,7 @@ FOUR_VOICES = sample_music.score(
 @pytest.fixture(scope="module")
 def chorale_contexts() -> list[dict[str, str]]:
     """Those of FOUR_VOICES. Each onset has five steps: soprano, bass, alto, tenor, wait."""
-    encoding = ENCODINGS["chorale"].fit([FOUR_VOICES])
+    encoding = ENCODINGS["chorale"].load().fit([FOUR_VOICES])
     return contexts_by_name(encoding, encoding.encode(FOUR_VOICES))
 
 
@@ -688,7 +689,7 @@ def test_the_context_of_a_chorale_tells_rests_from_notes(chorale_contexts: list[
 
 def test_a_voice_rests_until_its_first_note() -> None:
     late = [[(0, 1920, 72)], [(960, 960, 67)], [(0, 960, 64)], []]
-    encoding = ENCODINGS["chorale"].fit([FOUR_VOICES])
+    encoding = ENCODINGS["chorale"].load().fit([FOUR_VOICES])
     piece = encoding.encode(sample_music.score(late, names=("Soprano", "Alto", "Tenor", "Bass")))
     assert first_symbols(encoding, piece) == ["72", "rest", "rest", "64", "+8", "hold", "hold", "67", "rest", "+8"]
     assert of_voices(contexts_by_name(encoding, piece)[9], "sounding") == ["72", "67", "rest", "rest"]
@@ -697,7 +698,7 @@ def test_a_voice_rests_until_its_first_note() -> None:
 def test_the_context_of_a_chorale_has_a_new_meter_from_its_first_onset() -> None:
     voices = [[(t, 480, p) for t in range(0, 5280, 480)] for p in (72, 67, 64, 48)]
     piece = sample_music.score(voices, meters=((0, 4, 4), (1920, 3, 4), (3360, 4, 4)))
-    encoding = ENCODINGS["chorale"].fit([piece])
+    encoding = ENCODINGS["chorale"].load().fit([piece])
     contexts = contexts_by_name(encoding, encoding.encode(piece))[::5]
     assert [c["meter"] for c in contexts] == ["4/4"] * 4 + ["3/4"] * 3 + ["4/4"] * 4
     assert [c["place"] for c in contexts] == ["0", "4", "8", "12", "0", "4", "8", "0", "4", "8", "12"]
@@ -705,7 +706,7 @@ def test_the_context_of_a_chorale_has_a_new_meter_from_its_first_onset() -> None
 
 def test_lengths_and_places_of_a_chorale_have_bounds() -> None:
     piece = sample_music.score([[(0, 480, p), (480, 18 * 480, p)] for p in (72, 67, 64, 48)], meters=((0, 19, 4),))
-    encoding = ENCODINGS["chorale"].fit([piece])
+    encoding = ENCODINGS["chorale"].load().fit([piece])
     contexts = contexts_by_name(encoding, encoding.encode(piece))[::5]
     assert [c["place"] for c in contexts] == ["0", "4", "20", "36", "52", "later"]
     assert [c["length of bass"] for c in contexts] == ["0", "4", "16", "32", "32", "32"]
@@ -714,7 +715,7 @@ def test_lengths_and_places_of_a_chorale_have_bounds() -> None:
 def test_the_context_of_the_notes_encoding_has_the_place_the_meter_and_the_bars_left() -> None:
     melody = [(0, 480, 60), (480, 480, 62), (960, 960, 64), (2880, 480, 65), (3360, 1920, 67)]
     score = sample_music.score([melody], meters=((0, 4, 4), (1920, 3, 4)))
-    encoding = ENCODINGS["notes"].fit([score])
+    encoding = ENCODINGS["notes"].load().fit([score])
     piece = encoding.encode(score)
     contexts = contexts_by_name(encoding, piece)
     assert first_symbols(encoding, piece) == ["C4", "D4", "E4", "R", "F4", "G4"]
@@ -729,6 +730,6 @@ def test_the_context_of_the_notes_encoding_has_the_place_the_meter_and_the_bars_
 
 def test_a_rest_has_no_velocity() -> None:
     score = sample_music.score([[(0, 480, 60), (1920, 480, 62)]], velocity=90)
-    encoding = ENCODINGS["notes"].fit([score], NotesOptions(velocities=True))
+    encoding = ENCODINGS["notes"].load().fit([score], NotesOptions(velocities=True))
     names = [[f.symbols[v] for f, v in zip(encoding.fields, step)] for step in encoding.encode(score).steps.tolist()]
     assert [(symbol, velocity) for symbol, _, velocity in names] == [("C4", "90"), ("R", "rest"), ("D4", "90")]

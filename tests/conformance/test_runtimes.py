@@ -7,7 +7,7 @@ import pytest
 
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.inference.runtimes import RUNTIMES, Runtime, open_runtime, suitable_runtimes
 from playbach.system.errors import BundleError, UsageError
 

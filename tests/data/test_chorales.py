@@ -97,7 +97,7 @@ def test_a_chorale_becomes_four_voices_on_the_grid(name: str, meters: list[tuple
     ends = {max(n.time + n.duration for n in track.notes) for track in score.tracks}
     assert len(ends) == 1  # they end together
 
-    encoding = ENCODINGS["chorale"].fit([score])
+    encoding = ENCODINGS["chorale"].load().fit([score])
     assert encoding.encode(score).notes == score.note_num()
 
 

@@ -18,7 +18,9 @@ from helpers import sample_music
 from helpers.paths import ROOT
 from playbach.data import shards
 from playbach.data.pieces import Piece
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.music.scores import content_hash, transpose
 from playbach.system.errors import PlaybachError, ScoreError
 
@@ -31,7 +33,7 @@ def pieces(count: int, make: Callable[..., Any] = sample_music.line, bars: int =
 
 
 def fitted(music: list[Piece], name: str = "notes", options: Any = None) -> Encoding:
-    return ENCODINGS[name].fit((p.score for p in music), options)
+    return ENCODINGS[name].load().fit((p.score for p in music), options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -214,7 +216,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = f"""
 import os, sys, time; sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT / "tests" / "data")!r}]
 from test_shards import *
-from playbach.encodings import NotesEncoding
+from playbach.encodings.notes import NotesEncoding
 music = pieces(4 * SHARD, bars=2)
 encoding = fitted(music)
 NotesEncoding.encode = lambda *_: (os.write(1, b"at work\\n"), time.sleep(60))

@@ -17,14 +17,16 @@ from hypothesis import strategies as st
 
 from helpers import sample_music
 from playbach import encodings
-from playbach.encodings import ENCODINGS, Encoding, EventsOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import Encoding
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_GRID, MAX_BAR
+from playbach.encodings.options import EventsOptions
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Meter, Note, Tempo, Track
 from playbach.music.scores import score_from_header, transpose
 from playbach.system.errors import ScoreError, UsageError
 
-EVENTS = ENCODINGS["events"]
+EVENTS = ENCODINGS["events"].load()
 
 
 def symbols(encoding: Encoding, score: symusic.Score) -> list[str]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import NotesOptions, notes
+from playbach.encodings import notes
 from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.onsets import NOTES_UNITS
+from playbach.encodings.options import NotesOptions
 from playbach.system.errors import UsageError
 
 
@@ -47,7 +48,7 @@ def test_the_longest_duration_leaves_room_for_a_last_quarter(quarters: float) ->
 @pytest.mark.parametrize("durations", ["joined", "separate"])
 def test_a_piece_can_end_well_with_the_shortest_longest_duration(durations: str) -> None:
     encoding = NotesEncoding.fit([sample_music.line(3)], NotesOptions(durations=durations, max_duration=1))  # type: ignore[arg-type]
-    assert encoding.options.longest == NOTES_UNITS
+    assert notes.longest_units(encoding.options) == NOTES_UNITS
     decoder = encoding.decoder(encoding.headers[0][0], bars=2)
     while not decoder.finished:
         decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.style_mask()], np.int32))

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from helpers.paths import GOLDEN
 from playbach.cli.main import main
-from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import (
     CHOICES,
@@ -59,7 +61,7 @@ def music(request: pytest.FixtureRequest) -> tuple[Encoding, list[EncodedPiece]]
         sample_music.chorale(s) if request.param == "chorale" else sample_music.line(s, bars=24) for s in range(3)
     ]
     options = NotesOptions(velocities=True) if request.param == "notes" else None
-    encoding = ENCODINGS[request.param].fit(scores, options)
+    encoding = ENCODINGS[request.param].load().fit(scores, options)
     return encoding, [encoding.encode(score) for score in scores]
 
 

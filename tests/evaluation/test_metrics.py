@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import ENCODINGS, EncodedPiece, Encoding
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import (
     Figures,
     Predictions,
@@ -22,7 +23,7 @@ from playbach.evaluation.metrics import (
 
 @pytest.fixture(scope="module")
 def encoding() -> Encoding:
-    return ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
+    return ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(4)])
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +74,18 @@ def test_figures_by_hand(encoding: Encoding, piece: EncodedPiece) -> None:
 def test_holds_are_no_changes(encoding: Encoding, piece: EncodedPiece) -> None:
     names = np.array(encoding.fields[0].symbols)[piece.steps[:, 0]]
     assert (encoding.is_continuation(piece.steps) == (names == "hold")).all()
-    notes = ENCODINGS["notes"].fit([sample_music.line(0)])
+    notes = ENCODINGS["notes"].load().fit([sample_music.line(0)])
     assert not notes.is_continuation(notes.encode(sample_music.line(0)).steps).any()
 
 
 def test_unknown_symbols_are_counted() -> None:
-    encoding = ENCODINGS["notes"].fit([sample_music.line(0)])
+    encoding = ENCODINGS["notes"].load().fit([sample_music.line(0)])
     strange = encoding.encode(sample_music.score([[(0, 480, 100), (480, 480, 101)]]))
     assert compute_figures([Predictions(np.ones((2, 2)), np.zeros((2, 2), bool))], [strange], encoding).unknown == 1
 
 
 def test_each_field_has_figures_of_its_own() -> None:
-    encoding = ENCODINGS["notes"].fit([sample_music.line(0)])
+    encoding = ENCODINGS["notes"].load().fit([sample_music.line(0)])
     piece = encoding.encode(sample_music.score([[(0, 480, 60), (480, 480, 62)]]))
     nats = np.log([[2.0, 4.0], [8.0, 4.0]])
     found = compute_figures([Predictions(nats, np.array([[True, False], [True, True]]))], [piece], encoding)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, NotesOptions
-from playbach.encodings.base import BARS_LEFT
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
 from playbach.evaluation.ngram import VIEWPOINTS, NGram, _chains, _known_columns
 from playbach.evaluation.ppm import ContextCounts, KnownColumn, StepTable, Viewpoint
@@ -27,7 +28,7 @@ def fitted(name: str, options: object = None) -> Fitted:
     """A baseline of six pieces, and two more, encoded."""
     make = sample_music.chorale if name == "chorale" else sample_music.line
     scores = [make(seed, tonic=seed % 3) for seed in range(8)]
-    encoding = ENCODINGS[name].fit(scores[:6], options)
+    encoding = ENCODINGS[name].load().fit(scores[:6], options)
     return NGram.fit(keys(scores[:6], encoding), encoding), encoding, [encoding.encode(s) for s in scores[6:]]
 
 
@@ -173,7 +174,7 @@ class Halves:
 def test_every_other_viewpoint_chooses_from_a_random_half_of_the_columns() -> None:
     """The others choose from all columns."""
     scores = [sample_music.line(seed, tonic=seed % 3) for seed in range(6)]
-    encoding = ENCODINGS["notes"].fit(scores)
+    encoding = ENCODINGS["notes"].load().fit(scores)
     table = StepTable.from_pieces([encoding.encode(score) for score in scores])
     rows, halves = np.arange(len(table.steps)), Halves()
     rng: Any = halves
@@ -189,7 +190,7 @@ def test_every_other_viewpoint_chooses_from_a_random_half_of_the_columns() -> No
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_pieces_are_enough(count: int) -> None:
     scores = [sample_music.line(seed) for seed in range(count)]
-    encoding = ENCODINGS["notes"].fit(scores)
+    encoding = ENCODINGS["notes"].load().fit(scores)
     model = NGram.fit([[encoding.encode(s)] for s in scores], encoding)
     other = encoding.encode(sample_music.line(7))
     assert all(p.sum(axis=1) == pytest.approx(1) for p in model.probabilities(other))
@@ -197,4 +198,4 @@ def test_few_pieces_are_enough(count: int) -> None:
 
 def test_no_pieces_are_not() -> None:
     with pytest.raises(ValueError, match="no pieces to fit"):
-        NGram.fit([], ENCODINGS["notes"].fit([sample_music.line(0)]))
+        NGram.fit([], ENCODINGS["notes"].load().fit([sample_music.line(0)]))

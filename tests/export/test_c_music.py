@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import ENCODINGS, Decoder, Encoding, NotesOptions, lines
+from playbach.encodings import ENCODINGS, lines
+from playbach.encodings.base import Decoder, Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.export.c.music import MAX_EXPORTED_PASSAGES, MAX_HEADERS, MAX_PASSAGE_BYTES, music_files
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Note, Track
@@ -65,7 +67,7 @@ CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
 def fitted(case: str, make: Callable[..., symusic.Score] | None = None) -> Encoding:
     """An encoding whose headers are OPENINGS, in this order."""
     name, options, default = CASES[case]
-    encoding = ENCODINGS[name].fit([(make or default)(seed) for seed in range(5)], options)
+    encoding = ENCODINGS[name].load().fit([(make or default)(seed) for seed in range(5)], options)
     header = encoding.headers[0][0]
     openings = tuple((replace(header, meters=m), 100 - i) for i, m in enumerate(OPENINGS))
     return replace(encoding, headers=openings)  # type: ignore[type-var]
@@ -374,7 +376,7 @@ def test_nothing_is_read_or_written_out_of_bounds(case: str, tmp_path: Path) -> 
 def test_passages_are_the_bundles_own(tmp_path: Path) -> None:
     for case in ("chorale", "notes-kept-separate"):
         name, options, make = CASES[case]
-        encoding = ENCODINGS[name].fit([make(seed) for seed in range(5)], options)
+        encoding = ENCODINGS[name].load().fit([make(seed) for seed in range(5)], options)
         pieces = [(f"piece {seed}", make(seed, tonic=seed % 3)) for seed in range(11)]
         known = list(passages.first_passages(pieces, encoding))
         bundle = make_bundle(passages=[p.manifest() for p in known])
@@ -466,7 +468,7 @@ def test_names_cannot_break_out_of_a_comment() -> None:
 
 
 def test_other_encodings_are_refused_in_one_line() -> None:
-    encoding = ENCODINGS["events"].fit([sample_music.band(seed) for seed in range(3)])
+    encoding = ENCODINGS["events"].load().fit([sample_music.band(seed) for seed in range(3)])
     with pytest.raises(
         UsageError, match=r"supports the encodings notes and chorale, but not events; .*tflite-int8"
     ) as error:

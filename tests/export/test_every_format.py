@@ -14,8 +14,8 @@ pytest.importorskip("litert_torch")
 import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
-from playbach.encodings import Encoding
-from playbach.encodings.notes import NotesOptions
+from playbach.encodings.base import Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.export import cnn_core, tflite
 from playbach.export.exporting import ExportOptions, ExportResult, FormatResult, export
 from playbach.export.formats import FORMATS

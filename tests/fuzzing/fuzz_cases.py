@@ -35,7 +35,8 @@ from helpers.damage import (
 from playbach.bundles import bundle
 from playbach.cli.main import main
 from playbach.data import corpora
-from playbach.encodings import ENCODINGS, NotesOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.options import NotesOptions
 from playbach.inference import composing
 from playbach.inference.sampling import Sampling
 from playbach.music import reading, scores, tunes
@@ -162,7 +163,8 @@ def _use(workspace: Workspace, path: Path) -> None:
     score = workspace.reader.read(path)
     _check_score(score)
     scores.content_hash(score), tunes.tune_groups([score]), corpora.choose_encoding([score])
-    for encoding in ENCODINGS.values():
+    for entry in ENCODINGS.values():
+        encoding = entry.load()
         if encoding.rejection_reason(score) is None:
             with contextlib.suppress(PlaybachError):
                 fitted = encoding.fit([score])

@@ -122,7 +122,7 @@ def test_the_notes_of_a_stream_know_it_too(composer: Composer) -> None:
 
 def test_a_chord_is_one_onset() -> None:
     piece = sample_music.score([[(t, 480, p) for t in range(0, 9600, 480) for p in (48, 55, 64)]], names=("Organ",))
-    encoding = ENCODINGS["notes"].fit([piece])
+    encoding = ENCODINGS["notes"].load().fit([piece])
     chord = [Note(0, 480, p, 80, 0, (0,)) for p in (48, 55, 64)]
     start = Start(960, 1, (Track("Organ", 19),))
     events = [start, Meter(960, 3, 8), *(Note(n.tick + 960 + 720, 480, n.pitch, 80, 0, (0,)) for n in chord)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from playbach.encodings import NotesOptions
+from playbach.encodings.options import NotesOptions
 from playbach.inspection import configuration
 from playbach.system.errors import UsageError
 from playbach.training import configs

@@ -39,7 +39,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def music(lines_folder: Path) -> tuple[object, TrainingSet]:
     corpus, _ = corpora.open_corpus(lines_folder, 0, "notes")
-    encoding = ENCODINGS["notes"].fit([p.score for p in corpus.train], None)
+    encoding = ENCODINGS["notes"].load().fit([p.score for p in corpus.train], None)
     data = TrainingSet(corpus.train, encoding)
     data._rare[4::5] = True  # windows with rare symbols draw more random numbers
     return encoding, data

@@ -15,7 +15,8 @@ from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.bundles import network
 from playbach.data import corpora
-from playbach.encodings import ENCODINGS, NotesOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.options import NotesOptions
 from playbach.models import Shape
 from playbach.system.errors import BundleError, CorpusError, PlaybachError, UsageError
 from playbach.training import finetuning, saving
@@ -45,22 +46,22 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "options", [NotesOptions(), NotesOptions(durations="joined"), NotesOptions(octaves="folded")]
 )
 def test_symbols_of_notes_keep_their_indices(options: NotesOptions) -> None:
-    old = ENCODINGS["notes"].fit([sample_music.line(seed) for seed in range(4)], options)
-    new = ENCODINGS["notes"].fit([sample_music.chorale(seed, tonic=5) for seed in range(3)], options, old)
+    old = ENCODINGS["notes"].load().fit([sample_music.line(seed) for seed in range(4)], options)
+    new = ENCODINGS["notes"].load().fit([sample_music.chorale(seed, tonic=5) for seed in range(3)], options, old)
     for before, after in zip((*old.fields, *old.context), (*new.fields, *new.context), strict=True):
         assert after.symbols[: len(before)] == before.symbols
         assert len(set(after.symbols)) == len(after.symbols)
     assert len(new.fields[0]) > len(old.fields[0])
-    assert ENCODINGS["notes"].from_manifest(json.loads(json.dumps(new.manifest()))) == new
+    assert ENCODINGS["notes"].load().from_manifest(json.loads(json.dumps(new.manifest()))) == new
 
 
 def test_chorales_keep_their_compass() -> None:
-    old = ENCODINGS["chorale"].fit([sample_music.chorale(seed) for seed in range(4)])
+    old = ENCODINGS["chorale"].load().fit([sample_music.chorale(seed) for seed in range(4)])
     high = [sample_music.chorale(seed, tonic=9) for seed in range(3)]
-    new = ENCODINGS["chorale"].fit(high, None, old)
+    new = ENCODINGS["chorale"].load().fit(high, None, old)
     assert new.fields == old.fields
     assert all(len(after) >= len(before) for before, after in zip(old.context, new.context))
-    assert new.encode(high[0]).notes == ENCODINGS["chorale"].fit(high).encode(high[0]).notes
+    assert new.encode(high[0]).notes == ENCODINGS["chorale"].load().fit(high).encode(high[0]).notes
 
 
 def test_training_continues_from_the_base_model(first: Run, lines_folder: Path, tmp_path: Path) -> None:

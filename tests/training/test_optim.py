@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from helpers import sample_music
 from playbach.data.batches import Batch, previous_of
-from playbach.encodings import NotesEncoding
+from playbach.encodings.notes import NotesEncoding
 from playbach.models import Model, Shape, build
 from playbach.training import optim
 from playbach.training.options import TrainOptions

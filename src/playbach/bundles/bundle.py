@@ -30,7 +30,8 @@ from typing import Any
 from playbach import encodings
 from playbach.bundles import exported
 from playbach.data.pieces import SIDES
-from playbach.encodings import ENCODINGS, Encoding
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import Encoding
 from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Header
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path, pending_file

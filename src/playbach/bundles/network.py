@@ -13,7 +13,7 @@ from symusic.core import ScoreTick as Score
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle, known_pieces
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.models import MODELS, Model, Shape, build
 from playbach.system.errors import BundleError, UsageError
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings import EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.music.assembly import drop_later_meters
 from playbach.music.bars import Header, printable_name
 from playbach.system.errors import BundleError, ScoreError

@@ -244,7 +244,7 @@ def confidence_bar(bar: TimedBar) -> str:
 
 def _voices(bar: TimedBar) -> str:
     """The names of the bar's notes, voice by voice."""
-    from playbach.encodings import pitch_name
+    from playbach.music.keys import pitch_name
 
     voices: dict[int, list[str]] = {}
     for timed in bar.notes:

@@ -26,8 +26,7 @@ from playbach.data.shards import (
     build_shards,
     open_shards,
 )
-from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.system.progress import Progress
 

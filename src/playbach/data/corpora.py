@@ -17,7 +17,8 @@ from symusic.core import ScoreTick as Score
 from playbach.data import builtin, chorales
 from playbach.data.pieces import SIDES, Corpus, Piece, ReadPiece
 from playbach.data.split import split
-from playbach.encodings import ENCODINGS, encoding_for_corpus, encoding_for_piece
+from playbach.encodings import ENCODINGS
+from playbach.encodings.choosing import encoding_for_corpus, encoding_for_piece
 from playbach.music.reading import MUSIC_SUFFIXES, find_music, read_many
 from playbach.music.scores import content_hash
 from playbach.music.tunes import interval_runs, top_line, tune_groups
@@ -204,7 +205,7 @@ def _read_folder(
 
 
 def _read_piece(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> ReadPiece:
-    rejections = {encoding: ENCODINGS[encoding].rejection_reason(score) for encoding in encodings}
+    rejections = {encoding: ENCODINGS[encoding].load().rejection_reason(score) for encoding in encodings}
     piece = Piece(name, spool.put(bytes(score.__getstate__())), content_hash(score))
     runs = spool.put(interval_runs(top_line(score)).tobytes())
     return ReadPiece(piece, int(score.note_num()), encoding_for_piece(score), rejections, runs)

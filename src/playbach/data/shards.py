@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.data.pieces import Piece
-from playbach.encodings import EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.bars import Header
 from playbach.music.scores import score_from_bytes, transpose

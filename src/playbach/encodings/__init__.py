@@ -1,27 +1,41 @@
-"""The encodings by name. A new encoding is a file here and a line in `ENCODINGS`; `base.py` says what it must do."""
+"""The encodings by name. A new encoding is a file here and an entry of `ENCODINGS`; `base.py` says what it must do.
+
+Cheap to import: an encoding's code is imported by its entry's `load()`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playbach.encodings.base import Decoder, EncodedPiece, Encoding, Field
-from playbach.encodings.choosing import encoding_for_corpus, encoding_for_piece
-from playbach.encodings.chorale import ChoraleEncoding
-from playbach.encodings.events.constants import EventsOptions
-from playbach.encodings.events.encoding import EventsEncoding
-from playbach.encodings.notes import NotesEncoding, NotesOptions, pitch_name
-from playbach.music.bars import Header
-from playbach.music.scores import transpose
+from playbach.encodings.options import EventsOptions, NotesOptions
+from playbach.system.registry import Entry, by_name
 
-ENCODINGS: dict[str, type[Encoding]] = {
-    "notes": NotesEncoding,
-    "chorale": ChoraleEncoding,
-    "events": EventsEncoding,
-}
+if TYPE_CHECKING:
+    from playbach.encodings.base import Encoding
 
-OPTIONS: dict[str, type[Any]] = {"notes": NotesOptions, "events": EventsOptions}
+ENCODINGS: dict[str, Entry[type[Encoding]]] = by_name(
+    Entry(
+        name="notes",
+        description="one line: a note, a chord or a rest after another",
+        code="playbach.encodings.notes:NotesEncoding",
+        options=NotesOptions,
+    ),
+    Entry(
+        name="chorale",
+        description="four voices, one note at a time in each",
+        code="playbach.encodings.chorale:ChoraleEncoding",
+    ),
+    Entry(
+        name="events",
+        description="any polyphonic music, from a piano to a band with drums",
+        code="playbach.encodings.events.encoding:EventsEncoding",
+        options=EventsOptions,
+    ),
+)
+
+OPTIONS: dict[str, type[Any]] = {entry.name: entry.options for entry in ENCODINGS.values() if entry.options}
 """The dataclass of options of each encoding that has options."""
 
 
@@ -32,30 +46,4 @@ def options_dict(options: Any) -> Any:
 
 def from_manifest(data: Mapping[str, Any]) -> Encoding:
     """The encoding that a bundle's manifest describes. Raises what `Encoding.from_manifest` raises."""
-    return ENCODINGS[data["name"]].from_manifest(data)
-
-
-def symbol_label(field: Field, symbol: int) -> str:
-    """A symbol as shown to people: MIDI numbers of pitches become names such as `F#3`."""
-    text = field.symbols[symbol]
-    return pitch_name(int(text)) if field.name == "symbol" and text.isdecimal() else text
-
-
-__all__ = [
-    "ENCODINGS",
-    "OPTIONS",
-    "Decoder",
-    "EncodedPiece",
-    "Encoding",
-    "EventsOptions",
-    "Field",
-    "Header",
-    "NotesOptions",
-    "encoding_for_corpus",
-    "encoding_for_piece",
-    "from_manifest",
-    "options_dict",
-    "pitch_name",
-    "symbol_label",
-    "transpose",
-]
+    return ENCODINGS[data["name"]].load().from_manifest(data)

@@ -1,6 +1,6 @@
 """What an encoding is: it writes a score as steps of integers, and its decoder turns steps back into events.
 
-A new encoding is a subclass of `Encoding` and one of `Decoder`, in a file of their own, and a line in `ENCODINGS`
+A new encoding is a subclass of `Encoding` and one of `Decoder`, in a file of their own, and an entry of `ENCODINGS`
 (`encodings/__init__.py`). The conformance tests then cover it.
 
 - A *step* has F integers, one symbol for each of `fields`. The network predicts all fields of a step at once. Where
@@ -31,6 +31,7 @@ from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
 from playbach.music.events import Event, Track
+from playbach.music.keys import pitch_name
 from playbach.system.errors import UsageError
 
 UNKNOWN = 0
@@ -68,6 +69,12 @@ class EncodedPiece:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+
+def symbol_label(field: Field, symbol: int) -> str:
+    """A symbol as shown to people: MIDI numbers of pitches become names such as `F#3`."""
+    text = field.symbols[symbol]
+    return pitch_name(int(text)) if field.name == "symbol" and text.isdecimal() else text
 
 
 def meter_symbol(meters: tuple[str, ...], name: str) -> int:

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from symusic.core import NoteTick as ScoreNote
@@ -55,26 +55,23 @@ from playbach.encodings.onsets import (
     longest_runs,
     onsets_of,
 )
+from playbach.encodings.options import NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header, meters_of, printable_name, tempo_of
 from playbach.music.events import DEFAULT_VELOCITY, Event, Note, Track
+from playbach.music.keys import pitch_name
 from playbach.music.scores import score_from_header
-from playbach.system.errors import ScoreError, UsageError, require_numbers
+from playbach.system.errors import ScoreError
 
 NOTES_PLACES = 8 * NOTES_UNITS
 """Places in the bar that the context distinguishes, in units; the rest is `later`."""
 NOTES_VELOCITY_BIN = 4
 """MIDI velocities are rounded to bins of this width."""
 VELOCITY_REST, FIRST_VELOCITY = 1, 2
-OCTAVES = ("kept", "folded")
-MIN_MAX_DURATION, MAX_MAX_DURATION = 1.0, NOTES_DURATIONS[-1] / NOTES_UNITS
-"""The range of the option `max_duration`, in quarters; the last onset needs one quarter."""
-DURATION_KINDS = ("none", "joined", "separate")
 MAX_SYMBOLS = 8192
 MAX_COUNTED_SYMBOLS = 1 << 17
 """The most symbols counted at a time to find the common ones; limits memory."""
-PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 TOP_REST, FIRST_TOP = 1, lines.FIRST_NOTE
 LINE_SLICE = slice(1, 2 + lines.LINE_COLUMNS)
 """The columns of the context for the line of top notes."""
@@ -83,45 +80,6 @@ ANY_CHORD: Chord = (-1,)
 """A chord that training never saw, in a symbol that still gives its duration."""
 Symbol = tuple[Chord, int]
 """A chord and its duration in units, which is 0 where durations are not joined."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotesOptions:
-    """Options of the `notes` encoding. In parentheses: their names in the articles."""
-
-    octaves: Literal["kept", "folded"] = "kept"
-    """`folded` keeps only pitch classes (`normal`)."""
-    durations: Literal["none", "joined", "separate"] = "separate"
-    """`joined` puts pitch and duration into one symbol (`concatenate`), `none` leaves durations out."""
-    velocities: bool = False
-    """Whether to compose velocities (`predict_velocity`)."""
-    max_duration: float = MAX_MAX_DURATION
-    """In quarters. A longer note is cut, and a rest follows it."""
-    chordify: bool = False
-    """Whether to begin a new chord, of all sounding notes, wherever a note begins or ends."""
-
-    def __post_init__(self) -> None:
-        flags = (False, True)
-        choices = {"octaves": OCTAVES, "durations": DURATION_KINDS, "velocities": flags, "chordify": flags}
-        require_numbers(self, "max_duration")
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                listed = ", ".join(map(str, known))
-                raise UsageError(f"{name} must be one of: {listed}; not {getattr(self, name)!r:.40}")
-        if not MIN_MAX_DURATION <= self.max_duration <= MAX_MAX_DURATION:
-            limits = f"between {MIN_MAX_DURATION:g} and {MAX_MAX_DURATION:g} quarters"
-            raise UsageError(f"max-duration must be {limits}, not {self.max_duration!r:.40}")
-        if self.durations == "none" and self.max_duration < MAX_MAX_DURATION:
-            raise UsageError("max-duration cannot be combined with durations none, which leaves durations out")
-
-    @property
-    def longest(self) -> int:
-        """The longest duration, in units."""
-        return durations_to(int(self.max_duration * NOTES_UNITS))[-1]
-
-    def onsets(self, score: Score) -> list[Onset]:
-        """The chords and rests of a score, with these options."""
-        return onsets_of(score, self.durations == "none", self.longest, self.chordify)
 
 
 @dataclass(frozen=True)
@@ -162,7 +120,7 @@ class NotesEncoding(Encoding):
 
     @property
     def _durations(self) -> tuple[int, ...]:
-        return durations_to(self.options.longest)
+        return durations_to(longest_units(self.options))
 
     @cached_property
     def context(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -194,7 +152,7 @@ class NotesEncoding(Encoding):
         headers: list[Header] = []
         longest_run = longest_rest = 1
         for score in scores:
-            onsets = options.onsets(score)
+            onsets = onsets_with(options, score)
             sounding = [p for _, chord, _, _ in onsets for p in chord]
             pitches += np.bincount(sounding, minlength=128)
             chords = [_folded(o[1]) if fold else o[1] for o in onsets]
@@ -240,7 +198,7 @@ class NotesEncoding(Encoding):
         return ONLY_DRUMS
 
     def encode(self, score: Score) -> EncodedPiece:
-        onsets = self.options.onsets(score)
+        onsets = onsets_with(self.options, score)
         header = notes_header(score, self.options)
         index, joined = self._index, self.options.durations == "joined"
         fold = self.options.octaves == "folded"
@@ -323,7 +281,7 @@ class NotesEncoding(Encoding):
         joined, fold = self.options.durations == "joined", self.options.octaves == "folded"
         known = set(self.symbols)
         projected = score_from_header(notes_header(score, self.options))
-        for tick, chord, units, loudness in self.options.onsets(score):
+        for tick, chord, units, loudness in onsets_with(self.options, score):
             pitches = _folded(chord) if fold else chord
             if (pitches, units if joined else 0) not in known:
                 continue
@@ -481,11 +439,6 @@ class NotesDecoder(Decoder):
         return []
 
 
-def pitch_name(pitch: int, folded: bool = False) -> str:
-    """A name such as `F#3`; C4 is middle C, 60. If folded, the octave is left out."""
-    return PITCH_NAMES[pitch % 12] + ("" if folded else str(pitch // 12 - 1))
-
-
 def duration_name(units: int) -> str:
     """A duration in quarters: `1/2` is an eighth."""
     return str(Fraction(units, NOTES_UNITS))
@@ -493,6 +446,16 @@ def duration_name(units: int) -> str:
 
 def velocity_of_bin(index: int) -> int:
     return min(max(index, 0) * NOTES_VELOCITY_BIN + NOTES_VELOCITY_BIN // 2, 127)
+
+
+def longest_units(options: NotesOptions) -> int:
+    """The longest duration, in units."""
+    return durations_to(int(options.max_duration * NOTES_UNITS))[-1]
+
+
+def onsets_with(options: NotesOptions, score: Score) -> list[Onset]:
+    """The chords and rests of a score, with these options."""
+    return onsets_of(score, options.durations == "none", longest_units(options), options.chordify)
 
 
 def notes_header(score: Score, options: NotesOptions) -> Header:
@@ -544,5 +507,5 @@ def _vocabulary(
                 _forget_rare([counts])
     kept = {s for s, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_SYMBOLS]}
     if joined:
-        kept |= {(ANY_CHORD, d) for d in durations_to(options.longest)}
+        kept |= {(ANY_CHORD, d) for d in durations_to(longest_units(options))}
     return tuple(sorted(kept))

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Decoder, EncodedPiece, Encoding
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.base import UNKNOWN_BARS_LEFT, Decoder, EncodedPiece, Encoding
 from playbach.evaluation.ngram import NGram
 from playbach.inference.runtimes import Logits, Runtime, State
 from playbach.inference.sampling import Distribution, draw, probabilities

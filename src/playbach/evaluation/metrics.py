@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.voices import SIXTEENTH
 from playbach.music.arrays import Ints
 

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import EncodedPiece
+from playbach.encodings.base import EncodedPiece
 from playbach.music.arrays import Ints
 
 Probabilities = npt.NDArray[np.float64]

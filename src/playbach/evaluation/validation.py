@@ -14,8 +14,7 @@ import numpy.typing as npt
 import torch
 
 from playbach.data.batches import previous_of
-from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
 from playbach.evaluation.metrics import (
     Figures,
     Predictions,

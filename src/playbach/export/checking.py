@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from playbach.data.batches import previous_of
-from playbach.encodings import EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Predictions, compute_figures, predictions_from_logits
 from playbach.export.samples import Samples
 from playbach.inference.runtimes import Runtime

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.export import tflite
 from playbach.inference.runtimes.core import IMAGE, Shell
 from playbach.models.cnn import Cnn

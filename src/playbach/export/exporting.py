@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from playbach.bundles import exported, network
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.export.c.profiles import MACHINE_PROFILES
 from playbach.export.checking import MAX_BITS_LOST, MIN_TOP_1, Check, compare_with_torch, torch_logits
 from playbach.export.formats import ALL, FORMATS, Content, ExportSource, Format, select_formats

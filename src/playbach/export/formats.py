@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.inference.runtimes import Runtime
 from playbach.models import Model
 from playbach.models.cnn import Cnn

@@ -15,8 +15,7 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.data.batches import previous_of
-from playbach.encodings import EncodedPiece, Encoding
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
 from playbach.evaluation.reports import GROUP_LABELS, groups_of
 from playbach.inference.composing import Composer
 from playbach.music.arrays import Ints

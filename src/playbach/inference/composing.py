@@ -20,7 +20,7 @@ from symusic.core import ScoreTick
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import Decoder, EncodedPiece, Encoding
+from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.inference.confidence import Confidence, confidences
 from playbach.inference.generation import GenerationCache, ParameterChange, PieceGenerator, Schedule
 from playbach.inference.runtimes import Runtime, open_runtime

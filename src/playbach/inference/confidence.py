@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from playbach.encodings import Field, pitch_name, symbol_label
+from playbach.encodings.base import Field, symbol_label
 from playbach.music.bars import Bars
 from playbach.music.events import TICKS_PER_QUARTER, Choice, Event, Meter, Note, Start
+from playbach.music.keys import pitch_name
 
 SURE, NO_CLUE = 0.5, 0.25
 """The network is sure where one symbol has a probability of at least 0.5, and has no clue where all are below 0.25.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from playbach.encodings import Decoder, Encoding
+from playbach.encodings.base import Decoder, Encoding
 from playbach.inference.runtimes import Runtime, State
 from playbach.inference.sampling import Distribution, Sampling, choice, draw, probabilities, sharpen
 from playbach.music.events import Choice, Event, Meter, Note, Tempo

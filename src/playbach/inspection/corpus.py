@@ -18,11 +18,12 @@ from symusic.core import ScoreTick as Score
 
 from playbach.data import corpora
 from playbach.data.corpora import choose_encoding
-from playbach.encodings import ENCODINGS, pitch_name
+from playbach.encodings import ENCODINGS
 from playbach.inspection.music import key_of
 from playbach.music.bars import Bars, meters_of, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
+from playbach.music.keys import pitch_name
 from playbach.music.reading import MUSIC_SUFFIXES, find_music
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.system.errors import CorpusError
@@ -202,7 +203,7 @@ class _Tally:
         self.meters[ticks.most_common(1)[0][0]] += 1
         self.changing += len(ticks) > 1
         self.tracks[len(tracks)] += 1
-        self.suits.update(name for name, kind in ENCODINGS.items() if kind.rejection_reason(score) is None)
+        self.suits.update(name for name, entry in ENCODINGS.items() if entry.load().rejection_reason(score) is None)
         for track in tracks:
             self._count_track(track)
 

@@ -15,11 +15,13 @@ from symusic.core import ScoreTick as Score
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import known_pieces
-from playbach.encodings import ENCODINGS, EncodedPiece, Encoding, pitch_name, symbol_label
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import EncodedPiece, Encoding, symbol_label
 from playbach.music import keys, reading
 from playbach.music.bars import Bars, meters_of, printable_name, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
+from playbach.music.keys import pitch_name
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.rendering.midi import MARKER_PREFIX, find_comment
 from playbach.system.errors import ScoreError
@@ -154,7 +156,7 @@ def describe_music(path: AnyPath, model: str | Path | None = None) -> MusicInfo:
         markers=tuple(printable_name(m.text) for m in score.markers if not m.text.startswith(MARKER_PREFIX)),
         made_by=made_by,
         again=None if made_by is None else _command(made_by, [t.name for t in score.tracks]),
-        encodings=tuple(_encode(score, kind, max(count, 1)) for kind in ENCODINGS.values()),
+        encodings=tuple(_encode(score, entry.load(), max(count, 1)) for entry in ENCODINGS.values()),
         model=None if bundle is None or encoding is None else _check_vocabulary(score, bundle, encoding),
     )
 

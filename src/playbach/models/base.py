@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.encodings.relations import Relation
 from playbach.system.errors import UsageError, require_numbers
 

@@ -36,6 +36,14 @@ KEY_NAMES = tuple(f"{tonic} {mode}" for mode in KEY_PROFILES for tonic in TONICS
 """The names of the 24 keys; `likeliest_keys` returns indices into them."""
 
 
+PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
+def pitch_name(pitch: int, folded: bool = False) -> str:
+    """A name such as `F#3`; C4 is middle C, 60. If folded, the octave is left out."""
+    return PITCH_NAMES[pitch % 12] + ("" if folded else str(pitch // 12 - 1))
+
+
 def _key_weights() -> npt.NDArray[np.int64]:
     """The profiles of all keys (24, 12), with mean 0 and equal norms, as integers: their sums are exact and the same
     in every order."""

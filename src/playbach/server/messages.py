@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from playbach.encodings import Field, symbol_label
+from playbach.encodings.base import Field, symbol_label
 from playbach.music.events import Choice, Track
 from playbach.streaming import (
     PieceHeader,

@@ -22,7 +22,8 @@ from playbach.bundles.network import BaseModel
 from playbach.data.batches import TrainingSet, previous_of
 from playbach.data.pieces import SIDES, Corpus
 from playbach.data.shards import STEPS_COLUMN, Shards, build_shards
-from playbach.encodings import ENCODINGS, OPTIONS, EncodedPiece, Encoding
+from playbach.encodings import ENCODINGS, OPTIONS
+from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
 from playbach.evaluation.ngram import NGram
 from playbach.evaluation.validation import measure_network
@@ -122,7 +123,7 @@ def fit_encoding(corpus: Corpus, options: TrainOptions) -> Encoding:
     """The encoding, with a vocabulary from the training pieces only."""
     assert options.encoding is not None
     encoding_options = getattr(options, options.encoding) if options.encoding in OPTIONS else None
-    return ENCODINGS[options.encoding].fit((p.score for p in corpus.train), encoding_options)
+    return ENCODINGS[options.encoding].load().fit((p.score for p in corpus.train), encoding_options)
 
 
 def train(

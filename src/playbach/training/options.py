@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playbach.encodings import ENCODINGS, OPTIONS, EventsOptions, NotesOptions
+from playbach.encodings import ENCODINGS, OPTIONS
+from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.models import MODELS
 from playbach.system.errors import UsageError, require_numbers
 

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from playbach.data.batches import TrainingSet
-from playbach.encodings import OPTIONS, Encoding, from_manifest
+from playbach.encodings import OPTIONS, from_manifest
+from playbach.encodings.base import Encoding
 from playbach.models import Model, build
 from playbach.models.base import Shape
 from playbach.system.errors import PlaybachError

@@ -20,7 +20,9 @@ from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle
 from playbach.data.batches import previous_of
-from playbach.encodings import ENCODINGS, Encoding, NotesOptions
+from playbach.encodings import ENCODINGS
+from playbach.encodings.base import Encoding
+from playbach.encodings.options import NotesOptions
 from playbach.export import c
 from playbach.export.c.music import music_files
 from playbach.export.integer import IntegerNetwork, IntegerSampling, Pcg32, compose, quantise
@@ -79,7 +81,7 @@ def untrained() -> Exported:
 
     torch.manual_seed(3)
     pieces = [sample_music.line(seed) for seed in range(6)]
-    encoding = ENCODINGS["notes"].fit(pieces, NotesOptions("kept", "separate", True))
+    encoding = ENCODINGS["notes"].load().fit(pieces, NotesOptions("kept", "separate", True))
     shape = Shape(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)), encoding.relations)
     model = build("cnn", shape, {"image": 12, "channels": 3, "hidden": 20, "dropout": 0.0, "symbol_dropout": 0.0})
     weights = {key: value.numpy() for key, value in model.state_dict().items()}

@@ -6,34 +6,12 @@ The encoding and its decoder are built on these. Knows nothing of networks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from playbach.encodings.events.alphabet import Alphabet
 from playbach.encodings.events.grid import DRUM_PROGRAM
+from playbach.encodings.options import EventsOptions
 from playbach.music.bars import Header
 from playbach.music.events import Track
-from playbach.system.errors import UsageError
-
-PROGRAMS = ("exact", "families")
-TEMPOS = ("kept", "fixed")
-
-
-@dataclass(frozen=True, slots=True)
-class EventsOptions:
-    """Options of the `events` encoding."""
-
-    programs: Literal["exact", "families"] = "exact"
-    """An instrument is one of General MIDI's 128 programs, or one of its 16 families."""
-    tempos: Literal["kept", "fixed"] = "kept"
-    """Tempos change as in the score, or stay at the tempo of the beginning."""
-    velocities: bool = True
-    """Whether to compose velocities, if the training pieces have more than one."""
-
-    def __post_init__(self) -> None:
-        for name, known in (("programs", PROGRAMS), ("tempos", TEMPOS), ("velocities", (False, True))):
-            if getattr(self, name) not in known:
-                listed = ", ".join(map(str, known))
-                raise UsageError(f"{name} must be one of: {listed}; not {getattr(self, name)!r:.40}")
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from playbach.encodings.base import (
     transposition_range,
 )
 from playbach.encodings.events.alphabet import METER_KIND, TEMPO_KIND, Alphabet, velocity_of
-from playbach.encodings.events.constants import EventsConstants, EventsOptions
+from playbach.encodings.events.constants import EventsConstants
 from playbach.encodings.events.context import ContextColumns, PieceSymbols
 from playbach.encodings.events.decoder import EventsDecoder
 from playbach.encodings.events.fields import context_fields, relations_of
@@ -57,6 +57,7 @@ from playbach.encodings.events.grid import (
 )
 from playbach.encodings.events.survey import Survey
 from playbach.encodings.events.tokens import METER_RANK, TEMPO_RANK, UNKNOWN_METER_RANK, Tokens
+from playbach.encodings.options import EventsOptions
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Mask
 from playbach.music.bars import Bars, Header, track_from_manifest, track_manifest

@@ -17,9 +17,8 @@ import numpy as np
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
 from playbach.bundles.passages import Passage
-from playbach.encodings import Encoding
 from playbach.encodings import notes as lines
-from playbach.encodings.base import meter_symbol
+from playbach.encodings.base import Encoding, meter_symbol
 from playbach.encodings.chorale import ChoraleEncoding
 from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.onsets import FIXED_DURATION, NOTES_UNITS, REST_CHORD

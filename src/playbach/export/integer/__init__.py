@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.export.integer import cnn, lstm
 from playbach.export.integer.base import IntegerNetwork
 from playbach.export.integer.composing import compose

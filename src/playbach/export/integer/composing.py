@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Decoder
+from playbach.encodings.base import Decoder
 from playbach.export.integer.base import IntegerNetwork
 from playbach.export.integer.sampling import IntegerSampling, Random, draw_symbol
 from playbach.music.events import Event

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.export.integer.fixed import LOGIT_SCALE, IntegerError, Integers, Linear, Reals, Weights, quantise_linear
 
 

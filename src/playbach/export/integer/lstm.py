@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.export.integer.base import IntegerNetwork, IntegerState
 from playbach.export.integer.fixed import (
     MAX_WEIGHT,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings import Encoding
+from playbach.encodings.base import Encoding
 from playbach.encodings.relations import Relation
 from playbach.inference.runtimes.base import Logits, step_one_by_one
 from playbach.inference.runtimes.litert import TfliteGraph

@@ -1,0 +1,235 @@
+"""Options as dataclass fields that describe themselves.
+
+Everything that is known of an option stands in one place, its field: the name, the type and the default as usual, and
+the meaning, the range and the choices as the field's metadata:
+
+    @dataclass(frozen=True)
+    class ComposeOptions:
+        bars: int = option("bars to compose, {range}", default=16, low=1, high=10_000)
+
+        def __post_init__(self) -> None:
+            check_options(self)
+
+The checks (here), the command line (`cli/options.py`), the errors in TOML files (`training/configs.py`) and the page
+docs/options.md are made from it. Standard library only, so that `--help` is fast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass
+from functools import cache
+from typing import Any
+
+from playbach.system.errors import UsageError
+
+_KEY = "option"
+NoneType = type(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What is known of an option besides its name, type and default."""
+
+    help: str
+    """One phrase. `{range}` and `{choices}` stand for the range and the choices."""
+    low: float | None = None
+    """The smallest value."""
+    above: float | None = None
+    """A number that every value is greater than."""
+    high: float | None = None
+    """The largest value."""
+    below: float | None = None
+    """A number that every value is less than."""
+    choices: tuple[str, ...] = ()
+    """All values of a text; those of a Literal need not be given."""
+    unit: str = ""
+    """What the number counts, for messages: `quarters`."""
+    metavar: str = ""
+    """How the value is written in `--help`; by default by its type."""
+    default: str = ""
+    """The default in words, where it is None."""
+    flag: str | None = ""
+    """The option on the command line; by default made from the name. None: it is not on the command line."""
+
+    def range_text(self, words: str = "to") -> str:
+        """The range: `1 to 8`, or with the words `between … and`, `between 1 and 8`."""
+        low, above, high, below = (None if n is None else number_text(n) for n in self.limits())
+        if low is not None and high is not None:
+            return f"{low} to {high}" if words == "to" else f"between {low} and {high}"
+        if low is not None and below is not None:
+            return f"at least {low} and less than {below}"
+        if above is not None and high is not None:
+            return f"greater than {above} and at most {high}"
+        if low is None and above is None:
+            return ""
+        return f"{low} or more" if low is not None else f"above {above}"
+
+    def limits(self) -> tuple[float | None, float | None, float | None, float | None]:
+        return self.low, self.above, self.high, self.below
+
+    def contains(self, value: float) -> bool:
+        """Whether a number is in the range. Infinity and NaN never are, if there is a range."""
+        low, above, high, below = self.limits()
+        return (
+            (-math.inf < value < math.inf or not self.has_range())
+            and (low is None or value >= low)
+            and (above is None or value > above)
+            and (high is None or value <= high)
+            and (below is None or value < below)
+        )
+
+    def has_range(self) -> bool:
+        return any(limit is not None for limit in self.limits())
+
+    def help_text(self) -> str:
+        """The help text, with the range and the choices in place."""
+        return self.help.format(range=self.range_text(), choices=listed(self.choices))
+
+
+def option(
+    help: str,
+    *,
+    default: Any = MISSING,
+    factory: Callable[[], Any] | None = None,
+    choices: Iterable[str] = (),
+    default_text: str = "",
+    **facts: Any,
+) -> Any:
+    """A dataclass field that is an option.
+
+    Args:
+        help: as in `Option`.
+        default: the default; without one, and without a factory, the option is required.
+        factory: makes the default, where that is mutable or an object.
+        choices: all values, for a text.
+        default_text: the default in words, where it is None.
+        facts: other fields of `Option`.
+    """
+    described = Option(help, choices=tuple(choices), default=default_text, **facts)
+    metadata = {_KEY: described}
+    if factory is not None:
+        return dataclasses.field(default_factory=factory, metadata=metadata)
+    if default is MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedOption:
+    """An option of a dataclass, with all that is known of it."""
+
+    name: str
+    type: Any
+    """The type without None: `int`, `float`, `bool`, `str`, a dataclass, or anything else."""
+    optional: bool
+    """Whether None is a value."""
+    default: Any
+    """MISSING if the option is required."""
+    option: Option
+
+    @property
+    def spelling(self) -> str:
+        """The name with dashes, as on the command line and in messages."""
+        return self.name.replace("_", "-")
+
+
+def _options_of(kind: type[Any]) -> tuple[DescribedOption, ...]:
+    hints = typing.get_type_hints(kind)
+    described = []
+    for field in dataclasses.fields(kind):
+        if _KEY in field.metadata:
+            factory = field.default_factory
+            default = field.default if factory is MISSING else factory()
+            type_, optional = _without_none(hints[field.name])
+            facts = field.metadata[_KEY]
+            if typing.get_origin(type_) is typing.Literal:
+                type_, facts = str, dataclasses.replace(facts, choices=typing.get_args(type_))
+            described.append(DescribedOption(field.name, type_, optional, default, facts))
+    return tuple(described)
+
+
+options_of: Callable[[type[Any]], tuple[DescribedOption, ...]] = cache(_options_of)  # type: ignore[assignment]  # types are hashable
+"""The options of a dataclass (the class, not an instance), in order."""
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """A type without None, and whether None was part of it."""
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
+        return hint, False
+    parts = [part for part in typing.get_args(hint) if part is not NoneType]
+    return (parts[0] if len(parts) == 1 else hint), len(parts) < len(typing.get_args(hint))
+
+
+def check_options(options: Any) -> None:
+    """Check the type, the range and the choice of each option of a dataclass.
+
+    Raises:
+        UsageError: a value is not valid. The message names the option, what is allowed, and the value.
+    """
+    for described in options_of(type(options)):
+        check_option(described, getattr(options, described.name))
+
+
+def check_option(described: DescribedOption, value: Any) -> None:
+    """Check one value. Raises UsageError as `check_options` does."""
+    if value is None and described.optional:
+        return
+    expected = _unmet_requirement(described, value)
+    if expected:
+        raise UsageError(f"{described.spelling} must be {expected}, not {value!r:.40}")
+
+
+def _unmet_requirement(described: DescribedOption, value: Any) -> str | None:
+    """What the value should be and is not, in words; None if it is valid."""
+    kind, described_by = described.type, described.option
+    if described_by.choices:
+        return None if value in described_by.choices else listed(described_by.choices)
+    if kind is bool:
+        return None if isinstance(value, bool) else "true or false"
+    if kind in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+            return "a whole number" if kind is int else "a number"
+        within = f"{described_by.range_text('between')} {described_by.unit}".rstrip()
+        return None if described_by.contains(value) else within
+    if kind is str:
+        return None if isinstance(value, str) else "a name"
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return None if isinstance(value, kind) else f"{_article(kind.__name__)} {kind.__name__}"
+    if typing.get_origin(kind) in (dict, Mapping):
+        return None if isinstance(value, Mapping) else "a dict"
+    return None
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "AEIOU" else "a"
+
+
+def given(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are options of the dataclass and not None."""
+    return {o.name: values[o.name] for o in options_of(kind) if values.get(o.name) is not None}
+
+
+def changed(options: Any) -> Iterator[tuple[DescribedOption, Any]]:
+    """The options of a dataclass whose values differ from the defaults, with these values."""
+    for described in options_of(type(options)):
+        value = getattr(options, described.name)
+        if value != described.default:
+            yield described, value
+
+
+def number_text(number: float) -> str:
+    """A number for people: `10,000`, `0.125`, `2^63 - 1`."""
+    if isinstance(number, int) and number > 1 << 40 and (number + 1) & number == 0:
+        return f"2^{(number + 1).bit_length() - 1} - 1"
+    return f"{int(number):,}" if float(number).is_integer() else f"{number:g}"
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """Words as a list in a sentence: `lstm, attention or cnn`."""
+    *first, final = [*words] or [""]
+    return f"{', '.join(first)} {last} {final}" if first else final
