@@ -35,7 +35,8 @@ def graph_notes(symbols: int, notes: int) -> tuple[float, int]:
 
     from playbach.export import onnx
     from playbach.inference.runtimes.onnx import OnnxRuntime
-    from playbach.models import MODELS, Shape, build
+    from playbach.models import MODELS, build
+    from playbach.models.base import Shape
 
     assert "lstm" in MODELS
     torch.manual_seed(0)

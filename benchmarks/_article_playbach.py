@@ -78,7 +78,8 @@ def learn(
     """
     import torch
 
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
     from playbach.training import loop, optim
     from playbach.training.checkpoints import RunState, weights_of
     from playbach.training.options import TrainOptions

@@ -38,7 +38,8 @@ def work(network: str, batch: int, window: int, number: int, dtype: str, device_
     """One process's part in a timed run; the leader returns the rates."""
     import torch
 
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
     from playbach.training.distributed import join_process_group
     from playbach.training.optim import make_optimiser, pick_device
     from playbach.training.options import TrainOptions

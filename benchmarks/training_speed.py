@@ -36,7 +36,8 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
 
     from playbach.data.batches import Batch
     from playbach.models.base import Shape
-    from playbach.models.lstm import Lstm, LstmConfig
+    from playbach.models.configs import LstmConfig
+    from playbach.models.lstm import Lstm
 
     class LastOnly(Lstm):
         """One softmax, on the window's last step."""
@@ -55,7 +56,8 @@ def article_variant(symbols: int, last_only: bool) -> tuple[Any, Any]:
 
 def default_variant(pieces: int = 32) -> tuple[Any, Any]:
     """The network of `playbach train` for chorales, and one of its batches."""
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
     from playbach.training.loop import BATCH_LIMITS
     from playbach.training.options import TrainOptions
 
@@ -126,7 +128,8 @@ def convergence(steps: int, device: str) -> dict[str, list[float]]:
     """Each type's losses in nats per step of music, from the same weights."""
     import torch
 
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
     from playbach.training.options import TrainOptions
 
     encoding, data = generated_chorales(24)

@@ -1,16 +1,12 @@
-"""Write docs/options.md from the command line's parsers and the training options' dataclasses.
+"""Write docs/options.md from the command line's parsers and the dataclasses of options.
 
-    python docs/make_options.py            # write the page
-    python docs/make_options.py --check    # exit with 1 if the page is not current
-
-Needs the extra `train`.
+python docs/make_options.py            # write the page
+python docs/make_options.py --check    # exit with 1 if the page is not current
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,8 +15,10 @@ from textwrap import fill
 from typing import Any
 
 from playbach.cli.main import build_parser
-from playbach.cli.train import add_defaults, format_default
+from playbach.cli.options import default_text
+from playbach.encodings import OPTIONS
 from playbach.models import MODELS
+from playbach.system.options import options_of
 from playbach.training.options import TrainOptions
 
 PAGE = Path(__file__).with_name("options.md")
@@ -55,16 +53,16 @@ These options exist only in a configuration file, and in Python:
 """
 
 
+TABLES = {(name, "") for name in ("network", *OPTIONS)}
+"""The options that are tables of the file."""
 FORMS: dict[int | str | None, str] = {"?": "[{}]", "*": "[{} ...]", 0: ""}
 """How the value of an argument is written, by its number of values; all others have exactly one."""
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command, with the defaults of training in its texts."""
+    """The parser of each command."""
     [commands] = [action for action in build_parser()._actions if isinstance(action.choices, dict)]
-    found: dict[str, argparse.ArgumentParser] = dict(commands.choices)
-    add_defaults(found["train"])
-    return found
+    return dict(commands.choices)
 
 
 def rows(parser: argparse.ArgumentParser, actions: Iterable[argparse.Action]) -> Iterator[tuple[str, str, str]]:
@@ -115,39 +113,22 @@ def command_lines(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield ""
 
 
-def configuration_rows(known: set[str]) -> Iterator[tuple[str, str, str]]:
+def configuration_rows() -> Iterator[tuple[str, str, str]]:
     """Name, meaning and default of the options of training that are not on the command line."""
-    owners = {"": TrainOptions, **{name: model.Config for name, model in MODELS.items()}}
+    owners: dict[str, Any] = {"": TrainOptions, **{name: entry.options for name, entry in MODELS.items()}}
     for owner, options in owners.items():
-        defaults = options()
-        for name, meaning in field_docstrings(options).items():
-            if name not in known:
+        for described in options_of(options):
+            if described.flag is None and (described.name, owner) not in TABLES:
                 only = f" ({owner} only)" if owner else ""
-                yield (
-                    name,
-                    meaning[0].lower() + meaning[1:].rstrip(".") + only,
-                    format_default(getattr(defaults, name)),
-                )
-
-
-def field_docstrings(options: type[Any]) -> dict[str, str]:
-    """The string below each field of a dataclass."""
-    [body] = [node.body for node in ast.parse(inspect.getsource(options)).body if isinstance(node, ast.ClassDef)]
-    return {
-        field.target.id: " ".join(text.value.value.split())
-        for field, text in zip(body, body[1:])
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
-    }  # fmt: skip
+                yield described.name, described.option.help_text() + only, default_text(described)
 
 
 def page() -> str:
     commands = parsers()
-    on_command_line = {action.dest for action in commands["train"]._actions} | {"network", "notes", "events"}
     lines = [INTRODUCTION]
     for name, parser in commands.items():
         lines += command_lines(name, parser)
-    lines += [CONFIGURATION, *table(("option", "meaning", "default"), configuration_rows(on_command_line))]
+    lines += [CONFIGURATION, *table(("option", "meaning", "default"), configuration_rows())]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ Each function imports what it needs when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from playbach.system.version import __version__
 if TYPE_CHECKING:
     from symusic.core import ScoreTick
 
+    from playbach.encodings.options import EventsOptions, NotesOptions
     from playbach.evaluation.reports import Evaluation
     from playbach.inference.composing import Composer
     from playbach.training.runs import Run
@@ -52,7 +53,24 @@ def train(
     base: str | Path | None = None,
     tensorboard: bool = False,
     report: Callable[[str], None] = lambda line: None,
-    **options: Any,
+    encoding: str | None = None,
+    notes: NotesOptions | None = None,
+    events: EventsOptions | None = None,
+    model: str | None = None,
+    network: Mapping[str, Any] | None = None,
+    weights: Mapping[str, float] | None = None,
+    epochs: int | None = None,
+    max_minutes: float | None = None,
+    patience: int | None = None,
+    batch: int | None = None,
+    window: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    averaging: float | None = None,
+    clip: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
 ) -> Run:
     """Train a network and write NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
 
@@ -64,7 +82,9 @@ def train(
         base: continue training this model, named as for `load`; its network and encoding are kept.
         tensorboard: also write NAME.tensorboard/ (extra `tensorboard`).
         report: called with each progress line.
-        options: fields of `playbach.training.options.TrainOptions`, such as encoding, model, epochs, seed, device.
+
+    The others are the fields of `playbach.training.options.TrainOptions`, which says what they mean; None is its
+    default, and in a resumed run what the run began with.
 
     Raises:
         CorpusError: there is too little music.
@@ -73,29 +93,31 @@ def train(
         PlaybachError: the files cannot be written, or the training diverged.
     """
     from playbach.system.errors import MissingExtra, UsageError
+    from playbach.system.options import given
+    from playbach.training.options import TrainOptions
 
+    options = given(TrainOptions, locals())
     try:
-        from playbach.bundles import network
+        from playbach.bundles import network as networks
         from playbach.training import finetuning, runs
-        from playbach.training.options import TrainOptions
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
-    known = TrainOptions.__dataclass_fields__
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UsageError(
-            f"training has no option {unknown[0]!r}; it has: name, into, resume, base, tensorboard, report, "
-            f"{', '.join(known)} (the network's own options belong in the dict `network`)"
-        )
     if resume:
         if base is not None:
             raise UsageError("base cannot be combined with resume: a resumed run keeps its own network")
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
-    base_model = network.read_base_model(base) if base is not None else None
+    base_model = networks.read_base_model(base) if base is not None else None
     chosen = finetuning.finetune_options(base_model, options) if base_model else options
-    files: dict[str, Any] = {"name": name, "into": into, "tensorboard": tensorboard}
-    return runs.run(folder, TrainOptions(**chosen), base=base_model, report=report, **files)
+    return runs.run(
+        folder,
+        TrainOptions(**chosen),
+        base=base_model,
+        tensorboard=tensorboard,
+        name=name,
+        into=into,
+        report=report,
+    )
 
 
 def evaluate(
@@ -103,7 +125,11 @@ def evaluate(
     folder: str | Path | None = None,
     *,
     report: Callable[[str], None] = lambda line: None,
-    **options: Any,
+    side: str | None = None,
+    samples: int | None = None,
+    bars: int | None = None,
+    no_rules: bool | None = None,
+    continuations: int | None = None,
 ) -> Evaluation:
     """Measure a model on held-out music.
 
@@ -111,22 +137,22 @@ def evaluate(
         model: named as for `load`.
         folder: a folder of music; by default the built-in corpus that the model was trained on.
         report: called with each progress line.
-        options: fields of `playbach.evaluation.reports.EvaluationOptions`: side, samples, bars, no_rules,
-            continuations.
+
+    The others are the fields of `playbach.evaluation.options.EvaluationOptions`, which says what they mean; None is
+    its default.
 
     Raises:
         BundleError: the model does not exist or is damaged.
         CorpusError: there is no music to measure it on.
         UsageError: an option is invalid.
     """
-    from playbach.evaluation import reports
-    from playbach.system.errors import UsageError
+    from playbach.evaluation.options import EvaluationOptions
+    from playbach.system.options import given
 
-    known = reports.EvaluationOptions.__dataclass_fields__
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UsageError(f"evaluation has no option {unknown[0]!r}; it has: report, {', '.join(known)}")
-    return reports.evaluate(load(model), folder, reports.EvaluationOptions(**options), report)
+    options = EvaluationOptions(**given(EvaluationOptions, locals()))
+    from playbach.evaluation import reports
+
+    return reports.evaluate(load(model), folder, options, report)
 
 
 def read(path: str | Path) -> ScoreTick:

@@ -131,7 +131,8 @@ def test_chances_at_places_are_those_of_the_piece_alone() -> None:
     torch = pytest.importorskip("torch")
     from _ensemble import log_chances
     from helpers import sample_music
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
 
     encoding, sequences = _article_data.encode_pieces([sample_music.line(seed, bars=6 - seed) for seed in range(3)])
     torch.manual_seed(0)

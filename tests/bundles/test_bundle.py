@@ -26,7 +26,7 @@ from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import CARD, MANIFEST, MEMBER_NAMES, ONNX, WEIGHTS, Bundle
 from playbach.encodings import ENCODINGS
 from playbach.inference.composing import Composer
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO
+from playbach.music.events import MAX_TEMPO, MIN_TEMPO
 from playbach.system.errors import BundleError
 from playbach.system.version import __version__
 

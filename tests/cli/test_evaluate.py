@@ -62,7 +62,7 @@ def test_columns_that_do_not_apply_are_omitted(
         (["--bars", "4"], 2, "--bars and --no-rules need --samples N"),
         (["--no-rules"], 2, "--bars and --no-rules need --samples N"),
         (["--samples", "1", "--bars", "0"], 2, "bars must be"),
-        (["--side", "both"], 2, "no side called 'both'"),
+        (["--side", "both"], 2, "side must be unseen, test, valid or train, not 'both'"),
         (["--side", "unseen"], 1, "no piece of the side 'unseen'"),
     ],
 )

@@ -126,7 +126,7 @@ FAULTS = [
     (["compose", "broken.playbach"], 1, "broken.playbach: not a playbach bundle"),
     (["train", "missing"], 1, "missing: no such file or folder"),
     (["train", "empty"], 1, "no music in this folder; supported files are .mid, .midi, .musicxml, .xml, .mxl"),
-    (["train", "empty", "--encoding", "midi"], 2, "no encoding called 'midi'"),
+    (["train", "empty", "--encoding", "midi"], 2, "encoding must be notes, chorale or events, not 'midi'"),
     (["train", "empty", "--encoding", "chorale", "--octaves", "folded"], 2, "--octaves"),
     (["dance"], 2, "dance"),
     (["compose", "--loudness", "5"], 2, "unknown argument: --loudness (see playbach compose --help)"),
@@ -218,7 +218,7 @@ def test_help_shows_the_defaults_of_training(capsys: pytest.CaptureFixture[str])
 
     printed = " ".join(capsys.readouterr().out.split())
     assert f"maximum number of epochs (default: {TrainOptions().epochs})" in printed
-    layers = [f"{name} {MODELS[name].Config().layers}" for name in ("lstm", "transformer", "attention")]
+    layers = [f"{name} {MODELS[name].options().layers}" for name in ("lstm", "transformer", "attention")]
     assert f"number of layers (default: {', '.join(layers)})" in printed
     assert "attention heads per layer (transformer only; default: 4)" in printed
     assert "learn and compose dynamics (default: notes no, events yes)" in printed

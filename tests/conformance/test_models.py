@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 from playbach.encodings.relations import Relation
 from playbach.export import onnx
 from playbach.inference.runtimes.onnx import OnnxRuntime
-from playbach.models import MODELS, Model, Shape, build
+from playbach.models import MODELS, build
+from playbach.models.base import Model, Shape
 from playbach.system.errors import PlaybachError, UsageError
 
 

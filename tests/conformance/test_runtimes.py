@@ -8,7 +8,8 @@ import pytest
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.encodings.base import Encoding
-from playbach.inference.runtimes import RUNTIMES, Runtime, open_runtime, suitable_runtimes
+from playbach.inference.runtimes import RUNTIMES, open_runtime, suitable_runtimes
+from playbach.inference.runtimes.base import Runtime
 from playbach.system.errors import BundleError, UsageError
 
 FILES = {"onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
@@ -92,5 +93,5 @@ def test_every_runtime_has_a_file_and_no_other_runtimes_one(played: tuple[Runtim
         for other in set(RUNTIMES) - {name}:
             with pytest.raises(BundleError, match=f"{bundle.name}: the runtime {other} cannot play this file; "):
                 open_runtime(bundle, other)
-    with pytest.raises(UsageError, match="no runtime called 'abacus'; the runtimes are: onnx, litert"):
+    with pytest.raises(UsageError, match="runtime must be onnx or litert, not 'abacus'"):
         open_runtime(bundle, "abacus")

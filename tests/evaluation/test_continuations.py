@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from helpers import sample_music
 from helpers.paths import GOLDEN
-from playbach.cli.main import main
+from playbach.cli.main import build_parser, main
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.options import NotesOptions
@@ -30,6 +30,7 @@ from playbach.evaluation.continuations import (
     measure_agreement,
 )
 from playbach.evaluation.ngram import NGram
+from playbach.evaluation.options import DEFAULT_PLACES
 from playbach.evaluation.reports import NETWORK, NGRAM, ContinuationAgreement, EvaluationOptions, evaluate
 from playbach.inference import composing
 from playbach.inference.composing import Composer
@@ -256,13 +257,15 @@ def test_groups_are_kept_apart(composer: Composer, folder: Path, tmp_path: Path)
     assert evaluate(composer, tmp_path / "unseen").continued == ()
 
 
-def test_a_table(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(continuations, "DEFAULT_PLACES", 7)
+def test_the_number_of_places_may_be_left_out() -> None:
+    arguments = build_parser().parse_args(["evaluate", "MODEL", "--continuations"])
+    assert arguments.continuations == DEFAULT_PLACES
+
+
+def test_a_table(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("new71.mid", "new72.mid"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    assert main(["evaluate", str(TINY), str(tmp_path), "--continuations"]) == 0
+    assert main(["evaluate", str(TINY), str(tmp_path), "--continuations", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
     [first] = [i for i, line in enumerate(lines) if line.startswith("Continuations:")]
     assert lines[first + 1].split() == ["places", "1", "2–4", "5–8", "9–16", "17–40", "1–40"]

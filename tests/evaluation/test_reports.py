@@ -248,7 +248,7 @@ def test_it_is_json(found: Evaluation) -> None:
     [
         ({"samples": 0}, "samples"),
         ({"samples": -3}, "samples"),
-        ({"side": "left"}, "'left'.*unseen, test, valid, train"),
+        ({"side": "left"}, "unseen, test, valid or train, not 'left'"),
         ({"bars": 0}, "bars"),
     ],
 )

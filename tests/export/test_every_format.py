@@ -20,7 +20,8 @@ from playbach.export import cnn_core, tflite
 from playbach.export.exporting import ExportOptions, ExportResult, FormatResult, export
 from playbach.export.formats import FORMATS
 from playbach.export.onnx import LOGIT_TOLERANCE
-from playbach.inference.runtimes import Runtime, open_runtime
+from playbach.inference.runtimes import open_runtime
+from playbach.inference.runtimes.base import Runtime
 from playbach.models import MODELS
 
 pytestmark = pytest.mark.slow

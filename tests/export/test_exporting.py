@@ -23,7 +23,7 @@ from playbach.export.checking import Check
 from playbach.export.exporting import ExportOptions, ExportResult, export
 from playbach.export.formats import FORMATS
 from playbach.inference.runtimes import open_runtime
-from playbach.models import Shape
+from playbach.models.base import Shape
 from playbach.system.errors import BundleError, CorpusError, PlaybachError, UsageError
 
 TINY = GOLDEN / "tiny.playbach"

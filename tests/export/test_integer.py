@@ -35,9 +35,11 @@ from playbach.export.integer import (
 from playbach.export.integer.fixed import quantise_linear
 from playbach.export.integer.lstm import SIGMOID, TANH, interpolate
 from playbach.export.integer.sampling import keep_top_p, relative_weights
+from playbach.inference.options import Sampling
 from playbach.inference.runtimes import RUNTIMES
-from playbach.inference.sampling import Sampling, probabilities, sharpen
-from playbach.models import Shape, build
+from playbach.inference.sampling import probabilities, sharpen
+from playbach.models import build
+from playbach.models.base import Shape
 from playbach.system.errors import BundleError
 
 TINY = GOLDEN / "tiny.playbach"

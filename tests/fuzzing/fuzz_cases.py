@@ -38,7 +38,7 @@ from playbach.data import corpora
 from playbach.encodings import ENCODINGS
 from playbach.encodings.options import NotesOptions
 from playbach.inference import composing
-from playbach.inference.sampling import Sampling
+from playbach.inference.options import MAX_BARS, Sampling
 from playbach.music import reading, scores, tunes
 from playbach.system.errors import PlaybachError
 
@@ -348,7 +348,7 @@ def _run_options(workspace: Workspace, case: Any) -> None:
         case "ComposeOptions":
             bars = arguments.get("bars", 1)
             options = {**arguments, "bars": bars}
-            if isinstance(bars, int) and 2 < bars <= composing.MAX_BARS:  # sensible, and long
+            if isinstance(bars, int) and 2 < bars <= MAX_BARS:  # sensible, and long
                 options["bars"] = 1
             workspace.composers[len(arguments) % 2].compose(**options)
         case "Sampling":

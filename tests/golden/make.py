@@ -36,7 +36,7 @@ def tokens() -> str:
 
     from playbach.bundles import bundle as bundles
     from playbach.export import integer
-    from playbach.inference.sampling import Sampling
+    from playbach.inference.options import Sampling
 
     bundle = bundles.read(BUNDLE)
     encoding = bundle.encoding()

@@ -10,7 +10,8 @@ import torch
 
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.export.integer import IntegerNetwork, quantise
-from playbach.models import Model, Shape, build
+from playbach.models import build
+from playbach.models.base import Model, Shape
 
 
 @dataclass(frozen=True)

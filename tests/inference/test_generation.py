@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import playbach
 from helpers.paths import GOLDEN
 from playbach.inference.composing import Composer
-from playbach.inference.generation import GenerationCache, ParameterChange, Schedule
-from playbach.inference.sampling import Sampling
+from playbach.inference.generation import GenerationCache, Schedule
+from playbach.inference.options import ComposeOptions, ParameterChange, Sampling
 from playbach.music.bars import Bars
 from playbach.music.events import End, Event, Meter, Note, Start
 from playbach.system.errors import UsageError
@@ -30,7 +30,7 @@ def composer(request: pytest.FixtureRequest) -> Composer:
 
 
 def piece(composer: Composer, seed: int, **options: Any) -> list[Event]:
-    return list(composer.piece(seed, bars=BARS, **options))
+    return list(composer.piece(seed, ComposeOptions(bars=BARS, **options)))
 
 
 def bars_of(events: list[Event]) -> Bars:
@@ -104,11 +104,13 @@ def test_a_piece_from_a_cache_equals_one_with_all_changes_known(
     composer = playbach.load(TINY)
     cache, known = GenerationCache(max_snapshots=snapshots), ()
     for change in changes:
-        events: Iterator[Event] = composer.piece(seed, cache, bars=BARS, changes=known)
+        events: Iterator[Event] = composer.piece(seed, ComposeOptions(bars=BARS, changes=known), cache)
         list(itertools.islice(events, read))
         cache.discard_from(change.bar)
         known = (*known, change)
-    assert list(composer.piece(seed, cache, bars=BARS, changes=known)) == piece(composer, seed, changes=changes)
+    assert list(composer.piece(seed, ComposeOptions(bars=BARS, changes=known), cache)) == piece(
+        composer, seed, changes=changes
+    )
     assert len(cache.snapshots) <= snapshots
 
 
@@ -123,13 +125,13 @@ def test_cached_bars_are_not_composed_again() -> None:
 
     composer.runtime.step = counted  # type: ignore[method-assign]
     cache = GenerationCache(max_snapshots=8)
-    first = list(composer.piece(1, cache, bars=BARS, rules=False))
+    first = list(composer.piece(1, ComposeOptions(bars=BARS, rules=False), cache))
     whole, steps = steps, 0
-    assert list(composer.piece(1, cache, bars=BARS, rules=False)) == first
+    assert list(composer.piece(1, ComposeOptions(bars=BARS, rules=False), cache)) == first
     assert steps < whole / 2
     steps = 0
     cache.discard_from(BARS - 1)
-    assert list(composer.piece(1, cache, bars=BARS, rules=False)) == first
+    assert list(composer.piece(1, ComposeOptions(bars=BARS, rules=False), cache)) == first
     assert 0 < steps < whole / 2
 
 
@@ -150,4 +152,4 @@ def test_invalid_changes_are_refused(wrong: Any) -> None:
 @pytest.mark.parametrize("changes", [[3], "x", (ParameterChange(3), ParameterChange(2))])
 def test_values_that_are_not_changes_are_refused(changes: Any) -> None:
     with pytest.raises(UsageError, match="changes"):
-        playbach.load(TINY).piece(1, changes=changes)
+        playbach.load(TINY).piece(1, ComposeOptions(changes=changes))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from playbach.inference.sampling import Sampling, choice, draw, probabilities, sharpen
+from playbach.inference.options import Sampling
+from playbach.inference.sampling import choice, draw, probabilities, sharpen
 from playbach.system.errors import UsageError
 
 PLAIN = Sampling(1.0, 1.0)

@@ -61,7 +61,8 @@ def built(name: str, tmp_path: Path, config: dict[str, Any]) -> NetworkGraph:
     """The graph of a new network with two fields and three context fields."""
     torch = pytest.importorskip("torch")
     from playbach.export import onnx
-    from playbach.models import Shape, build
+    from playbach.models import build
+    from playbach.models.base import Shape
 
     torch.manual_seed(0)
     model = build(name, Shape((11, 5), (7, 3, 4)), config).eval()

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,10 @@ OTHER_PROGRAMS = {"--prefix", "--no-deps", "--logdir", "--nproc-per-node", "--sh
 """Options of pip, torchrun and TensorBoard that the pages name."""
 
 
+@cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
     [commands] = [action for action in build_parser()._actions if isinstance(action.choices, dict)]
     return dict(commands.choices)
-
-
-def parsers_with_defaults() -> dict[str, argparse.ArgumentParser]:
-    pytest.importorskip("torch")
-    from playbach.cli.train import add_defaults
-
-    found = parsers()
-    add_defaults(found["train"])
-    return found
 
 
 def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
@@ -81,16 +74,15 @@ def test_the_commands_on_a_page_have_their_options(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_networks_that_a_page_trains_have_their_options(page: Path) -> None:
-    pytest.importorskip("torch")
     from playbach.models import MODELS
     from playbach.training.options import TrainOptions
 
-    names = {name for model in MODELS.values() for name in model.Config.__dataclass_fields__}
+    names = {name for model in MODELS.values() for name in model.options.__dataclass_fields__}
     for command, rest in commands(page):
         model = re.search(r"--model (\w+)", rest)
         if command != "train" or "--config" in rest or (model and model[1] not in MODELS):
             continue
-        fields = MODELS[model[1] if model else TrainOptions().model].Config.__dataclass_fields__
+        fields = MODELS[model[1] if model else TrainOptions().model].options.__dataclass_fields__
         for option in OPTION.findall(rest):
             name = option[2:].replace("-", "_")
             assert name not in names or name in fields, f"playbach train{rest}"
@@ -116,7 +108,7 @@ def test_the_defaults_in_the_prose_are_true(page: Path) -> None:
     Where the architectures' defaults differ, a claim is about the default architecture unless it names another.
     """
     defaults: dict[str, list[tuple[str, float]]] = {}
-    for parser in parsers_with_defaults().values():
+    for parser in parsers().values():
         for option, action in options_of(parser).items():
             text = str(action.help).replace("%(default)s", str(action.default))
             only = re.search(r"(\w+) only; default", text)
@@ -135,22 +127,13 @@ def test_the_defaults_in_the_prose_are_true(page: Path) -> None:
 
 def test_the_defaults_in_the_help_texts_are_those_of_the_dataclasses() -> None:
     from playbach.bundles.bundle import DEFAULT_MODEL
-    from playbach.evaluation.benchmarking import BenchmarkOptions
-    from playbach.evaluation.continuations import DEFAULT_PLACES
-    from playbach.evaluation.reports import EvaluationOptions
-    from playbach.inference.composing import ComposeOptions
     from playbach.streaming import ProgrammeSettings
 
     for command in ("compose", "play", "serve"):
         [model] = [action for action in parsers()[command]._actions if action.metavar == "MODEL"]
         assert str(model.help).endswith(f"(default: {DEFAULT_MODEL})")
-    assert f"(default: {ComposeOptions().bars})" in help_of("compose", "--bars")
-    assert f"(default: {EvaluationOptions().bars})" in help_of("evaluate", "--bars")
-    assert f"({DEFAULT_PLACES} without N)" in help_of("evaluate", "--continuations")
     for command in ("play", "serve"):
         assert f"(default: {ProgrammeSettings(0).bars})" in help_of(command, "--bars")
-    for name in ("steps", "threads"):
-        assert f"(default: {getattr(BenchmarkOptions(), name)})" in help_of("benchmark", f"--{name}")
 
 
 def test_the_limits_in_the_help_of_serve_are_those_of_the_server() -> None:
@@ -164,34 +147,19 @@ def test_the_limits_in_the_help_of_serve_are_those_of_the_server() -> None:
     assert f"(default: {per_core} per processor core)" in help_of("serve", "--streams")
 
 
-def test_the_defaults_in_the_help_of_export_are_those_of_the_dataclass() -> None:
-    pytest.importorskip("torch")
-    from playbach.export.c.profiles import MACHINE_PROFILES
-    from playbach.export.exporting import ExportOptions
-    from playbach.export.samples import MIN_STEPS
-
-    assert f"(default: {ExportOptions().steps})" in help_of("export", "--steps")
-    assert f"{MIN_STEPS} or more" in help_of("export", "--steps")
-    assert f"(default: {ExportOptions().profile})" in help_of("export", "--profile")
-    for profile in MACHINE_PROFILES:
-        assert profile in help_of("export", "--profile")
-
-
 RANGES = [
-    *(("compose", name) for name in ("bars", "prime-bars", "temperature", "tempo", "offset", "duration")),
     *((command, name) for command in ("play", "serve") for name in ("bars", "temperature", "tempo")),
 ]
 
 
 @pytest.mark.parametrize(("command", "name"), RANGES)
 def test_the_range_in_a_help_text_is_the_range_that_is_accepted(command: str, name: str) -> None:
-    from playbach.inference.composing import ComposeOptions
     from playbach.streaming import ProgrammeSettings
 
     def accept(value: float) -> None:
         number: Any = int(value) if name.endswith("bars") else value
         options = {name.replace("-", "_"): number}
-        ComposeOptions(**options) if command == "compose" else ProgrammeSettings(0, **options)
+        ProgrammeSettings(0, **options)
 
     match = re.search(r"([\d.]+) to ([\d.]+)", help_of(command, f"--{name}"))
     assert match

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import playbach
 from helpers.paths import GOLDEN
 from playbach.inference.composing import Composer
-from playbach.inference.generation import ParameterChange
+from playbach.inference.options import ComposeOptions, ParameterChange
 from playbach.music.events import Note
 from playbach.streaming import (
     ComposedBar,
@@ -54,7 +54,7 @@ def test_a_programme_consists_of_the_pieces_that_compose_makes(composer: Compose
         bars.append(programme.next())
     for number in range(3):
         own = sorted((t, track, p, v, d) for k, _, t, d, track, p, v in notes(bars) if k == number)
-        events = composer.piece(40 + number, bars=BARS)
+        events = composer.piece(40 + number, ComposeOptions(bars=BARS))
         assert own == sorted(
             (n.tick, n.track, n.pitch, n.velocity, n.duration) for n in events if isinstance(n, Note)
         )
@@ -137,7 +137,7 @@ def test_temperature_changes_notes_from_its_bar_on(composer: Composer) -> None:
 
         assert onsets(plain) == onsets(hot)
         # From its bar line on, it is the piece that `compose` makes with this change.
-        piece = composer.piece(seed, bars=BARS, changes=(ParameterChange(3, 4.0),))
+        piece = composer.piece(seed, ComposeOptions(bars=BARS, changes=(ParameterChange(3, 4.0),)))
         changed = sorted(
             (n.tick, n.track, n.pitch, n.velocity) for n in piece if isinstance(n, Note) and n.tick >= line
         )

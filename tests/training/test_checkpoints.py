@@ -12,7 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from playbach.evaluation.validation import Figures
-from playbach.models import Shape, build
+from playbach.models import build
+from playbach.models.base import Shape
 from playbach.system.errors import PlaybachError
 from playbach.training import checkpoints
 from playbach.training.checkpoints import EpochResult, RunState, read, weights_of, write

@@ -21,7 +21,8 @@ torch = pytest.importorskip("torch")
 from playbach.data import corpora
 from playbach.data.batches import IGNORED, TrainingSet
 from playbach.encodings import ENCODINGS
-from playbach.models import MODELS, Shape, build
+from playbach.models import MODELS, build
+from playbach.models.base import Shape
 from playbach.system.errors import UsageError
 from playbach.training import distributed
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup

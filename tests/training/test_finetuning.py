@@ -17,7 +17,7 @@ from playbach.bundles import network
 from playbach.data import corpora
 from playbach.encodings import ENCODINGS
 from playbach.encodings.options import NotesOptions
-from playbach.models import Shape
+from playbach.models.base import Shape
 from playbach.system.errors import BundleError, CorpusError, PlaybachError, UsageError
 from playbach.training import finetuning, saving
 from playbach.training.runs import Run

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 from helpers import sample_music
 from playbach.data.batches import Batch, previous_of
 from playbach.encodings.notes import NotesEncoding
-from playbach.models import Model, Shape, build
+from playbach.models import build
+from playbach.models.base import Model, Shape
 from playbach.training import optim
 from playbach.training.options import TrainOptions
 

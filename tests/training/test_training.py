@@ -27,7 +27,8 @@ from playbach.data.batches import IGNORED, TrainingSet
 from playbach.encodings.base import UNKNOWN_BARS_LEFT
 from playbach.evaluation import validation
 from playbach.evaluation.validation import frequency_baseline, measure_network
-from playbach.models import Shape, build
+from playbach.models import build
+from playbach.models.base import Shape
 from playbach.music import tunes
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
 from playbach.training import loop
@@ -282,19 +283,18 @@ def test_measuring_in_parts_or_step_by_step_gives_the_same_figures(
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"encoding": "midi"}, "no encoding called 'midi'.*notes, chorale"),
-        ({"model": "gpt"}, "no model called 'gpt'.*lstm"),
+        ({"encoding": "midi"}, "encoding must be notes, chorale or events, not 'midi'"),
+        ({"model": "gpt"}, "model must be lstm, .*, not 'gpt'"),
         ({"device": "tpu"}, "no device called 'tpu'"),
         ({"epochs": 0}, "epochs"),
-        ({"max_minutes": -1}, "max_minutes"),
-        ({"learning_rate": 0}, "learning_rate"),
+        ({"max_minutes": -1}, "max-minutes"),
+        ({"learning_rate": 0}, "learning-rate"),
         ({"network": {"width": 3}}, "no option 'width'.*hidden"),
         ({"network": {"hidden": 0}}, "hidden"),
-        ({"colour": "red"}, "colour"),
         ({"dtype": "float8"}, "dtype"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**63}, "seed"),
-        ({"max_minutes": float("inf")}, "max_minutes"),
+        ({"max_minutes": float("inf")}, "max-minutes"),
         ({"clip": float("nan")}, "clip"),
         ({"epochs": 2.5}, "epochs"),
         ({"name": "a/b"}, "must be printable, without folders"),

@@ -32,7 +32,8 @@ from playbach.bundles import exported
 from playbach.data.pieces import SIDES
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Encoding
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Header
+from playbach.music.bars import Header
+from playbach.music.events import MAX_TEMPO, MIN_TEMPO
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path, pending_file
 from playbach.system.version import __version__
@@ -45,8 +46,8 @@ READABLE_FORMATS = (1, 2)
 after it, whose bundles can be read."""
 BUNDLE_SUFFIX = ".playbach"
 DEFAULT_MODEL = "bach-chorales"
-MANIFEST, ONNX, WEIGHTS, CARD = "manifest.json", "model.onnx", "weights.safetensors", "CARD.md"
-TFLITE = "model.tflite"
+MANIFEST, WEIGHTS, CARD = "manifest.json", "weights.safetensors", "CARD.md"
+ONNX, TFLITE = exported.MEMBER_OF_SUFFIX[".onnx"], exported.MEMBER_OF_SUFFIX[".tflite"]
 """The member of an exported network."""
 MEMBER_NAMES = (MANIFEST, ONNX, WEIGHTS, CARD)
 MAX_MEMBER_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}

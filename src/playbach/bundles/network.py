@@ -14,7 +14,8 @@ from symusic.core import ScoreTick as Score
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import Bundle, known_pieces
 from playbach.encodings.base import Encoding
-from playbach.models import MODELS, Model, Shape, build
+from playbach.models import MODELS, build
+from playbach.models.base import Model, Shape
 from playbach.system.errors import BundleError, UsageError
 
 
@@ -71,7 +72,7 @@ def read_base_model(name_or_path: str | Path) -> BaseModel:
         raise BundleError(f"{bundle.name}: {bundle.mismatch()}")
     try:
         architecture = bundle.manifest["architecture"]
-        MODELS[architecture["name"]].Config(**architecture["config"])
+        MODELS[architecture["name"]].options(**architecture["config"])
     except (LookupError, TypeError, UsageError) as error:
         raise BundleError(
             f"{bundle.name}: its network is unknown to this version of playbach ({str(error)[:80]}); "

@@ -9,17 +9,32 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from playbach.cli.common import format_table, parse_int, print_message, print_result
+from playbach.cli import options
+from playbach.cli.common import Command, format_table, print_message, print_result
+from playbach.evaluation.options import BenchmarkOptions
+from playbach.system.options import given
 
 if TYPE_CHECKING:
     from playbach.evaluation.benchmarking import Benchmark, Cost, MicrocontrollerCost
 
 MODEL_COLUMNS = (
-    "model", "format", "kB", "load s", "ms/step", "p99", "notes/s", "× real time", "peak MB", "Δ logit", "Δ prob.",
-    "top-1", "bits/note", "n-gram",
-)  # fmt: skip
+    "model",
+    "format",
+    "kB",
+    "load s",
+    "ms/step",
+    "p99",
+    "notes/s",
+    "× real time",
+    "peak MB",
+    "Δ logit",
+    "Δ prob.",
+    "top-1",
+    "bits/note",
+    "n-gram",
+)
 BOARD_COLUMNS = (
     "for a microcontroller",
     "flash kB",
@@ -32,35 +47,25 @@ BOARD_COLUMNS = (
 )
 
 
-def add(commands: Any) -> None:
-    benchmark = commands.add_parser(
-        "benchmark",
-        help="measure the speed, size and memory of models",
-        description="Measure the size, memory and speed of a model, or of all models in a folder, each in its own "
-        "process. The table also shows the accuracy on held-out music that is stored with each model.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="a .playbach file, an exported file, a shipped model, or a folder of models"
     )
-    benchmark.set_defaults(run=run)
-    benchmark.add_argument("model", metavar="MODEL", help="a .playbach file, an exported file, a shipped model, or a "
-                           "folder of models")  # fmt: skip
-    benchmark.add_argument("--steps", type=parse_int, metavar="N", help="steps to time (default: 1000)")
-    benchmark.add_argument("--threads", type=parse_int, metavar="N", help="threads to compute on (default: 1)")
-    benchmark.add_argument("--json", action="store_true", help="print one JSON object")
+    options.add_options(parser, BenchmarkOptions)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from playbach.evaluation.benchmarking import BenchmarkOptions, benchmark
+    from playbach.evaluation.benchmarking import benchmark
 
-    options = {
-        name: getattr(arguments, name) for name in ("steps", "threads") if getattr(arguments, name) is not None
-    }
-    report = benchmark(arguments.model, BenchmarkOptions(**options), print_message)
+    report = benchmark(arguments.model, BenchmarkOptions(**given(BenchmarkOptions, vars(arguments))), print_message)
     print_result(json.dumps(report.manifest(), indent=2) if arguments.json else "\n".join(_text(report)))
     return 0
 
 
 def _text(report: Benchmark) -> Iterator[str]:
     from playbach.evaluation.benchmarking import BENCHMARK_PIECES, WARMUP_STEPS
-    from playbach.inference.composing import ComposeOptions
+    from playbach.inference.options import ComposeOptions
 
     if report.costs:
         yield from format_table([MODEL_COLUMNS, *map(_row, report.costs)], right=set(range(2, len(MODEL_COLUMNS))))
@@ -109,3 +114,13 @@ def _compared_with_torch(row: Cost | MicrocontrollerCost) -> tuple[str, ...]:
 
 def _or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
+
+
+COMMAND = Command(
+    "benchmark",
+    "measure the speed, size and memory of models",
+    "Measure the size, memory and speed of a model, or of all models in a folder, each in its own process. The table "
+    "also shows the accuracy on held-out music that is stored with each model.",
+    add_options=add_options,
+    run=run,
+)

@@ -1,6 +1,6 @@
 """Functions that the commands share: results go to stdout, messages to stderr. Knows no command.
 
-Each command is one file: `add` adds its options to the parser and must stay cheap, `run` executes it.
+Each command is one file with a `COMMAND`. Its options come from dataclasses (`options.py`); `run` executes it.
 """
 
 from __future__ import annotations
@@ -8,41 +8,41 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
 LINE_WIDTH = 80
 """Text is wrapped to this number of columns."""
 
-RUNTIME_NAMES = ("onnx", "litert")
-"""The keys of `inference.runtimes.RUNTIMES`, which is too slow to import for help; a test compares them."""
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the command line."""
+
+    name: str
+    summary: str
+    """One phrase, for the list of commands."""
+    description: str
+    """Some sentences, for its own help."""
+    add_options: Callable[[argparse.ArgumentParser], None]
+    """Adds its arguments to its parser. Called only if the command runs or shows its help."""
+    run: Callable[[argparse.Namespace], int]
+    """Runs it and returns the exit status."""
+    usage: str | None = None
+    epilog: str | None = None
 
 
 class UnwrittenResult(Exception):
     """The result cannot be written to stdout."""
 
 
-def parse_int(text: str) -> int:
-    """The type of an option that takes a whole number."""
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r:.40}") from None
-
-
-def parse_float(text: str) -> float:
-    """The type of an option that takes any number."""
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, not {text!r:.40}") from None
-
-
-def add_runtime(parser: Any) -> None:
+def add_runtime(parser: argparse._ActionsContainer) -> None:
     """Add the option `--runtime`, which all commands that play models have."""
-    parser.add_argument("--runtime", choices=RUNTIME_NAMES, metavar="NAME", help="inference library: onnx for "
-                        ".playbach and .onnx files, litert for .tflite files (default: by the file)")  # fmt: skip
+    from playbach.inference.runtimes import RUNTIMES
+
+    files = ", ".join(f"{name} for {entry.files}" for name, entry in RUNTIMES.items())
+    parser.add_argument("--runtime", metavar="NAME", help=f"inference library: {files} (default: by the file)")
 
 
 def print_result(text: str) -> None:

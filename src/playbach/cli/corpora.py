@@ -11,22 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playbach.cli.common import format_labels, print_message, print_result
+from playbach.cli.common import Command, format_labels, print_message, print_result
 from playbach.system.errors import UsageError
 
 
-def add(commands: Any) -> None:
-    corpora = commands.add_parser(
-        "corpora",
-        help="list the built-in corpora, or write one as MIDI files",
-        description="List the built-in corpora and their terms of use. `playbach train NAME` trains on one of them.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="only this corpus (default: all; with --export: bach-chorales)"
     )
-    corpora.set_defaults(run=run)
-    corpora.add_argument("name", nargs="?", metavar="NAME",
-                         help="only this corpus (default: all; with --export: bach-chorales)")  # fmt: skip
-    corpora.add_argument("--export", metavar="FOLDER", help="write the corpus as MIDI files to FOLDER/NAME, or "
-                         "FOLDER/NAME-2 if that exists")  # fmt: skip
-    corpora.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--export",
+        metavar="FOLDER",
+        help="write the corpus as MIDI files to FOLDER/NAME, or FOLDER/NAME-2 if that exists",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,3 +86,12 @@ def _lines(descriptions: list[dict[str, Any]]) -> Iterator[str]:
             ],
             indent=2,
         )
+
+
+COMMAND = Command(
+    "corpora",
+    "list the built-in corpora, or write one as MIDI files",
+    "List the built-in corpora and their terms of use. `playbach train NAME` trains on one of them.",
+    add_options=add_options,
+    run=run,
+)

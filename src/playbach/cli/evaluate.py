@@ -11,55 +11,43 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import add_runtime, format_table, parse_int, print_message, print_result
+from playbach.cli import options
+from playbach.cli.common import Command, add_runtime, format_table, print_message, print_result
+from playbach.evaluation.options import EvaluationOptions
 from playbach.system.errors import UsageError
+from playbach.system.options import given
 
 if TYPE_CHECKING:
     from playbach.evaluation.reports import Evaluation
     from playbach.evaluation.statistics import Measures
 
 
-def add(commands: Any) -> None:
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="measure a model on music that it was not trained on",
-        description="Measure a model on held-out music and compare it with an n-gram baseline trained on the same "
-        "pieces. Pieces are recognised by their notes; those used in training are labelled.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a .playbach file or a shipped model")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of music, including subfolders (default: the built-in corpus that the model was trained on)",
     )
-    evaluate.set_defaults(run=run)
-    evaluate.add_argument("model", metavar="MODEL", help="a .playbach file or a shipped model")
-    evaluate.add_argument("folder", nargs="?", type=Path, metavar="FOLDER",
-                          help="folder of music, including subfolders (default: the built-in corpus that the model "
-                               "was trained on)")  # fmt: skip
-    evaluate.add_argument("--side", metavar="SIDE", help="only pieces of this side of the split: unseen, test, valid "
-                          "or train; use valid to choose between models (default: all)")  # fmt: skip
-    evaluate.add_argument("--samples", type=parse_int, metavar="N",
-                          help="compose N pieces with seeds 0 to N - 1 and compare them with the corpus")  # fmt: skip
-    evaluate.add_argument("--bars", type=parse_int, metavar="N", help="bars of each sample (default: 16)")
-    evaluate.add_argument("--no-rules", action="store_true", help="also compose the samples without style rules")
-    evaluate.add_argument("--continuations", nargs="?", type=parse_int, const=True, metavar="N",
-                          help="continue pieces from N places per group, and measure how often the continuation "
-                               "equals the piece (100 without N)")  # fmt: skip
-    add_runtime(evaluate)
-    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+    options.add_options(parser, EvaluationOptions)
+    add_runtime(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from playbach.evaluation.reports import EvaluationOptions, evaluate
+    from playbach.evaluation.reports import evaluate
     from playbach.inference import composing
 
-    if arguments.samples is None and (arguments.bars is not None or arguments.no_rules):
+    chosen = given(EvaluationOptions, vars(arguments))
+    if "samples" not in chosen and ("bars" in chosen or "no_rules" in chosen):
         raise UsageError("--bars and --no-rules need --samples N")
-    bars = {} if arguments.bars is None else {"bars": arguments.bars}
-    options = EvaluationOptions(
-        side=arguments.side,
-        samples=arguments.samples,
-        no_rules=arguments.no_rules,
-        continuations=arguments.continuations,
-        **bars,
-    )
     evaluation = evaluate(
-        composing.load(arguments.model, arguments.runtime), arguments.folder, options, print_message
+        composing.load(arguments.model, arguments.runtime),
+        arguments.folder,
+        EvaluationOptions(**chosen),
+        print_message,
     )
     if arguments.json:
         print_result(json.dumps(evaluation.manifest(), indent=2, ensure_ascii=False))
@@ -153,3 +141,13 @@ def _cell(value: Any, share: bool) -> str:
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+COMMAND = Command(
+    "evaluate",
+    "measure a model on music that it was not trained on",
+    "Measure a model on held-out music and compare it with an n-gram baseline trained on the same pieces. Pieces are "
+    "recognised by their notes; those used in training are labelled.",
+    add_options=add_options,
+    run=run,
+)

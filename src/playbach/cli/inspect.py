@@ -14,7 +14,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import escape, format_bytes, format_labels, format_percent, format_table, print_result
+from playbach.cli.common import (
+    Command,
+    escape,
+    format_bytes,
+    format_labels,
+    format_percent,
+    format_table,
+    print_result,
+)
 from playbach.system.errors import PlaybachError, UsageError
 
 if TYPE_CHECKING:
@@ -25,29 +33,31 @@ SHOWN_SYMBOLS = 24
 """The number of symbols shown of a long vocabulary."""
 
 
-def add(commands: Any) -> None:
-    inspect = commands.add_parser(
-        "inspect",
-        help="describe a model, a music file or a corpus",
-        description="Describe a model (network, encoding, vocabulary, figures, card), a music file (tracks, key, "
-        "meters, length, encodings; the command that composed it) or a corpus (pieces, notes, keys, meters, "
-        "pitches, durations).",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a .playbach file, a shipped model, a music file (.mid, .midi, "
+        ".musicxml, .xml, .mxl), a folder or a built-in corpus",
     )
-    inspect.set_defaults(run=run)
-    inspect.add_argument("file", metavar="FILE", help="a .playbach file, a shipped model, a music file (.mid, .midi, "
-                         ".musicxml, .xml, .mxl), a folder or a built-in corpus")  # fmt: skip
-    model = inspect.add_argument_group("options for a model")
+    model = parser.add_argument_group("options for a model")
     model.add_argument("--vocabulary", action="store_true", help="list every symbol, those of the context included")
     model.add_argument("--graph", action="store_true", help="list the network's layers and parameters")
-    model.add_argument("--config", action="store_true",
-                       help="print the training options as a file for `playbach train --config`")  # fmt: skip
-    music = inspect.add_argument_group("options for a music file")
+    model.add_argument(
+        "--config", action="store_true", help="print the training options as a file for `playbach train --config`"
+    )
+    music = parser.add_argument_group("options for a music file")
     music.add_argument("--model", metavar="MODEL", help="show how well this model's vocabulary covers the file")
-    corpus = inspect.add_argument_group("options for a corpus")
+    corpus = parser.add_argument_group("options for a corpus")
     corpus.add_argument("--corpus", action="store_true", help="inspect the corpus if a model has the same name")
-    inspect.add_argument("-o", "--output", type=Path, metavar="PATH",
-                         help="draw a corpus (.png), or a network with --graph (.png, .svg)")  # fmt: skip
-    inspect.add_argument("--json", action="store_true", help="print one JSON object with all details")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="draw a corpus (.png), or a network with --graph (.png, .svg)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all details")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -288,3 +298,13 @@ def _vocabulary(vocabularies: Iterable[Vocabulary], all_symbols: bool) -> list[s
             (field.name, " ".join(shown) + (f" … and {more:,} more (--vocabulary shows all)" if more else ""))
         )
     return format_labels(rows, indent=2)
+
+
+COMMAND = Command(
+    "inspect",
+    "describe a model, a music file or a corpus",
+    "Describe a model (network, encoding, vocabulary, figures, card), a music file (tracks, key, meters, length, "
+    "encodings; the command that composed it) or a corpus (pieces, notes, keys, meters, pitches, durations).",
+    add_options=add_options,
+    run=run,
+)

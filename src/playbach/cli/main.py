@@ -1,7 +1,8 @@
 """The command line: parses the arguments, runs a command, and prints errors as one line.
 
-Each command is a module of its own and imports what it needs when it runs. stdout carries results only; seeds and
-progress go to stderr. Exit status: 0; 1 for an error that the user can correct; 2 for wrong usage.
+Each command is a module of its own, with an entry in `COMMANDS`, and imports what it needs when it runs. stdout
+carries results only; seeds and progress go to stderr. Exit status: 0; 1 for an error that the user can correct; 2
+for wrong usage.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from playbach.cli import benchmark, compose, corpora, evaluate, export, inspect, models, play, serve, train
@@ -19,6 +20,10 @@ from playbach.cli.common import UnwrittenResult
 from playbach.system.errors import MissingExtra, PlaybachError, UsageError
 from playbach.system.version import __version__
 
+COMMANDS = tuple(
+    module.COMMAND for module in (compose, play, serve, train, evaluate, inspect, models, corpora, export, benchmark)
+)
+"""In the order of the help."""
 EXTRAS = {
     **dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train"),
     **dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve"),
@@ -59,9 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     _repair_streams()
     try:
-        options, unknown = build_parser().parse_known_args([word for word in words if word != "--debug"])
-        if unknown:
-            raise UsageError(f"unknown argument: {unknown[0]} (see playbach {options.command} --help)")
+        options = _parse([word for word in words if word != "--debug"])
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -87,6 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _parse(words: list[str]) -> argparse.Namespace:
+    # The command is one of the words. Others may be names of commands too; their options then only take time.
+    options, unknown = build_parser(words).parse_known_args(words)
+    if unknown:
+        raise UsageError(f"unknown argument: {unknown[0]} (see playbach {options.command} --help)")
+    return options
+
+
 def _install_advice(module: str) -> str | None:
     """How to install a missing module, or None if no install of playbach lacks it."""
     package = module.partition(".")[0]
@@ -106,7 +117,9 @@ def _repair_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(filled: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands. If `filled` is given, only the commands that it names have their options: making
+    those of the others would only take time."""
     parser = _Parser(
         prog="playbach",
         description="Train a neural network on the music you love, and let it play for you.",
@@ -114,7 +127,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"playbach {__version__}", help="print the version")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error, with any command")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (compose, play, serve, train, evaluate, inspect, models, corpora, export, benchmark):
-        command.add(commands)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description,
+            usage=command.usage,
+            epilog=command.epilog,
+        )
+        subparser.set_defaults(run=command.run)
+        if filled is None or command.name in filled:
+            command.add_options(subparser)
     return parser

@@ -10,22 +10,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import format_bytes, format_labels, format_percent, format_table, print_result
+from playbach.cli.common import Command, format_bytes, format_labels, format_percent, format_table, print_result
 
 if TYPE_CHECKING:
     from playbach.inspection import BundleInfo, DamagedModel
 
 
-def add(commands: Any) -> None:
-    models = commands.add_parser(
-        "models",
-        help="list the available models",
-        description="List the models that come with playbach, those in the current folder and those in each FOLDER "
-        "(not in subfolders), with their figures on held-out music.",
-    )
-    models.set_defaults(run=run)
-    models.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folder to search as well")
-    models.add_argument("--json", action="store_true", help="print one JSON object")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folder to search as well")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,3 +84,13 @@ def _remarks(model: dict[str, Any]) -> list[str]:
     if model["problem"]:
         lines.append(f"cannot compose: {model['problem']}")
     return [*lines, model["path"]]
+
+
+COMMAND = Command(
+    "models",
+    "list the available models",
+    "List the models that come with playbach, those in the current folder and those in each FOLDER (not in "
+    "subfolders), with their figures on held-out music.",
+    add_options=add_options,
+    run=run,
+)

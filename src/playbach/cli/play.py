@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import add_runtime, parse_float, parse_int, print_message, print_result
+from playbach.cli.common import Command, add_runtime, print_message, print_result
+from playbach.cli.options import parse_float, parse_int
 from playbach.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,35 +28,29 @@ INTERRUPTED = 130
 HANGUP = getattr(signal, "SIGHUP", None)
 
 
-def add(commands: Any) -> None:
-    play = commands.add_parser(
-        "play",
-        usage="%(prog)s [OPTION ...] [MODEL]",
-        help="play endless music through the speakers or to a MIDI port",
-        description="Compose and play piece after piece until Ctrl-C, which ends the music on a cadence; a second "
-        "Ctrl-C stops at once.",
-        epilog="Keys while it plays: + and - change the tempo, ] and [ the temperature, > and < the instrument; n "
-        "starts the next piece; q ends on a cadence, a second q at once.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a .playbach file or a shipped model (default: bach-chorales)"
     )
-    play.set_defaults(run=run)
-    play.add_argument("model", nargs="?", metavar="MODEL",
-                      help="a .playbach file or a shipped model (default: bach-chorales)")  # fmt: skip
-    add_runtime(play)
-    output = play.add_argument_group("output", "Only one of --device, --port and --virtual can be given.")
+    add_runtime(parser)
+    output = parser.add_argument_group("output", "Only one of --device, --port and --virtual can be given.")
     one = output.add_mutually_exclusive_group()
     one.add_argument("--port", metavar="NAME", help="send notes to the MIDI port whose name contains NAME")
     one.add_argument("--virtual", action="store_true", help="create a MIDI port that other programs can connect to")
     one.add_argument("--device", metavar="NAME", help="play through this sound device (default: the system's)")
     output.add_argument("--ports", action="store_true", help="list the MIDI ports and exit")
-    output.add_argument("--soundfont", type=Path, metavar="FILE",
-                        help="sounds for the speakers, .sf2 or .sf3 (default: included)")  # fmt: skip
-    music = play.add_argument_group("music")
+    output.add_argument(
+        "--soundfont", type=Path, metavar="FILE", help="sounds for the speakers, .sf2 or .sf3 (default: included)"
+    )
+    music = parser.add_argument_group("music")
     music.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
     music.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
-    music.add_argument("--temperature", type=parse_float, metavar="T",
-                       help="randomness, 0 to 4 (default: the model's)")  # fmt: skip
-    music.add_argument("--tempo", type=parse_float, metavar="QPM",
-                       help="quarter notes per minute, 20 to 300 (default: as composed)")  # fmt: skip
+    music.add_argument(
+        "--temperature", type=parse_float, metavar="T", help="randomness, 0 to 4 (default: the model's)"
+    )
+    music.add_argument(
+        "--tempo", type=parse_float, metavar="QPM", help="quarter notes per minute, 20 to 300 (default: as composed)"
+    )
     music.add_argument("--instrument", metavar="NAME", help="General MIDI instrument for all voices")
 
 
@@ -250,3 +245,16 @@ def _voices(bar: TimedBar) -> str:
     for timed in bar.notes:
         voices.setdefault(timed.note.track, []).append(pitch_name(timed.note.pitch))
     return " | ".join(" ".join(voices[track]) for track in sorted(voices))
+
+
+COMMAND = Command(
+    "play",
+    "play endless music through the speakers or to a MIDI port",
+    "Compose and play piece after piece until Ctrl-C, which ends the music on a cadence; a second Ctrl-C stops at "
+    "once.",
+    add_options=add_options,
+    run=run,
+    usage="%(prog)s [OPTION ...] [MODEL]",
+    epilog="Keys while it plays: + and - change the tempo, ] and [ the temperature, > and < the instrument; n "
+    "starts the next piece; q ends on a cadence, a second q at once.",
+)

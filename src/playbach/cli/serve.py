@@ -12,50 +12,65 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from playbach.cli.common import add_runtime, parse_float, parse_int, print_message, print_result
+from playbach.cli.common import Command, add_runtime, print_message, print_result
+from playbach.cli.options import parse_float, parse_int
 from playbach.system.errors import UsageError
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 ALL_INTERFACES = ("0.0.0.0", "::")
 
 
-def add(commands: Any) -> None:
-    serve = commands.add_parser(
-        "serve",
-        usage="%(prog)s [OPTION ...] [MODEL ...]",
-        help="serve a page that plays endless music in any browser",
-        description="Serve a page that composes and plays endless music, until Ctrl-C. Prints the page's address on "
-        "stdout. All listeners of the station hear the same music; a listener can also start a private stream.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help=".playbach files or shipped models; the station plays the first (default: bach-chorales)",
     )
-    serve.set_defaults(run=run)
-    serve.add_argument("models", nargs="*", metavar="MODEL",
-                       help=".playbach files or shipped models; the station plays the first (default: "
-                            "bach-chorales)")  # fmt: skip
-    add_runtime(serve)
-    serve.add_argument("--soundfont", type=Path, metavar="FILE",
-                       help="sounds for the page and live.mp3, .sf2 or .sf3 (default: included)")  # fmt: skip
-    station = serve.add_argument_group("station")
+    add_runtime(parser)
+    parser.add_argument(
+        "--soundfont",
+        type=Path,
+        metavar="FILE",
+        help="sounds for the page and live.mp3, .sf2 or .sf3 (default: included)",
+    )
+    station = parser.add_argument_group("station")
     station.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
     station.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
-    station.add_argument("--temperature", type=parse_float, metavar="T",
-                         help="randomness, 0 to 4 (default: the model's)")  # fmt: skip
-    station.add_argument("--tempo", type=parse_float, metavar="QPM",
-                         help="quarter notes per minute, 20 to 300 (default: as composed)")  # fmt: skip
+    station.add_argument(
+        "--temperature", type=parse_float, metavar="T", help="randomness, 0 to 4 (default: the model's)"
+    )
+    station.add_argument(
+        "--tempo", type=parse_float, metavar="QPM", help="quarter notes per minute, 20 to 300 (default: as composed)"
+    )
     station.add_argument("--no-station", action="store_true", help="serve only private streams, and no live.mp3")
-    network = serve.add_argument_group("network")
-    network.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
-                         help="address to listen on; 0.0.0.0 lets other devices connect (default: "
-                              "%(default)s)")  # fmt: skip
-    network.add_argument("--port", type=parse_int, default=8000, metavar="N",
-                         help="port to listen on; 0 chooses a free one (default: %(default)s)")  # fmt: skip
-    network.add_argument("--origin", action="append", default=[], metavar="URL",
-                         help="address of the page behind a proxy, such as https://radio.example; "
-                              "repeatable")  # fmt: skip
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; 0.0.0.0 lets other devices connect (default: %(default)s)",
+    )
+    network.add_argument(
+        "--port",
+        type=parse_int,
+        default=8000,
+        metavar="N",
+        help="port to listen on; 0 chooses a free one (default: %(default)s)",
+    )
+    network.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="address of the page behind a proxy, such as https://radio.example; repeatable",
+    )
     network.add_argument(
         "--listeners", type=parse_int, metavar="N", help="maximum connected listeners (default: 2000)"
     )
-    network.add_argument("--streams", type=parse_int, metavar="N",
-                         help="maximum private streams (default: 20 per processor core)")  # fmt: skip
+    network.add_argument(
+        "--streams", type=parse_int, metavar="N", help="maximum private streams (default: 20 per processor core)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -137,3 +152,14 @@ def _qr(address: str) -> str:
     text = io.StringIO()
     segno.make(address, error="m").terminal(text, compact=True)
     return text.getvalue()
+
+
+COMMAND = Command(
+    "serve",
+    "serve a page that plays endless music in any browser",
+    "Serve a page that composes and plays endless music, until Ctrl-C. Prints the page's address on stdout. All "
+    "listeners of the station hear the same music; a listener can also start a private stream.",
+    add_options=add_options,
+    run=run,
+    usage="%(prog)s [OPTION ...] [MODEL ...]",
+)

@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from playbach.encodings.options import EventsOptions, NotesOptions
-from playbach.system.registry import Entry, by_name
+from playbach.system.registry import Entry, NoOptions, by_name
 
 if TYPE_CHECKING:
     from playbach.encodings.base import Encoding
@@ -35,7 +35,9 @@ ENCODINGS: dict[str, Entry[type[Encoding]]] = by_name(
     ),
 )
 
-OPTIONS: dict[str, type[Any]] = {entry.name: entry.options for entry in ENCODINGS.values() if entry.options}
+OPTIONS: dict[str, type[Any]] = {
+    entry.name: entry.options for entry in ENCODINGS.values() if entry.options is not NoOptions
+}
 """The dataclass of options of each encoding that has options."""
 
 

@@ -29,8 +29,8 @@ from symusic.core import ScoreTick as Score
 
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
-from playbach.music.events import Event, Track
+from playbach.music.bars import Bars, Header
+from playbach.music.events import MAX_TEMPO, MIN_TEMPO, Event, Track
 from playbach.music.keys import pitch_name
 from playbach.system.errors import UsageError
 

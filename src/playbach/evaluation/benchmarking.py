@@ -24,10 +24,11 @@ from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
 from playbach.bundles.bundle import BUNDLE_SUFFIX, Bundle
 from playbach.bundles.description import BundleInfo, describe_bundle
+from playbach.evaluation.options import BenchmarkOptions
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import RUNTIMES, suitable_runtimes
 from playbach.music.scores import ticks_to_seconds
-from playbach.system.errors import BundleError, PlaybachError, UsageError
+from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.files import display_path
 from playbach.system.progress import Report
 from playbach.system.version import installed_versions
@@ -36,7 +37,6 @@ WARMUP_STEPS = 100
 """The number of steps before the first one that is timed."""
 BENCHMARK_PIECES = 3
 """The number of pieces that are composed, with the seeds 0, 1 … and the default length."""
-MAX_STEPS, MAX_THREADS = 10_000_000, 1024
 NOT_EXPORTED = "playbach"
 """The format of a bundle."""
 LISTED_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
@@ -44,22 +44,6 @@ LISTED_PACKAGES = ("numpy", "onnxruntime", "ai-edge-litert", "symusic")
 
 CHECK_FILE = "check.json"
 """The file in a folder of C source that says how it was checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkOptions:
-    """How to measure."""
-
-    steps: int = 1000
-    """The number of steps to time."""
-    threads: int = 1
-    """The number of threads that the network runs on."""
-
-    def __post_init__(self) -> None:
-        for name, most in (("steps", MAX_STEPS), ("threads", MAX_THREADS)):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and 1 <= value <= most):
-                raise UsageError(f"{name} must be a whole number between 1 and {most:,}, not {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)

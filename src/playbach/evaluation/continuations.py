@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from playbach.encodings.base import UNKNOWN_BARS_LEFT, Decoder, EncodedPiece, Encoding
 from playbach.evaluation.ngram import NGram
-from playbach.inference.runtimes import Logits, Runtime, State
+from playbach.inference.runtimes.base import Logits, Runtime, State
 from playbach.inference.sampling import Distribution, draw, probabilities
 from playbach.music.arrays import Ints
 
-DEFAULT_PLACES = 100
 """The number of places, if the user does not give one."""
 MIN_STEPS_BEFORE, COMPARED_STEPS = 40, 40
 """The minimum number of steps before a place, and the number of steps after it that are compared."""

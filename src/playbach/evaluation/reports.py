@@ -32,17 +32,15 @@ from playbach.evaluation.metrics import (
     predictions_from_logits,
 )
 from playbach.evaluation.ngram import NGram
+from playbach.evaluation.options import DEFAULT_PLACES, GROUPS, UNSEEN, EvaluationOptions
 from playbach.evaluation.statistics import Measures, Reference, measures_of
-from playbach.inference.composing import ComposeOptions, Composer
-from playbach.inference.runtimes import Runtime
+from playbach.inference.composing import Composer
+from playbach.inference.runtimes.base import Runtime
 from playbach.music import tunes
 from playbach.music.scores import transpose
-from playbach.system.errors import CorpusError, ScoreError, UsageError
+from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.progress import Report
 
-UNSEEN = "unseen"
-GROUPS = (UNSEEN, "test", "valid", "train")
-"""From the most to the least trustworthy figures: nothing in a model can depend on unseen pieces."""
 GROUP_LABELS = {
     UNSEEN: "unseen",
     "test": "held-out test",
@@ -56,31 +54,6 @@ PIECES_AT_ONCE = 32
 """The batch of a network."""
 MAX_NGRAM_STEPS = 4_000_000
 """The n-gram is fitted to fewer keys of the training pieces where all keys would be more steps than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationOptions:
-    """What to evaluate."""
-
-    side: str | None = None
-    """One of GROUPS; None: all."""
-    samples: int | None = None
-    """The number of pieces to compose; None: do not compose."""
-    bars: int = ComposeOptions().bars
-    """The length of the composed pieces."""
-    no_rules: bool = False
-    """Whether to compose the pieces also without rules."""
-    continuations: int | None = None
-    """The number of places in each group at which the model continues a piece; True: DEFAULT_PLACES; None: none."""
-
-    def __post_init__(self) -> None:
-        if self.side is not None and self.side not in GROUPS:
-            raise UsageError(f"no side called {self.side!r}; the sides are: {', '.join(GROUPS)}")
-        for name in ("samples", "continuations"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and value >= 1):
-                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r:.40}")
-        ComposeOptions(bars=self.bars)  # checks it
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +322,7 @@ def _continue(
     report: Report,
 ) -> Iterator[ContinuationAgreement]:
     """How well the network and the baseline, if there is one, continue the pieces of a group, at the same places."""
-    most = continuations.DEFAULT_PLACES if options.continuations is True else options.continuations or 0
+    most = DEFAULT_PLACES if options.continuations is True else options.continuations or 0
     places = continuations.choose_places([len(s) for s in sequences], most, np.random.default_rng(0))
     if not places:
         return

@@ -22,7 +22,7 @@ from playbach.evaluation.metrics import (
     frequency_baseline,
     predictions_from_logits,
 )
-from playbach.models import Model
+from playbach.models.base import Model
 
 __all__ = ["Figures", "frequency_baseline", "measure_network"]
 

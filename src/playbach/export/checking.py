@@ -17,8 +17,8 @@ from playbach.data.batches import previous_of
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Predictions, compute_figures, predictions_from_logits
 from playbach.export.samples import Samples
-from playbach.inference.runtimes import Runtime
-from playbach.models import Model
+from playbach.inference.runtimes.base import Runtime
+from playbach.models.base import Model
 from playbach.system.errors import PlaybachError
 
 MAX_BITS_LOST, MIN_TOP_1 = 0.05, 0.9

@@ -18,55 +18,23 @@ from onnx import numpy_helper
 from playbach.bundles import exported, network
 from playbach.bundles.bundle import Bundle
 from playbach.encodings.base import Encoding
-from playbach.export.c.profiles import MACHINE_PROFILES
 from playbach.export.checking import MAX_BITS_LOST, MIN_TOP_1, Check, compare_with_torch, torch_logits
-from playbach.export.formats import ALL, FORMATS, Content, ExportSource, Format, select_formats
+from playbach.export.formats import Content, ExportSource, Format, select_formats
 from playbach.export.onnx import LOGIT_TOLERANCE
-from playbach.export.samples import MIN_STEPS, choose_samples
+from playbach.export.options import ExportOptions
+from playbach.export.samples import choose_samples
 from playbach.inference.composing import Composer
-from playbach.inference.runtimes import SHELL, Runtime
-from playbach.inference.runtimes.core import CoreRuntime
-from playbach.models import Model, Shape
-from playbach.system.errors import BundleError, PlaybachError, UsageError
+from playbach.inference.runtimes.base import Runtime
+from playbach.inference.runtimes.core import SHELL, CoreRuntime
+from playbach.models.base import Model, Shape
+from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.files import display_path, output_folder, pending_folder
 from playbach.system.progress import Report
 from playbach.system.version import installed_versions
 
-MAX_CHECK_STEPS = 10_000_000
 _PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 _BUNDLE_KEYS = ("sha256", "export")
 """Keys of a bundle's manifest that describe the bundle's own file."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What to export, and how to check it."""
-
-    formats: tuple[str, ...] = (ALL,)
-    """Names of formats, or `all`."""
-    steps: int = 2000
-    """A format is checked with whole pieces of at least this many steps in all."""
-    profile: str = "any"
-    """The machine that the format c must fit."""
-
-    def __post_init__(self) -> None:
-        if not self.formats:
-            raise UsageError(f"no format given; the formats are: {', '.join((*FORMATS, ALL))}")
-        for name in self.formats:
-            if name not in FORMATS and name != ALL:
-                raise UsageError(f"no format called {name!r:.40}; the formats are: {', '.join((*FORMATS, ALL))}")
-        if not (isinstance(self.steps, int) and MIN_STEPS <= self.steps <= MAX_CHECK_STEPS):
-            raise UsageError(
-                f"steps must be a whole number between {MIN_STEPS} and {MAX_CHECK_STEPS:,}, not {self.steps!r:.40}"
-            )
-        if self.profile not in MACHINE_PROFILES:
-            raise UsageError(
-                f"no profile called {self.profile!r:.40}; the profiles are: {', '.join(MACHINE_PROFILES)}"
-            )
-        if self.profile != "any" and not {"c", ALL} & set(self.formats):
-            raise UsageError(
-                f"the profile {self.profile} applies only to the format c; leave it out, or add --format c"
-            )
 
 
 @dataclass(frozen=True, slots=True)

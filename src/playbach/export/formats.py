@@ -2,10 +2,9 @@
 
 To add one, write a function that turns an `ExportSource` into the file's bytes (or a folder's files) and a runtime
 that plays them, and add a `Format` with it to `FORMATS`, at the end of this file. The rest follows from that entry:
-the check against torch, the manifest, the test of every format. Only `cli/export.py` lists the names once more, so
-that `--help` need not import torch; a test compares the two lists.
+the check against torch, the manifest, `--help`, the test of every format.
 
-Whatever a format needs is imported by its function, when it runs.
+Cheap to import: whatever a format needs is imported by its function, when it runs.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from playbach.bundles.bundle import Bundle
-from playbach.encodings.base import Encoding
-from playbach.inference.runtimes import Runtime
-from playbach.models import Model
-from playbach.models.cnn import Cnn
-from playbach.music.arrays import Ints
 from playbach.system.errors import PlaybachError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from playbach.bundles.bundle import Bundle
+    from playbach.encodings.base import Encoding
+    from playbach.inference.runtimes.base import Runtime
+    from playbach.models.base import Model
+    from playbach.music.arrays import Ints
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def _tflite_int16x8(source: ExportSource) -> tuple[Content, Runtime]:
 def _core(source: ExportSource) -> tuple[Content, Runtime]:
     from playbach.export import cnn_core
     from playbach.inference.runtimes.core import CoreRuntime
+    from playbach.models.cnn import Cnn
 
     if not isinstance(source.model, Cnn):
         raise PlaybachError(

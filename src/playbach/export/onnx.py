@@ -15,7 +15,7 @@ from onnxruntime import quantization
 from playbach.export.quiet import quiet
 from playbach.export.step import StepModule
 from playbach.inference.runtimes.onnx import OnnxRuntime
-from playbach.models import Model
+from playbach.models.base import Model
 from playbach.system.errors import PlaybachError
 
 LOGIT_TOLERANCE = 1e-3

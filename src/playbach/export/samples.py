@@ -17,6 +17,7 @@ from symusic.core import ScoreTick as Score
 from playbach.data.batches import previous_of
 from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
 from playbach.evaluation.reports import GROUP_LABELS, groups_of
+from playbach.export.options import MIN_STEPS
 from playbach.inference.composing import Composer
 from playbach.music.arrays import Ints
 from playbach.system.errors import CorpusError, MissingExtra
@@ -24,8 +25,6 @@ from playbach.system.progress import Report
 
 CALIBRATION_PIECES, CALIBRATION_STEPS = 6, 96
 """Calibration uses the first steps of a few pieces: this many pieces, this many steps of each."""
-MIN_STEPS = 200
-"""The minimum number of steps to compare."""
 FIRST_SEED = 1_000_000
 """Pieces composed for a check have seeds from this one on, which users are unlikely to choose."""
 _HELD_OUT_GROUPS = ("unseen", "test")

@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from playbach.models import Model
+from playbach.models.base import Model
 
 
 class StepModule(nn.Module):

@@ -26,8 +26,7 @@ from playbach.export.c.wrapping import TFLITE_IDENTIFIER
 from playbach.export.quiet import quiet
 from playbach.export.step import StepModule
 from playbach.inference.runtimes.litert import CONTEXT, PREVIOUS, SIGNATURE, STATE, LiteRtRuntime
-from playbach.models import Model
-from playbach.models.base import Heads
+from playbach.models.base import Heads, Model
 from playbach.music.arrays import Ints
 from playbach.system.errors import MissingExtra, PlaybachError
 from playbach.system.stderr import silence_stderr

@@ -22,12 +22,14 @@ from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.inference.confidence import Confidence, confidences
-from playbach.inference.generation import GenerationCache, ParameterChange, PieceGenerator, Schedule
-from playbach.inference.runtimes import Runtime, open_runtime
-from playbach.inference.sampling import Sampling, draw
+from playbach.inference.generation import GenerationCache, PieceGenerator, Schedule
+from playbach.inference.options import ComposeOptions, ParameterChange, Sampling, SeedOption
+from playbach.inference.runtimes import open_runtime
+from playbach.inference.runtimes.base import Runtime
+from playbach.inference.sampling import draw
 from playbach.music import reading, scores
 from playbach.music.assembly import drop_later_meters, header_after, opening_events, score_from_events
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
+from playbach.music.bars import Bars, Header
 from playbach.music.events import End, Event, Note, Start, Track
 from playbach.music.performance import perform
 from playbach.music.scores import content_hash
@@ -35,80 +37,11 @@ from playbach.system.errors import BundleError, PlaybachError, ScoreError, Usage
 from playbach.system.files import display_path
 from playbach.system.version import __version__
 
-MAX_BARS = 10_000
-MIN_FIXED_QUARTERS, MAX_FIXED_QUARTERS = 0.125, 8.0
-"""The range of the options `offset` and `duration`."""
+DEFAULTS = ComposeOptions()
 CORPUS = "corpus"
 """As a prime: a passage of the corpus, chosen by the seed."""
 MAX_PRIME_BARS = 1000
 """The network first steps through the whole prime, at some hundred bars per second."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComposeOptions:
-    """How to compose a piece. None leaves an option to the model."""
-
-    bars: int = 16
-    """The number of bars to compose, after those of the prime."""
-    temperature: float | None = None
-    top_p: float | None = None
-    tempo: float | None = None
-    """In quarters per minute."""
-    programs: tuple[int | None, ...] | None = None
-    """The General MIDI program of each voice, 0-127."""
-    prime_bars: int | None = None
-    """How many bars of the prime to use; None: all."""
-    keep_prime: bool = True
-    """Whether the result begins with the prime."""
-    plain: bool = False
-    """Whether to leave out the performance: dynamics, accents, a slower last bar."""
-    rules: bool = True
-    """Whether to avoid parallel fifths and octaves, and to look for a good ending."""
-    changes: tuple[ParameterChange, ...] | None = None
-    """Changes of temperature and length, in the order of their bars, which are counted from the prime's beginning."""
-    offset: float | None = None
-    """A fixed time between onsets, in quarters; only with the encoding `notes`."""
-    duration: float | None = None
-    """A fixed length of all notes, in quarters; only with the encoding `notes`."""
-
-    def __post_init__(self) -> None:
-        for name in ("temperature", "top_p", "tempo", "offset", "duration"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, int | float):
-                raise UsageError(f"{name.replace('_', '-')} must be a number, not {value!r:.40}")
-        if not isinstance(self.programs, tuple | list | None):
-            raise UsageError(f"programs must be a tuple with one number for each voice, not {self.programs!r:.40}")
-        for name in ("bars", "prime_bars"):
-            value = getattr(self, name)
-            if (name == "bars" or value is not None) and not (isinstance(value, int) and 1 <= value <= MAX_BARS):
-                what = name.replace("_", " ")
-                raise UsageError(f"{what} must be a whole number between 1 and {MAX_BARS}, not {value!r:.40}")
-        if self.tempo is not None and not MIN_TEMPO <= self.tempo <= MAX_TEMPO:
-            raise UsageError(
-                f"tempo must be between {MIN_TEMPO} and {MAX_TEMPO} quarters per minute, not {self.tempo!r:.40}"
-            )
-        for name in ("offset", "duration"):
-            value = getattr(self, name)
-            if value is not None and not MIN_FIXED_QUARTERS <= value <= MAX_FIXED_QUARTERS:
-                raise UsageError(
-                    f"{name} must be between {MIN_FIXED_QUARTERS:g} and {MAX_FIXED_QUARTERS:g} quarters, "
-                    f"not {value!r:.40}"
-                )
-        for program in self.programs or ():
-            if program is not None and not (isinstance(program, int) and 0 <= program <= 127):
-                raise UsageError(f"programs must be whole numbers between 0 and 127, not {program!r:.40}")
-        if not isinstance(self.changes, tuple | list | None) or not all(
-            isinstance(t, ParameterChange) for t in self.changes or ()
-        ):
-            raise UsageError(f"changes must be a tuple of ParameterChange, not {self.changes!r:.40}")
-        if sorted(self.changes or (), key=lambda change: change.bar) != list(self.changes or ()):
-            raise UsageError("changes must be in the order of their bars")
-        self.sampling(Sampling())  # checks temperature and top_p
-
-    def sampling(self, default: Sampling) -> Sampling:
-        """The default sampling, with the options that are not None."""
-        options = {"temperature": self.temperature, "top_p": self.top_p}
-        return replace(default, **{name: value for name, value in options.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,40 +108,87 @@ class Composer:
         return self.encoding.tracks
 
     def stream(
-        self, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
+        self,
+        seed: int | None = None,
+        prime: ScoreTick | str | Path | None = None,
+        *,
+        bars: int = DEFAULTS.bars,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        tempo: float | None = None,
+        programs: tuple[int | None, ...] | None = None,
+        prime_bars: int | None = None,
+        keep_prime: bool = DEFAULTS.keep_prime,
+        plain: bool = DEFAULTS.plain,
+        rules: bool = DEFAULTS.rules,
+        changes: tuple[ParameterChange, ...] | None = None,
+        offset: float | None = None,
+        duration: float | None = None,
     ) -> Iterator[Event]:
         """Compose piece after piece, without an end.
 
         Args:
             seed: of the first piece; by default a random one.
             prime: the beginning of the first piece: a score, a path, or "corpus" for a passage that the seed chooses.
-            options: those of ComposeOptions.
+
+        The others are those of `ComposeOptions`, which says what they mean.
 
         Raises:
             UsageError: an option is invalid.
             ScoreError: the prime cannot be read or encoded.
         """
-        checked, seed = self._check_options(options), new_seed(seed)
-        encoded_prime = self._encode_prime(prime, checked, seed)
-        return self._perform(self._pieces(seed, checked, encoded_prime), checked)
+        options = ComposeOptions(
+            bars=bars,
+            temperature=temperature,
+            top_p=top_p,
+            tempo=tempo,
+            programs=programs,
+            prime_bars=prime_bars,
+            keep_prime=keep_prime,
+            plain=plain,
+            rules=rules,
+            changes=changes,
+            offset=offset,
+            duration=duration,
+        )
+        self._check_options(options)
+        seed = new_seed(seed)
+        encoded_prime = self._encode_prime(prime, options, seed)
+        return self._perform(self._pieces(seed, options, encoded_prime), options)
 
-    def piece(self, seed: int, cache: GenerationCache | None = None, **options: Any) -> Iterator[Event]:
+    def piece(
+        self, seed: int, options: ComposeOptions = DEFAULTS, cache: GenerationCache | None = None
+    ) -> Iterator[Event]:
         """The events of one piece while it is composed, from Start to End.
 
         Args:
             cache: keeps what is composed, so that it need not be composed again. To apply other `changes`, discard
                 the cache's content from their first bar on, and pass the cache again. Earlier iterators then end at
                 that bar.
-            options: those of ComposeOptions.
 
         Raises:
-            UsageError: an option is invalid.
+            UsageError: an option does not suit the model.
         """
-        checked = self._check_options(options)
-        return self._perform(self._piece(new_seed(seed), 0, checked, None, cache), checked)
+        self._check_options(options)
+        return self._perform(self._piece(new_seed(seed), 0, options, None, cache), options)
 
     def compose(
-        self, *, seed: int | None = None, prime: ScoreTick | str | Path | None = None, **options: Any
+        self,
+        *,
+        seed: int | None = None,
+        prime: ScoreTick | str | Path | None = None,
+        bars: int = DEFAULTS.bars,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        tempo: float | None = None,
+        programs: tuple[int | None, ...] | None = None,
+        prime_bars: int | None = None,
+        keep_prime: bool = DEFAULTS.keep_prime,
+        plain: bool = DEFAULTS.plain,
+        rules: bool = DEFAULTS.rules,
+        changes: tuple[ParameterChange, ...] | None = None,
+        offset: float | None = None,
+        duration: float | None = None,
     ) -> Composition:
         """Compose one piece. The arguments are those of `stream`.
 
@@ -217,29 +197,38 @@ class Composer:
             ScoreError: the prime cannot be read or encoded.
             BundleError: the prime is "corpus", and the bundle has no passages.
         """
-        checked, seed = self._check_options(options), new_seed(seed)
-        encoded_prime = self._encode_prime(prime, checked, seed)
-        events = list(self._perform(self._piece(seed, 0, checked, encoded_prime), checked))
-        comment = self._comment(seed, checked, encoded_prime)
+        options = ComposeOptions(
+            bars=bars,
+            temperature=temperature,
+            top_p=top_p,
+            tempo=tempo,
+            programs=programs,
+            prime_bars=prime_bars,
+            keep_prime=keep_prime,
+            plain=plain,
+            rules=rules,
+            changes=changes,
+            offset=offset,
+            duration=duration,
+        )
+        self._check_options(options)
+        seed = new_seed(seed)
+        encoded_prime = self._encode_prime(prime, options, seed)
+        events = list(self._perform(self._piece(seed, 0, options, encoded_prime), options))
+        comment = self._comment(seed, options, encoded_prime)
         return Composition(score_from_events(events), seed, comment, confidences(events, self.encoding.fields))
 
     def _perform(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
 
-    def _check_options(self, options: dict[str, Any]) -> ComposeOptions:
-        names = ComposeOptions.__dataclass_fields__
-        unknown = sorted(set(options) - set(names))
-        if unknown:
-            raise UsageError(f"unknown option {unknown[0]!r}; the options are: seed, prime, {', '.join(names)}")
-        checked = ComposeOptions(**options)
-        if checked.offset is not None or checked.duration is not None:
-            # Raises UsageError if the encoding does not support it.
-            self.encoding.with_fixed_times(checked.offset, checked.duration)
-        if checked.programs is not None and len(checked.programs) != len(self.tracks):
+    def _check_options(self, options: ComposeOptions) -> None:
+        """Raise UsageError if an option does not suit the model."""
+        if options.offset is not None or options.duration is not None:
+            self.encoding.with_fixed_times(options.offset, options.duration)  # raises if not supported
+        if options.programs is not None and len(options.programs) != len(self.tracks):
             raise UsageError(
-                f"programs must have a number for each of the {len(self.tracks)} voices, not {len(checked.programs)}"
+                f"programs must have a number for each of the {len(self.tracks)} voices, not {len(options.programs)}"
             )
-        return checked
 
     def _apply_options(self, header: Header, options: ComposeOptions) -> Header:
         tracks = header.tracks
@@ -368,11 +357,8 @@ def new_seed(seed: int | None) -> int:
     Raises:
         UsageError: the seed is negative or has more than 64 bits.
     """
-    if seed is None:
-        return secrets.randbelow(1 << 31)
-    if not (isinstance(seed, int) and 0 <= seed < 1 << 64):
-        raise UsageError(f"seed must be a whole number between 0 and 2^64 - 1, not {seed!r:.40}")
-    return seed
+    SeedOption(seed)  # checks it
+    return secrets.randbelow(1 << 31) if seed is None else seed
 
 
 def _draw_header(headers: tuple[tuple[Header, int], ...], rng: np.random.Generator) -> Header:

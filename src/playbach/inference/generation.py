@@ -18,37 +18,14 @@ from typing import Any
 import numpy as np
 
 from playbach.encodings.base import Decoder, Encoding
-from playbach.inference.runtimes import Runtime, State
-from playbach.inference.sampling import Distribution, Sampling, choice, draw, probabilities, sharpen
+from playbach.inference.options import ParameterChange, Sampling
+from playbach.inference.runtimes.base import Runtime, State
+from playbach.inference.sampling import Distribution, choice, draw, probabilities, sharpen
 from playbach.music.events import Choice, Event, Meter, Note, Tempo
-from playbach.system.errors import UsageError
 
 MAX_ENDINGS_TRIED = 48
 """With rules, the last bar is composed again until its ending is good, at most this often. One ending in two is good
 (docs/experiments.md)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterChange:
-    """A change of temperature or length at a bar line. It replaces all earlier changes."""
-
-    bar: int
-    """The first bar to which it applies: 1 is the first full bar, 0 a pickup."""
-    temperature: float | None = None
-    """None: the temperature that the piece began with."""
-    bars: int | None = None
-    """The length of the piece; None: the length that it began with."""
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.bar, int) and self.bar >= 0):
-            raise UsageError(f"the bar of a change must be a whole number from 0 on, not {self.bar!r:.40}")
-        if self.bars is not None and not (isinstance(self.bars, int) and self.bars >= max(self.bar, 1)):
-            raise UsageError(
-                f"bars of a change at bar {self.bar} must be a whole number of at least {max(self.bar, 1)}, "
-                f"not {self.bars!r:.40}"
-            )
-        if self.temperature is not None:
-            Sampling(self.temperature)  # checks it
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,35 +6,15 @@ same generator, logits and settings therefore give the same symbol.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from playbach.inference.options import Sampling
 from playbach.music.events import Choice
-from playbach.system.errors import UsageError, require_numbers
 
 Distribution = npt.NDArray[np.float64]
 """The probability of each symbol (V,)."""
 _HUGE = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a symbol is sampled."""
-
-    temperature: float = 1.0
-    """0 takes the most probable symbol; 1 uses the network's own distribution."""
-    top_p: float = 0.95
-    """Only the most probable symbols that together have at least this probability are used (Holtzman et al.,
-    arXiv:1904.09751)."""
-
-    def __post_init__(self) -> None:
-        require_numbers(self, "temperature", "top_p")
-        if not 0 <= self.temperature <= 10:
-            raise UsageError(f"temperature must be between 0 and 10, not {self.temperature!r:.40}")
-        if not 0 < self.top_p <= 1:
-            raise UsageError(f"top-p must be greater than 0 and at most 1, not {self.top_p!r:.40}")
 
 
 def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> Distribution:

@@ -7,40 +7,20 @@ attends to itself and to the outputs of the steps before it, and the softmaxes g
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from playbach.models.banded import MASKED_SCORE, attend
-from playbach.models.base import Embeddings, Heads, Model, Shape, check_fractions, check_sizes
+from playbach.models.base import Embeddings, Heads, Model, Shape
+from playbach.models.configs import AttentionConfig
 from playbach.models.recurrent import Recurrent
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionConfig:
-    embedding: int = 48
-    """Size of the embedding of each field's previous symbol."""
-    context_embedding: int = 16
-    """Size of the embedding of each context field."""
-    hidden: int = 300
-    """Size of each LSTM layer."""
-    layers: int = 2
-    """Number of LSTM layers."""
-    memory: int = 64
-    """Number of steps that a step attends to, itself included."""
-    dropout: float = 0.3
-    """Fraction of units dropped during training."""
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "embedding", "context_embedding", "hidden", "layers", "memory")
-        check_fractions(self, "dropout")
 
 
 class Attention(Model):
     name: ClassVar[str] = "attention"
-    Config: ClassVar[type[Any]] = AttentionConfig
 
     def __init__(self, shape: Shape, config: AttentionConfig | None = None) -> None:
         super().__init__(shape)

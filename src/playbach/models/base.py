@@ -16,10 +16,6 @@ from torch import Tensor, nn
 
 from playbach.encodings.base import Encoding
 from playbach.encodings.relations import Relation
-from playbach.system.errors import UsageError, require_numbers
-
-MAX_SIZE = 8192
-"""The largest value of any size in a network's options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +40,10 @@ class Model(nn.Module, ABC):
     t. Training can therefore cut a piece anywhere."""
 
     name: ClassVar[str]
-    Config: ClassVar[type[Any]]
-    """A frozen dataclass with the architecture's own options."""
     shape: Shape
 
     def __init__(self, shape: Shape, config: Any = None) -> None:
-        """A new network; `config` is an instance of `Config`, or None for its defaults."""
+        """A new network; `config` is an instance of its entry's `options`, or None for the defaults."""
         super().__init__()
         self.shape = shape
 
@@ -272,22 +266,6 @@ class Heads(nn.Module):
         for (field, aspects), total in totals.items():
             logits[field] = logits[field] + total[..., getattr(self, aspects)]
         return logits
-
-
-def check_sizes(config: Any, *names: str) -> None:
-    """Raise UsageError if one of these sizes is not a whole number from 1 to MAX_SIZE."""
-    require_numbers(config, *names, whole=True)
-    for name in names:
-        if not 1 <= getattr(config, name) <= MAX_SIZE:
-            raise UsageError(f"{name} must be between 1 and {MAX_SIZE}, not {getattr(config, name)!r:.40}")
-
-
-def check_fractions(config: Any, *names: str) -> None:
-    """Raise UsageError if one of these options is not a number in [0, 1)."""
-    require_numbers(config, *names)
-    for name in names:
-        if not 0 <= getattr(config, name) < 1:
-            raise UsageError(f"{name} must be at least 0 and less than 1, not {getattr(config, name)!r:.40}")
 
 
 def _zeroed(linear: nn.Linear) -> nn.Linear:

@@ -12,42 +12,21 @@ a step costs as much in training as in playing.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from playbach.models.base import Heads, Model, Shape, SummedEmbeddings, check_fractions, check_sizes
-from playbach.system.errors import UsageError
+from playbach.models.base import Heads, Model, Shape, SummedEmbeddings
+from playbach.models.configs import CnnConfig
 
 KERNEL, STRIDE = 3, 2
 """Of both convolutions: the kernel's size in steps and in columns, and the stride along the columns."""
 
 
-@dataclass(frozen=True, slots=True)
-class CnnConfig:
-    image: int = 32
-    """Number of rows of the image, one for each step, and of its columns."""
-    channels: int = 16
-    """Number of channels of the first convolution; the second has twice as many."""
-    hidden: int = 160
-    """Size of the vector that the image is reduced to."""
-    dropout: float = 0.3
-    """Fraction of units dropped during training."""
-    symbol_dropout: float = 0.1
-    """Fraction of the input symbols hidden during training."""
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "image", "channels", "hidden")
-        check_fractions(self, "dropout", "symbol_dropout")
-        if not 8 <= self.image <= 256:
-            raise UsageError(f"image must be between 8 and 256, not {self.image}")
-
-
 class Cnn(Model):
     name: ClassVar[str] = "cnn"
-    Config: ClassVar[type[Any]] = CnnConfig
 
     def __init__(self, shape: Shape, config: CnnConfig | None = None) -> None:
         super().__init__(shape)

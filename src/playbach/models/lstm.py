@@ -3,47 +3,18 @@ for each field."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape, check_fractions, check_sizes
+from playbach.models.base import Embeddings, Heads, Model, OneHot, Shape
+from playbach.models.configs import LstmConfig
 from playbach.models.recurrent import Recurrent
-from playbach.system.errors import UsageError
-
-_DEFAULT_EMBEDDING = 32
-
-
-@dataclass(frozen=True, slots=True)
-class LstmConfig:
-    embedding: int = _DEFAULT_EMBEDDING
-    """Size of the embedding of each field's previous symbol."""
-    context_embedding: int = 16
-    """Size of the embedding of each context field."""
-    hidden: int = 256
-    """Size of each LSTM layer."""
-    layers: int = 1
-    """Number of LSTM layers."""
-    dropout: float = 0.4
-    """Fraction of units dropped during training."""
-    onehot: bool = False
-    """One-hot vectors in place of embeddings for the previous symbols (the article's model type 1)."""
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "embedding", "context_embedding", "hidden", "layers")
-        check_fractions(self, "dropout")
-        if not isinstance(self.onehot, bool):
-            raise UsageError(f"onehot must be true or false, not {self.onehot!r:.40}")
-        if self.onehot and self.embedding != _DEFAULT_EMBEDDING:
-            raise UsageError(
-                "embedding and onehot cannot be combined: a symbol is embedded or one-hot; leave out one"
-            )
 
 
 class Lstm(Model):
     name: ClassVar[str] = "lstm"
-    Config: ClassVar[type[Any]] = LstmConfig
 
     def __init__(self, shape: Shape, config: LstmConfig | None = None) -> None:
         super().__init__(shape)

@@ -8,47 +8,22 @@ the same, however long the music.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from playbach.models.banded import MASKED_SCORE, attend
-from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings, check_fractions, check_sizes
-from playbach.system.errors import UsageError
+from playbach.models.base import Dropout, Heads, Model, Shape, SummedEmbeddings
+from playbach.models.configs import TransformerConfig
 
 _PERIOD_WINDOWS = 8
 """The number of windows in which the slowest rotary pair rotates once, so that all positions in a window differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransformerConfig:
-    width: int = 128
-    """Size of the residual stream."""
-    layers: int = 4
-    """Number of blocks."""
-    heads: int = 4
-    """Number of attention heads in each block."""
-    feed_forward: int = 4
-    """Size of the feed-forward layers, as a multiple of the width."""
-    memory: int = 256
-    """Number of steps that a step attends to, itself included."""
-    dropout: float = 0.3
-    """Fraction of units dropped during training."""
-    symbol_dropout: float = 0.2
-    """Fraction of the input symbols hidden during training."""
-
-    def __post_init__(self) -> None:
-        check_sizes(self, "width", "layers", "heads", "feed_forward", "memory")
-        check_fractions(self, "dropout", "symbol_dropout")
-        if self.width % (2 * self.heads):
-            raise UsageError(f"width must be a multiple of twice the heads, {2 * self.heads}, not {self.width}")
-
-
 class Transformer(Model):
     name: ClassVar[str] = "transformer"
-    Config: ClassVar[type[Any]] = TransformerConfig
 
     def __init__(self, shape: Shape, config: TransformerConfig | None = None) -> None:
         super().__init__(shape)

@@ -17,9 +17,6 @@ from symusic.core import ScoreTick as Score
 from playbach.music.arrays import Ints
 from playbach.music.events import TICKS_PER_QUARTER, Track
 
-MIN_TEMPO, MAX_TEMPO = 10, 480
-"""The slowest and the fastest tempo of composed pieces, in quarters a minute."""
-
 
 @dataclass(frozen=True, slots=True)
 class Header:

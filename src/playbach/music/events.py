@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TICKS_PER_QUARTER = 480
+MIN_TEMPO, MAX_TEMPO = 10, 480
+"""The slowest and the fastest tempo of composed pieces, in quarters a minute."""
 
 DEFAULT_VELOCITY = 80
 """The velocity of notes whose dynamics are unknown."""

@@ -1,19 +1,22 @@
-"""Writes scores as MIDI, audio and pictures: one writer for each suffix.
+"""Writes scores as MIDI, audio and pictures. A new output is a file here with a function `write`, and an entry of
+`OUTPUTS`; the conformance tests then cover it.
 
-Knows nothing of the formats; a format's module is imported when its suffix is used.
+Knows nothing of the formats. Cheap to import: an output's code is imported when it writes.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
-from symusic.core import ScoreTick as Score
-
-from playbach.music.scores import convert_resolution
 from playbach.system.errors import UsageError
 from playbach.system.files import AnyPath, display_path, pending_file
+from playbach.system.options import listed
+from playbach.system.registry import Entry, by_name
+
+if TYPE_CHECKING:
+    from symusic.core import ScoreTick as Score
 
 
 class Writer(Protocol):
@@ -25,32 +28,44 @@ class Writer(Protocol):
     def __call__(self, score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None: ...
 
 
-def _lazy_writer(module: str) -> Writer:
-    def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:
-        writer = cast(Writer, import_module(f"{__name__}.{module}").write)
-        writer(score, path, comment=comment, soundfont=soundfont)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Entry[Writer]):
+    """An entry whose code is the writer."""
 
-    return write
-
-
-OUTPUTS: dict[str, Writer] = {
-    ".mid": _lazy_writer("midi"),
-    ".midi": _lazy_writer("midi"),
-    ".wav": _lazy_writer("audio"),
-    ".flac": _lazy_writer("audio"),
-    ".mp3": _lazy_writer("audio"),
-    ".ogg": _lazy_writer("audio"),
-    ".png": _lazy_writer("piano_roll"),
-}
+    suffixes: tuple[str, ...]
+    """The suffixes of its files, in lower case."""
+    has_sound: bool = False
+    """Whether it uses the soundfont."""
 
 
-def writer_for(path: Path) -> Writer:
-    """The writer for this path's suffix. Raises UsageError if the suffix is unknown."""
-    try:
-        return OUTPUTS[path.suffix.lower()]
-    except KeyError:
-        files = f"files ending in {path.suffix!r}" if path.suffix else "files without an extension"
-        raise UsageError(f"{display_path(path)}: cannot write {files}; use one of {', '.join(OUTPUTS)}") from None
+OUTPUTS: dict[str, Output] = by_name(
+    Output(name="midi", description="MIDI", code="playbach.rendering.midi:write", suffixes=(".mid", ".midi")),
+    Output(
+        name="audio",
+        description="sound",
+        code="playbach.rendering.audio:write",
+        suffixes=(".wav", ".flac", ".mp3", ".ogg"),
+        has_sound=True,
+    ),
+    Output(
+        name="piano-roll", description="a piano roll", code="playbach.rendering.piano_roll:write", suffixes=(".png",)
+    ),
+)
+
+
+def output_for(path: Path) -> Output:
+    """The output for this path's suffix. Raises UsageError if the suffix is unknown."""
+    for output in OUTPUTS.values():
+        if path.suffix.lower() in output.suffixes:
+            return output
+    files = f"files ending in {path.suffix!r}" if path.suffix else "files without an extension"
+    suffixes = ", ".join(suffix for output in OUTPUTS.values() for suffix in output.suffixes)
+    raise UsageError(f"{display_path(path)}: cannot write {files}; use one of {suffixes}")
+
+
+def outputs_text() -> str:
+    """All suffixes with what they are, for `--help`."""
+    return ", ".join(f"{listed(output.suffixes)} ({output.description})" for output in OUTPUTS.values())
 
 
 def write(score: Score, path: AnyPath, *, comment: str = "", soundfont: AnyPath | None = None) -> Path:
@@ -64,8 +79,10 @@ def write(score: Score, path: AnyPath, *, comment: str = "", soundfont: AnyPath 
         ScoreError: this is not a score in ticks, or it cannot be written in this format.
         PlaybachError: the disk is full, the folder is missing, or the like.
     """
+    from playbach.music.scores import convert_resolution
+
     path, score = Path(path), convert_resolution(score)
-    writer = writer_for(path)
+    writer = output_for(path).load()
     with pending_file(path) as pending:
         writer(score, pending.temporary, comment=comment, soundfont=None if soundfont is None else Path(soundfont))
     return pending.path

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from playbach.inference.composing import Composer
-from playbach.inference.generation import GenerationCache, ParameterChange
+from playbach.inference.generation import GenerationCache
+from playbach.inference.options import ComposeOptions, ParameterChange
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
 from playbach.system.errors import UsageError, require_numbers
 
@@ -261,9 +262,8 @@ class Programme:
         cache = self._caches.setdefault(self._piece, GenerationCache(CACHED_BARS))
         cache.discard_from(self._number)
         self._piece_changes = piece_changes
-        events = self.composer.piece(
-            self.settings.seed + self._piece, cache, bars=self.settings.bars, changes=piece_changes or None
-        )
+        options = ComposeOptions(bars=self.settings.bars, changes=piece_changes or None)
+        events = self.composer.piece(self.settings.seed + self._piece, options, cache)
         self._bars = split_into_bars(self._piece, events)
 
     def _changes_at(self, piece: int, bar: int) -> tuple[ParameterChange, ...]:

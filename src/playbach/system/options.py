@@ -54,20 +54,27 @@ class Option:
     default: str = ""
     """The default in words, where it is None."""
     flag: str | None = ""
-    """The option on the command line; by default made from the name. None: it is not on the command line."""
+    """The option on the command line; by default made from the name. None: it is not on the command line. For a
+    boolean it stands for the value that is not the default."""
+    const: Any = None
+    """The value of the option without a value, on the command line and as True; None: a value is required."""
 
-    def range_text(self, words: str = "to") -> str:
-        """The range: `1 to 8`, or with the words `between … and`, `between 1 and 8`."""
-        low, above, high, below = (None if n is None else number_text(n) for n in self.limits())
+    def range_text(self) -> str:
+        """The range as it follows a noun in a help text: `1 to 8`; nothing if there is none."""
+        if self.low is not None and self.high is not None:
+            return f"{number_text(self.low)} to {number_text(self.high)}"
+        if self.low is not None and self.below is None:
+            return f"{number_text(self.low)} or more"
+        return self.condition().removeprefix("of ")
+
+    def condition(self) -> str:
+        """The range as it follows `a number` in a message: `between 1 and 8`; nothing if there is none."""
+        low, above, high, below = (n if n is None else number_text(n) for n in self.limits())
         if low is not None and high is not None:
-            return f"{low} to {high}" if words == "to" else f"between {low} and {high}"
-        if low is not None and below is not None:
-            return f"at least {low} and less than {below}"
-        if above is not None and high is not None:
-            return f"greater than {above} and at most {high}"
-        if low is None and above is None:
-            return ""
-        return f"{low} or more" if low is not None else f"above {above}"
+            return f"between {low} and {high}"
+        lower = f"of at least {low}" if low is not None else f"above {above}" if above is not None else ""
+        upper = f"at most {high}" if high is not None else f"less than {below}" if below is not None else ""
+        return " and ".join(filter(None, (lower, upper)))
 
     def limits(self) -> tuple[float | None, float | None, float | None, float | None]:
         return self.low, self.above, self.high, self.below
@@ -137,6 +144,19 @@ class DescribedOption:
         """The name with dashes, as on the command line and in messages."""
         return self.name.replace("_", "-")
 
+    @property
+    def flag(self) -> str | None:
+        """The option on the command line, such as `--learning-rate`; None if it is not there."""
+        return f"--{self.spelling}" if self.option.flag == "" else self.option.flag
+
+    def words(self, value: Any) -> list[str]:
+        """The words that set a value other than the default on the command line."""
+        if self.flag is None:
+            return []
+        if not isinstance(value, bool):
+            return [self.flag, str(value)]
+        return [self.flag if value or self.option.flag else f"--no-{self.spelling}"]
+
 
 def _options_of(kind: type[Any]) -> tuple[DescribedOption, ...]:
     hints = typing.get_type_hints(kind)
@@ -177,7 +197,7 @@ def check_options(options: Any) -> None:
 
 def check_option(described: DescribedOption, value: Any) -> None:
     """Check one value. Raises UsageError as `check_options` does."""
-    if value is None and described.optional:
+    if (value is None and described.optional) or (value is True and described.option.const is not None):
         return
     expected = _unmet_requirement(described, value)
     if expected:
@@ -192,10 +212,10 @@ def _unmet_requirement(described: DescribedOption, value: Any) -> str | None:
     if kind is bool:
         return None if isinstance(value, bool) else "true or false"
     if kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
-            return "a whole number" if kind is int else "a number"
-        within = f"{described_by.range_text('between')} {described_by.unit}".rstrip()
-        return None if described_by.contains(value) else within
+        is_number = not isinstance(value, bool) and isinstance(value, int if kind is int else int | float)
+        noun = "a whole number" if kind is int else "a number"
+        text = " ".join(filter(None, (noun, described_by.condition(), described_by.unit)))
+        return None if is_number and described_by.contains(value) else text
     if kind is str:
         return None if isinstance(value, str) else "a name"
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -210,8 +230,9 @@ def _article(word: str) -> str:
 
 
 def given(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that are options of the dataclass and not None."""
-    return {o.name: values[o.name] for o in options_of(kind) if values.get(o.name) is not None}
+    """Those of the values that are options of the dataclass and not None; lists as tuples."""
+    chosen = {o.name: values[o.name] for o in options_of(kind) if values.get(o.name) is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
 
 
 def changed(options: Any) -> Iterator[tuple[DescribedOption, Any]]:

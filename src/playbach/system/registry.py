@@ -16,6 +16,11 @@ T = TypeVar("T")
 E = TypeVar("E", bound="Entry[Any]")
 
 
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """The options of an entry that has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(Generic[T]):
     """An entry; each registry may add facts of its own."""
@@ -26,8 +31,8 @@ class Entry(Generic[T]):
     """One phrase, for `--help` and the documentation."""
     code: str | T
     """Where the code is, such as `playbach.models.lstm:Lstm`; or the object itself."""
-    options: type[Any] | None = None
-    """The dataclass of its options (see `system.options`); None if it has none."""
+    options: type[Any] = NoOptions
+    """The dataclass of its options (see `system.options`)."""
     extra: str | None = None
     """The extra that installs what the code imports; None if that is always there."""
 

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from playbach.evaluation.validation import Figures
-from playbach.models import Model
+from playbach.models.base import Model
 from playbach.system.errors import PlaybachError
 from playbach.system.files import display_path, pending_file
 

@@ -85,7 +85,7 @@ def _check(path: Path, options: Mapping[str, Any]) -> None:
         _require_known(path, options.get(name, {}), [f.name for f in fields(kind)], f" in [{name}]")
     model = options.get("model", TrainOptions().model)
     if model in tuple(MODELS):
-        known = list(MODELS[model].Config.__dataclass_fields__)
+        known = list(MODELS[model].options.__dataclass_fields__)
         _require_known(path, options.get("network", {}), known, f" in [network] of {model}")
     for name in _RUN_KEYS:
         if not isinstance(options.get(name, ""), str):
@@ -112,4 +112,4 @@ def _table_of(name: str) -> str | None:
     for table, kind in OPTIONS.items():
         if name in kind.__dataclass_fields__:
             return table
-    return "network" if any(name in m.Config.__dataclass_fields__ for m in MODELS.values()) else None
+    return "network" if any(name in m.options.__dataclass_fields__ for m in MODELS.values()) else None

@@ -27,7 +27,8 @@ from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
 from playbach.evaluation.ngram import NGram
 from playbach.evaluation.validation import measure_network
-from playbach.models import Model, Shape, build
+from playbach.models import build
+from playbach.models.base import Model, Shape
 from playbach.music.arrays import Ints
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
 from playbach.training.checkpoints import EpochResult, RunState, weights_of

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from playbach.data.batches import IGNORED, Batch
-from playbach.models import Model
+from playbach.models.base import Model
 from playbach.system.errors import UsageError
 from playbach.training.checkpoints import weights_of
 from playbach.training.options import TrainOptions

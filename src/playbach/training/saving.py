@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-from collections.abc import Iterator
-from dataclasses import asdict, fields
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from playbach.bundles import passages
 from playbach.data.corpora import DEFAULT_CORPUS
 from playbach.encodings import OPTIONS
 from playbach.export import onnx
-from playbach.inference.sampling import Sampling
-from playbach.models import Model
+from playbach.inference.options import Sampling
+from playbach.models import MODELS
+from playbach.models.base import Model
 from playbach.system.errors import BundleError
+from playbach.system.options import changed
 from playbach.system.version import __version__
 from playbach.training.diagnosis import Diagnosis
 from playbach.training.loop import TrainedNetwork, example_inputs
-from playbach.training.options import TrainOptions
 
 
 def find_written(stem: Path, trained: TrainedNetwork) -> Path | None:
@@ -115,26 +116,23 @@ def _pieces(trained: TrainedNetwork) -> dict[str, list[str]]:
 def training_command(name: str, trained: TrainedNetwork) -> str:
     """The command that trains this network again: `playbach train` with all options that differ from the defaults.
     Options that the command line lacks are in the manifest only."""
-    options, corpus = trained.options, trained.corpus.name
-    handled_below = ("network", "weights", *OPTIONS)
-    values = {f.name: getattr(options, f.name) for f in fields(TrainOptions) if f.name not in handled_below}
-    flags = {flag: value for flag, value in values.items() if value != getattr(TrainOptions(), flag)}
-    of_encoding = asdict(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else {}
-    defaults = asdict(OPTIONS[str(options.encoding)]()) if of_encoding else {}
-    flags |= {k: v for k, v in of_encoding.items() if v != defaults[k]}
+    options, corpus, base = trained.options, trained.corpus.name, trained.base
+    words = [*([] if corpus == DEFAULT_CORPUS else [corpus])]
+    words += [*(["--from", base.name] if base else []), "--name", name]
+    of_base = {"encoding", "model"} if base else set()
+    is_chosen = {"encoding"} if corpus == DEFAULT_CORPUS and options.encoding == "chorale" else set()
+    words += _words(options, without=of_base | is_chosen | {"weights"})
     if options.weights:
-        flags["weights"] = ",".join(f"{field}={weight:g}" for field, weight in options.weights.items())
-    flags = {"name": name, **flags, **options.network}
-    if trained.base is not None:
-        of_base = {"model", "encoding", *options.network, *of_encoding}
-        flags = {"from": trained.base.name, **{k: v for k, v in flags.items() if k not in of_base}}
-    if corpus == DEFAULT_CORPUS and options.encoding == "chorale":
-        flags.pop("encoding", None)
-    words = ["playbach", "train", *([] if corpus == DEFAULT_CORPUS else [corpus])]
-    for flag, value in flags.items():
-        flag = flag.replace("_", "-")
-        words += [f"--no-{flag}"] if value is False else [f"--{flag}", *([] if value is True else [str(value)])]
-    return shlex.join(words)
+        words += ["--weights", ",".join(f"{field}={weight:g}" for field, weight in options.weights.items())]
+    if base is None:
+        words += _words(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else []
+        words += _words(MODELS[options.model].options(**options.network))
+    return shlex.join(["playbach", "train", *words])
+
+
+def _words(options: Any, without: Collection[str] = ()) -> list[str]:
+    """The words of the command line that set the options of a dataclass that differ from the defaults."""
+    return [w for option, value in changed(options) if option.name not in without for w in option.words(value)]
 
 
 def _card(name: str, trained: TrainedNetwork, diagnosis: Diagnosis) -> str:

@@ -21,8 +21,8 @@ from torch import nn
 from playbach.data.batches import TrainingSet
 from playbach.encodings import OPTIONS, from_manifest
 from playbach.encodings.base import Encoding
-from playbach.models import Model, build
-from playbach.models.base import Shape
+from playbach.models import build
+from playbach.models.base import Model, Shape
 from playbach.system.errors import PlaybachError
 from playbach.system.files import display_path
 from playbach.system.version import __version__

@@ -26,7 +26,8 @@ from playbach.encodings.options import NotesOptions
 from playbach.export import c
 from playbach.export.c.music import music_files
 from playbach.export.integer import IntegerNetwork, IntegerSampling, Pcg32, compose, quantise
-from playbach.models import Shape, build
+from playbach.models import build
+from playbach.models.base import Shape
 from playbach.music.events import Note
 
 HERE = Path(__file__).parent

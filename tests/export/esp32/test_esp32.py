@@ -21,7 +21,7 @@ from playbach.bundles.bundle import Bundle
 from playbach.export import c
 from playbach.export.c.music import music_files
 from playbach.export.integer import IntegerNetwork, IntegerSampling, Pcg32, compose, quantise
-from playbach.inference.sampling import Sampling
+from playbach.inference.options import Sampling
 from playbach.music.bars import Bars
 from playbach.music.events import Note
 

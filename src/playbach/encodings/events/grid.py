@@ -26,8 +26,8 @@ import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, meters_of, quantise, tempo_of
-from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.bars import Bars, meters_of, quantise, tempo_of
+from playbach.music.events import MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER
 from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import ScoreError
 

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from playbach.bundles.bundle import Bundle
 from playbach.export import integer
 from playbach.export.c import music, network
-from playbach.export.c.profiles import (
+from playbach.export.c.source import engine_file
+from playbach.export.integer import IntegerError, IntegerNetwork
+from playbach.export.profiles import (
     CODE_BYTES,
     MACHINE_PROFILES,
     SPARE_RAM_BYTES,
@@ -25,8 +27,6 @@ from playbach.export.c.profiles import (
     find_profile,
     kilobytes,
 )
-from playbach.export.c.source import engine_file
-from playbach.export.integer import IntegerError, IntegerNetwork
 
 
 def quantise(

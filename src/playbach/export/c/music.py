@@ -24,7 +24,7 @@ from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.onsets import FIXED_DURATION, NOTES_UNITS, REST_CHORD
 from playbach.encodings.voices import VOICES
 from playbach.export.c.source import MAX_COLUMNS, engine_file
-from playbach.inference.sampling import Sampling
+from playbach.inference.options import Sampling
 from playbach.music import keys
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playbach.export.integer.fixed import Integers
-from playbach.inference.sampling import Sampling
+from playbach.inference.options import Sampling
 
 ONE_TEMPERATURE, ONE_TOP_P = 1 << 8, 1 << 16
 """The integers for temperature 1 and for top-p 1."""

@@ -1,44 +1,36 @@
-"""The runtimes by name. A new runtime is a file here and an entry of `RUNTIMES`; the conformance tests cover it."""
+"""The runtimes by name. A new runtime is a file here and an entry of `RUNTIMES`; the conformance tests cover it.
+
+Cheap to import: a runtime's code is imported when it opens a bundle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from playbach.bundles.bundle import ONNX, TFLITE, Bundle
-from playbach.inference.runtimes.base import Logits, Runtime, State
+from playbach.bundles.exported import MEMBER_OF_SUFFIX
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path
+from playbach.system.options import listed
+from playbach.system.registry import Entry, by_name
 
-SHELL = "shell"
-"""The key of the shell in the entry `export` of an exported core's manifest."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from playbach.bundles.bundle import Bundle
+    from playbach.inference.runtimes.base import Runtime
 
-def _onnx(bundle: Bundle, threads: int) -> Runtime:
-    from playbach.inference.runtimes.onnx import OnnxRuntime
-
-    return OnnxRuntime(bundle.members[ONNX], threads)
-
-
-def _litert(bundle: Bundle, threads: int) -> Runtime:
-    graph, shell = bundle.members[TFLITE], bundle.manifest["export"].get(SHELL)
-    if shell is not None:
-        from playbach.inference.runtimes.core import CoreRuntime, Shell
-
-        return CoreRuntime(graph, Shell.from_manifest(shell, bundle.encoding()), threads)
-    from playbach.inference.runtimes.litert import LiteRtRuntime
-
-    return LiteRtRuntime(graph, threads)
+    OpenBundle = Callable[[Bundle, int], Runtime]
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeOpener:
-    """Makes a runtime from a bundle."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeOpener(Entry["OpenBundle"]):
+    """An entry whose code makes a runtime from a bundle and a number of threads."""
 
-    name: str
+    files: str
+    """The files that it plays, in words."""
     member: str
-    """The member of the bundle that the runtime plays."""
-    make: Callable[[Bundle, int], Runtime]
+    """The member of a bundle that it plays."""
     remedy: str
     """What to do with a bundle that has no such member."""
 
@@ -53,21 +45,30 @@ class RuntimeOpener:
             name = display_path(bundle.name)
             raise BundleError(f"{name}: the runtime {self.name} cannot play this file; {self.remedy}")
         try:
-            return self.make(bundle, threads)
+            return self.load()(bundle, threads)
         except BundleError as error:
             raise BundleError(f"{display_path(bundle.name)}: {error}") from error
 
 
-_ALL = (
-    RuntimeOpener("onnx", ONNX, _onnx, "give a .playbach or .onnx file, or use the runtime litert"),
+RUNTIMES: dict[str, RuntimeOpener] = by_name(
     RuntimeOpener(
-        "litert",
-        TFLITE,
-        _litert,
-        "export the model (playbach export MODEL --format tflite -o FOLDER), and give the .tflite file",
+        name="onnx",
+        description="ONNX Runtime",
+        code="playbach.inference.runtimes.onnx:open_bundle",
+        files=".playbach and .onnx files",
+        member=MEMBER_OF_SUFFIX[".onnx"],
+        remedy="give a .playbach or .onnx file, or use the runtime litert",
+    ),
+    RuntimeOpener(
+        name="litert",
+        description="LiteRT, formerly TensorFlow Lite",
+        code="playbach.inference.runtimes.core:open_bundle",
+        extra="litert",
+        files=".tflite files",
+        member=MEMBER_OF_SUFFIX[".tflite"],
+        remedy="export the model (playbach export MODEL --format tflite -o FOLDER), and give the .tflite file",
     ),
 )
-RUNTIMES: dict[str, RuntimeOpener] = {opener.name: opener for opener in _ALL}
 
 
 def suitable_runtimes(bundle: Bundle) -> list[str]:
@@ -86,8 +87,5 @@ def open_runtime(bundle: Bundle, name: str | None = None) -> Runtime:
     if name is None:
         name = suitable_runtimes(bundle)[0]
     if name not in RUNTIMES:
-        raise UsageError(f"no runtime called {name!r:.40}; the runtimes are: {', '.join(RUNTIMES)}")
+        raise UsageError(f"runtime must be {listed(RUNTIMES)}, not {name!r:.40}")
     return RUNTIMES[name](bundle)
-
-
-__all__ = ["RUNTIMES", "Logits", "Runtime", "RuntimeOpener", "State", "open_runtime", "suitable_runtimes"]

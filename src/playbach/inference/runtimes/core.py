@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from playbach.bundles.bundle import TFLITE, Bundle
 from playbach.encodings.base import Encoding
 from playbach.encodings.relations import Relation
-from playbach.inference.runtimes.base import Logits, step_one_by_one
-from playbach.inference.runtimes.litert import TfliteGraph
+from playbach.inference.runtimes.base import Logits, Runtime, step_one_by_one
+from playbach.inference.runtimes.litert import LiteRtRuntime, TfliteGraph
 from playbach.system.errors import BundleError
 
+SHELL = "shell"
+"""The key of the shell in the entry `export` of an exported core's manifest."""
 IMAGE, SCORES = "image", "scores_"
 _Floats = npt.NDArray[np.float32]
 
@@ -106,3 +109,11 @@ class CoreRuntime:
         image = np.vstack([state, self.shell.row(previous, context)])
         scores = self._graph.run([(self._image, image[None])], self._scores)
         return self.shell.logits([s.reshape(-1) for s in scores], context), image[1:]
+
+
+def open_bundle(bundle: Bundle, threads: int) -> Runtime:
+    """The runtime of a bundle that has a TFLite graph: a core with its shell, or a whole step."""
+    graph, shell = bundle.members[TFLITE], bundle.manifest["export"].get(SHELL)
+    if shell is None:
+        return LiteRtRuntime(graph, threads)
+    return CoreRuntime(graph, Shell.from_manifest(shell, bundle.encoding()), threads)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from playbach.bundles.bundle import ONNX, Bundle
 from playbach.inference.runtimes.base import Logits
 from playbach.system.errors import BundleError
 
@@ -54,3 +55,8 @@ class OnnxRuntime:
         outputs = self._session.run(self._outputs, feed)
         logits = [o[0] if is_single else o for o in outputs[: self._fields]]
         return logits, dict(zip(self._states, outputs[self._fields :]))
+
+
+def open_bundle(bundle: Bundle, threads: int) -> OnnxRuntime:
+    """The runtime of a bundle that has an ONNX step."""
+    return OnnxRuntime(bundle.members[ONNX], threads)

@@ -1,0 +1,52 @@
+"""The options of evaluating and of benchmarking. Cheap to import, so that `--help` is fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playbach.inference.options import MAX_BARS, ComposeOptions
+from playbach.system.options import check_options, option
+
+UNSEEN = "unseen"
+GROUPS = (UNSEEN, "test", "valid", "train")
+"""From the most to the least trustworthy figures: nothing in a model can depend on unseen pieces."""
+DEFAULT_PLACES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What to evaluate."""
+
+    side: str | None = option(
+        "only pieces of this side of the split: {choices}; use valid to choose between models",
+        default=None,
+        choices=GROUPS,
+        metavar="SIDE",
+        default_text="all",
+    )
+    samples: int | None = option(
+        "compose N pieces with seeds 0 to N - 1 and compare them with the corpus", default=None, low=1
+    )
+    bars: int = option("bars of each sample", default=ComposeOptions().bars, low=1, high=MAX_BARS)
+    no_rules: bool = option("also compose the samples without style rules", default=False)
+    continuations: int | None = option(
+        f"continue pieces from N places per group, and measure how often the continuation equals the piece "
+        f"({DEFAULT_PLACES} without N)",
+        default=None,
+        low=1,
+        const=DEFAULT_PLACES,
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkOptions:
+    """How to measure."""
+
+    steps: int = option("steps to time", default=1000, low=1, high=10_000_000)
+    threads: int = option("threads to compute on", default=1, low=1, high=1024)
+
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -1,0 +1,46 @@
+"""The public functions name their options, as the dataclasses that describe them do."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import playbach
+from playbach.encodings.options import EventsOptions, NotesOptions
+from playbach.evaluation.options import EvaluationOptions
+from playbach.inference.composing import Composer
+from playbach.inference.options import ComposeOptions
+from playbach.training.options import TrainOptions
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "others"),
+    [
+        (playbach.train, TrainOptions, {"folder", "name", "into", "resume", "base", "tensorboard", "report"}),
+        (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
+        (Composer.compose, ComposeOptions, {"self", "seed", "prime"}),
+        (Composer.stream, ComposeOptions, {"self", "seed", "prime"}),
+    ],
+    ids=lambda case: getattr(case, "__qualname__", ""),
+)
+def test_a_function_has_the_parameters_of_its_options(
+    function: Callable[..., Any], options: type[Any], others: set[str]
+) -> None:
+    parameters = inspect.signature(function).parameters
+    fields = typing.get_type_hints(options)
+    assert list(fields) == [name for name in parameters if name not in others]
+    assert not [p for p in parameters.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    # `typing.get_type_hints` needs the names that are imported for type checkers only.
+    names = {**vars(typing), **vars(inspect.getmodule(function)), "NotesOptions": NotesOptions}
+    names |= {"EventsOptions": EventsOptions}
+    for name, hint in fields.items():
+        annotation = eval(parameters[name].annotation, names)
+        default = parameters[name].default
+        if default is None:  # None stands for the default
+            assert annotation in (hint, hint | None) or typing.get_origin(hint) is typing.Literal, name
+        else:
+            assert annotation == hint and default == getattr(options(), name), name
