@@ -145,7 +145,9 @@ def test_the_limits_of_a_large_loss(bits_lost: float, top_1: float, is_lossy: bo
 
 
 def test_a_format_that_a_network_cannot_have_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlaybachError, match=r"tiny: .* core needs a cnn, but this network is of type lstm; train"):
+    with pytest.raises(
+        PlaybachError, match=r"tiny: .* core needs the architecture cnn, but this network is of type lstm; export"
+    ):
         export(TINY, tmp_path, ExportOptions(("core",), steps=200))
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from playbach.system.errors import PlaybachError
+from playbach.system.options import listed
+from playbach.system.registry import Entry, by_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,20 +67,30 @@ Content = bytes | Mapping[str, bytes]
 """A file's bytes, or the files of a folder by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format that models can be exported to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format(Entry[Callable[[ExportSource], "tuple[Content, Runtime]"]]):
+    """A format that models can be exported to. Its code makes the file or folder, and a runtime that plays it."""
 
-    name: str
-    """The value of `--format`."""
     suffix: str
     """Follows the model's name in the name of the file or folder."""
-    description: str
-    """One phrase, for the manifest."""
-    make: Callable[[ExportSource], tuple[Content, Runtime]]
-    """Makes the file or folder, and a runtime that plays it here."""
     is_exact: bool = False
     """Whether its logits must equal torch's, up to rounding."""
+    architectures: tuple[str, ...] = ()
+    """The architectures that it is possible for; empty: all."""
+
+    def make(self, source: ExportSource) -> tuple[Content, Runtime]:
+        """Make the file or folder.
+
+        Raises:
+            PlaybachError: this network cannot have the format.
+        """
+        architecture = source.model.name
+        if self.architectures and architecture not in self.architectures:
+            raise PlaybachError(
+                f"{source.bundle.name}: the format {self.name} needs the architecture {listed(self.architectures)}, "
+                f"but this network is of type {architecture}; export tflite-int8, or train another with --model"
+            )
+        return self.load()(source)
 
 
 def _onnx_of(graph: bytes) -> tuple[bytes, Runtime]:
@@ -136,11 +148,7 @@ def _core(source: ExportSource) -> tuple[Content, Runtime]:
     from playbach.inference.runtimes.core import CoreRuntime
     from playbach.models.cnn import Cnn
 
-    if not isinstance(source.model, Cnn):
-        raise PlaybachError(
-            f"{source.bundle.name}: the format core needs a cnn, but this network is of type {source.model.name}; "
-            "train one with --model cnn, or export tflite-int8"
-        )
+    assert isinstance(source.model, Cnn)
     graph = cnn_core.quantise_core(source.model, *source.calibration)
     return graph, CoreRuntime(graph, cnn_core.shell_of(source.model, source.encoding))
 
@@ -156,24 +164,56 @@ def _c(source: ExportSource) -> tuple[Content, Runtime]:
     return c.folder_from_network(source.bundle, network, music, profile), IntegerRuntime(network)
 
 
-FORMATS: dict[str, Format] = {
-    f.name: f
-    for f in (
-        Format("onnx", ".onnx", "32-bit floats, for ONNX Runtime: what a .playbach file plays", _onnx, is_exact=True),
-        Format("onnx-int8", "-int8.onnx", "8-bit weights, for ONNX Runtime", _onnx_int8),
-        Format("tflite", ".tflite", "32-bit floats, for LiteRT (TensorFlow Lite)", _tflite, is_exact=True),
-        Format("tflite-fp16", "-fp16.tflite", "16-bit float weights", _tflite_fp16),
-        Format(
-            "tflite-dynamic", "-dynamic.tflite", "8-bit weights, activations quantised as they come", _tflite_dynamic
-        ),
-        Format("tflite-int8", "-int8.tflite", "8-bit weights and activations, calibrated", _tflite_int8),
-        Format("tflite-int16x8", "-int16x8.tflite", "8-bit weights, 16-bit activations, calibrated", _tflite_int16x8),
-        Format(
-            "core", "-core-int8.tflite", "cnn only: its core in 8-bit integers throughout, for accelerators", _core
-        ),
-        Format("c", "-c", "a folder of C99 for microcontrollers", _c),
-    )
-}
+FORMATS: dict[str, Format] = by_name(
+    Format(
+        name="onnx",
+        suffix=".onnx",
+        description="32-bit floats, for ONNX Runtime: what a .playbach file plays",
+        code=_onnx,
+        is_exact=True,
+    ),
+    Format(name="onnx-int8", suffix="-int8.onnx", description="8-bit weights, for ONNX Runtime", code=_onnx_int8),
+    Format(
+        name="tflite",
+        suffix=".tflite",
+        description="32-bit floats, for LiteRT (TensorFlow Lite)",
+        code=_tflite,
+        is_exact=True,
+    ),
+    Format(name="tflite-fp16", suffix="-fp16.tflite", description="16-bit float weights", code=_tflite_fp16),
+    Format(
+        name="tflite-dynamic",
+        suffix="-dynamic.tflite",
+        description="8-bit weights, activations quantised as they come",
+        code=_tflite_dynamic,
+    ),
+    Format(
+        name="tflite-int8",
+        suffix="-int8.tflite",
+        description="8-bit weights and activations, calibrated",
+        code=_tflite_int8,
+    ),
+    Format(
+        name="tflite-int16x8",
+        suffix="-int16x8.tflite",
+        description="8-bit weights, 16-bit activations, calibrated",
+        code=_tflite_int16x8,
+    ),
+    Format(
+        name="core",
+        suffix="-core-int8.tflite",
+        description="cnn only: its core in 8-bit integers throughout, for accelerators",
+        code=_core,
+        architectures=("cnn",),
+    ),
+    Format(
+        name="c",
+        suffix="-c",
+        description="a folder of C99 for microcontrollers",
+        code=_c,
+        architectures=("lstm", "cnn"),
+    ),
+)
 """By name; in the order in which `all` writes them."""
 ALL = "all"
 """The value of `--format` that stands for all formats that are possible for the model."""

@@ -35,6 +35,7 @@ from playbach.music.performance import perform
 from playbach.music.scores import content_hash
 from playbach.system.errors import BundleError, PlaybachError, ScoreError, UsageError
 from playbach.system.files import display_path
+from playbach.system.options import given
 from playbach.system.version import __version__
 
 DEFAULTS = ComposeOptions()
@@ -137,20 +138,7 @@ class Composer:
             UsageError: an option is invalid.
             ScoreError: the prime cannot be read or encoded.
         """
-        options = ComposeOptions(
-            bars=bars,
-            temperature=temperature,
-            top_p=top_p,
-            tempo=tempo,
-            programs=programs,
-            prime_bars=prime_bars,
-            keep_prime=keep_prime,
-            plain=plain,
-            rules=rules,
-            changes=changes,
-            offset=offset,
-            duration=duration,
-        )
+        options = ComposeOptions(**given(ComposeOptions, locals()))
         self._check_options(options)
         seed = new_seed(seed)
         encoded_prime = self._encode_prime(prime, options, seed)
@@ -197,20 +185,7 @@ class Composer:
             ScoreError: the prime cannot be read or encoded.
             BundleError: the prime is "corpus", and the bundle has no passages.
         """
-        options = ComposeOptions(
-            bars=bars,
-            temperature=temperature,
-            top_p=top_p,
-            tempo=tempo,
-            programs=programs,
-            prime_bars=prime_bars,
-            keep_prime=keep_prime,
-            plain=plain,
-            rules=rules,
-            changes=changes,
-            offset=offset,
-            duration=duration,
-        )
+        options = ComposeOptions(**given(ComposeOptions, locals()))
         self._check_options(options)
         seed = new_seed(seed)
         encoded_prime = self._encode_prime(prime, options, seed)
