@@ -58,8 +58,14 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # so that equal contents give equal files
 
 # Exceptions that a malformed encoding description can raise.
 _MALFORMED = (
-    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, UsageError,
-)  # fmt: skip
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    UsageError,
+)
 
 
 @dataclass(frozen=True)
@@ -240,8 +246,14 @@ def find(name_or_path: str | Path) -> Path:
 
 # Exceptions that zipfile can raise for a malformed archive.
 _BAD_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OverflowError, RuntimeError, ValueError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def read(path: str | Path) -> Bundle:

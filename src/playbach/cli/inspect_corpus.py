@@ -28,8 +28,11 @@ def format_corpus(survey: CorpusSurvey) -> Iterator[str]:
             ("length", _length(survey)),
             ("per piece", f"{_spread(survey.lengths, 'notes')}; {_tracks(survey)}"),
             ("keys", f"{_named(survey.keys, survey.pieces)} (estimated)"),
-            ("meters", _named(survey.meters, survey.pieces)
-             + (f"; {survey.changing:,} of {survey.pieces:,} change meter" if survey.changing else "")),
+            (
+                "meters",
+                _named(survey.meters, survey.pieces)
+                + (f"; {survey.changing:,} of {survey.pieces:,} change meter" if survey.changing else ""),
+            ),
             ("tempos", _spread(survey.tempos, "quarter notes per minute")),
             ("instruments", _named(survey.instruments, survey.notes)),
             ("pitches", _pitches(pitched, notes)),
@@ -37,7 +40,7 @@ def format_corpus(survey: CorpusSurvey) -> Iterator[str]:
             ("velocities", _velocities(velocities, survey.notes)),
             ("encoding", f"{survey.encoding}; {_suits(survey)}"),
         ]
-    )  # fmt: skip
+    )
     if survey.damaged:
         yield ""
         yield "Unreadable files"

@@ -185,8 +185,10 @@ def _read_folder(
 
     root = folder if folder.is_dir() else folder.parent
     spool, candidates = Spool(), (encoding,) if encoding else tuple(ENCODINGS)
-    read = [_read_piece(display_path(path.relative_to(root).as_posix()), score, candidates, spool)
-            for path, score in readable_scores(paths, skip, progress)]  # fmt: skip
+    read = [
+        _read_piece(display_path(path.relative_to(root).as_posix()), score, candidates, spool)
+        for path, score in readable_scores(paths, skip, progress)
+    ]
     encoding = encoding or encoding_for_corpus(p.encoding for p in read)
     pieces: list[ReadPiece] = []
     for p in read:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -64,7 +64,7 @@ class _Job:
     first: int
     """The index of its first piece."""
     states: tuple[bytes, ...]
-    """Its pieces as bytes."""
+    """Its pieces as bytes; empty before the job is given to a process."""
     all_keys: bool
     identity: str
     """A hash of all that its content depends on."""
@@ -168,25 +168,14 @@ def build_shards(
     folder.mkdir(exist_ok=True)
     for stale in folder.glob(".playbach-*"):  # left by a killed process
         stale.unlink(missing_ok=True)
-    paths = [folder / f"{name}-{i:05}.json" for i in range(-(-len(pieces) // PIECES_PER_SHARD))]
-    base_hash = sha256(json.dumps([__version__, all_keys, encoding.manifest()], sort_keys=True).encode())
-    identities = []
-    for i in range(len(paths)):
-        identity = base_hash.copy()
-        identity.update("".join(p.digest for p in pieces[i * PIECES_PER_SHARD : (i + 1) * PIECES_PER_SHARD]).encode())
-        identities.append(identity.hexdigest())
-    descriptions = [_read_description(path, identity) for path, identity in zip(paths, identities)]
-    missing = [i for i, found in enumerate(descriptions) if found is None]
-
-    def jobs() -> Iterator[_Job]:
-        for i in missing:
-            states = tuple(p.state() for p in pieces[i * PIECES_PER_SHARD : (i + 1) * PIECES_PER_SHARD])
-            yield _Job(paths[i], i * PIECES_PER_SHARD, states, all_keys, identities[i])
-
-    made = _in_parallel(partial(_make, encoding), jobs(), min(processes or processor_count(), len(missing)))
+    jobs = list(_jobs(pieces, encoding, folder, name, all_keys))
+    descriptions = [_read_description(job.path, job.identity) for job in jobs]
+    missing = [i for i, description in enumerate(descriptions) if description is None]
+    to_do = (replace(jobs[i], states=tuple(p.state() for p in _of_shard(pieces, i))) for i in missing)
+    made = _in_parallel(partial(_make, encoding), to_do, min(processes or processor_count(), len(missing)))
     try:
-        for i, found in zip(missing, progress(made, len(missing))):
-            descriptions[i] = found
+        for i, description in zip(missing, progress(made, len(missing))):
+            descriptions[i] = description
             if stop():
                 raise Stopped("stopped while encoding the music; --resume continues from here")
     except BrokenProcessPool as error:
@@ -194,12 +183,26 @@ def build_shards(
             "a process that encodes music died, probably because memory ran out; close other programs, then continue "
             "with --resume"
         ) from error
-    whole = [found for found in descriptions if found is not None]
-    left_out = [f"{pieces[number].name}: {reason}" for found in whole for number, reason in found["left_out"]]
-    shards = Shards(encoding, paths, [found["index"] for found in whole], left_out)
+    whole = [description for description in descriptions if description is not None]
+    left_out = [f"{pieces[number].name}: {reason}" for d in whole for number, reason in d["left_out"]]
+    shards = Shards(encoding, [job.path for job in jobs], [d["index"] for d in whole], left_out)
     if is_temporary:
         weakref.finalize(shards, shutil.rmtree, folder, ignore_errors=True)
     return shards
+
+
+def _jobs(pieces: Sequence[Piece], encoding: Encoding, folder: Path, name: str, all_keys: bool) -> Iterator[_Job]:
+    """A job for each shard, without the pieces. Its identity is a hash of all that the shard depends on."""
+    base_hash = sha256(json.dumps([__version__, all_keys, encoding.manifest()], sort_keys=True).encode())
+    for i in range(-(-len(pieces) // PIECES_PER_SHARD)):
+        identity = base_hash.copy()
+        identity.update("".join(p.digest for p in _of_shard(pieces, i)).encode())
+        path = folder / f"{name}-{i:05}.json"
+        yield _Job(path, i * PIECES_PER_SHARD, (), all_keys, identity.hexdigest())
+
+
+def _of_shard(pieces: Sequence[Piece], number: int) -> Sequence[Piece]:
+    return pieces[number * PIECES_PER_SHARD : (number + 1) * PIECES_PER_SHARD]
 
 
 def open_shards(encoding: Encoding, name: str, folder: Path) -> Shards:

@@ -50,6 +50,10 @@ GROUP_LABELS = {
 COMPOSED_KEYS = {UNSEEN: "never met", "test": "held-out test", "valid": "validated on", "train": "trained on"}
 """The keys of `Evaluation.composed` for groups of the corpus."""
 NETWORK, NGRAM, COMMONEST = "network", "n-gram", "commonest symbol"
+ALL_TRAINED_ON = (
+    "NO HONEST FIGURES: this model was trained on all of these pieces, so the figures only show how well it "
+    "remembers them; give music that it was not trained on"
+)
 PIECES_AT_ONCE = 32
 """The batch of a network."""
 MAX_NGRAM_STEPS = 4_000_000
@@ -114,71 +118,77 @@ def evaluate(
         MissingExtra: the built-in corpus must be converted first, and music21 is not installed.
     """
     options = options or EvaluationOptions()
-    encoding, bundle, remarks = composer.encoding, composer.bundle, []
     groups, music = groups_of(composer, folder, report)
-    measured_groups = [g for g in GROUPS if groups[g] and options.side in (None, g)]
-    if not measured_groups:
+    measured = [g for g in GROUPS if groups[g] and options.side in (None, g)]
+    if not measured:
         found = ", ".join(f"{len(groups[g])} {GROUP_LABELS[g]}" for g in GROUPS if groups[g])
         raise CorpusError(f"{music}: no piece of the side {options.side!r}, only {found}")
-    if measured_groups == ["train"]:
-        remarks.append(
-            "NO HONEST FIGURES: this model was trained on all of these pieces, so the figures only show how well it "
-            "remembers them; give music that it was not trained on"
-        )
-        report(remarks[-1])
+    remarks: list[str] = []
+    if measured == ["train"]:
+        remarks.append(ALL_TRAINED_ON)
+        report(ALL_TRAINED_ON)
     scores = {g: [p.score for p in pieces] for g, pieces in groups.items()}
-    encoded = {g: _encoded(groups[g], encoding) for g in measured_groups}
-    train, remark = _training_pieces(composer, groups["train"])
-    if remark:
-        remarks.append(remark)
-    held_out = [g for g in measured_groups if g != "train"]
-    baseline: NGram | None = None
-    if held_out and train:
-        report(f"Fitting the n-gram to {len(train)} training pieces in all their keys")
-        # Sorted by content, not by name: which pieces the n-gram sets aside depends on the order.
-        in_order = [p.score for p in sorted(train, key=lambda piece: piece.digest)]
-        baseline = NGram.fit(_in_all_keys(in_order, encoding), encoding)
-        remarks += _shared_tunes(scores["train"], {g: scores[g] for g in held_out})
+    encoded = {g: _encoded(groups[g], composer.encoding) for g in measured}
+    baseline, about_baseline = _fit_baseline(composer, groups, measured, report)
+    remarks += about_baseline
     rows: list[GroupFigures] = []
-    for group in measured_groups:
+    for group in measured:
         report(f"Predicting {len(encoded[group])} pieces ({GROUP_LABELS[group]})")
-        sequences = encoded[group]
-        rows.append(
-            GroupFigures(
-                group,
-                NETWORK,
-                compute_figures(predict_pieces(composer.runtime, encoding, sequences), sequences, encoding),
-            )
-        )
-        if baseline is not None and group != "train":
-            rows.append(
-                GroupFigures(group, NGRAM, compute_figures(map(baseline.predictions, sequences), sequences, encoding))
-            )
-            rows.append(
-                GroupFigures(
-                    group, COMMONEST, frequency_baseline(encoding, map(encoding.encode, scores["train"]), sequences)
-                )
-            )
+        rows += _measure_group(composer, group, encoded[group], baseline, scores["train"])
     continued: list[ContinuationAgreement] = []
-    for group in measured_groups if options.continuations is not None else []:
+    for group in measured if options.continuations is not None else []:
         sequences = _by_content(groups[group], encoded[group])
         remarks += _too_short(group, sequences)
         compared = None if group == "train" else baseline
         continued += _continue(composer, compared, group, sequences, options, report)
     composed: dict[str, Measures] = {}
     if options.samples is not None:
-        composed = dict(compare_with_corpus(composer, options, scores, measured_groups, report))
+        composed = dict(compare_with_corpus(composer, options, scores, measured, report))
     return Evaluation(
-        model=bundle.name,
-        bundle=bundle.sha256,
-        encoding=encoding.name,
-        four_voices=encoding.track_count == 4,
+        model=composer.bundle.name,
+        bundle=composer.bundle.sha256,
+        encoding=composer.encoding.name,
+        four_voices=composer.encoding.track_count == 4,
         music=music,
         rows=tuple(rows),
         composed=composed,
         remarks=tuple(remarks),
         continued=tuple(continued),
     )
+
+
+def _fit_baseline(
+    composer: Composer, groups: Mapping[str, Sequence[Piece]], measured: Sequence[str], report: Report
+) -> tuple[NGram | None, list[str]]:
+    """The n-gram of the model's training pieces, if they are there and other pieces are measured; and remarks."""
+    train, remark = _training_pieces(composer, list(groups["train"]))
+    remarks = [remark] if remark else []
+    held_out = [g for g in measured if g != "train"]
+    if not held_out or not train:
+        return None, remarks
+    report(f"Fitting the n-gram to {len(train)} training pieces in all their keys")
+    # Sorted by content, not by name: which pieces the n-gram sets aside depends on the order.
+    in_order = [p.score for p in sorted(train, key=lambda piece: piece.digest)]
+    baseline = NGram.fit(_in_all_keys(in_order, composer.encoding), composer.encoding)
+    others = {g: [p.score for p in groups[g]] for g in held_out}
+    return baseline, [*remarks, *_shared_tunes([p.score for p in groups["train"]], others)]
+
+
+def _measure_group(
+    composer: Composer,
+    group: str,
+    sequences: Sequence[EncodedPiece],
+    baseline: NGram | None,
+    train: Sequence[Score],
+) -> Iterator[GroupFigures]:
+    """The figures of the network and, on pieces that it was not trained on, of the baselines."""
+    encoding = composer.encoding
+    predictions = predict_pieces(composer.runtime, encoding, sequences)
+    yield GroupFigures(group, NETWORK, compute_figures(predictions, sequences, encoding))
+    if baseline is None or group == "train":
+        return
+    yield GroupFigures(group, NGRAM, compute_figures(map(baseline.predictions, sequences), sequences, encoding))
+    yield GroupFigures(group, COMMONEST, frequency_baseline(encoding, map(encoding.encode, train), sequences))
 
 
 # --------------------------------------------------------------------------------------------------- which pieces

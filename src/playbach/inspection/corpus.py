@@ -34,8 +34,16 @@ MAX_FAULTS = 100
 """The number of unreadable files that are named. All are counted."""
 _DRUMS, _NO_KEY, OTHER_DURATION = "Drums", "none", "other"
 
-_PLAIN = {"sixty-fourth": 30, "thirty-second": 60, "sixteenth": 120, "eighth": 240, "quarter": 480, "half": 960,
-          "whole": 1920, "double whole": 3840}  # fmt: skip
+_PLAIN = {
+    "sixty-fourth": 30,
+    "thirty-second": 60,
+    "sixteenth": 120,
+    "eighth": 240,
+    "quarter": 480,
+    "half": 960,
+    "whole": 1920,
+    "double whole": 3840,
+}
 NOTE_VALUES: dict[str, int] = dict(
     sorted(
         (

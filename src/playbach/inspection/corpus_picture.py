@@ -48,8 +48,13 @@ def draw(survey: CorpusSurvey) -> Image.Image:
     left = _MARGIN + 2 * third
     _keys(sheet, survey, (_MARGIN, top, left, top + _PANELS))
     _rows(sheet, "Meters, in pieces", survey.meters, (left + _GAP, top, left + _GAP + third, top + _PANELS), _TEAL)
-    _rows(sheet, "Instruments, in notes", survey.instruments,
-          (left + 2 * _GAP + third, top, _WIDTH - _MARGIN, top + _PANELS), _TEAL)  # fmt: skip
+    _rows(
+        sheet,
+        "Instruments, in notes",
+        survey.instruments,
+        (left + 2 * _GAP + third, top, _WIDTH - _MARGIN, top + _PANELS),
+        _TEAL,
+    )
     return sheet.to_image()
 
 

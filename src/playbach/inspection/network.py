@@ -109,8 +109,11 @@ def tensors_of(bundle: Bundle) -> tuple[WeightTensor, ...]:
         if not 0 < size <= len(data) - 8:
             raise ValueError("its header is longer than the file")
         header = json.loads(data[8 : 8 + size])
-        found = [WeightTensor(name, tuple(_side(n) for n in entry["shape"]))
-                 for name, entry in header.items() if name != "__metadata__"]  # fmt: skip
+        found = [
+            WeightTensor(name, tuple(_side(n) for n in entry["shape"]))
+            for name, entry in header.items()
+            if name != "__metadata__"
+        ]
         if not 0 < len(found) <= _MAX_TENSORS:
             raise ValueError(f"{len(found)} tensors")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -164,10 +164,14 @@ def _drawn(p: _Placed, colour: Colour) -> list[Rectangle | Text | Arrow]:
 def _arrows(before: Sequence[_Placed], after: Sequence[_Placed]) -> list[Arrow]:
     pairs = zip(before, after) if len(before) == len(after) else ((a, b) for a in before for b in after)
     return [
-        Arrow(a.x + a.width + _STACK * (min(a.box.times, _MAX_STACKED) - 1) + 3, a.y + a.height / 2, b.x - 3,
-              b.y + b.height / 2)
+        Arrow(
+            a.x + a.width + _STACK * (min(a.box.times, _MAX_STACKED) - 1) + 3,
+            a.y + a.height / 2,
+            b.x - 3,
+            b.y + b.height / 2,
+        )
         for a, b in pairs
-    ]  # fmt: skip
+    ]
 
 
 def _value(value: object) -> str:

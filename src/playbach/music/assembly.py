@@ -59,8 +59,11 @@ def opening_events(header: Header, cut: int, start: int) -> list[Event]:
     """
     events: list[Event] = [Tempo(start, header.tempo)]
     if not cut:
-        return [*(Meter(t + start, n, d) for t, n, d in header.meters[:1]), *events,
-                *(Meter(t + start, n, d) for t, n, d in header.meters[1:])]  # fmt: skip
+        return [
+            *(Meter(t + start, n, d) for t, n, d in header.meters[:1]),
+            *events,
+            *(Meter(t + start, n, d) for t, n, d in header.meters[1:]),
+        ]
     _, numerator, denominator = [m for m in header.meters if m[0] <= cut][-1]
     rest = -Bars(header.meters).place(cut) % Meter(0, numerator, denominator).bar_ticks
     sixteenths = rest * 4 // TICKS_PER_QUARTER

@@ -111,10 +111,12 @@ class IntegerCnn(IntegerNetwork):
     ) -> tuple[Integers, IntegerState]:
         symbols = np.concatenate([previous, context], axis=1)
         row = sum(
-            (int(m) * table[symbols[:, i]].astype(np.int64)
-             for i, (table, m) in enumerate(zip(self.tables, self.multiplier))),
+            (
+                int(m) * table[symbols[:, i]].astype(np.int64)
+                for i, (table, m) in enumerate(zip(self.tables, self.multiplier))
+            ),
             np.zeros((len(symbols), self.image), np.int64),
-        )  # fmt: skip
+        )
         state = self._push(np.clip(rounding_shift(row, self.shift), -MAX_WEIGHT, MAX_WEIGHT) + IMAGE_ZERO, state)
         hidden = np.clip(self.whole(state[2].reshape(len(symbols), -1)), 0, MAX_ACTIVATION)
         return self.heads(hidden, context), state

@@ -142,8 +142,12 @@ def quantise_lstm(
 
     size = reader.get("lstm.weight_hh_l0", None, None).shape[1]
     first = reader.get("lstm.weight_ih_l0", 4 * size, input_width)
-    units = np.concatenate([*([] if is_embedded else [np.full(sum(symbols), 1 / MAX_WEIGHT)]),
-                            *(np.full(table.shape[1], unit) for table, unit in tables)])  # fmt: skip
+    units = np.concatenate(
+        [
+            *([] if is_embedded else [np.full(sum(symbols), 1 / MAX_WEIGHT)]),
+            *(np.full(table.shape[1], unit) for table, unit in tables),
+        ]
+    )
     ends = np.cumsum([0, *([] if is_embedded else symbols)]).tolist()
     one_hot = [slice(a, b) for a, b in zip(ends, ends[1:])]
     layers = [_layer(reader, 0, first * units, size, 1.0, MAX_WEIGHT, one_hot)]
