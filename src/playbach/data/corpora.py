@@ -168,15 +168,23 @@ def read_folder(
     return [p.piece for p in pieces], skipped, encoding
 
 
+def music_in(folder: Path) -> list[Path]:
+    """The music files in a folder and below it. Raises CorpusError if there are none."""
+    paths = find_music(folder)
+    if not paths:
+        raise CorpusError(
+            f"{display_path(folder)}: no music in this folder; supported files are {', '.join(MUSIC_SUFFIXES)}"
+        )
+    return paths
+
+
 def _read_folder(
     folder: Path,
     encoding: str | None,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
 ) -> tuple[list[ReadPiece], tuple[str, ...], str]:
-    paths = find_music(folder)
-    if not paths:
-        raise CorpusError(f"{folder}: no music in this folder; supported files are {', '.join(MUSIC_SUFFIXES)}")
+    paths = music_in(folder)
     skipped: list[str] = []
 
     def skip(line: str) -> None:

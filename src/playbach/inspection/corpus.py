@@ -24,7 +24,6 @@ from playbach.music.bars import Bars, meters_of, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.music.keys import pitch_name
-from playbach.music.reading import MUSIC_SUFFIXES, find_music
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.system.errors import CorpusError
 from playbach.system.files import AnyPath, display_path
@@ -142,11 +141,7 @@ def survey_corpus(
         MissingExtra: the corpus must be converted first and music21 is not installed.
     """
     folder = corpora.corpus_folder(str(folder_or_name), converting)
-    paths = find_music(folder)
-    if not paths:
-        raise CorpusError(
-            f"{display_path(folder)}: no music in this folder; supported are {', '.join(MUSIC_SUFFIXES)}"
-        )
+    paths = corpora.music_in(folder)
     tally = _Tally()
 
     def skip(line: str) -> None:
