@@ -18,6 +18,7 @@ from playbach.inference.composing import Composer
 from playbach.inference.options import ComposeOptions, ParameterChange
 from playbach.music.events import Note
 from playbach.streaming import (
+    PARAMETERS,
     ComposedBar,
     Pacing,
     Programme,
@@ -235,6 +236,21 @@ def test_a_change_to_the_same_value_changes_nothing(composer: Composer) -> None:
 def test_values_out_of_range_are_rejected(wrong: Any) -> None:
     with pytest.raises(UsageError):
         wrong()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_is_accepted_within_its_range(name: str) -> None:
+    parameter = PARAMETERS[name]
+    for value in (parameter.low, parameter.high):
+        assert ProgrammeChange(0, 0, name, value).value == value
+        if parameter.lasts:
+            assert ProgrammeSettings(0, **{name: value}).values[name] == value
+    for outside in (parameter.low - 1, parameter.high + 1):
+        with pytest.raises(UsageError, match=f"{name} must be between"):
+            ProgrammeChange(0, 0, name, outside)
+        if parameter.lasts:
+            with pytest.raises(UsageError, match=f"{name} must be between"):
+                ProgrammeSettings(0, **{name: outside})
 
 
 class JumpingClock:

@@ -7,6 +7,8 @@ Knows composers, but not the server and not the command line.
 from __future__ import annotations
 
 from playbach.streaming.programme import (
+    LASTING_PARAMETERS,
+    PARAMETERS,
     ComposedBar,
     PieceHeader,
     Programme,
@@ -18,6 +20,8 @@ from playbach.streaming.session import Clock, Pacing, RealClock, Session, Sessio
 from playbach.streaming.stream import NoteKey, Stream, StreamNote, TimedBar, note_key
 
 __all__ = [
+    "LASTING_PARAMETERS",
+    "PARAMETERS",
     "Clock",
     "ComposedBar",
     "NoteKey",

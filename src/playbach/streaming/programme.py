@@ -29,6 +29,41 @@ CACHED_BARS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerParameter:
+    """A value that can change while a programme plays, at bar lines."""
+
+    low: float
+    high: float
+    """The range, inclusive."""
+    meaning: str
+    default: str | None
+    """What the value None stands for. If this is None, None is not a value."""
+    whole: bool = False
+    lasts: bool = True
+    """Whether a value stays in effect in later pieces. If so, ProgrammeSettings has its first value."""
+
+
+PARAMETERS = {
+    "temperature": ListenerParameter(0.0, MAX_TEMPERATURE, "randomness", "the model's"),
+    "tempo": ListenerParameter(MIN_PLAYING_TEMPO, MAX_PLAYING_TEMPO, "quarter notes a minute", "each piece's own"),
+    "length": ListenerParameter(1, MAX_PIECE_BARS, "bars of this piece alone", None, whole=True, lasts=False),
+}
+LASTING_PARAMETERS = tuple(name for name, parameter in PARAMETERS.items() if parameter.lasts)
+
+
+def check_parameter(name: str, value: object) -> None:
+    """Raises UsageError if there is no such parameter, or the value is out of range."""
+    parameter = PARAMETERS.get(name)
+    if parameter is None:
+        raise UsageError(f"unknown parameter {name!r:.20}; the parameters are {', '.join(PARAMETERS)}")
+    if value is None and parameter.default is not None:
+        return
+    kind = int if parameter.whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or not parameter.low <= value <= parameter.high:
+        raise UsageError(f"{name} must be between {parameter.low:g} and {parameter.high:g}, not {value!r:.40}")
+
+
+@dataclass(frozen=True, slots=True)
 class ProgrammeSettings:
     """How a programme begins."""
 
@@ -47,8 +82,13 @@ class ProgrammeSettings:
             raise UsageError(f"seed must be between 0 and {MAX_SEED}, not {self.seed!r:.40}")
         if not MIN_PIECE_BARS <= self.bars <= MAX_PIECE_BARS:
             raise UsageError(f"bars must be between {MIN_PIECE_BARS} and {MAX_PIECE_BARS}, not {self.bars!r:.40}")
-        check_parameter("temperature", self.temperature)
-        check_parameter("tempo", self.tempo)
+        for name, value in self.values.items():
+            check_parameter(name, value)
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """The first value of each lasting parameter."""
+        return {name: getattr(self, name) for name in LASTING_PARAMETERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +98,9 @@ class ProgrammeChange:
     piece: int
     bar: int
     parameter: str
-    """`temperature`, `tempo`, or `length`: the number of bars of this piece alone."""
+    """One of PARAMETERS."""
     value: float | None
-    """None: the model's temperature, or each piece's own tempo."""
+    """None: the parameter's default."""
 
     def __post_init__(self) -> None:
         require_numbers(self, "piece", "bar", whole=True)
@@ -75,23 +115,6 @@ class ProgrammeChange:
             raise UsageError(
                 f"length must be between {shortest} and {MAX_PIECE_BARS} in bar {self.bar}, not {self.value!r:.20}"
             )
-
-
-def check_parameter(name: str, value: object) -> None:
-    """Raises UsageError if there is no such parameter, or the value is out of range."""
-    ranges = {
-        "temperature": (0.0, MAX_TEMPERATURE),
-        "tempo": (MIN_PLAYING_TEMPO, MAX_PLAYING_TEMPO),
-        "length": (1, MAX_PIECE_BARS),
-    }
-    if name not in ranges:
-        raise UsageError(f"unknown parameter {name!r:.20}; the parameters are {', '.join(ranges)}")
-    low, high = ranges[name]
-    if value is None and name != "length":
-        return
-    kind = int if name == "length" else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-        raise UsageError(f"{name} must be between {low:g} and {high:g}, not {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +214,17 @@ class _BarBuilder:
             self._header = PieceHeader(self._piece, self._start.seed, bars, self._first_tempo, tracks, velocities)
         assert self._header is not None
         tempos, notes = tuple(self._tempos), tuple(self.notes)
-        bar = ComposedBar(self._header, self._number, self._begin, end - self._begin, self._meter, tempos, notes,
-                          self._held, is_last)  # fmt: skip
+        bar = ComposedBar(
+            header=self._header,
+            number=self._number,
+            tick=self._begin,
+            ticks=end - self._begin,
+            meter=self._meter,
+            tempos=tempos,
+            notes=notes,
+            held=self._held,
+            is_last=is_last,
+        )
         self._held = tuple(n for n in (*self._held, *notes) if n.tick + n.duration > end)
         self._begin, self._number, self.notes = end, self._number + 1, []
         self._tempos = [Tempo(end, self._tempos[-1].qpm)] if self._tempos else []
@@ -249,10 +281,11 @@ class Programme:
         self._caches = {number: cache for number, cache in self._caches.items() if number >= piece}
 
     def value_at(self, parameter: str, piece: int, bar: int) -> float | None:
-        """The value of a parameter in this bar; None: the model's or the piece's own."""
-        value = {"temperature": self.settings.temperature, "tempo": self.settings.tempo}.get(parameter)
+        """The value of a parameter in this bar; None: its default."""
+        value = self.settings.values.get(parameter)
+        lasts = PARAMETERS[parameter].lasts
         for change in self.changes:
-            applies = change.parameter == parameter and (parameter != "length" or change.piece == piece)
+            applies = change.parameter == parameter and (lasts or change.piece == piece)
             if applies and (change.piece, change.bar) <= (piece, bar):
                 value = change.value
         return value
