@@ -9,32 +9,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbach.server.messages import (
-    MAX_CHANGES,
-    JoinMessage,
-    MessageRejected,
-    NextMessage,
-    SetMessage,
-    StartMessage,
-    parse_message,
-    with_send_time,
-)
-from playbach.streaming import ProgrammeChange
+from playbach.server.messages import parse_message, with_send_time
+from playbach.server.protocol import MAX_CHANGES, ChangeRow, JoinMessage, NextMessage, SetMessage, StartMessage
+from playbach.server.schema import MessageRejected
+from playbach.streaming import ProgrammeSettings
 
 
 def test_valid_messages_are_parsed() -> None:
     assert parse_message('{"type":"join"}') == JoinMessage()
     assert parse_message('{"type":"next"}') == NextMessage()
-    assert parse_message('{"type":"set","tempo":90,"temperature":null}') == SetMessage(
-        (("temperature", None), ("tempo", 90))
-    )
+    assert parse_message('{"type":"set","tempo":90}') == SetMessage(values={"tempo": 90})
+    both = parse_message('{"type":"set","tempo":90,"temperature":null}')
+    assert both == SetMessage(values={"temperature": None, "tempo": 90})
+    assert isinstance(both, SetMessage)
+    assert list(both.values) == ["temperature", "tempo"]  # changes are sent in this order
     full = {
         "type": "start", "model": "m", "runtime": "onnx", "seed": 7, "bars": 8, "temperature": 0.5, "tempo": 90,
         "changes": [[0, 3, "temperature", 1.5], [0, 5, "tempo", None]], "piece": 2, "bar": 3,
     }  # fmt: skip
-    changes = (ProgrammeChange(0, 3, "temperature", 1.5), ProgrammeChange(0, 5, "tempo", None))
-    assert parse_message(json.dumps(full)) == StartMessage("m", "onnx", 7, 8, 0.5, 90, changes, 2, 3)
-    assert parse_message('{"type":"start"}') == StartMessage(None, None, None, 16, None, None, (), 0, 0)
+    start = StartMessage(
+        model="m",
+        runtime="onnx",
+        seed=7,
+        bars=8,
+        values={"temperature": 0.5, "tempo": 90},
+        changes=(ChangeRow(0, 3, "temperature", 1.5), ChangeRow(0, 5, "tempo", None)),
+        piece=2,
+        bar=3,
+    )
+    assert parse_message(json.dumps(full)) == start
+    assert start.settings(1) == ProgrammeSettings(7, 8, 0.5, 90)
+    shortest = parse_message('{"type":"start"}')
+    assert shortest == StartMessage(values={"temperature": None, "tempo": None})
+    assert isinstance(shortest, StartMessage)
+    assert shortest.settings(1) == ProgrammeSettings(1)
     assert parse_message('{"type":"start","seed":null,"tempo":null}') == parse_message('{"type":"start"}')
 
 
@@ -56,6 +64,8 @@ def test_valid_messages_are_parsed() -> None:
         ('{"type":"start","changes":[[0,1,"volume",1]]}', "parameter"),
         ('{"type":"start","changes":[[0,true,"tempo",60]]}', "change"),
         ('{"type":"start","changes":[[0,1.5,"tempo",60]]}', "bar"),
+        ('{"type":"start","changes":[[0,5,"length",4]]}', "length must be between 5 and 32"),
+        ('{"type":"start","changes":[[0,5,"tempo",5]]}', "tempo must be between 20 and 300"),
         ('{"type":"start","changes":[[1,1,"tempo",60],[0,1,"tempo",60]]}', "order"),
         ('{"type":"set"}', "temperature or a tempo"), ('{"type":"set","tempo":5}', "tempo"),
         ('{"type":"set","length":5}', "unknown key"), ('{"type":"set","temperature":true}', "temperature"),
@@ -98,4 +108,5 @@ def test_arbitrary_text_is_rejected(text: str) -> None:
 
 
 def test_a_bar_gets_its_time_when_it_is_sent() -> None:
-    assert json.loads(with_send_time('{"type":"bar","at":1.0}', 2.34567)) == {"type": "bar", "at": 1.0, "now": 2.346}
+    text = with_send_time('{"type":"bar","at":1.0,"now":0.0}', 2.34567)
+    assert text == '{"type":"bar","at":1.0,"now":2.346}'

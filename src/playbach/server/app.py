@@ -21,6 +21,8 @@ from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
 from playbach.server.page import BUILD_COMMAND, REVALIDATE, StaticFile, page_files, static_file
+from playbach.server.protocol import ModelsInfo
+from playbach.server.schema import write
 from playbach.server.security import SecurityMiddleware
 from playbach.server.state import ServerState
 from playbach.server.station import Station
@@ -34,81 +36,97 @@ def create_app(
     origins: Collection[str] = (),
 ) -> ASGIApp:
     """The application, which closes the state when it ends. `hosts` and `origins`: see SecurityMiddleware."""
-    page = page_files()
-    font = static_file(
-        state.soundfont_path.read_bytes(), "application/octet-stream", "public, max-age=86400", compress=False
-    )
-    test_file: StaticFile | None = None
-    broadcast = None if station is None else Broadcast(state, station)
+    radio = _Radio(state, station)
+    app = Starlette(routes=[*radio.routes(), *_PageFiles().routes()], lifespan=radio.lifespan)
+    return SecurityMiddleware(app, hosts, origins)
 
-    async def listen(socket: WebSocket) -> None:
-        await Listener(socket, state, station).serve()
 
-    async def models(_: Request) -> Response:
-        about_station = None
-        if station is not None:
-            settings = station.settings
-            about_station = {
-                "model": station.model.name, "temperature": settings.temperature, "tempo": settings.tempo
-            }  # fmt: skip
-        rows = [model.description() for model in state.models.values()]
-        return _uncached(JSONResponse({
-            "models": rows, "station": about_station, "live": station is not None,
-            "soundfont": state.soundfont_path.name,
-        }))  # fmt: skip
+class _Radio:
+    """The responses that come from the server's state."""
 
-    async def instrument_names(_: Request) -> Response:
-        return _uncached(JSONResponse(list(instruments.INSTRUMENT_NAMES)))
+    def __init__(self, state: ServerState, station: Station | None) -> None:
+        self._state, self._station = state, station
+        self._broadcast = None if station is None else Broadcast(state, station)
+        self._soundfont = static_file(
+            state.soundfont_path.read_bytes(), "application/octet-stream", "public, max-age=86400", compress=False
+        )
+        self._sound_test: StaticFile | None = None
 
-    async def ping(_: Request) -> Response:
-        return _uncached(PlainTextResponse("pong"))
-
-    async def metrics(_: Request) -> Response:
-        return _uncached(PlainTextResponse(metrics_text(state, station), media_type="text/plain; version=0.0.4"))
-
-    async def soundfont(request: Request) -> Response:
-        return _file_response(font, request)
-
-    async def test(request: Request) -> Response:
-        nonlocal test_file
-        if test_file is None:
-            test_file = await asyncio.get_running_loop().run_in_executor(state.executor, sound_test, state)
-        return _file_response(test_file, request)
-
-    async def live(_: Request) -> Response:
-        if broadcast is None:
-            return PlainTextResponse("this server has no station", 404)
-        return live_response(broadcast)
-
-    async def file(request: Request) -> Response:
-        found = page.get(request.scope["path"])
-        if found is not None:
-            return _file_response(found, request)
-        if request.scope["path"] == "/" and not page:
-            return PlainTextResponse(f"The web page has not been built. In a checkout, run: {BUILD_COMMAND}\n", 503)
-        return PlainTextResponse("not found", 404)
+    def routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/ws", self.listen),
+            Route("/api/models", self.models),
+            Route("/api/instruments", self.instruments),
+            Route("/soundfont", self.soundfont),
+            Route("/live.mp3", self.live),
+            Route("/sound-test.mp3", self.sound_test),
+            Route("/ping", self.ping),
+            Route("/metrics", self.metrics),
+        ]
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        if broadcast is not None:
-            await broadcast.close()
-        if station is not None:
-            await station.close()
-        state.close()
+        if self._broadcast is not None:
+            await self._broadcast.close()
+        if self._station is not None:
+            await self._station.close()
+        self._state.close()
 
-    routes: list[BaseRoute] = [
-        WebSocketRoute("/ws", listen),
-        Route("/api/models", models),
-        Route("/api/instruments", instrument_names),
-        Route("/soundfont", soundfont),
-        Route("/live.mp3", live),
-        Route("/sound-test.mp3", test),
-        Route("/ping", ping),
-        Route("/metrics", metrics),
-        Route("/{path:path}", file),
-    ]
-    return SecurityMiddleware(Starlette(routes=routes, lifespan=lifespan), hosts, origins)
+    async def listen(self, socket: WebSocket) -> None:
+        await Listener(socket, self._state, self._station).serve()
+
+    async def models(self, _: Request) -> Response:
+        info = ModelsInfo(
+            models=tuple(model.info() for model in self._state.models.values()),
+            station=None if self._station is None else self._station.info(),
+            live=self._station is not None,
+            soundfont=self._state.soundfont_path.name,
+        )
+        return _uncached(Response(write(info), media_type="application/json"))
+
+    async def instruments(self, _: Request) -> Response:
+        return _uncached(JSONResponse(list(instruments.INSTRUMENT_NAMES)))
+
+    async def ping(self, _: Request) -> Response:
+        return _uncached(PlainTextResponse("pong"))
+
+    async def metrics(self, _: Request) -> Response:
+        text = metrics_text(self._state, self._station)
+        return _uncached(PlainTextResponse(text, media_type="text/plain; version=0.0.4"))
+
+    async def soundfont(self, request: Request) -> Response:
+        return _file_response(self._soundfont, request)
+
+    async def sound_test(self, request: Request) -> Response:
+        if self._sound_test is None:
+            loop = asyncio.get_running_loop()
+            self._sound_test = await loop.run_in_executor(self._state.executor, sound_test, self._state)
+        return _file_response(self._sound_test, request)
+
+    async def live(self, _: Request) -> Response:
+        if self._broadcast is None:
+            return PlainTextResponse("this server has no station", 404)
+        return live_response(self._broadcast)
+
+
+class _PageFiles:
+    """The page, at all other addresses."""
+
+    def __init__(self) -> None:
+        self._files = page_files()
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/{path:path}", self.file)]
+
+    async def file(self, request: Request) -> Response:
+        path = request.scope["path"]
+        found = self._files.get(path)
+        if found is not None:
+            return _file_response(found, request)
+        if path == "/" and not self._files:
+            return PlainTextResponse(f"The web page has not been built. In a checkout, run: {BUILD_COMMAND}\n", 503)
+        return PlainTextResponse("not found", 404)
 
 
 def _uncached(response: Response) -> Response:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from playbach.encodings.base import Field
 from playbach.server.messages import bar_message, change_message, end_message, piece_message, with_send_time
+from playbach.server.protocol import ServerMessage
+from playbach.server.schema import write
 from playbach.streaming import ProgrammeChange, StreamItem
 
 
@@ -16,7 +18,7 @@ class EncodedMessage:
     """A message to a listener."""
 
     text: str
-    """JSON; a bar's text lacks `now`, the time at which it is sent."""
+    """JSON; a bar's text does not yet have the time at which it is sent."""
     kind: str
     piece: int
     until: float
@@ -36,12 +38,16 @@ class MessageEncoder:
 
     def encode(self, item: StreamItem) -> Iterator[EncodedMessage]:
         if isinstance(item, ProgrammeChange):
-            yield EncodedMessage(change_message(item), "change", item.piece, -math.inf)
+            yield _encoded(change_message(item), item.piece, -math.inf)
             return
         piece = item.position[0]
         if piece > self._piece:
-            yield EncodedMessage(piece_message(item.bar.header, item.at), "piece", piece, math.inf)
+            yield _encoded(piece_message(item.bar.header, item.at), piece, math.inf)
         self._piece = piece
-        yield EncodedMessage(bar_message(item, self._fields), "bar", piece, item.next_at)
+        yield _encoded(bar_message(item, self._fields), piece, item.next_at)
         if item.bar.is_last:
-            yield EncodedMessage(end_message(item), "end", piece, item.next_at)
+            yield _encoded(end_message(item), piece, item.next_at)
+
+
+def _encoded(message: ServerMessage, piece: int, until: float) -> EncodedMessage:
+    return EncodedMessage(write(message), message.type, piece, until)

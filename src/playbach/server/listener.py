@@ -16,17 +16,16 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from playbach.server.encoder import MessageEncoder
-from playbach.server.messages import (
+from playbach.server.messages import parse_message, stream_message
+from playbach.server.protocol import (
     ClientMessage,
+    ErrorMessage,
     JoinMessage,
-    MessageRejected,
     NextMessage,
     SetMessage,
     StartMessage,
-    error_message,
-    parse_message,
-    stream_message,
 )
+from playbach.server.schema import MessageRejected, write
 from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.streaming import Session, Stream, StreamItem
@@ -108,9 +107,9 @@ class Listener:
             model, runtime, composer = state.find_composer(start.model, start.runtime)
         except MessageRejected as rejected:
             raise CloseConnection(REJECTED, str(rejected)) from rejected
-        settings, fields = start.settings(secrets.randbelow(1 << 31)), composer.encoding.fields
-        stream = Stream(composer, settings, start.changes, start.piece, start.bar)
-        encoder, sessions = MessageEncoder(fields), list[Session]()
+        settings = start.settings(secrets.randbelow(1 << 31))
+        stream = Stream(composer, settings, start.programme_changes(), start.piece, start.bar)
+        encoder, sessions = MessageEncoder(composer.encoding.fields), list[Session]()
 
         def send(item: StreamItem) -> None:
             state.count(item)
@@ -119,10 +118,17 @@ class Listener:
 
         session = Session(stream, send, state.executor, pacing=state.pacing, statistics=state.statistics)
         sessions.append(session)
-        sha, ahead = composer.bundle.sha256, state.pacing.ahead
-        self.send(
-            stream_message("own", model.name, sha, runtime, settings, start.changes, start.piece, ahead, fields)
+        answer = stream_message(
+            "own",
+            composer,
+            settings,
+            model=model.name,
+            runtime=runtime,
+            changes=start.changes,
+            piece=start.piece,
+            ahead=state.pacing.ahead,
         )
+        self.send(write(answer))
         state.streams += 1
         state.counters.started += 1
         try:
@@ -170,8 +176,8 @@ class Listener:
         """Apply the client's messages after the first one. `session` is None for the station."""
         while True:
             match await self._next_message():
-                case SetMessage(values) if session is not None:
-                    for parameter, value in values:
+                case SetMessage(values=values) if session is not None:
+                    for parameter, value in values.items():
                         session.change(parameter, value)
                 case NextMessage() if session is not None:
                     session.next_piece()
@@ -214,7 +220,7 @@ class Listener:
         try:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 async with asyncio.timeout(2):
-                    await self._socket.send_text(error_message(closing.reason))
+                    await self._socket.send_text(write(ErrorMessage(reason=closing.reason)))
                     await self._socket.close(closing.code, closing.reason[:100])
         except TimeoutError:
             self._abort()

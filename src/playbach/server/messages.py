@@ -1,92 +1,50 @@
-"""The messages between server and player (docs/radio-protocol.md): parses and checks those of a client, and builds
-those of the server.
+"""Messages from text and from music: parses those of a client, and builds those of the server (protocol.py).
 
-Knows neither sockets nor sessions. A client's message is rejected if it has unknown keys, or values of the wrong type
-or out of range.
+Knows neither sockets nor sessions.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, Literal, NoReturn, get_args
 
 from playbach.encodings.base import Field, symbol_label
+from playbach.inference.composing import Composer
 from playbach.music.events import Choice, Track
-from playbach.streaming import (
-    PieceHeader,
-    ProgrammeChange,
-    ProgrammeSettings,
-    StreamNote,
-    TimedBar,
-    check_parameter,
+from playbach.server.protocol import (
+    MAX_MESSAGE_BYTES,
+    BarMessage,
+    ChangeMessage,
+    ChangeRow,
+    ChoiceRow,
+    ClientMessage,
+    EndMessage,
+    HeldNote,
+    MeterRow,
+    OtherRow,
+    PieceMessage,
+    StreamMessage,
+    TempoRow,
+    Voice,
+    WireNote,
 )
-from playbach.system.errors import PlaybachError, UsageError
+from playbach.server.schema import MessageRejected, read
+from playbach.streaming import PieceHeader, ProgrammeChange, ProgrammeSettings, StreamNote, TimedBar
+from playbach.system.errors import UsageError
 
-MAX_MESSAGE_BYTES = 16_384
-MAX_CHANGES = 200
-MAX_NAME_LENGTH = 200
-DEFAULT_BARS = ProgrammeSettings(0).bars
-
-
-class MessageRejected(PlaybachError):
-    """A client's message is invalid; the client is sent the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartMessage:
-    """Requests a private stream."""
-
-    model: str | None
-    """None: the server's first model."""
-    runtime: str | None
-    """None: the model's first runtime."""
-    seed: int | None
-    """None: the server draws one."""
-    bars: int
-    temperature: float | None
-    tempo: float | None
-    changes: tuple[ProgrammeChange, ...]
-    piece: int
-    bar: int
-
-    def settings(self, seed: int) -> ProgrammeSettings:
-        """The stream's settings; `seed` is used if the message has none."""
-        return ProgrammeSettings(seed if self.seed is None else self.seed, self.bars, self.temperature, self.tempo)
-
-
-@dataclass(frozen=True, slots=True)
-class JoinMessage:
-    """Requests the shared station."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetMessage:
-    """Changes parameters. None: the default of the model or of the piece."""
-
-    values: tuple[tuple[str, float | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NextMessage:
-    """Ends this piece soon, and goes on with the next one."""
-
-
-ClientMessage = StartMessage | JoinMessage | SetMessage | NextMessage
+CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {kind.type: kind for kind in get_args(ClientMessage)}
+"""By `type`."""
 
 
 def parse_message(text: str) -> ClientMessage:
     """Raises MessageRejected if the text is not a valid message."""
     message = _json_object(text)
     kind = message.pop("type", None)
-    parsers: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
-        "start": _parse_start, "join": _parse_join, "set": _parse_set, "next": _parse_next
-    }  # fmt: skip
-    if not isinstance(kind, str) or kind not in parsers:
-        raise MessageRejected(f"type must be one of {', '.join(parsers)}")
+    if not isinstance(kind, str) or kind not in CLIENT_MESSAGES:
+        raise MessageRejected(f"type must be one of {', '.join(CLIENT_MESSAGES)}")
     try:
-        return parsers[kind](message)
+        return read(CLIENT_MESSAGES[kind], message)
     except UsageError as error:
         raise MessageRejected(str(error)) from error
 
@@ -111,169 +69,113 @@ def _json_object(text: str) -> dict[str, Any]:
     return message
 
 
-def _parse_start(message: dict[str, Any]) -> StartMessage:
-    values = {name: value for name, value in message.items() if value is not None}
-    bars = _take_whole_number(values, "bars")
-    start = StartMessage(
-        _take_name(values, "model"),
-        _take_name(values, "runtime"),
-        _take_whole_number(values, "seed"),
-        DEFAULT_BARS if bars is None else bars,
-        _take_number(values, "temperature"),
-        _take_number(values, "tempo"),
-        _parse_changes(values.pop("changes", [])),
-        _take_whole_number(values, "piece") or 0,
-        _take_whole_number(values, "bar") or 0,
-    )
-    _reject_unknown_keys(values)
-    start.settings(0)  # checks the settings
-    ProgrammeChange(start.piece, start.bar, "tempo", None)  # checks the position
-    return start
-
-
-def _parse_join(message: dict[str, Any]) -> JoinMessage:
-    _reject_unknown_keys(message)
-    return JoinMessage()
-
-
-def _parse_set(message: dict[str, Any]) -> SetMessage:
-    values = tuple((name, message.pop(name)) for name in ("temperature", "tempo") if name in message)
-    _reject_unknown_keys(message)
-    if not values:
-        raise MessageRejected("set needs a temperature or a tempo")
-    for name, value in values:
-        check_parameter(name, value)
-    return SetMessage(values)
-
-
-def _parse_next(message: dict[str, Any]) -> NextMessage:
-    _reject_unknown_keys(message)
-    return NextMessage()
-
-
-def _reject_unknown_keys(rest: dict[str, Any]) -> None:
-    """`rest` is what remains of a message after its known keys were taken."""
-    if rest:
-        raise MessageRejected(f"unknown key {ascii(min(rest))[:40]}")
-
-
-def _take_name(values: dict[str, Any], key: str) -> str | None:
-    value = values.pop(key, None)
-    if value is not None and not (isinstance(value, str) and len(value) <= MAX_NAME_LENGTH):
-        raise MessageRejected(f"{key} must be a name of at most {MAX_NAME_LENGTH} characters")
-    return value
-
-
-def _take_whole_number(values: dict[str, Any], key: str) -> int | None:
-    value = values.pop(key, None)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise MessageRejected(f"{key} must be a whole number")
-    return value
-
-
-def _take_number(values: dict[str, Any], key: str) -> float | None:
-    value = values.pop(key, None)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise MessageRejected(f"{key} must be a number")
-    return value
-
-
-def _parse_changes(value: Any) -> tuple[ProgrammeChange, ...]:
-    if not isinstance(value, list) or len(value) > MAX_CHANGES:
-        raise MessageRejected(f"changes must be a list of at most {MAX_CHANGES} changes")
-    changes = []
-    for entry in value:
-        if not isinstance(entry, list) or len(entry) != 4 or not isinstance(entry[2], str):
-            raise MessageRejected("a change must be [piece, bar, parameter, value]")
-        if any(isinstance(number, bool) for number in entry):
-            raise MessageRejected("a change must be [piece, bar, parameter, value]")
-        changes.append(ProgrammeChange(*entry))
-    if changes != sorted(changes, key=lambda change: (change.piece, change.bar)):
-        raise MessageRejected("changes must be in the order of their bars")
-    return tuple(changes)
-
-
 def stream_message(
-    kind: str, model: str, bundle: str, runtime: str, settings: ProgrammeSettings, changes: Sequence[ProgrammeChange],
-    piece: int, ahead: float, fields: Sequence[Field],
-) -> str:  # fmt: skip
-    return _json(
-        type="stream", kind=kind, model=model, bundle=bundle, runtime=runtime, seed=settings.seed, bars=settings.bars,
-        temperature=settings.temperature, tempo=settings.tempo, changes=[_change_values(c) for c in changes],
-        piece=piece, ahead=ahead, fields=[field.name for field in fields],
-    )  # fmt: skip
+    kind: Literal["own", "station"],
+    composer: Composer,
+    settings: ProgrammeSettings,
+    *,
+    model: str,
+    runtime: str,
+    changes: tuple[ChangeRow, ...] = (),
+    piece: int,
+    ahead: float,
+) -> StreamMessage:
+    return StreamMessage(
+        kind=kind,
+        model=model,
+        bundle=composer.bundle.sha256,
+        runtime=runtime,
+        seed=settings.seed,
+        bars=settings.bars,
+        values=settings.values,
+        changes=changes,
+        piece=piece,
+        ahead=ahead,
+        fields=tuple(field.name for field in composer.encoding.fields),
+    )
 
 
-def piece_message(header: PieceHeader, at: float) -> str:
-    voices = [describe_voice(track) for track in header.tracks]
-    return _json(
-        type="piece", piece=header.piece, seed=header.seed, bars=header.bars, at=_ms(at), tempo=header.tempo,
-        voices=voices, velocities=header.has_velocities,
-    )  # fmt: skip
+def piece_message(header: PieceHeader, at: float) -> PieceMessage:
+    return PieceMessage(
+        piece=header.piece,
+        seed=header.seed,
+        bars=header.bars,
+        at=_ms(at),
+        tempo=header.tempo,
+        voices=tuple(map(voice, header.tracks)),
+        velocities=header.has_velocities,
+    )
 
 
-def describe_voice(track: Track) -> dict[str, Any]:
-    """A voice as it stands in `piece` messages and in `api/models`."""
-    return {"name": track.name, "program": track.program, "drums": track.drums}
+def voice(track: Track) -> Voice:
+    return Voice(name=track.name, program=track.program, drums=track.drums)
 
 
-def bar_message(timed: TimedBar, fields: Sequence[Field]) -> str:
-    """Without `now`, which `with_send_time` adds."""
+def bar_message(timed: TimedBar, fields: Sequence[Field]) -> BarMessage:
+    """With `now` 0, which `with_send_time` replaces. `fields` are those of the network's steps."""
     bar = timed.bar
     piece, number = bar.position
-    return _json(
-        type="bar", piece=piece, bar=number, at=_ms(timed.at), seconds=_ms(timed.seconds), tick=bar.tick,
-        ticks=bar.ticks, meter=[bar.meter.numerator, bar.meter.denominator], last=bar.is_last,
-        tempos=[[tick, _ms(at), round(qpm, 2)] for tick, at, qpm in timed.tempos], temperature=timed.temperature,
-        notes=[_note_values(n) | {"chosen": _chosen_symbols(n.note.choices, fields)} for n in timed.notes],
-        held=[{k: v for k, v in _note_values(n).items() if k != "velocity"} for n in timed.held],
-    )  # fmt: skip
+    return BarMessage(
+        piece=piece,
+        bar=number,
+        at=_ms(timed.at),
+        seconds=_ms(timed.seconds),
+        tick=bar.tick,
+        ticks=bar.ticks,
+        meter=MeterRow(bar.meter.numerator, bar.meter.denominator),
+        last=bar.is_last,
+        tempos=tuple(TempoRow(tick, _ms(at), round(qpm, 2)) for tick, at, qpm in timed.tempos),
+        temperature=timed.temperature,
+        notes=tuple(_new_note(note, fields) for note in timed.notes),
+        held=tuple(map(_held_note, timed.held)),
+        now=0.0,
+    )
 
 
 def with_send_time(bar: str, now: float) -> str:
-    """A bar's message with the time of the stream at which it is sent."""
-    return f'{bar[:-1]},"now":{_ms(now)}}}'
+    """A bar's JSON with this value of `now`, its last key: the time of the stream at which it is sent."""
+    return f"{bar[: bar.rindex(':') + 1]}{_ms(now)}}}"
 
 
-def end_message(timed: TimedBar) -> str:
-    return _json(type="end", piece=timed.position[0], at=_ms(timed.at + timed.seconds), next=_ms(timed.next_at))
+def end_message(timed: TimedBar) -> EndMessage:
+    return EndMessage(piece=timed.position[0], at=_ms(timed.at + timed.seconds), next=_ms(timed.next_at))
 
 
-def change_message(change: ProgrammeChange) -> str:
-    return _json(type="change", change=_change_values(change))
+def change_message(change: ProgrammeChange) -> ChangeMessage:
+    return ChangeMessage(change=ChangeRow(change.piece, change.bar, change.parameter, change.value))
 
 
-def error_message(reason: str) -> str:
-    return _json(type="error", reason=reason)
-
-
-def _change_values(change: ProgrammeChange) -> list[Any]:
-    return [change.piece, change.bar, change.parameter, change.value]
-
-
-def _note_values(timed: StreamNote) -> dict[str, Any]:
+def _new_note(timed: StreamNote, fields: Sequence[Field]) -> WireNote:
     note = timed.note
-    return {
-        "voice": note.track, "pitch": note.pitch, "velocity": note.velocity, "tick": note.tick,
-        "ticks": note.duration, "at": _ms(timed.at), "seconds": _ms(timed.seconds),
-    }  # fmt: skip
+    return WireNote(
+        voice=note.track,
+        pitch=note.pitch,
+        velocity=note.velocity,
+        tick=note.tick,
+        ticks=note.duration,
+        at=_ms(timed.at),
+        seconds=_ms(timed.seconds),
+        chosen=tuple(_choice_row(choice, field) for choice, field in zip(note.choices, fields)),
+    )
 
 
-def _chosen_symbols(choices: Sequence[Choice], fields: Sequence[Field]) -> list[Any]:
-    return [
-        [
-            symbol_label(field, c.symbol),
-            round(c.probability, 4),
-            [[symbol_label(field, s), round(p, 4)] for s, p in c.others],
-        ]
-        for c, field in zip(choices, fields)
-    ]
+def _held_note(timed: StreamNote) -> HeldNote:
+    note = timed.note
+    return HeldNote(
+        voice=note.track,
+        pitch=note.pitch,
+        tick=note.tick,
+        ticks=note.duration,
+        at=_ms(timed.at),
+        seconds=_ms(timed.seconds),
+    )
+
+
+def _choice_row(choice: Choice, field: Field) -> ChoiceRow:
+    others = tuple(OtherRow(symbol_label(field, symbol), round(p, 4)) for symbol, p in choice.others)
+    return ChoiceRow(symbol_label(field, choice.symbol), round(choice.probability, 4), others)
 
 
 def _ms(seconds: float) -> float:
     """Rounded to milliseconds."""
     return round(seconds, 3)
-
-
-def _json(**message: Any) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -18,10 +18,18 @@ PAGE_MAX_BYTES = 64 << 20
 IMMUTABLE, REVALIDATE = "public, max-age=31536000, immutable", "no-cache"
 """Values of the header Cache-Control."""
 MEDIA_TYPES = {
-    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".wasm": "application/wasm",
-    ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8", ".webmanifest": "application/manifest+json",
-    ".json": "application/json", ".woff2": "font/woff2", ".png": "image/png", ".txt": "text/plain",
-}  # fmt: skip
+    ".css": "text/css",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mjs": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from playbach.server.listener import ABORT, UNANSWERED
-from playbach.server.messages import MAX_MESSAGE_BYTES
+from playbach.server.protocol import MAX_MESSAGE_BYTES
 from playbach.system.errors import PlaybachError
 
 MAX_UNREAD_BYTES = 256 << 10

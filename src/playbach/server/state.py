@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from playbach.bundles import bundle as bundles
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import open_runtime, suitable_runtimes
 from playbach.rendering.soundfont import SoundFont, default_soundfont
-from playbach.server.messages import MessageRejected, describe_voice
+from playbach.server.messages import voice
+from playbach.server.protocol import ModelInfo
+from playbach.server.schema import MessageRejected
 from playbach.streaming import Pacing, ProgrammeChange, SessionStatistics, StreamItem
 from playbach.system.errors import UsageError
 
@@ -63,21 +65,21 @@ class ServedModel:
     def composer(self) -> Composer:
         return next(iter(self.composers.values()))
 
-    def description(self) -> dict[str, Any]:
+    def info(self) -> ModelInfo:
         """The model's entry in `api/models`."""
         composer = self.composer
         architecture = composer.bundle.manifest.get("architecture")
         parameters = architecture.get("parameters") if isinstance(architecture, dict) else None
-        return {
-            "name": self.name,
-            "bundle": composer.bundle.sha256,
-            "runtimes": list(self.composers),
-            "voices": [describe_voice(track) for track in composer.tracks],
-            "fields": [f.name for f in composer.encoding.fields],
-            "temperature": composer.sampling.temperature,
-            "top_p": composer.sampling.top_p,
-            "parameters": parameters if isinstance(parameters, int) else None,
-        }
+        return ModelInfo(
+            name=self.name,
+            bundle=composer.bundle.sha256,
+            runtimes=tuple(self.composers),
+            voices=tuple(map(voice, composer.tracks)),
+            fields=tuple(field.name for field in composer.encoding.fields),
+            temperature=composer.sampling.temperature,
+            top_p=composer.sampling.top_p,
+            parameters=parameters if isinstance(parameters, int) else None,
+        )
 
 
 def load_models(names: Sequence[str | Path], runtime: str | None = None) -> dict[str, ServedModel]:

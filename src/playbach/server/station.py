@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from playbach.inference.composing import Composer
 from playbach.server.encoder import EncodedMessage, MessageEncoder
 from playbach.server.messages import stream_message
+from playbach.server.protocol import StationInfo
+from playbach.server.schema import write
 from playbach.server.state import ServedModel, ServerState
 from playbach.streaming import ProgrammeSettings, Session, Stream, StreamItem, TimedBar
 
@@ -62,10 +64,16 @@ class Station:
         """Call `send` with each message, beginning with those that a new listener needs."""
         number = self._add_listener()
         self._forget_past()
-        fields, ahead = self.composer.encoding.fields, self.state.pacing.ahead
-        piece = next((message.piece for message in self._messages if message.kind == "bar"), self._next_piece)
-        sha = self.composer.bundle.sha256
-        send(stream_message("station", self.model.name, sha, self.runtime, self.settings, (), piece, ahead, fields))
+        answer = stream_message(
+            "station",
+            self.composer,
+            self.settings,
+            model=self.model.name,
+            runtime=self.runtime,
+            piece=next((message.piece for message in self._messages if message.kind == "bar"), self._next_piece),
+            ahead=self.state.pacing.ahead,
+        )
+        send(write(answer))
         for message in self._messages:
             send(message.text_at(self.now))
         self._message_listeners[number] = send
@@ -88,6 +96,10 @@ class Station:
         finally:
             del self._bar_listeners[number]
             self._rest_if_empty()
+
+    def info(self) -> StationInfo:
+        """The station's entry in `api/models`."""
+        return StationInfo(model=self.model.name, values=self.settings.values)
 
     async def close(self) -> None:
         task, self._task, self._session = self._task, None, None

@@ -1,0 +1,354 @@
+"""The radio's protocol: every message between server and player, with each key's type, range and meaning.
+
+This is the only place where they stand. The server checks and writes messages by these classes (schema.py), and
+`python docs/make_protocol.py` makes from them the types and the checks of the page, and the tables in
+docs/radio-protocol.md. The first line below a key is its meaning there. A key with a default may be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, ClassVar, NamedTuple
+
+from playbach.server.schema import (
+    AtMost,
+    MessageKey,
+    MessageRejected,
+    NullableShape,
+    NumberShape,
+    OneOf,
+    Presence,
+    SpreadKeys,
+    Within,
+)
+from playbach.streaming import LASTING_PARAMETERS, PARAMETERS, ProgrammeChange, ProgrammeSettings
+from playbach.streaming.programme import MAX_PIECE_BARS, MAX_PIECES, MAX_SEED, MIN_PIECE_BARS
+
+MAX_MESSAGE_BYTES = 16_384
+"""Of a client's message."""
+MAX_CHANGES = 200
+MAX_NAME_LENGTH = 200
+DEFAULT_BARS = ProgrammeSettings(0).bars
+
+Name = Annotated[str, AtMost(MAX_NAME_LENGTH)]
+Seed = Annotated[int, Within(0, MAX_SEED)]
+BarCount = Annotated[int, Within(MIN_PIECE_BARS, MAX_PIECE_BARS)]
+PieceNumber = Annotated[int, Within(0, MAX_PIECES - 1)]
+BarNumber = Annotated[int, Within(0, MAX_PIECE_BARS)]
+ParameterName = Annotated[str, OneOf(tuple(PARAMETERS))]
+
+
+def _parameter_keys(default: object, meaning: str) -> SpreadKeys:
+    """A key for each lasting parameter."""
+    keys = []
+    for name in LASTING_PARAMETERS:
+        parameter = PARAMETERS[name]
+        number = NumberShape(parameter.whole, Within(parameter.low, parameter.high))
+        shape = number if default is None else NullableShape(number)
+        keys.append(MessageKey(name, shape, default, meaning.format(parameter=parameter)))
+    return SpreadKeys(tuple(keys))
+
+
+FirstValues = Annotated[
+    Mapping[str, float | None], _parameter_keys(None, "{parameter.meaning}; default: {parameter.default}")
+]
+"""The value of each lasting parameter, None if it is left out."""
+NewValues = Annotated[
+    Mapping[str, float | None],
+    _parameter_keys(Presence.OPTIONAL, "{parameter.meaning}; null: {parameter.default}; left out: no change"),
+]
+"""The values of those lasting parameters that change."""
+GivenValues = Annotated[
+    Mapping[str, float | None],
+    _parameter_keys(Presence.REQUIRED, "{parameter.meaning}; null: {parameter.default}"),
+]
+"""The value of each lasting parameter."""
+
+
+class ChangeRow(NamedTuple):
+    """A parameter has this value from this bar on."""
+
+    piece: PieceNumber
+    bar: BarNumber
+    parameter: ParameterName
+    """`length` is the number of bars that the piece has after `next`"""
+    value: float | None
+    """null: the default of the model or of the piece"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartMessage:
+    """Request a private stream."""
+
+    type: ClassVar[str] = "start"
+    model: Name | None = None
+    """a name from `api/models`; default: the first"""
+    runtime: Name | None = None
+    """a name from that model's `runtimes`; default: the first"""
+    seed: Seed | None = None
+    """of the first piece; default: the server draws one"""
+    bars: BarCount = DEFAULT_BARS
+    """bars of each piece"""
+    values: FirstValues
+    changes: Annotated[tuple[ChangeRow, ...], AtMost(MAX_CHANGES)] = ()
+    """changes as the server sent them, in the same order"""
+    piece: PieceNumber = 0
+    """where to begin, to continue after a pause or a lost connection"""
+    bar: BarNumber = 0
+    """0: the piece's first bar"""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError if a change has a value out of range."""
+        if any(after[:2] < before[:2] for before, after in pairwise(self.changes)):
+            raise MessageRejected("changes must be in the order of their bars")
+        self.programme_changes()
+
+    def settings(self, seed: int) -> ProgrammeSettings:
+        """The stream's settings; `seed` is used if the message has none."""
+        return ProgrammeSettings(seed if self.seed is None else self.seed, self.bars, **self.values)
+
+    def programme_changes(self) -> tuple[ProgrammeChange, ...]:
+        return tuple(ProgrammeChange(*change) for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinMessage:
+    """Request the shared station."""
+
+    type: ClassVar[str] = "join"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMessage:
+    """Change one value or more, in private streams only."""
+
+    type: ClassVar[str] = "set"
+    values: NewValues
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise MessageRejected(f"set needs a {' or a '.join(LASTING_PARAMETERS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextMessage:
+    """End this piece with a cadence in a few bars, then start the next one; in private streams only."""
+
+    type: ClassVar[str] = "next"
+
+
+ClientMessage = StartMessage | JoinMessage | SetMessage | NextMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamMessage:
+    """The answer to `start` or `join`: the values that the stream started with."""
+
+    type: ClassVar[str] = "stream"
+    kind: Annotated[str, OneOf(("own", "station"))]
+    model: str
+    bundle: str
+    """the SHA-256 of the model"""
+    runtime: str
+    seed: Seed
+    """of the first piece"""
+    bars: BarCount
+    """bars of each piece"""
+    values: GivenValues
+    changes: tuple[ChangeRow, ...]
+    """those of `start`"""
+    piece: int
+    """the first piece that is sent"""
+    ahead: float
+    """bars are sent this long before they begin, in seconds"""
+    fields: tuple[str, ...]
+    """the fields of a step; in each, the network chooses a symbol"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A voice of a piece."""
+
+    name: str
+    program: int
+    """General MIDI, 0 to 127"""
+    drums: bool
+    """if true, `program` is a drum kit, and the listener's instrument does not apply"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceMessage:
+    """A piece; sent before its first bar, and to a listener who joins during the piece."""
+
+    type: ClassVar[str] = "piece"
+    piece: int
+    seed: int
+    bars: int
+    at: float
+    tempo: float
+    """the piece's own, in quarter notes a minute"""
+    voices: tuple[Voice, ...]
+    velocities: bool
+    """whether the network composed the dynamics"""
+
+
+class OtherRow(NamedTuple):
+    """A symbol that could have been chosen."""
+
+    symbol: str
+    probability: float
+
+
+class ChoiceRow(NamedTuple):
+    """The symbol that the network chose in one field of a step."""
+
+    symbol: str
+    """its name"""
+    probability: float
+    """0 to 1, at temperature 1"""
+    others: tuple[OtherRow, ...]
+    """up to three alternatives, the most likely first"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireNote:
+    """A note that begins in its bar."""
+
+    voice: int
+    """an index into the piece's `voices`"""
+    pitch: int
+    velocity: int
+    tick: int
+    ticks: int
+    at: float
+    seconds: float
+    chosen: tuple[ChoiceRow, ...]
+    """the choice in each of the stream's `fields`; may be empty"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldNote:
+    """A note that began in an earlier bar of the piece and still sounds."""
+
+    voice: int
+    pitch: int
+    tick: int
+    ticks: int
+    at: float
+    seconds: float
+
+
+class MeterRow(NamedTuple):
+    """A meter, such as [4, 4]."""
+
+    numerator: int
+    denominator: int
+
+
+class TempoRow(NamedTuple):
+    """A tempo, in force from this tick on."""
+
+    tick: int
+    at: float
+    qpm: float
+    """quarter notes a minute"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarMessage:
+    """A bar. It replaces everything from there on."""
+
+    type: ClassVar[str] = "bar"
+    piece: int
+    bar: int
+    at: float
+    seconds: float
+    """its length; the last bar reaches to the end of the piece"""
+    tick: int
+    ticks: int
+    meter: MeterRow
+    last: bool
+    """whether the piece ends with this bar"""
+    tempos: tuple[TempoRow, ...]
+    """the first is in force at the beginning of the bar"""
+    temperature: float
+    """at which this bar was composed"""
+    notes: tuple[WireNote, ...]
+    """the notes that begin in this bar, in the order of their ticks"""
+    held: tuple[HeldNote, ...]
+    """notes of earlier bars that still sound when this bar begins, with the end that they now have"""
+    now: float
+    """the stream's time at which the server sent the bar"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndMessage:
+    """The end of a piece; sent after its last bar."""
+
+    type: ClassVar[str] = "end"
+    piece: int
+    at: float
+    """when the last note ends"""
+    next: float
+    """when the next piece begins"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeMessage:
+    """A change; sent before the bars that it affects."""
+
+    type: ClassVar[str] = "change"
+    change: ChangeRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMessage:
+    """Why the server closes the connection."""
+
+    type: ClassVar[str] = "error"
+    reason: str
+
+
+ServerMessage = StreamMessage | PieceMessage | BarMessage | EndMessage | ChangeMessage | ErrorMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model that listeners can choose."""
+
+    name: str
+    bundle: str
+    """the SHA-256 of the model"""
+    runtimes: tuple[str, ...]
+    """the first is the default"""
+    voices: tuple[Voice, ...]
+    fields: tuple[str, ...]
+    """the fields of a step"""
+    temperature: float
+    """the default"""
+    top_p: float
+    parameters: int | None
+    """the number of the network's weights"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationInfo:
+    """The shared station."""
+
+    model: str
+    values: GivenValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsInfo:
+    """What a page needs to know of its server."""
+
+    models: tuple[ModelInfo, ...]
+    """the first is the default"""
+    station: StationInfo | None
+    live: bool
+    """whether there is `live.mp3`"""
+    soundfont: str
+    """the name of the file"""
