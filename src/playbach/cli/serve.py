@@ -16,7 +16,6 @@ from playbach.cli.common import Command, add_runtime, print_message, print_resul
 from playbach.cli.options import parse_float, parse_int
 from playbach.system.errors import UsageError
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 ALL_INTERFACES = ("0.0.0.0", "::")
 
 
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_message(f"station: {model.name}, seed {station_settings.seed}")
         if not page.page_files():
             print_message(f"the page is not built, so browsers cannot show it; to build it: {page.BUILD_COMMAND}")
-        hosts = security.LOOPBACK_HOSTS if arguments.host in LOOPBACK_NAMES else None
+        hosts = security.LOOPBACK_HOSTS if arguments.host in security.LOOPBACK_NAMES else None
         application = app.create_app(server_state, shared, hosts=hosts, origins=origins)
         max_connections = limits.listeners + limits.audio_listeners + 200
         server = running.create_server(
@@ -120,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_addresses(host: str, port: int) -> None:
     """Print the page's addresses, and a QR code if other devices can open it."""
+    from playbach.server.security import LOOPBACK_NAMES
+
     if host in LOOPBACK_NAMES:
         print_result(_address(host, port))
         return

@@ -16,14 +16,15 @@ def metrics_text(state: ServerState, station: Station | None) -> str:
     def quantile(share: float) -> float:
         return costs[min(int(share * len(costs)), len(costs) - 1)] if costs else 0.0
 
+    at_station = station.listeners if station else 0
+    fullest = max((queue.waiting for queue in list(state.queues)), default=0)
+    uptime = round(time.monotonic() - state.started_at, 1)
     rows: list[tuple[str, str, str, float]] = [
         ("listeners", "gauge", "Open WebSocket connections", state.connections),
         ("streams", "gauge", "Private streams that play now", state.streams),
-        ("station_listeners", "gauge", "Listeners of the station, by WebSocket; live.mp3 counts as one",
-         station.listeners if station else 0),
+        ("station_listeners", "gauge", "Listeners of the station, by WebSocket; live.mp3 counts as one", at_station),
         ("audio_listeners", "gauge", "Listeners of live.mp3", state.audio_listeners),
-        ("queue_depth", "gauge", "Messages that wait in the fullest queue of a listener",
-         max((queue.waiting for queue in list(state.queues)), default=0)),
+        ("queue_depth", "gauge", "Messages that wait in the fullest queue of a listener", fullest),
         ("joined_total", "counter", "Listeners who joined the station", counters.joined),
         ("started_total", "counter", "Private streams started", counters.started),
         ("turned_total", "counter", "Parameter changes", counters.changes),
@@ -33,8 +34,8 @@ def metrics_text(state: ServerState, station: Station | None) -> str:
         ("bars_total", "counter", "Bars composed", statistics.bars),
         ("notes_total", "counter", "Notes composed", statistics.notes),
         ("late_bars_total", "counter", "Bars sent after they were due", statistics.late),
-        ("uptime_seconds", "gauge", "Time since the server started", round(time.monotonic() - state.started_at, 1)),
-    ]  # fmt: skip
+        ("uptime_seconds", "gauge", "Time since the server started", uptime),
+    ]
     lines = []
     for name, kind, description, value in rows:
         full = f"playbach_{name}"

@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playbach.system.errors import UsageError
 
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-"""This computer's own names, as in the header Host."""
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+"""The names under which only this computer reaches itself."""
+LOOPBACK_HOSTS = tuple(f"[{name}]" if ":" in name else name for name in LOOPBACK_NAMES)
+"""The same names, as in the header Host."""
 _HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
