@@ -9,7 +9,8 @@ export const streamMessage = (overrides: Partial<StreamMessage> = {}): StreamMes
 
 export const pieceMessage = (number: number, overrides: Partial<PieceMessage> = {}): PieceMessage => ({
   type: "piece", piece: number, seed: 12 + number, bars: 16, at: 0, tempo: 80,
-  voices: [{ name: "Soprano", program: 52 }, { name: "Bass", program: 53 }], ...overrides,
+  voices: [{ name: "Soprano", program: 52, drums: false }, { name: "Bass", program: 53, drums: false }],
+  velocities: false, ...overrides,
 });
 
 export const wireNote = (overrides: Partial<WireNote> = {}): WireNote => ({

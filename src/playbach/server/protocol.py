@@ -2,7 +2,7 @@
 
 This is the only place where they stand. The server checks and writes messages by these classes (schema.py), and
 `python docs/make_protocol.py` makes from them the types and the checks of the page, and the tables in
-docs/radio-protocol.md. The first line below a key is its meaning there. A key with a default may be left out.
+docs/radio-protocol.md. The text below a key is its meaning in both. A key with a default may be left out.
 """
 
 from __future__ import annotations
@@ -73,31 +73,31 @@ class ChangeRow(NamedTuple):
     piece: PieceNumber
     bar: BarNumber
     parameter: ParameterName
-    """`length` is the number of bars that the piece has after `next`"""
+    """`length` is the number of bars that the piece has after `next`."""
     value: float | None
-    """null: the default of the model or of the piece"""
+    """Null: the default of the model or of the piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartMessage:
-    """Request a private stream."""
+    """Requests a private stream."""
 
     type: ClassVar[str] = "start"
     model: Name | None = None
-    """a name from `api/models`; default: the first"""
+    """A name from `api/models`; default: the first."""
     runtime: Name | None = None
-    """a name from that model's `runtimes`; default: the first"""
+    """A name from that model's `runtimes`; default: the first."""
     seed: Seed | None = None
-    """of the first piece; default: the server draws one"""
+    """Of the first piece; default: the server draws one."""
     bars: BarCount = DEFAULT_BARS
-    """bars of each piece"""
+    """Bars of each piece."""
     values: FirstValues
     changes: Annotated[tuple[ChangeRow, ...], AtMost(MAX_CHANGES)] = ()
-    """changes as the server sent them, in the same order"""
+    """Changes as the server sent them, in the same order."""
     piece: PieceNumber = 0
-    """where to begin, to continue after a pause or a lost connection"""
+    """Where to begin, to continue after a pause or a lost connection."""
     bar: BarNumber = 0
-    """0: the piece's first bar"""
+    """Of that piece; 0 means its first bar."""
 
     def __post_init__(self) -> None:
         """Raises UsageError if a change has a value out of range."""
@@ -115,14 +115,14 @@ class StartMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinMessage:
-    """Request the shared station."""
+    """Requests the shared station."""
 
     type: ClassVar[str] = "join"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetMessage:
-    """Change one value or more, in private streams only."""
+    """Changes one value or more, in private streams only."""
 
     type: ClassVar[str] = "set"
     values: NewValues
@@ -134,7 +134,7 @@ class SetMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextMessage:
-    """End this piece with a cadence in a few bars, then start the next one; in private streams only."""
+    """Ends this piece with a cadence in a few bars, then starts the next one; in private streams only."""
 
     type: ClassVar[str] = "next"
 
@@ -150,21 +150,21 @@ class StreamMessage:
     kind: Annotated[str, OneOf(("own", "station"))]
     model: str
     bundle: str
-    """the SHA-256 of the model"""
+    """The SHA-256 of the model."""
     runtime: str
     seed: Seed
-    """of the first piece"""
+    """Of the first piece."""
     bars: BarCount
-    """bars of each piece"""
+    """Bars of each piece."""
     values: GivenValues
     changes: tuple[ChangeRow, ...]
-    """those of `start`"""
+    """Those of `start`."""
     piece: int
-    """the first piece that is sent"""
+    """The first piece that is sent."""
     ahead: float
-    """bars are sent this long before they begin, in seconds"""
+    """Bars are sent this long before they begin, in seconds."""
     fields: tuple[str, ...]
-    """the fields of a step; in each, the network chooses a symbol"""
+    """The fields of a step; in each, the network chooses a symbol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +173,9 @@ class Voice:
 
     name: str
     program: int
-    """General MIDI, 0 to 127"""
+    """Of General MIDI, 0 to 127."""
     drums: bool
-    """if true, `program` is a drum kit, and the listener's instrument does not apply"""
+    """If true, `program` is a drum kit, and the listener's instrument does not apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +188,10 @@ class PieceMessage:
     bars: int
     at: float
     tempo: float
-    """the piece's own, in quarter notes a minute"""
+    """The piece's own, in quarter notes a minute."""
     voices: tuple[Voice, ...]
     velocities: bool
-    """whether the network composed the dynamics"""
+    """Whether the network composed the dynamics."""
 
 
 class OtherRow(NamedTuple):
@@ -205,11 +205,11 @@ class ChoiceRow(NamedTuple):
     """The symbol that the network chose in one field of a step."""
 
     symbol: str
-    """its name"""
+    """Its name."""
     probability: float
-    """0 to 1, at temperature 1"""
+    """0 to 1, at temperature 1."""
     others: tuple[OtherRow, ...]
-    """up to three alternatives, the most likely first"""
+    """Up to three alternatives, the most likely first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,7 @@ class WireNote:
     """A note that begins in its bar."""
 
     voice: int
-    """an index into the piece's `voices`"""
+    """An index into the piece's `voices`."""
     pitch: int
     velocity: int
     tick: int
@@ -225,7 +225,7 @@ class WireNote:
     at: float
     seconds: float
     chosen: tuple[ChoiceRow, ...]
-    """the choice in each of the stream's `fields`; may be empty"""
+    """The choice in each of the stream's `fields`; may be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +253,7 @@ class TempoRow(NamedTuple):
     tick: int
     at: float
     qpm: float
-    """quarter notes a minute"""
+    """Quarter notes a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,22 +265,22 @@ class BarMessage:
     bar: int
     at: float
     seconds: float
-    """its length; the last bar reaches to the end of the piece"""
+    """Its length; the last bar reaches to the end of the piece."""
     tick: int
     ticks: int
     meter: MeterRow
     last: bool
-    """whether the piece ends with this bar"""
+    """Whether the piece ends with this bar."""
     tempos: tuple[TempoRow, ...]
-    """the first is in force at the beginning of the bar"""
+    """The first is in force at the beginning of the bar."""
     temperature: float
-    """at which this bar was composed"""
+    """At which this bar was composed."""
     notes: tuple[WireNote, ...]
-    """the notes that begin in this bar, in the order of their ticks"""
+    """The notes that begin in this bar, in the order of their ticks."""
     held: tuple[HeldNote, ...]
-    """notes of earlier bars that still sound when this bar begins, with the end that they now have"""
+    """Notes of earlier bars that still sound when this bar begins, with the end that they now have."""
     now: float
-    """the stream's time at which the server sent the bar"""
+    """The stream's time at which the server sent the bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,9 +290,9 @@ class EndMessage:
     type: ClassVar[str] = "end"
     piece: int
     at: float
-    """when the last note ends"""
+    """When the last note ends."""
     next: float
-    """when the next piece begins"""
+    """When the next piece begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,17 +320,17 @@ class ModelInfo:
 
     name: str
     bundle: str
-    """the SHA-256 of the model"""
+    """The SHA-256 of the model."""
     runtimes: tuple[str, ...]
-    """the first is the default"""
+    """The first is the default."""
     voices: tuple[Voice, ...]
     fields: tuple[str, ...]
-    """the fields of a step"""
+    """The fields of a step."""
     temperature: float
-    """the default"""
+    """The default."""
     top_p: float
     parameters: int | None
-    """the number of the network's weights"""
+    """The number of the network's weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,9 +346,9 @@ class ModelsInfo:
     """What a page needs to know of its server."""
 
     models: tuple[ModelInfo, ...]
-    """the first is the default"""
+    """The first is the default."""
     station: StationInfo | None
     live: bool
-    """whether there is `live.mp3`"""
+    """Whether there is `live.mp3`."""
     soundfont: str
-    """the name of the file"""
+    """The name of the file."""

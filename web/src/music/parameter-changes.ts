@@ -1,24 +1,50 @@
 /* The listener's parameter changes, as the server recorded them. Share links and reconnections need them. */
 
-import { LIMITS, type Parameter, type ParameterChange } from "../protocol/messages";
+import {
+  LASTING_PARAMETERS,
+  LIMITS,
+  type ChangeRow,
+  type LastingParameter,
+  type Parameter,
+} from "../protocol/messages";
+
+/** A value for each lasting parameter. Null means its default: of the model, or of the piece. */
+export type ParameterValues = Readonly<Record<LastingParameter, number | null>>;
+
+export function parameterValues(valueOf: (parameter: LastingParameter) => number | null): ParameterValues {
+  const entries = LASTING_PARAMETERS.map((parameter) => [parameter, valueOf(parameter)] as const);
+  return Object.fromEntries(entries) as Record<LastingParameter, number | null>;
+}
+
+/** The values that are not defaults. */
+export function givenValues(values: ParameterValues): Partial<Record<LastingParameter, number>> {
+  return Object.fromEntries(LASTING_PARAMETERS.flatMap((parameter) => {
+    const value = values[parameter];
+    return value === null ? [] : [[parameter, value]];
+  }));
+}
 
 /** Adds a change. It replaces an earlier change of the same parameter in the same bar. */
-export function withChange(changes: readonly ParameterChange[], added: ParameterChange): readonly ParameterChange[] {
+export function withChange(changes: readonly ChangeRow[], added: ChangeRow): readonly ChangeRow[] {
   const [piece, bar, parameter] = added;
   return [...changes.filter((c) => !(c[0] === piece && c[1] === bar && c[2] === parameter)), added];
 }
 
-/** The changes that affect the pieces from `piece` on: the last earlier change of each parameter, and all later ones. A
- *  change of length affects its own piece only. */
-export function changesFrom(changes: readonly ParameterChange[], piece: number): readonly ParameterChange[] {
-  const earlier = changes.filter((c) => c[0] < piece && c[2] !== "length");
+/** The changes that affect the pieces from `piece` on: the last earlier change of each lasting parameter, and all later
+ *  ones. */
+export function changesFrom(changes: readonly ChangeRow[], piece: number): readonly ChangeRow[] {
+  const earlier = changes.filter((c) => c[0] < piece && isLasting(c[2]));
   const latest = earlier.filter((c, i) => !earlier.slice(i + 1).some((later) => later[2] === c[2]));
   return [...latest, ...changes.filter((c) => c[0] >= piece)].slice(-LIMITS.changes);
 }
 
+function isLasting(parameter: Parameter): boolean {
+  return (LASTING_PARAMETERS as readonly Parameter[]).includes(parameter);
+}
+
 /** The value of a parameter in a bar; undefined if it has not been changed. */
 export function valueAt(
-  changes: readonly ParameterChange[],
+  changes: readonly ChangeRow[],
   parameter: Parameter,
   piece: number,
   bar: number,

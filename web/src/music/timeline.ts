@@ -1,7 +1,7 @@
 /* The pieces and bars that the server has sent, with their times on the audio clock: from some time ago until as far ahead as
    is known. A bar that is sent again replaces itself and everything after it. */
 
-import type { BarMessage, Choice, EndMessage, PieceMessage } from "../protocol/messages";
+import type { BarMessage, ChoiceRow, EndMessage, MeterRow, PieceMessage } from "../protocol/messages";
 
 /** A note with its audio time. `ticks` and `seconds`, its length, may change while it sounds. */
 export interface Note {
@@ -10,7 +10,7 @@ export interface Note {
   readonly velocity: number;
   readonly tick: number;
   readonly time: number;
-  readonly chosen: readonly Choice[];
+  readonly chosen: readonly ChoiceRow[];
   ticks: number;
   seconds: number;
   /** Whether the synthesiser has received it. */
@@ -24,7 +24,7 @@ export interface Bar {
   readonly seconds: number;
   readonly tick: number;
   readonly ticks: number;
-  readonly meter: readonly [number, number];
+  readonly meter: MeterRow;
   readonly last: boolean;
   readonly tempos: readonly (readonly [tick: number, time: number, qpm: number])[];
   readonly temperature: number;

@@ -2,7 +2,7 @@
    second, so the elements are created once and then only updated. */
 
 import type { Note, Timeline } from "../music/timeline";
-import type { Choice, Voice } from "../protocol/messages";
+import type { ChoiceRow, Voice } from "../protocol/messages";
 import { voiceClass } from "./voice-colours";
 
 const SYMBOLS = 4; // the chosen one and three alternatives
@@ -17,7 +17,7 @@ export interface RankedSymbol {
 
 /** The symbols of one choice, the most likely first. Where symbols are MIDI pitches, they are shown by name; they are where
  *  the chosen symbol is the pitch of the note. */
-export function rankSymbols(choice: Choice, pitch: number): RankedSymbol[] {
+export function rankSymbols(choice: ChoiceRow, pitch: number): RankedSymbol[] {
   const [symbol, probability, alternatives] = choice;
   const arePitches = symbol === String(pitch);
   const all = [

@@ -1,18 +1,35 @@
 /* The controls: reports what the listener changes, and shows the current values. While the music plays, a control shows its
    value at the current bar, unless the listener has just changed it. */
 
+import { parameterValues, type ParameterValues } from "../music/parameter-changes";
 import type { Settings } from "../playback/session";
-import { LIMITS, type ModelInfo, type ModelsInfo } from "../protocol/messages";
+import {
+  LASTING_PARAMETERS,
+  LIMITS,
+  type LastingParameter,
+  type ModelInfo,
+  type ModelsInfo,
+} from "../protocol/messages";
 import { element } from "./element";
 import { fillInstrumentMenu } from "./instrument-menu";
 
 const SEND_INTERVAL = 200; // milliseconds between two changes of a slider that are sent to the server
 const HOLD = 8000; // milliseconds for which a control keeps the listener's value, until the music has reached it
 
+/** How a slider shows its parameter. */
+const SLIDER_TEXTS: Record<LastingParameter, SliderTexts> = {
+  temperature: { format: (value) => value.toFixed(2), defaultLabel: "model default" },
+  tempo: { format: (value) => `♩ = ${Math.round(value)}`, defaultLabel: "as composed" },
+};
+
+interface SliderTexts {
+  readonly format: (value: number) => string;
+  readonly defaultLabel: string;
+}
+
 /** Called when the listener changes a value. Null means the default. */
 export interface ControlHandlers {
-  readonly onTempo: (value: number | null) => void;
-  readonly onTemperature: (value: number | null) => void;
+  readonly onParameter: (parameter: LastingParameter, value: number | null) => void;
   readonly onProgram: (value: number | null) => void;
   readonly onVolume: (volume: number) => void;
   /** The listener chose a model, a runtime, a seed, or the other stream: another stream must be requested. */
@@ -21,8 +38,7 @@ export interface ControlHandlers {
 
 /** The values at the current bar. */
 export interface CurrentValues {
-  readonly tempo: number | null;
-  readonly temperature: number | null;
+  readonly parameters: ParameterValues;
   readonly program: number | null;
   /** The composed tempo of the piece. */
   readonly composedTempo: number | null;
@@ -35,8 +51,7 @@ export class Controls {
   private readonly runtime = element("runtime", HTMLSelectElement);
   private readonly seed = element("seed", HTMLInputElement);
   private readonly volumeSlider = element("volume", HTMLInputElement);
-  private readonly tempo: ParameterSlider;
-  private readonly temperature: ParameterSlider;
+  private readonly sliders: readonly ParameterSlider[];
   private readonly streamButtons = document.querySelectorAll<HTMLInputElement>("input[name=stream]");
   private programChangedAt = -HOLD;
 
@@ -45,10 +60,8 @@ export class Controls {
     instruments: readonly string[],
     private readonly handlers: ControlHandlers,
   ) {
-    const { onTempo, onTemperature } = handlers;
-    this.tempo = new ParameterSlider("tempo", (value) => `♩ = ${Math.round(value)}`, "as composed", onTempo);
-    this.temperature = new ParameterSlider("temperature", (value) => value.toFixed(2), "model default", onTemperature);
-    this.temperature.show(null, this.selectedModel?.temperature ?? 1);
+    this.sliders = LASTING_PARAMETERS.map((parameter) => new ParameterSlider(parameter, handlers.onParameter));
+    this.showParameters(parameterValues(() => null), null);
     fillInstrumentMenu(this.instrument, instruments);
     this.fillModels();
     this.addListeners();
@@ -62,8 +75,7 @@ export class Controls {
       model: this.model.value || null,
       runtime: this.runtime.value || null,
       seed: this.seed.value === "" ? null : Number(this.seed.value),
-      temperature: this.temperature.value,
-      tempo: this.tempo.value,
+      ...parameterValues((name) => this.sliders.find((slider) => slider.parameter === name)?.value ?? null),
       program: this.instrument.value === "" ? null : Number(this.instrument.value),
     };
   }
@@ -79,20 +91,23 @@ export class Controls {
     if (this.info.models.some((model) => model.name === settings.model)) this.model.value = settings.model ?? "";
     this.fillRuntimes();
     this.seed.value = settings.seed === null ? "" : String(settings.seed);
-    this.temperature.set(settings.temperature);
-    this.tempo.set(settings.tempo);
+    for (const slider of this.sliders) slider.set(settings[slider.parameter]);
     this.instrument.value = settings.program === null ? "" : String(settings.program);
     this.updateDisabled();
   }
 
   show(current: CurrentValues): void {
-    this.tempo.show(current.tempo, current.composedTempo);
-    this.temperature.show(current.temperature, this.selectedModel?.temperature ?? 1);
+    this.showParameters(current.parameters, current.composedTempo);
     if (performance.now() - this.programChangedAt > HOLD) {
       const program = current.program === null ? "" : String(current.program);
       if (this.instrument.value !== program) this.instrument.value = program;
     }
     if (current.seed !== null && document.activeElement !== this.seed) this.seed.value = String(current.seed);
+  }
+
+  private showParameters(values: ParameterValues, composedTempo: number | null): void {
+    const defaults: ParameterValues = { temperature: this.selectedModel?.temperature ?? 1, tempo: composedTempo };
+    for (const slider of this.sliders) slider.show(values[slider.parameter], defaults[slider.parameter]);
   }
 
   private get stationSelected(): boolean {
@@ -126,8 +141,9 @@ export class Controls {
     }
     element("seed-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      const tooLarge = Number(this.seed.value) > LIMITS.seed;
-      this.seed.setCustomValidity(tooLarge ? `The largest seed is ${LIMITS.seed}.` : "");
+      const [, largest] = LIMITS.seed;
+      const tooLarge = Number(this.seed.value) > largest;
+      this.seed.setCustomValidity(tooLarge ? `The largest seed is ${largest}.` : "");
       if (this.seed.reportValidity()) this.handlers.onNewStream();
     });
     this.seed.addEventListener("input", () => this.seed.setCustomValidity(""));
@@ -148,8 +164,7 @@ export class Controls {
   private updateDisabled(): void {
     const disabled = this.stationSelected;
     element("station-hint").hidden = !disabled;
-    this.tempo.disable(disabled);
-    this.temperature.disable(disabled);
+    for (const slider of this.sliders) slider.disable(disabled);
     for (const input of [this.model, this.runtime, this.seed, ...element("seed-form").querySelectorAll("button")]) {
       input.disabled = disabled;
     }
@@ -180,14 +195,12 @@ class ParameterSlider {
   private sendTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    id: string,
-    private readonly format: (value: number) => string,
-    private readonly defaultLabel: string,
-    private readonly onChange: (value: number | null) => void,
+    readonly parameter: LastingParameter,
+    private readonly onChange: ControlHandlers["onParameter"],
   ) {
-    this.slider = element(id, HTMLInputElement);
-    this.output = element(`${id}-value`);
-    this.reset = element(`${id}-reset`, HTMLButtonElement);
+    this.slider = element(parameter, HTMLInputElement);
+    this.output = element(`${parameter}-value`);
+    this.reset = element(`${parameter}-reset`, HTMLButtonElement);
     this.slider.addEventListener("input", () => this.change(this.slider.valueAsNumber));
     this.reset.addEventListener("click", () => {
       this.change(null);
@@ -222,14 +235,15 @@ class ParameterSlider {
 
   private send(): void {
     this.sentAt = performance.now();
-    this.onChange(this.value);
+    this.onChange(this.parameter, this.value);
   }
 
   private update(): void {
+    const { format, defaultLabel } = SLIDER_TEXTS[this.parameter];
     const shown = this.value ?? this.defaultValue;
     if (shown !== null) this.slider.value = String(shown);
-    const formatted = shown === null ? "" : this.format(shown);
-    const text = this.value === null ? `${this.defaultLabel}${formatted && `, ${formatted}`}` : formatted;
+    const formatted = shown === null ? "" : format(shown);
+    const text = this.value === null ? `${defaultLabel}${formatted && `, ${formatted}`}` : formatted;
     this.output.textContent = text;
     this.slider.setAttribute("aria-valuetext", text.replace("♩ =", "a quarter note at"));
     this.reset.hidden = this.value === null;

@@ -1,6 +1,7 @@
 /* The page: connects the player, the views and the controls, and shows the status in words. */
 
 import { writeMidi } from "../music/midi-file";
+import { parameterValues } from "../music/parameter-changes";
 import { Player } from "../playback/player";
 import { recordingUntil } from "../playback/recording";
 import { Session, type Settings } from "../playback/session";
@@ -14,7 +15,7 @@ import { PianoRoll } from "./piano-roll";
 import { voiceClass } from "./voice-colours";
 
 const DEFAULTS: Settings = {
-  station: false, model: null, runtime: null, seed: null, temperature: null, tempo: null, program: null,
+  station: false, model: null, runtime: null, seed: null, ...parameterValues(() => null), program: null,
 };
 
 /** The URL of one of the server's paths. All paths are relative to the page's own URL. */
@@ -48,8 +49,7 @@ export class Page {
     instruments: readonly string[],
   ) {
     this.controls = new Controls(info, instruments, {
-      onTempo: (value) => this.player.changeParameter("tempo", value),
-      onTemperature: (value) => this.player.changeParameter("temperature", value),
+      onParameter: (parameter, value) => this.player.changeParameter(parameter, value),
       onProgram: (value) => this.player.setProgram(value),
       onVolume: (volume) => this.audio.setVolume(volume),
       onNewStream: () => this.playNewStream(),
@@ -224,8 +224,7 @@ export class Page {
     this.choices.build(piece.voices, session.fields);
     this.showVoices(piece.voices.map((voice) => voice.name));
     this.controls.show({
-      tempo: session.parameterAt("tempo", bar.piece, bar.bar),
-      temperature: session.parameterAt("temperature", bar.piece, bar.bar),
+      parameters: parameterValues((parameter) => session.parameterAt(parameter, bar.piece, bar.bar)),
       program: session.programAt(bar.piece, bar.bar),
       composedTempo: piece.tempo,
       seed: session.stream?.seed ?? null,

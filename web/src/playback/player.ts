@@ -4,7 +4,7 @@
 import { StreamClock } from "../music/stream-clock";
 import { Timeline, type Bar } from "../music/timeline";
 import { backOff, Connection, type Disconnection } from "../protocol/connection";
-import type { BarMessage, ServerMessage, StreamMessage } from "../protocol/messages";
+import type { BarMessage, LastingParameter, ServerMessage, StreamMessage } from "../protocol/messages";
 import type { AudioOutput } from "../sound/audio-output";
 import { Scheduler } from "./scheduler";
 import { Session, type Position, type Settings } from "./session";
@@ -37,7 +37,7 @@ export class Player {
   private lastKnown: Position | null = null; // the last bar on the timeline when the connection was lost
   private mustAlign = true; // the next bar aligns the clock
   private streamStarted = false; // on this connection
-  private pendingChanges: Partial<Record<"temperature" | "tempo", number | null>> = {}; // made before that
+  private pendingChanges: Partial<Record<LastingParameter, number | null>> = {}; // made before that
   private lastMessageAt = 0; // milliseconds
   private playCount = 0; // of starts and stops: shows a start that it was overtaken
 
@@ -101,7 +101,7 @@ export class Player {
   }
 
   /** Changes a parameter. At the station this has no effect. */
-  changeParameter(parameter: "temperature" | "tempo", value: number | null): void {
+  changeParameter(parameter: LastingParameter, value: number | null): void {
     this.session.settings = { ...this.session.settings, [parameter]: value };
     if (this.session.settings.station) return;
     if (!this.connection) this.session.changeWhileStopped(parameter, value);

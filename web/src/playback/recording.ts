@@ -3,6 +3,7 @@
    within a track as a second voice. */
 
 import { midiChannel, type FileTrack, type MidiFile } from "../music/midi-file";
+import { givenValues } from "../music/parameter-changes";
 import type { Bar, Timeline, TimelinePiece } from "../music/timeline";
 import type { Session } from "./session";
 
@@ -56,8 +57,7 @@ function midiFile(bars: readonly Bar[], piece: TimelinePiece, session: Session, 
 
 /** How the piece was made: with this, playbach can make it again. */
 function provenance({ message }: TimelinePiece, session: Session): unknown {
-  const { temperature, tempo } = session.stream ?? { temperature: null, tempo: null };
-  const options = { bars: message.bars, ...(temperature !== null && { temperature }), ...(tempo !== null && { tempo }) };
+  const options = { bars: message.bars, ...(session.stream && givenValues(session.stream)) };
   const changes = session.changes.filter((change) => change[0] <= message.piece);
   return {
     model: session.stream?.model, bundle: session.stream?.bundle, seed: message.seed, options,

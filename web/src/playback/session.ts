@@ -1,18 +1,16 @@
 /* What is known of the current stream: its initial values, the changes since, and how to request it again after a pause,
    after a lost connection, or from a share link. */
 
-import { changesFrom, valueAt, withChange } from "../music/parameter-changes";
-import type { ClientMessage, ParameterChange, StartMessage, StreamMessage } from "../protocol/messages";
+import { changesFrom, parameterValues, valueAt, withChange, type ParameterValues } from "../music/parameter-changes";
+import type { ChangeRow, ClientMessage, LastingParameter, StartMessage, StreamMessage } from "../protocol/messages";
 import type { InstrumentChange, SharedMusic } from "./share-link";
 
 /** What the listener chose. Null means the default: of the model, of the piece, or of the server. */
-export interface Settings {
+export interface Settings extends ParameterValues {
   readonly station: boolean;
   readonly model: string | null;
   readonly runtime: string | null;
   readonly seed: number | null;
-  readonly temperature: number | null;
-  readonly tempo: number | null;
   readonly program: number | null;
 }
 
@@ -23,12 +21,12 @@ export interface Position {
 }
 
 /** What must be known of a stream to request it again. */
-type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | "temperature" | "tempo">;
+type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | LastingParameter>;
 
 export class Session {
   stream: StreamValues | null = null;
   fields: readonly string[] = [];
-  changes: readonly ParameterChange[] = [];
+  changes: readonly ChangeRow[] = [];
   instruments: readonly InstrumentChange[] = [];
   /** Where to continue; null means at the beginning. */
   resumeAt: Position | null = null;
@@ -39,7 +37,7 @@ export class Session {
   static fromLink(shared: SharedMusic, settings: Settings): Session {
     const session = new Session({
       ...settings, station: false, model: shared.model, runtime: null, seed: shared.seed,
-      temperature: shared.temperature, tempo: shared.tempo, program: null,
+      ...parameterValues((parameter) => shared[parameter]), program: null,
     });
     session.stream = { kind: "own", ...shared };
     session.changes = shared.changes;
@@ -56,7 +54,7 @@ export class Session {
     const start: { type: "start" } & Record<string, unknown> = { type: "start" };
     const optional = {
       runtime: settings.runtime, model: values.model, seed: values.seed, bars: values.bars,
-      temperature: values.temperature, tempo: values.tempo,
+      ...parameterValues((parameter) => values[parameter]),
     };
     for (const [key, value] of Object.entries(optional)) if (value !== null) start[key] = value;
     if (stream && this.resumeAt) {
@@ -75,12 +73,12 @@ export class Session {
     this.changes = message.changes;
   }
 
-  addChange(change: ParameterChange): void {
+  addChange(change: ChangeRow): void {
     this.changes = withChange(this.changes, change);
   }
 
   /** Changes a parameter while nothing plays. The change takes effect where the music continues. */
-  changeWhileStopped(parameter: "temperature" | "tempo", value: number | null): void {
+  changeWhileStopped(parameter: LastingParameter, value: number | null): void {
     const { resumeAt } = this;
     if (this.stream?.kind === "own" && resumeAt) this.addChange([resumeAt.piece, resumeAt.bar ?? 0, parameter, value]);
   }
@@ -95,19 +93,21 @@ export class Session {
     return this.instruments.findLast((i) => i[0] < piece || (i[0] === piece && i[1] <= bar))?.[2] ?? null;
   }
 
-  /** The value of a parameter in a bar. Null means the default: of the model (temperature) or of the piece (tempo). */
-  parameterAt(parameter: "temperature" | "tempo", piece: number, bar: number): number | null {
+  /** The value of a parameter in a bar. Null means the default: of the model or of the piece. */
+  parameterAt(parameter: LastingParameter, piece: number, bar: number): number | null {
     const changed = valueAt(this.changes, parameter, piece, bar);
     return changed === undefined ? (this.stream?.[parameter] ?? null) : changed;
   }
 
   /** What a share link must hold to play the music again from a piece on. */
   share(piece: number): SharedMusic | null {
-    if (!this.stream) return null;
-    const { model, bundle, seed, bars, temperature, tempo } = this.stream;
+    const { stream } = this;
+    if (!stream) return null;
+    const { model, bundle, seed, bars } = stream;
+    const values = parameterValues((parameter) => stream[parameter]);
     const later = this.instruments.filter((i) => i[0] > piece || (i[0] === piece && i[1] > 0));
     const first = this.programAt(piece, 0);
     const instruments: InstrumentChange[] = first === null ? later : [[piece, 0, first], ...later];
-    return { model, bundle, seed, bars, temperature, tempo, piece, changes: changesFrom(this.changes, piece), instruments };
+    return { model, bundle, seed, bars, ...values, piece, changes: changesFrom(this.changes, piece), instruments };
   }
 }

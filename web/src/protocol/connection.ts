@@ -1,7 +1,8 @@
 /* One WebSocket connection to the server: sends and receives messages, and reports why it ended and when to retry. */
 
+import { ProtocolError } from "./checks";
 import type { ClientMessage, ServerMessage } from "./messages";
-import { parseMessage, ProtocolError } from "./parse";
+import { parseMessage } from "./parse";
 
 export interface Disconnection {
   /** Seconds to wait before the next attempt, at least; null if retrying is pointless. */

@@ -1,48 +1,94 @@
-/* The messages between the server and this page, as types (docs/radio-protocol.md). */
+/* The messages between the server and this page, as types (docs/radio-protocol.md).
+   Made by docs/make_protocol.py from src/playbach/server/protocol.py: change that, and run the script. */
 
-export type Parameter = "temperature" | "tempo" | "length";
+/** The parameters of the music, and those whose values last, in later pieces too. */
+export const PARAMETERS = ["temperature", "tempo", "length"] as const;
+export const LASTING_PARAMETERS = ["temperature", "tempo"] as const;
+export type Parameter = (typeof PARAMETERS)[number];
+export type LastingParameter = (typeof LASTING_PARAMETERS)[number];
 
-/** A parameter has this value from this bar on. Null is the default: of the model (temperature) or of the piece (tempo). */
-export type ParameterChange = readonly [piece: number, bar: number, parameter: Parameter, value: number | null];
+/** What the server accepts: the range of a number, or the most characters or entries. */
+export const LIMITS = {
+  piece: [0, 999_999],
+  bar: [0, 32],
+  model: 200,
+  runtime: 200,
+  seed: [0, 9_007_199_253_740_991],
+  bars: [4, 32],
+  temperature: [0, 4],
+  tempo: [20, 300],
+  changes: 200,
+  length: [1, 32],
+} as const;
+export const DEFAULT_BARS = 16;
 
-/** The name and the probability of the symbol that was sampled, and the most likely alternatives with theirs. */
-export type Choice = readonly [symbol: string, probability: number, others: readonly (readonly [string, number])[]];
+/** A parameter has this value from this bar on. */
+export type ChangeRow = readonly [piece: number, bar: number, parameter: Parameter, value: number | null];
 
-export interface Voice {
-  readonly name: string;
-  readonly program: number;
-  /** If true, `program` is a drum kit, and the listener's instrument does not apply. */
-  readonly drums?: boolean;
-}
-
+/** The answer to `start` or `join`: the values that the stream started with. */
 export interface StreamMessage {
   readonly type: "stream";
   readonly kind: "own" | "station";
   readonly model: string;
+  /** The SHA-256 of the model. */
   readonly bundle: string;
   readonly runtime: string;
+  /** Of the first piece. */
   readonly seed: number;
+  /** Bars of each piece. */
   readonly bars: number;
+  /** Randomness; null: the model's. */
   readonly temperature: number | null;
+  /** Quarter notes a minute; null: each piece's own. */
   readonly tempo: number | null;
-  readonly changes: readonly ParameterChange[];
+  /** Those of `start`. */
+  readonly changes: readonly ChangeRow[];
+  /** The first piece that is sent. */
   readonly piece: number;
+  /** Bars are sent this long before they begin, in seconds. */
   readonly ahead: number;
+  /** The fields of a step; in each, the network chooses a symbol. */
   readonly fields: readonly string[];
 }
 
+/** A voice of a piece. */
+export interface Voice {
+  readonly name: string;
+  /** Of General MIDI, 0 to 127. */
+  readonly program: number;
+  /** If true, `program` is a drum kit, and the listener's instrument does not apply. */
+  readonly drums: boolean;
+}
+
+/** A piece; sent before its first bar, and to a listener who joins during the piece. */
 export interface PieceMessage {
   readonly type: "piece";
   readonly piece: number;
   readonly seed: number;
   readonly bars: number;
   readonly at: number;
+  /** The piece's own, in quarter notes a minute. */
   readonly tempo: number;
   readonly voices: readonly Voice[];
+  /** Whether the network composed the dynamics. */
+  readonly velocities: boolean;
 }
+
+/** A meter, such as [4, 4]. */
+export type MeterRow = readonly [numerator: number, denominator: number];
+
+/** A tempo, in force from this tick on. */
+export type TempoRow = readonly [tick: number, at: number, qpm: number];
+
+/** A symbol that could have been chosen. */
+export type OtherRow = readonly [symbol: string, probability: number];
+
+/** The symbol that the network chose in one field of a step. */
+export type ChoiceRow = readonly [symbol: string, probability: number, others: readonly OtherRow[]];
 
 /** A note that begins in its bar. */
 export interface WireNote {
+  /** An index into the piece's `voices`. */
   readonly voice: number;
   readonly pitch: number;
   readonly velocity: number;
@@ -50,10 +96,11 @@ export interface WireNote {
   readonly ticks: number;
   readonly at: number;
   readonly seconds: number;
-  readonly chosen: readonly Choice[];
+  /** The choice in each of the stream's `fields`; may be empty. */
+  readonly chosen: readonly ChoiceRow[];
 }
 
-/** A note that began in an earlier bar of the piece and is still sounding. */
+/** A note that began in an earlier bar of the piece and still sounds. */
 export interface HeldNote {
   readonly voice: number;
   readonly pitch: number;
@@ -63,35 +110,48 @@ export interface HeldNote {
   readonly seconds: number;
 }
 
+/** A bar. It replaces everything from there on. */
 export interface BarMessage {
   readonly type: "bar";
   readonly piece: number;
   readonly bar: number;
   readonly at: number;
+  /** Its length; the last bar reaches to the end of the piece. */
   readonly seconds: number;
   readonly tick: number;
   readonly ticks: number;
-  readonly meter: readonly [number, number];
-  readonly now: number;
+  readonly meter: MeterRow;
+  /** Whether the piece ends with this bar. */
   readonly last: boolean;
-  readonly tempos: readonly (readonly [tick: number, at: number, qpm: number])[];
+  /** The first is in force at the beginning of the bar. */
+  readonly tempos: readonly TempoRow[];
+  /** At which this bar was composed. */
   readonly temperature: number;
+  /** The notes that begin in this bar, in the order of their ticks. */
   readonly notes: readonly WireNote[];
+  /** Notes of earlier bars that still sound when this bar begins, with the end that they now have. */
   readonly held: readonly HeldNote[];
+  /** The stream's time at which the server sent the bar. */
+  readonly now: number;
 }
 
+/** The end of a piece; sent after its last bar. */
 export interface EndMessage {
   readonly type: "end";
   readonly piece: number;
+  /** When the last note ends. */
   readonly at: number;
+  /** When the next piece begins. */
   readonly next: number;
 }
 
+/** A change; sent before the bars that it affects. */
 export interface ChangeMessage {
   readonly type: "change";
-  readonly change: ParameterChange;
+  readonly change: ChangeRow;
 }
 
+/** Why the server closes the connection. */
 export interface ErrorMessage {
   readonly type: "error";
   readonly reason: string;
@@ -99,40 +159,83 @@ export interface ErrorMessage {
 
 export type ServerMessage = StreamMessage | PieceMessage | BarMessage | EndMessage | ChangeMessage | ErrorMessage;
 
+/** Requests a private stream. */
 export interface StartMessage {
   readonly type: "start";
+  /** A name from `api/models`; default: the first. */
   readonly model?: string;
+  /** A name from that model's `runtimes`; default: the first. */
   readonly runtime?: string;
+  /** Of the first piece; default: the server draws one. */
   readonly seed?: number;
+  /** Bars of each piece; default: 16. */
   readonly bars?: number;
+  /** Randomness; default: the model's. */
   readonly temperature?: number;
+  /** Quarter notes a minute; default: each piece's own. */
   readonly tempo?: number;
-  readonly changes?: readonly ParameterChange[];
+  /** Changes as the server sent them, in the same order. */
+  readonly changes?: readonly ChangeRow[];
+  /** Where to begin, to continue after a pause or a lost connection; default: 0. */
   readonly piece?: number;
+  /** Of that piece; 0 means its first bar; default: 0. */
   readonly bar?: number;
 }
 
-export type ClientMessage =
-  | StartMessage
-  | { readonly type: "join" }
-  | { readonly type: "set"; readonly temperature?: number | null; readonly tempo?: number | null }
-  | { readonly type: "next" };
+/** Requests the shared station. */
+export interface JoinMessage {
+  readonly type: "join";
+}
 
+/** Changes one value or more, in private streams only. */
+export interface SetMessage {
+  readonly type: "set";
+  /** Randomness; null: the model's; left out: no change. */
+  readonly temperature?: number | null;
+  /** Quarter notes a minute; null: each piece's own; left out: no change. */
+  readonly tempo?: number | null;
+}
+
+/** Ends this piece with a cadence in a few bars, then starts the next one; in private streams only. */
+export interface NextMessage {
+  readonly type: "next";
+}
+
+export type ClientMessage = StartMessage | JoinMessage | SetMessage | NextMessage;
+
+/** A model that listeners can choose. */
 export interface ModelInfo {
   readonly name: string;
+  /** The SHA-256 of the model. */
   readonly bundle: string;
+  /** The first is the default. */
   readonly runtimes: readonly string[];
   readonly voices: readonly Voice[];
+  /** The fields of a step. */
   readonly fields: readonly string[];
+  /** The default. */
   readonly temperature: number;
+  readonly top_p: number;
+  /** The number of the network's weights. */
+  readonly parameters: number | null;
 }
 
+/** The shared station. */
+export interface StationInfo {
+  readonly model: string;
+  /** Randomness; null: the model's. */
+  readonly temperature: number | null;
+  /** Quarter notes a minute; null: each piece's own. */
+  readonly tempo: number | null;
+}
+
+/** What a page needs to know of its server. */
 export interface ModelsInfo {
+  /** The first is the default. */
   readonly models: readonly ModelInfo[];
-  readonly station: { readonly model: string } | null;
+  readonly station: StationInfo | null;
+  /** Whether there is `live.mp3`. */
   readonly live: boolean;
+  /** The name of the file. */
+  readonly soundfont: string;
 }
-
-export const LIMITS = {
-  seed: 2 ** 53 - 1 - 10 ** 6, temperature: [0, 4], tempo: [20, 300], bars: [4, 32], changes: 200,
-} as const;

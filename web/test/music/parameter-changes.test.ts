@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { changesFrom, valueAt, withChange } from "../../src/music/parameter-changes";
-import type { ParameterChange } from "../../src/protocol/messages";
+import type { ChangeRow } from "../../src/protocol/messages";
 
-const changes: readonly ParameterChange[] = [
+const changes: readonly ChangeRow[] = [
   [0, 3, "tempo", 90], [0, 5, "temperature", 1.2], [1, 2, "tempo", 100], [1, 6, "length", 8], [2, 4, "tempo", null],
   [2, 9, "length", 12],
 ];

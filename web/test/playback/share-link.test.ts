@@ -13,6 +13,11 @@ describe("a share link", () => {
     expect(fromFragment(toFragment(shared))).toEqual(shared);
   });
 
+  it("keeps every change that the server may have made", () => {
+    const changes = [[0, 1, "length", 1], [0, 32, "length", 32], [1, 0, "temperature", 0], [999_999, 0, "tempo", 300]] as const;
+    expect(fromFragment(toFragment({ ...shared, changes }))?.changes).toEqual(changes);
+  });
+
   it("is readable", () => {
     expect(toFragment(shared)).toBe(
       "#model=bach-chorales&bundle=9f0c12ab34cd&seed=12&bars=16&piece=3&temperature=1.2&tempo=66.5" +

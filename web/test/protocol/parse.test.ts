@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import { parseMessage, ProtocolError } from "../../src/protocol/parse";
+import { ProtocolError } from "../../src/protocol/checks";
+import type { ServerMessage } from "../../src/protocol/messages";
+import { parseMessage } from "../../src/protocol/parse";
 import { barMessage, heldNote, pieceMessage, streamMessage, wireNote } from "../sample-messages";
+import samples from "./samples.json";
 
 const messages = [
   streamMessage({ changes: [[0, 5, "temperature", 1.2], [1, 0, "tempo", null]] }),
@@ -43,14 +46,51 @@ describe("parseMessage", () => {
     },
   );
 
-  it("checks notes, choices and changes", () => {
+  it("says what is wrong", () => {
     const inBar = (n: object): string => JSON.stringify(barMessage(1, { notes: [n as never] }));
-    expect(() => parseMessage(inBar({ ...wireNote(), pitch: "67" }))).toThrow(ProtocolError);
-    expect(() => parseMessage(inBar({ ...wireNote(), chosen: [["67", "0.8", []]] }))).toThrow(ProtocolError);
-    expect(() => parseMessage(inBar({ ...wireNote(), chosen: [["67", 0.8, [["69"]]]] }))).toThrow(ProtocolError);
+    expect(() => parseMessage(inBar({ ...wireNote(), pitch: "67" }))).toThrow('pitch: expected a whole number, got "67"');
     const change = (c: unknown): string => JSON.stringify({ type: "change", change: c });
-    expect(() => parseMessage(change([0, 5, "volume", 1]))).toThrow(ProtocolError);
-    expect(() => parseMessage(change([0, 5, "tempo"]))).toThrow(ProtocolError);
-    expect(() => parseMessage(change([0.5, 5, "tempo", 80]))).toThrow(ProtocolError);
+    expect(() => parseMessage(change([0, 5, "tempo"]))).toThrow("change: expected a list of 4");
+    expect(() => parseMessage(change([0, 5, "volume", 1]))).toThrow("change: expected temperature or tempo or length");
+    expect(() => parseMessage('{"type": "error"}')).toThrow("reason: expected a string, got nothing");
+    expect(() => parseMessage('{"type": "later"}')).toThrow('unknown message type "later"');
   });
 });
+
+/** A value put into a message at a path; without a value, the key is removed. */
+type Change = readonly [path: readonly (string | number)[], value?: unknown];
+
+function changed(example: unknown, [path, ...value]: Change): unknown {
+  const message = structuredClone(example);
+  let parent = message as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) parent = parent[key] as Record<string | number, unknown>;
+  const last = path.at(-1) ?? "";
+  if (value.length) parent[last] = value[0];
+  else Reflect.deleteProperty(parent, last);
+  return message;
+}
+
+// The server's description of its messages (server/protocol.py), as examples.
+describe.each(samples as unknown as { example: ServerMessage; accepted: Change[]; rejected: Change[] }[])(
+  "an example of $example.type",
+  ({ example, accepted, rejected }) => {
+    it("is accepted", () => {
+      expect(parseMessage(JSON.stringify(example))).toEqual(example);
+    });
+
+    it("is accepted with each other value", () => {
+      for (const change of accepted) {
+        const message = changed(example, change);
+        expect(parseMessage(JSON.stringify(message)), JSON.stringify(change)).toEqual(message);
+      }
+    });
+
+    it("is rejected with each wrong value", () => {
+      expect(rejected).not.toHaveLength(0);
+      for (const change of rejected) {
+        const text = JSON.stringify(changed(example, change));
+        expect(() => parseMessage(text), JSON.stringify(change)).toThrow(ProtocolError);
+      }
+    });
+  },
+);
