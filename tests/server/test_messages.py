@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playbach.server.messages import parse_message, with_send_time
 from playbach.server.protocol import MAX_CHANGES, ChangeRow, JoinMessage, NextMessage, SetMessage, StartMessage
 from playbach.server.schema import MessageRejected
-from playbach.streaming import ProgrammeSettings
+from playbach.streaming import LASTING_PARAMETERS, ProgrammeSettings
 
 
 def test_valid_messages_are_parsed() -> None:
@@ -32,15 +32,15 @@ def test_valid_messages_are_parsed() -> None:
         runtime="onnx",
         seed=7,
         bars=8,
-        values={"temperature": 0.5, "tempo": 90},
+        values={**dict.fromkeys(LASTING_PARAMETERS), "temperature": 0.5, "tempo": 90},
         changes=(ChangeRow(0, 3, "temperature", 1.5), ChangeRow(0, 5, "tempo", None)),
         piece=2,
         bar=3,
     )
     assert parse_message(json.dumps(full)) == start
-    assert start.settings(1) == ProgrammeSettings(7, 8, 0.5, 90)
+    assert start.settings(1) == ProgrammeSettings(7, 8, temperature=0.5, tempo=90)
     shortest = parse_message('{"type":"start"}')
-    assert shortest == StartMessage(values={"temperature": None, "tempo": None})
+    assert shortest == StartMessage(values=dict.fromkeys(LASTING_PARAMETERS))
     assert isinstance(shortest, StartMessage)
     assert shortest.settings(1) == ProgrammeSettings(1)
     assert parse_message('{"type":"start","seed":null,"tempo":null}') == parse_message('{"type":"start"}')
@@ -67,7 +67,7 @@ def test_valid_messages_are_parsed() -> None:
         ('{"type":"start","changes":[[0,5,"length",4]]}', "length must be between 5 and 32"),
         ('{"type":"start","changes":[[0,5,"tempo",5]]}', "tempo must be between 20 and 300"),
         ('{"type":"start","changes":[[1,1,"tempo",60],[0,1,"tempo",60]]}', "order"),
-        ('{"type":"set"}', "temperature or a tempo"), ('{"type":"set","tempo":5}', "tempo"),
+        ('{"type":"set"}', "set needs a temperature or a tempo"), ('{"type":"set","tempo":5}', "tempo"),
         ('{"type":"set","length":5}', "unknown key"), ('{"type":"set","temperature":true}', "temperature"),
         (" " * 20_000, "16384"),
     ],

@@ -1,10 +1,11 @@
 /* Small, valid messages of the server, for tests. Each test overrides what it needs. */
 
+import { parameterValues } from "../src/music/parameter-changes";
 import type { BarMessage, HeldNote, PieceMessage, StreamMessage, WireNote } from "../src/protocol/messages";
 
 export const streamMessage = (overrides: Partial<StreamMessage> = {}): StreamMessage => ({
   type: "stream", kind: "own", model: "bach", bundle: "9f0c".repeat(16), runtime: "onnx", seed: 12, bars: 16,
-  temperature: null, tempo: null, changes: [], piece: 0, ahead: 6, fields: ["symbol"], ...overrides,
+  ...parameterValues(() => null), changes: [], piece: 0, ahead: 6, fields: ["symbol"], ...overrides,
 });
 
 export const pieceMessage = (number: number, overrides: Partial<PieceMessage> = {}): PieceMessage => ({

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 
+import { parameterValues } from "../../src/music/parameter-changes";
 import { fromFragment, toFragment } from "../../src/playback/share-link";
 import { Session, type Settings } from "../../src/playback/session";
 import { streamMessage } from "../sample-messages";
 
 const settings: Settings = {
-  station: false, model: "bach", runtime: null, seed: null, temperature: null, tempo: 90, program: null,
+  station: false, model: "bach", runtime: null, seed: null, ...parameterValues(() => null), tempo: 90, program: null,
 };
 
 describe("Session", () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 
+import { parameterValues } from "../../src/music/parameter-changes";
 import { fromFragment, toFragment, type SharedMusic } from "../../src/playback/share-link";
 
 const shared: SharedMusic = {
-  model: "bach-chorales", bundle: "9f0c12ab34cd", seed: 12, bars: 16, temperature: 1.2, tempo: 66.5, piece: 3,
+  model: "bach-chorales", bundle: "9f0c12ab34cd", seed: 12, bars: 16, piece: 3,
+  ...parameterValues(() => null), temperature: 1.2, tempo: 66.5,
   changes: [[1, 5, "temperature", 0.85], [3, 0, "tempo", null], [3, 9, "length", 12]],
   instruments: [[3, 0, 19], [3, 7, null]],
 };
