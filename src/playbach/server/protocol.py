@@ -100,7 +100,7 @@ class StartMessage:
     """Of that piece; 0 means its first bar."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError if a change has a value out of range."""
+        """Raises UsageError if a change has a value out of range, MessageRejected if the changes are out of order."""
         if any(after[:2] < before[:2] for before, after in pairwise(self.changes)):
             raise MessageRejected("changes must be in the order of their bars")
         self.programme_changes()
