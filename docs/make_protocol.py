@@ -31,7 +31,7 @@ from playbach.server.schema import (
     Within,
     keys_of,
 )
-from playbach.streaming import LASTING_PARAMETERS, PARAMETERS
+from playbach.streaming.settings import LASTING_PARAMETERS, PARAMETERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_MESSAGES: dict[str, type[Any]] = {kind.type: kind for kind in get_args(protocol.ServerMessage)}

@@ -11,6 +11,9 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from playbach.encodings.features.bars import BarsLeft, Timing
+from playbach.encodings.features.base import Feature, Features
+from playbach.encodings.fields import UNKNOWN_NAME, Field
 from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
@@ -22,9 +25,6 @@ from playbach.encodings.base import (
     most_common_headers,
     transposition_range,
 )
-from playbach.encodings.features.bars import BarsLeft, Timing
-from playbach.encodings.features.base import Feature, Features
-from playbach.encodings.fields import UNKNOWN_NAME, Field
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header, meters_of, tempo_of
 from playbach.music.events import DEFAULT_VELOCITY, TICKS_PER_QUARTER, Event, Note, Track

@@ -14,9 +14,11 @@ import websockets
 
 from helpers.paths import GOLDEN
 from playbach.server import app, running, security
-from playbach.server.state import ServerLimits, ServerState, load_models
+from playbach.server.limits import ServerLimits
+from playbach.server.state import ServerState, load_models
 from playbach.server.station import Station
-from playbach.streaming import Pacing, ProgrammeSettings
+from playbach.streaming.session import Pacing
+from playbach.streaming.settings import ProgrammeSettings
 
 TINY = GOLDEN / "tiny.playbach"
 

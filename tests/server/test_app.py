@@ -22,8 +22,8 @@ from playbach.server import page, security
 from playbach.server.broadcast import MAX_WAITING_BLOCKS, AudioClient, Broadcast
 from playbach.server.state import ServerState, load_models
 from playbach.server.station import Station
-from playbach.streaming import ProgrammeSettings
 from playbach.streaming.live_mix import frame_bytes
+from playbach.streaming.settings import ProgrammeSettings
 from playbach.system.errors import UsageError
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from helpers.running_server import RunningServer, client, closed, serving, until
-from playbach.server.state import ServerLimits
+from playbach.server.limits import ServerLimits
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playbach.server.messages import parse_message, with_send_time
 from playbach.server.protocol import MAX_CHANGES, ChangeRow, JoinMessage, NextMessage, SetMessage, StartMessage
 from playbach.server.schema import MessageRejected
-from playbach.streaming import LASTING_PARAMETERS, ProgrammeSettings
+from playbach.streaming.settings import LASTING_PARAMETERS, ProgrammeSettings
 
 
 def test_valid_messages_are_parsed() -> None:
@@ -65,7 +65,7 @@ def test_valid_messages_are_parsed() -> None:
         ('{"type":"start","changes":[[0,true,"tempo",60]]}', "change"),
         ('{"type":"start","changes":[[0,1.5,"tempo",60]]}', "bar"),
         ('{"type":"start","changes":[[0,5,"length",4]]}', "length must be between 5 and 32"),
-        ('{"type":"start","changes":[[0,5,"tempo",5]]}', "tempo must be between 20 and 300"),
+        ('{"type":"start","changes":[[0,5,"tempo",5]]}', "tempo must be a number between 20 and 300"),
         ('{"type":"start","changes":[[1,1,"tempo",60],[0,1,"tempo",60]]}', "order"),
         ('{"type":"set"}', "set needs a temperature or a tempo"), ('{"type":"set","tempo":5}', "tempo"),
         ('{"type":"set","length":5}', "unknown key"), ('{"type":"set","temperature":true}', "temperature"),

@@ -17,10 +17,12 @@ from playbach.cli.play import Display, confidence_bar
 from playbach.inference.composing import Composer
 from playbach.rendering.audio import NoteBank
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio, SoundFont, default_soundfont
-from playbach.streaming import ProgrammeSettings, Stream, StreamItem, TimedBar
 from playbach.streaming.live_audio import StreamRenderer
 from playbach.streaming.player import DELAY_SECONDS, AudioOutput, MidiOutput, Player
 from playbach.streaming.port import Port
+from playbach.streaming.session import StreamItem
+from playbach.streaming.settings import ProgrammeSettings
+from playbach.streaming.stream import Stream, TimedBar
 
 TINY = GOLDEN / "tiny.playbach"
 

@@ -16,6 +16,8 @@ from playbach.evaluation.options import BenchmarkOptions, EvaluationOptions
 from playbach.export.options import ExportOptions
 from playbach.inference.options import ComposeOptions, Sampling, SeedOption
 from playbach.models import MODELS
+from playbach.server.limits import ServerLimits
+from playbach.streaming.settings import ProgrammeSettings
 from playbach.system.errors import UsageError
 from playbach.system.options import (
     DescribedOption,
@@ -29,11 +31,20 @@ from playbach.system.options import (
 from playbach.system.options import given as given_options
 from playbach.training.options import TrainOptions
 
+REQUIRED = {ProgrammeSettings: {"seed": 0}}
 ALL = [
     *OPTIONS.values(),
     *(entry.options for entry in MODELS.values()),
-    BenchmarkOptions, ComposeOptions, EvaluationOptions, ExportOptions, Sampling, SeedOption, TrainOptions,
-]  # fmt: skip
+    BenchmarkOptions,
+    ComposeOptions,
+    EvaluationOptions,
+    ExportOptions,
+    ProgrammeSettings,
+    Sampling,
+    SeedOption,
+    ServerLimits,
+    TrainOptions,
+]
 NUMBERS = [(kind, o) for kind in ALL for o in options_of(kind) if o.type in (int, float)]
 CHOICES = [(kind, o) for kind in ALL for o in options_of(kind) if o.option.choices]
 
@@ -46,10 +57,12 @@ def name_of(case: Any) -> str:
 def test_every_field_is_an_option_and_its_default_is_valid(kind: type[Any]) -> None:
     assert [o.name for o in options_of(kind)] == [field.name for field in dataclasses.fields(kind)]
     for described in options_of(kind):
-        check_option(described, described.default)
+        if described.default is not dataclasses.MISSING:
+            check_option(described, described.default)
         text = described.option.help_text()
         assert text and "{" not in text and not text.endswith(".")
-    assert not list(changed(kind()))
+    values = REQUIRED.get(kind, {})
+    assert {o.name for o, _ in changed(kind(**values))} == set(values)
 
 
 @pytest.mark.parametrize(("kind", "described"), NUMBERS, ids=name_of)
@@ -64,7 +77,7 @@ def test_numbers_in_the_range_are_accepted_and_no_others(kind: type[Any], descri
         if limit is not None:
             check_option(described, described.type(limit + inside))
             with pytest.raises(UsageError, match=f"^{described.spelling} must be a (whole )?number "):
-                kind(**{described.name: described.type(limit + outside)})
+                kind(**{**REQUIRED.get(kind, {}), described.name: described.type(limit + outside)})
     for value in (math.nan, math.inf, -math.inf, "many", True, [], 10**400 if facts.high is not None else "x"):
         with pytest.raises(UsageError, match=f"^{described.spelling} must be "):
             check_option(dataclasses.replace(described, option=dataclasses.replace(facts, const=None)), value)

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playbach.cli.common import Command, add_runtime, print_message, print_result
-from playbach.cli.options import parse_float, parse_int
+from playbach.cli.options import add_options as add_options_of
+from playbach.streaming.settings import ProgrammeSettings
 from playbach.system.errors import UsageError
+from playbach.system.options import given
 
 if TYPE_CHECKING:
-    from playbach.streaming import ProgrammeChange, StreamItem, TimedBar
     from playbach.streaming.player import Player, StreamOutput
+    from playbach.streaming.session import StreamItem
+    from playbach.streaming.settings import ProgrammeChange
+    from playbach.streaming.stream import TimedBar
 
 KEY_HELP = "keys: - + tempo   [ ] temperature   < > instrument   n next piece   q end (twice: at once)"
 INTERRUPTED = 130
@@ -43,14 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--soundfont", type=Path, metavar="FILE", help="sounds for the speakers, .sf2 or .sf3 (default: included)"
     )
     music = parser.add_argument_group("music")
-    music.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
-    music.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
-    music.add_argument(
-        "--temperature", type=parse_float, metavar="T", help="randomness, 0 to 4 (default: the model's)"
-    )
-    music.add_argument(
-        "--tempo", type=parse_float, metavar="QPM", help="quarter notes per minute, 20 to 300 (default: as composed)"
-    )
+    add_options_of(music, ProgrammeSettings)
     music.add_argument("--instrument", metavar="NAME", help="General MIDI instrument for all voices")
 
 
@@ -59,17 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     from playbach.inference import composing
     from playbach.music import instruments
-    from playbach.streaming import ProgrammeSettings, Stream, port
+    from playbach.streaming import port
+    from playbach.streaming.stream import Stream
 
     if arguments.ports:
         print_result("\n".join(port.names()) or "no MIDI ports; --virtual creates one")
         return 0
     if arguments.soundfont is not None and (arguments.port or arguments.virtual):
         raise UsageError("--soundfont applies only to the speakers, not to a MIDI port")
-    settings: dict[str, Any] = {"temperature": arguments.temperature, "tempo": arguments.tempo}
-    if arguments.bars is not None:
-        settings["bars"] = arguments.bars
-    options = ProgrammeSettings(composing.new_seed(arguments.seed), **settings)
+    settings = given(ProgrammeSettings, vars(arguments))
+    options = ProgrammeSettings(**{**settings, "seed": composing.new_seed(settings.get("seed"))})
     program = None if arguments.instrument is None else instruments.parse_program(arguments.instrument)
     composer = composing.load(arguments.model, arguments.runtime)
     print_message(f"{composer.bundle.name}, seed {options.seed}")
@@ -183,13 +179,13 @@ class Display:
 
     def show(self, item: StreamItem) -> None:
         """Print a bar that begins or a parameter change."""
-        from playbach.streaming import ProgrammeChange
+        from playbach.streaming.settings import ProgrammeChange
 
         print_message(self._change(item) if isinstance(item, ProgrammeChange) else self._bar(item))
 
     def press(self, key: str, player: Player, end: Callable[[], None]) -> None:
         from playbach.music import instruments
-        from playbach.streaming.programme import MAX_PLAYING_TEMPO, MAX_TEMPERATURE, MIN_PLAYING_TEMPO
+        from playbach.streaming.settings import MAX_PLAYING_TEMPO, MAX_TEMPERATURE, MIN_PLAYING_TEMPO
 
         if key in "+=-_":
             self._tempo = min(

@@ -10,11 +10,14 @@ import contextlib
 import io
 import socket
 from pathlib import Path
-from typing import Any
 
 from playbach.cli.common import Command, add_runtime, print_message, print_result
-from playbach.cli.options import parse_float, parse_int
+from playbach.cli.options import add_options as add_options_of
+from playbach.cli.options import parse_int
+from playbach.server.limits import ServerLimits
+from playbach.streaming.settings import ProgrammeSettings
 from playbach.system.errors import UsageError
+from playbach.system.options import given, listed, options_of
 
 ALL_INTERFACES = ("0.0.0.0", "::")
 
@@ -34,14 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="sounds for the page and live.mp3, .sf2 or .sf3 (default: included)",
     )
     station = parser.add_argument_group("station")
-    station.add_argument("--seed", type=parse_int, metavar="N", help="seed of the first piece (default: random)")
-    station.add_argument("--bars", type=parse_int, metavar="N", help="bars of each piece, 4 to 32 (default: 16)")
-    station.add_argument(
-        "--temperature", type=parse_float, metavar="T", help="randomness, 0 to 4 (default: the model's)"
-    )
-    station.add_argument(
-        "--tempo", type=parse_float, metavar="QPM", help="quarter notes per minute, 20 to 300 (default: as composed)"
-    )
+    add_options_of(station, ProgrammeSettings)
     station.add_argument("--no-station", action="store_true", help="serve only private streams, and no live.mp3")
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -64,38 +60,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="address of the page behind a proxy, such as https://radio.example; repeatable",
     )
-    network.add_argument(
-        "--listeners", type=parse_int, metavar="N", help="maximum connected listeners (default: 2000)"
-    )
-    network.add_argument(
-        "--streams", type=parse_int, metavar="N", help="maximum private streams (default: 20 per processor core)"
-    )
+    add_options_of(network, ServerLimits)
 
 
 def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.port <= 65_535:
         raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
-    if arguments.no_station and any(
-        v is not None for v in (arguments.seed, arguments.bars, arguments.temperature, arguments.tempo)
-    ):
-        raise UsageError("--seed, --bars, --temperature and --tempo set the station: remove them or --no-station")
+    settings = given(ProgrammeSettings, vars(arguments))
+    if arguments.no_station and settings:
+        flags = listed((o.flag for o in options_of(ProgrammeSettings) if o.flag), "and")
+        raise UsageError(f"{flags} set the station: remove them or --no-station")
     import asyncio
 
     from playbach.inference.composing import new_seed
     from playbach.server import app, page, running, security, state, station
-    from playbach.streaming import ProgrammeSettings
 
-    settings: dict[str, Any] = {
-        "seed": new_seed(arguments.seed),
-        "temperature": arguments.temperature,
-        "tempo": arguments.tempo,
-    }
-    if arguments.bars is not None:
-        settings["bars"] = arguments.bars
-    counts = {"streams": arguments.streams, "listeners": arguments.listeners}
-    limits = state.ServerLimits(**{name: value for name, value in counts.items() if value is not None})
+    limits = ServerLimits(**given(ServerLimits, vars(arguments)))
     origins = security.parse_origins(arguments.origin)
-    station_settings = ProgrammeSettings(**settings)
+    station_settings = ProgrammeSettings(**{**settings, "seed": new_seed(settings.get("seed"))})
     font = {} if arguments.soundfont is None else {"soundfont_path": arguments.soundfont}
     with running.open_socket(arguments.host, arguments.port) as opened:
         server_state = state.ServerState(state.load_models(arguments.models, arguments.runtime), limits, **font)

@@ -18,9 +18,10 @@ from playbach.rendering.soundfont import SAMPLE_RATE, pan_gains
 from playbach.server.page import StaticFile, static_file
 from playbach.server.state import ServerState
 from playbach.server.station import Station
-from playbach.streaming import Clock, RealClock, TimedBar
 from playbach.streaming.live_audio import StreamRenderer
 from playbach.streaming.live_mix import BLOCK_MULTIPLE, LiveMix, Mp3
+from playbach.streaming.session import Clock, RealClock
+from playbach.streaming.stream import TimedBar
 
 BLOCK_SAMPLES = SAMPLE_RATE // 2 // BLOCK_MULTIPLE * BLOCK_MULTIPLE
 AHEAD_SECONDS = 2.0

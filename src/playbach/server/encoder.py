@@ -10,7 +10,8 @@ from playbach.encodings.base import Field
 from playbach.server.messages import bar_message, change_message, end_message, piece_message, with_send_time
 from playbach.server.protocol import ServerMessage
 from playbach.server.schema import write
-from playbach.streaming import ProgrammeChange, StreamItem
+from playbach.streaming.session import StreamItem
+from playbach.streaming.settings import ProgrammeChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from playbach.server.protocol import (
 from playbach.server.schema import MessageRejected, write
 from playbach.server.state import ServerState
 from playbach.server.station import Station
-from playbach.streaming import Session, Stream, StreamItem
+from playbach.streaming.session import Session, StreamItem
+from playbach.streaming.stream import Stream
 
 REJECTED, SERVER_FULL, NO_FIRST_MESSAGE, NOT_READING, TOO_MANY_MESSAGES = 1008, 1013, 4400, 4408, 4429
 """Close codes (docs/radio-protocol.md); uvicorn sends the others."""

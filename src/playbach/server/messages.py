@@ -30,7 +30,9 @@ from playbach.server.protocol import (
     WireNote,
 )
 from playbach.server.schema import MessageRejected, read
-from playbach.streaming import PieceHeader, ProgrammeChange, ProgrammeSettings, StreamNote, TimedBar
+from playbach.streaming.programme import PieceHeader
+from playbach.streaming.settings import ProgrammeChange, ProgrammeSettings
+from playbach.streaming.stream import StreamNote, TimedBar
 from playbach.system.errors import UsageError
 
 CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {kind.type: kind for kind in get_args(ClientMessage)}

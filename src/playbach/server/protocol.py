@@ -23,8 +23,16 @@ from playbach.server.schema import (
     SpreadKeys,
     Within,
 )
-from playbach.streaming import LASTING_PARAMETERS, PARAMETERS, ProgrammeChange, ProgrammeSettings
-from playbach.streaming.programme import MAX_PIECE_BARS, MAX_PIECES, MAX_SEED, MIN_PIECE_BARS
+from playbach.streaming.settings import (
+    LASTING_PARAMETERS,
+    MAX_PIECE_BARS,
+    MAX_PIECES,
+    MAX_SEED,
+    MIN_PIECE_BARS,
+    PARAMETERS,
+    ProgrammeChange,
+    ProgrammeSettings,
+)
 
 MAX_MESSAGE_BYTES = 16_384
 """Of a client's message."""

@@ -17,40 +17,13 @@ from playbach.bundles import bundle as bundles
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import open_runtime, suitable_runtimes
 from playbach.rendering.soundfont import SoundFont, default_soundfont
+from playbach.server.limits import ServerLimits
 from playbach.server.messages import voice
 from playbach.server.protocol import ModelInfo
 from playbach.server.schema import MessageRejected
-from playbach.streaming import Pacing, ProgrammeChange, SessionStatistics, StreamItem
+from playbach.streaming.session import Pacing, SessionStatistics, StreamItem
+from playbach.streaming.settings import ProgrammeChange
 from playbach.system.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """Limits for all listeners together, and for each."""
-
-    streams: int = 20 * (os.cpu_count() or 1)
-    """Private streams at once; each costs about 2 % of a core."""
-    listeners: int = 2000
-    """WebSocket connections at once."""
-    audio_listeners: int = 100
-    """Listeners of live.mp3 at once."""
-    burst: int = 20
-    """Messages that a client may send at once."""
-    messages_per_second: float = 5.0
-    """Messages that a client may send per second after that."""
-    queue: int = 64
-    """Messages that may wait for a client."""
-    send_seconds: float = 20.0
-    """How long sending one message may take."""
-    first_message_seconds: float = 10.0
-    """How long the server waits for `start` or `join`."""
-
-    def __post_init__(self) -> None:
-        for name in ("streams", "listeners", "audio_listeners"):
-            if not isinstance(getattr(self, name), int) or not 0 <= getattr(self, name) <= 1_000_000:
-                raise UsageError(
-                    f"{name} must be a whole number between 0 and 1,000,000, not {getattr(self, name)!r:.40}"
-                )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from playbach.server.messages import stream_message
 from playbach.server.protocol import StationInfo
 from playbach.server.schema import write
 from playbach.server.state import ServedModel, ServerState
-from playbach.streaming import ProgrammeSettings, Session, Stream, StreamItem, TimedBar
+from playbach.streaming.session import Session, StreamItem
+from playbach.streaming.settings import ProgrammeSettings
+from playbach.streaming.stream import Stream, TimedBar
 
 REST_AFTER_SECONDS = 20.0
 """The station rests after this time without a listener."""

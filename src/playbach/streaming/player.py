@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
-from playbach.streaming.programme import ProgrammeChange
 from playbach.streaming.session import Clock, RealClock, Session, StreamItem
+from playbach.streaming.settings import ProgrammeChange
 from playbach.streaming.stream import Stream, TimedBar, note_key
 
 if TYPE_CHECKING:  # a MIDI port needs no sound, nor the packages that make it

@@ -15,106 +15,10 @@ from playbach.inference.composing import Composer
 from playbach.inference.generation import GenerationCache
 from playbach.inference.options import ComposeOptions, ParameterChange
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
-from playbach.system.errors import UsageError, require_numbers
+from playbach.streaming.settings import PARAMETERS, ProgrammeChange, ProgrammeSettings
 
-MIN_PIECE_BARS, MAX_PIECE_BARS = 4, 32
-MAX_TEMPERATURE = 4.0
-MIN_PLAYING_TEMPO, MAX_PLAYING_TEMPO = 20.0, 300.0
-"""Tempos that a listener may choose, in quarter notes a minute."""
-MAX_PIECES = 1_000_000
-MAX_SEED = (1 << 53) - 1 - MAX_PIECES
-"""A browser can represent the seed of every piece exactly."""
 CACHED_BARS = 8
 """Bars of a piece that can be composed again from their bar lines; more than a session composes ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerParameter:
-    """A value that can change while a programme plays, at bar lines."""
-
-    low: float
-    high: float
-    """The range, inclusive."""
-    meaning: str
-    default: str | None
-    """What the value None stands for. If this is None, None is not a value."""
-    whole: bool = False
-    lasts: bool = True
-    """Whether a value stays in effect in later pieces. If so, ProgrammeSettings has its first value."""
-
-
-PARAMETERS = {
-    "temperature": ListenerParameter(0.0, MAX_TEMPERATURE, "randomness", "the model's"),
-    "tempo": ListenerParameter(MIN_PLAYING_TEMPO, MAX_PLAYING_TEMPO, "quarter notes a minute", "each piece's own"),
-    "length": ListenerParameter(1, MAX_PIECE_BARS, "bars of this piece alone", None, whole=True, lasts=False),
-}
-LASTING_PARAMETERS = tuple(name for name, parameter in PARAMETERS.items() if parameter.lasts)
-
-
-def check_parameter(name: str, value: object) -> None:
-    """Raises UsageError if there is no such parameter, or the value is out of range."""
-    parameter = PARAMETERS.get(name)
-    if parameter is None:
-        raise UsageError(f"unknown parameter {name!r:.20}; the parameters are {', '.join(PARAMETERS)}")
-    if value is None and parameter.default is not None:
-        return
-    kind = int if parameter.whole else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or not parameter.low <= value <= parameter.high:
-        raise UsageError(f"{name} must be between {parameter.low:g} and {parameter.high:g}, not {value!r:.40}")
-
-
-@dataclass(frozen=True, slots=True)
-class ProgrammeSettings:
-    """How a programme begins."""
-
-    seed: int
-    """The seed of the first piece."""
-    bars: int = 16
-    """Bars of each piece."""
-    temperature: float | None = None
-    """None: the model's."""
-    tempo: float | None = None
-    """In quarter notes a minute; None: each piece's own."""
-
-    def __post_init__(self) -> None:
-        require_numbers(self, "seed", "bars", whole=True)
-        if not 0 <= self.seed <= MAX_SEED:
-            raise UsageError(f"seed must be between 0 and {MAX_SEED}, not {self.seed!r:.40}")
-        if not MIN_PIECE_BARS <= self.bars <= MAX_PIECE_BARS:
-            raise UsageError(f"bars must be between {MIN_PIECE_BARS} and {MAX_PIECE_BARS}, not {self.bars!r:.40}")
-        for name, value in self.values.items():
-            check_parameter(name, value)
-
-    @property
-    def values(self) -> dict[str, float | None]:
-        """The first value of each lasting parameter."""
-        return {name: getattr(self, name) for name in LASTING_PARAMETERS}
-
-
-@dataclass(frozen=True, slots=True)
-class ProgrammeChange:
-    """A new value of one parameter, in effect from a bar of a piece until the parameter changes again."""
-
-    piece: int
-    bar: int
-    parameter: str
-    """One of PARAMETERS."""
-    value: float | None
-    """None: the parameter's default."""
-
-    def __post_init__(self) -> None:
-        require_numbers(self, "piece", "bar", whole=True)
-        if not (0 <= self.piece < MAX_PIECES and 0 <= self.bar <= MAX_PIECE_BARS):
-            raise UsageError(
-                f"piece must be between 0 and {MAX_PIECES - 1} and bar between 0 and {MAX_PIECE_BARS}, "
-                f"not {self.piece!r:.20} and {self.bar!r:.20}"
-            )
-        check_parameter(self.parameter, self.value)
-        shortest = max(1, self.bar)
-        if self.parameter == "length" and not shortest <= (self.value or 0) <= MAX_PIECE_BARS:
-            raise UsageError(
-                f"length must be between {shortest} and {MAX_PIECE_BARS} in bar {self.bar}, not {self.value!r:.20}"
-            )
 
 
 @dataclass(frozen=True, slots=True)

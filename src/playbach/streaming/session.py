@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from playbach.streaming.programme import ProgrammeChange
+from playbach.streaming.settings import ProgrammeChange
 from playbach.streaming.stream import Stream, TimedBar
 
 CLOCK_TOLERANCE = 0.001

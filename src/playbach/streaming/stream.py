@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from playbach.inference.composing import Composer
 from playbach.music.events import TICKS_PER_QUARTER, Note
 from playbach.music.performance import PerformanceOptions
-from playbach.streaming.programme import MAX_PIECE_BARS, ComposedBar, Programme, ProgrammeChange, ProgrammeSettings
+from playbach.streaming.programme import ComposedBar, Programme
+from playbach.streaming.settings import MAX_PIECE_BARS, ProgrammeChange, ProgrammeSettings
 
 CADENCE_BARS = 2
 """The number of bars that follow the bar in which a piece is asked to end; with fewer there is no cadence."""

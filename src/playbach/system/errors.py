@@ -20,15 +20,6 @@ class UsageError(PlaybachError):
     """Options that are not valid, alone or together. The exit status is 2."""
 
 
-def require_numbers(options: object, *names: str, whole: bool = False) -> None:
-    """Raise UsageError if one of these options is not a number, or not a whole number. Ranges are not checked."""
-    for name in names:
-        value = getattr(options, name)
-        if not isinstance(value, int if whole else int | float):
-            kind = "a whole number" if whole else "a number"
-            raise UsageError(f"{name.replace('_', '-')} must be {kind}, not {value!r:.40}")
-
-
 class ScoreError(PlaybachError):
     """A music file that cannot be read, or a score that cannot be used."""
 

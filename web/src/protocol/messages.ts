@@ -39,7 +39,7 @@ export interface StreamMessage {
   readonly bars: number;
   /** Randomness; null: the model's. */
   readonly temperature: number | null;
-  /** Quarter notes a minute; null: each piece's own. */
+  /** Quarter notes per minute; null: each piece's own. */
   readonly tempo: number | null;
   /** Those of `start`. */
   readonly changes: readonly ChangeRow[];
@@ -172,7 +172,7 @@ export interface StartMessage {
   readonly bars?: number;
   /** Randomness; default: the model's. */
   readonly temperature?: number;
-  /** Quarter notes a minute; default: each piece's own. */
+  /** Quarter notes per minute; default: each piece's own. */
   readonly tempo?: number;
   /** Changes as the server sent them, in the same order. */
   readonly changes?: readonly ChangeRow[];
@@ -192,7 +192,7 @@ export interface SetMessage {
   readonly type: "set";
   /** Randomness; null: the model's; left out: no change. */
   readonly temperature?: number | null;
-  /** Quarter notes a minute; null: each piece's own; left out: no change. */
+  /** Quarter notes per minute; null: each piece's own; left out: no change. */
   readonly tempo?: number | null;
 }
 
@@ -225,7 +225,7 @@ export interface StationInfo {
   readonly model: string;
   /** Randomness; null: the model's. */
   readonly temperature: number | null;
-  /** Quarter notes a minute; null: each piece's own. */
+  /** Quarter notes per minute; null: each piece's own. */
   readonly tempo: number | null;
 }
 
