@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from helpers import sample_music
 from playbach import encodings
-from playbach.encodings import ENCODINGS, lines
+from playbach.encodings import ENCODINGS
 from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.features import lines
 from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music import scores

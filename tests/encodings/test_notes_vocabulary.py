@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from helpers import sample_music
-from playbach.encodings import notes
-from playbach.encodings.notes import NotesEncoding
-from playbach.encodings.onsets import NOTES_UNITS
+from playbach.encodings.notes import NotesEncoding, survey
+from playbach.encodings.onsets import NOTES_UNITS, longest_units
 from playbach.encodings.options import NotesOptions
 from playbach.system.errors import UsageError
 
@@ -21,9 +20,9 @@ def test_common_symbols_are_found_without_counting_everything(
     scores = [(sample_music.line if i % 3 else sample_music.chorale)(i, 6) for i in range(60)]
     options = NotesOptions(octaves, durations)  # type: ignore[arg-type]
     whole = NotesEncoding.fit(iter(scores), options)
-    monkeypatch.setattr(notes, "MAX_SYMBOLS", 12)
+    monkeypatch.setattr(survey, "MAX_SYMBOLS", 12)
     few = NotesEncoding.fit(iter(scores), options)
-    monkeypatch.setattr(notes, "MAX_COUNTED_SYMBOLS", 120)
+    monkeypatch.setattr(survey, "MAX_COUNTED_SYMBOLS", 120)
     counted = NotesEncoding.fit(iter(scores), options)
     assert len(few.symbols) < len(whole.symbols)
     assert len(set(counted.symbols) & set(few.symbols)) >= 0.6 * len(few.symbols), "by chance it would be a tenth"
@@ -48,7 +47,7 @@ def test_the_longest_duration_leaves_room_for_a_last_quarter(quarters: float) ->
 @pytest.mark.parametrize("durations", ["joined", "separate"])
 def test_a_piece_can_end_well_with_the_shortest_longest_duration(durations: str) -> None:
     encoding = NotesEncoding.fit([sample_music.line(3)], NotesOptions(durations=durations, max_duration=1))  # type: ignore[arg-type]
-    assert notes.longest_units(encoding.options) == NOTES_UNITS
+    assert longest_units(encoding.options) == NOTES_UNITS
     decoder = encoding.decoder(encoding.headers[0][0], bars=2)
     while not decoder.finished:
         decoder.feed(np.array([int(np.flatnonzero(mask)[-1]) for mask in decoder.style_mask()], np.int32))

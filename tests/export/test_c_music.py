@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
-from playbach.encodings import ENCODINGS, lines
+from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Decoder, Encoding
+from playbach.encodings.features import lines
 from playbach.encodings.options import NotesOptions
 from playbach.export.c.music import MAX_EXPORTED_PASSAGES, MAX_HEADERS, MAX_PASSAGE_BYTES, music_files
 from playbach.music.bars import Bars, Header

@@ -1,14 +1,12 @@
 """What an encoding is: it writes a score as steps of integers, and its decoder turns steps back into events.
 
-A new encoding is a subclass of `Encoding` and one of `Decoder`, in a file of their own, and an entry of `ENCODINGS`
-(`encodings/__init__.py`). The conformance tests then cover it.
+A new encoding is a package with a subclass of `Encoding`, one of `Decoder` and a tuple of features, and an entry of
+`ENCODINGS` (`encodings/__init__.py`). The conformance tests then cover it.
 
 - A *step* has F integers, one symbol for each of `fields`. The network predicts all fields of a step at once. Where
   one depends on another, the encoding writes them as successive steps of one field.
-- The *context* of a step has C integers, one symbol for each field of `context`. The network is given them before it
-  predicts the step.
-- Symbol 0 of each of `fields` is UNKNOWN. It stands for anything that training never saw. It is never composed, but
-  its cost counts when music is measured.
+- The *context* of a step has C integers, one symbol for each field of the encoding's *features*
+  (`encodings/features/`). The network is given them before it predicts the step.
 - V, the number of symbols, stands for the start of a piece. It appears only as the previous symbol of a first step.
 
 Knows scores and events; knows nothing of networks.
@@ -22,35 +20,45 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Never, Self
 
 import numpy as np
 from symusic.core import ScoreTick as Score
 
+from playbach.encodings.features.bars import (
+    BARS_LEFT,
+    BARS_LEFT_SYMBOLS,
+    MANY_BARS_LEFT,
+    UNKNOWN_BARS_LEFT,
+    bars_left_symbol,
+    meter_symbol,
+)
+from playbach.encodings.features.base import Features
+from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field, symbol_label
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Bars, Header
+from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, Event, Track
-from playbach.music.keys import pitch_name
 from playbach.system.errors import UsageError
 
-UNKNOWN = 0
-UNKNOWN_NAME = "?"
-BARS_LEFT = "left"
-"""The name of the context field that holds the number of bars left. Every encoding has this field."""
-BARS_LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
-MANY_BARS_LEFT, UNKNOWN_BARS_LEFT = 9, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A named vocabulary: one integer of a step or of a context is an index into its symbols."""
-
-    name: str
-    symbols: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.symbols)
+__all__ = [
+    "BARS_LEFT",
+    "BARS_LEFT_SYMBOLS",
+    "MANY_BARS_LEFT",
+    "UNKNOWN",
+    "UNKNOWN_BARS_LEFT",
+    "UNKNOWN_NAME",
+    "Decoder",
+    "EncodedPiece",
+    "Encoding",
+    "Field",
+    "append_new",
+    "meter_symbol",
+    "most_common_headers",
+    "narrow_mask",
+    "symbol_label",
+    "transposition_range",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +77,6 @@ class EncodedPiece:
 
     def __len__(self) -> int:
         return len(self.steps)
-
-
-def symbol_label(field: Field, symbol: int) -> str:
-    """A symbol as shown to people: MIDI numbers of pitches become names such as `F#3`."""
-    text = field.symbols[symbol]
-    return pitch_name(int(text)) if field.name == "symbol" and text.isdecimal() else text
-
-
-def meter_symbol(meters: tuple[str, ...], name: str) -> int:
-    """The symbol of a meter such as `3/4`, in a context field with the symbols UNKNOWN and then `meters`."""
-    return meters.index(name) + 1 if name in meters else UNKNOWN
-
-
-def bars_left_symbol(bars: int) -> int:
-    """The symbol for a number of bars after this one, as an index into BARS_LEFT_SYMBOLS; 0 in the last bar."""
-    return min(max(bars, 0), MANY_BARS_LEFT)
 
 
 def narrow_mask(mask: Mask, other: Mask) -> Mask:
@@ -122,6 +114,16 @@ class Decoder(ABC):
         """The number of the last bar that the steps so far begin or fill; 0 before the first step."""
         return self._bars.number(self.tick - 1) if self.tick else 0
 
+    @property
+    def place(self) -> int:
+        """The place in the bar at which the next step begins, in ticks."""
+        return self._bars.place(self.tick)
+
+    @property
+    def meter(self) -> str:
+        """The meter in which the next step begins, such as `3/4`."""
+        return self._bars.meter(self.tick)
+
     def end_after(self, bars: int | None) -> None:
         """Change the length: end after `bars` full bars, or after this bar if that is later; None: never end."""
         self._end = None if bars is None else self._bars.end(max(bars, self.bar))
@@ -137,7 +139,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def context(self) -> Ints:
-        """The context of the next step, (C,). It must equal what `Encoding.encode` gives at this place."""
+        """The context of the next step, (C,): its features. It must equal what `Encoding.encode` gives here."""
 
     @abstractmethod
     def valid_mask(self) -> list[Mask]:
@@ -189,7 +191,7 @@ class Encoding(ABC):
     fields: tuple[Field, ...]
     """The fields of a step, F of them."""
     context: tuple[Field, ...]
-    """The fields of the context, C of them."""
+    """The fields of the context, C of them: those of the features."""
     meters: tuple[str, ...]
     """The meters of the training pieces, such as `3/4`."""
     headers: tuple[tuple[Header, int], ...]
@@ -262,6 +264,12 @@ class Encoding(ABC):
         """
 
     @property
+    def features(self) -> Features[Never, Never]:
+        """What the network is told before each step. Only the encoding itself can compute them from its pieces and
+        decoders."""
+        raise NotImplementedError
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
         """All tracks that a piece can have, each with its usual instrument."""
         return self.headers[0][0].tracks
@@ -302,7 +310,7 @@ class Encoding(ABC):
     @property
     def bars_left_column(self) -> int:
         """The column of the context that holds the bars left."""
-        return next(i for i, f in enumerate(self.context) if f.name == BARS_LEFT)
+        return [field.name for field in self.context].index(BARS_LEFT)
 
 
 def append_new(known: Iterable[Any], items: Iterable[Any]) -> list[Any]:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
-from playbach.music.bars import quantise
-from playbach.music.events import TICKS_PER_QUARTER
+from playbach.encodings.options import NotesOptions
+from playbach.music.bars import Header, meters_of, printable_name, quantise, tempo_of
+from playbach.music.events import TICKS_PER_QUARTER, Track
 from playbach.system.errors import ScoreError
 
 AnyInts = npt.NDArray[Any]
@@ -36,6 +37,32 @@ Chord = tuple[int, ...]
 REST_CHORD: Chord = ()
 Onset = tuple[int, Chord, int, int]
 """Time in units, the chord's pitches, duration in units, the velocity of its loudest note (-1 for a rest)."""
+
+
+def onsets_with(options: NotesOptions, score: Score) -> list[Onset]:
+    """The chords and rests of a score, with these options. Raises ScoreError as `onsets_of` does."""
+    return onsets_of(
+        score,
+        fixed=options.durations == "none",
+        longest=longest_units(options),
+        chordified=options.chordify,
+    )
+
+
+def notes_header(score: Score, options: NotesOptions) -> Header:
+    """Meters, tempo, and a track with the name and instrument of the one that has the most notes.
+
+    Raises:
+        ScoreError: the score has no notes other than drums.
+    """
+    tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
+    if not tracks:
+        raise ScoreError(ONLY_DRUMS)
+    main = max(tracks, key=lambda t: len(t.notes))
+    meters = meters_of(score, NOTES_GRID)
+    if options.durations == "none":  # times are not kept, so changes of meter have no place
+        meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
+    return Header(meters, tempo_of(score), (Track(printable_name(main.name), main.program),))
 
 
 def onsets_of(
@@ -129,6 +156,11 @@ def _timed(spans: list[tuple[int, int, int, Chord, int]], longest: int) -> list[
         if following > begin + units:
             onsets += _rests(begin + units, following, durations)
     return onsets
+
+
+def longest_units(options: NotesOptions) -> int:
+    """The longest duration, in units."""
+    return durations_to(int(options.max_duration * NOTES_UNITS))[-1]
 
 
 def durations_to(longest: int) -> tuple[int, ...]:

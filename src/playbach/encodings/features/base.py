@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from playbach.encodings.base import Field
+from playbach.encodings.fields import Field
 from playbach.music.arrays import Ints
 
 P = TypeVar("P", contravariant=True)

@@ -17,10 +17,10 @@ import numpy as np
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
 from playbach.bundles.passages import Passage
-from playbach.encodings import notes as lines
 from playbach.encodings.base import Encoding, meter_symbol
 from playbach.encodings.chorale import ChoraleEncoding
 from playbach.encodings.notes import NotesEncoding
+from playbach.encodings.notes.vocabulary import ANY_CHORD, FIRST_VELOCITY, NOTES_VELOCITY_BIN, VELOCITY_REST
 from playbach.encodings.onsets import FIXED_DURATION, NOTES_UNITS, REST_CHORD
 from playbach.encodings.voices import VOICES
 from playbach.export.c.source import MAX_COLUMNS, engine_file
@@ -117,7 +117,7 @@ def _sampling(bundle: Bundle) -> _Macros:
 def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
     options, symbols = encoding.options, encoding.symbols
     joined, separate = options.durations == "joined", options.durations == "separate"
-    known = list(dict.fromkeys(chord for chord, _ in symbols if chord != lines.ANY_CHORD))
+    known = list(dict.fromkeys(chord for chord, _ in symbols if chord != ANY_CHORD))
     chord_index = {chord: i for i, chord in enumerate(known, 1)}
     chord_of = [0, *(chord_index.get(chord, 0) for chord, _ in symbols)]
     pitches = [p for chord in known for p in chord]
@@ -126,7 +126,7 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
     if most > 100:
         raise UsageError(f"the C engine plays at most 100 notes at once, but this model has a chord of {most}")
     identity = chord_of == list(range(len(chord_of)))
-    bins = 128 // lines.NOTES_VELOCITY_BIN
+    bins = 128 // NOTES_VELOCITY_BIN
     macros = {
         "PB_MAX_EVENTS": (max(2 * most, 1), "of one step"),
         "PB_SYMBOLS": (len(symbols) + 1, "in the first field"),
@@ -141,13 +141,13 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
         "PB_DURATIONS": f"PB_DURATIONS_{options.durations.upper()}",
         "PB_FIXED": (FIXED_DURATION, f"units ({NOTES_UNITS} to a quarter) that every onset lasts without durations"),
         "PB_DURATION_FIELD": 1,
-        "PB_DURATION_SYMBOLS": len(encoding._durations) + 1 if separate else 0,
+        "PB_DURATION_SYMBOLS": len(encoding.durations) + 1 if separate else 0,
         "PB_VELOCITIES": int(options.velocities),
         "PB_VELOCITY": (DEFAULT_VELOCITY, "of every note without velocities"),
         "PB_VELOCITY_FIELD": len(encoding.fields) - 1,
-        "PB_VELOCITY_SYMBOLS": lines.FIRST_VELOCITY + bins,
-        "PB_VELOCITY_REST": lines.VELOCITY_REST,
-        "PB_VELOCITY_BIN": lines.NOTES_VELOCITY_BIN,
+        "PB_VELOCITY_SYMBOLS": FIRST_VELOCITY + bins,
+        "PB_VELOCITY_REST": VELOCITY_REST,
+        "PB_VELOCITY_BIN": NOTES_VELOCITY_BIN,
     }
     tables = [
         *([] if identity else [_array("pb_chord_of", chord_of, "The chord of each symbol.")]),
@@ -155,11 +155,11 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
         _array("pb_pitches", pitches or [0], "The chords' notes, from low to high."),
     ]
     if joined or separate:
-        units = [FIXED_DURATION, *((u for _, u in symbols) if joined else encoding._durations)]
+        units = [FIXED_DURATION, *((u for _, u in symbols) if joined else encoding.durations)]
         of = "symbol" if joined else "symbol of the duration"
         tables.append(_array("pb_units", units, f"How long each {of} lasts, in units of {NOTES_UNITS} to a quarter."))
     if options.octaves == "folded":
-        played = [min(max(encoding._unfolded(p), 0), 127) for p in range(12)]
+        played = [min(max(encoding.unfolded(p), 0), 127) for p in range(12)]
         tables.append(_array("pb_unfolded", played, "The pitch that each pitch class is played at."))
     return macros, [_named(encoding), *tables]
 
@@ -174,7 +174,8 @@ def _chorale(encoding: ChoraleEncoding) -> tuple[_Macros, list[str]]:
         "PB_VELOCITY": DEFAULT_VELOCITY,
     }
     ranges = [
-        (encoding._symbol(low), encoding._symbol(high)) if low <= high else (1, 0) for low, high in encoding.ranges
+        (encoding.symbol_of(low), encoding.symbol_of(high)) if low <= high else (1, 0)
+        for low, high in encoding.ranges
     ]
     scales = [keys.KEY_WEIGHTS[0].tolist(), keys.KEY_WEIGHTS[12].tolist()]
     voices = ", ".join(v.lower() for v in VOICES)

@@ -1,0 +1,182 @@
+"""The `notes` encoding: one step for each onset, which is a note `A2`, a chord `A2.F#3` or a rest `R`.
+
+It is the encoding of the articles "Play Bach". All tracks are merged: notes that begin together are one chord, the
+next onset ends it, and a silence is a rest unless it is mere articulation.
+
+- Durations are left out (every onset lasts an eighth), joined to the pitch in one symbol (`A2:1/2`), or a field of
+  their own.
+- Velocities, if composed, are a field of their own.
+- Octaves are kept, or folded: then symbols have only pitch classes, which are played around the median pitch.
+
+Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from symusic.core import NoteTick as ScoreNote
+from symusic.core import ScoreTick as Score
+
+from playbach.encodings.base import EncodedPiece, append_new, most_common_headers, transposition_range
+from playbach.encodings.features.bars import Timing
+from playbach.encodings.features.base import Features
+from playbach.encodings.features.lines import ECHO_LENGTHS, RecentNotes
+from playbach.encodings.fields import Field
+from playbach.encodings.notes.decoder import NotesDecoder
+from playbach.encodings.notes.features import NotesPiece, notes_features
+from playbach.encodings.notes.state import NotesState
+from playbach.encodings.notes.survey import NotesSurvey
+from playbach.encodings.notes.vocabulary import (
+    NOTES_VELOCITY_BIN,
+    VELOCITY_REST,
+    NotesVocabulary,
+    symbol_with,
+    velocity_of_bin,
+    velocity_symbol,
+)
+from playbach.encodings.onsets import (
+    DURATION_SYMBOLS,
+    NOTES_GRID,
+    NOTES_UNITS,
+    ONLY_DRUMS,
+    Onset,
+    notes_header,
+    onsets_with,
+)
+from playbach.encodings.options import NotesOptions
+from playbach.encodings.relations import Relation, chord_classes, interval_classes
+from playbach.music.arrays import Ints, Mask
+from playbach.music.bars import Header
+from playbach.music.events import DEFAULT_VELOCITY
+from playbach.music.scores import score_from_header
+from playbach.system.errors import ScoreError
+
+
+@dataclass(frozen=True)
+class NotesEncoding(NotesVocabulary):
+    """See the module."""
+
+    @cached_property
+    def features(self) -> Features[NotesPiece, NotesState]:
+        return notes_features(self.options, self.meters)
+
+    @property
+    def context(self) -> tuple[Field, ...]:  # type: ignore[override]
+        return self.features.fields
+
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """The interval to a symbol's top note from each of the line's last notes and echoes."""
+        known = [None, None, *range(128)]
+        classes = chord_classes(known, known) if self.folded else interval_classes(known, known)
+        aspects = self.tops.astype(np.int64)
+        names = (*(field.name for field in RecentNotes.fields), *(f"echo of {k}" for k in ECHO_LENGTHS))
+        return tuple(
+            Relation(f"from {name}", field=0, column=self.features.column(name), classes=classes, aspects=aspects)
+            for name in names
+        )
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
+        options = options or NotesOptions()
+        survey = NotesSurvey(options)
+        for score in scores:
+            survey.add(score)
+        if not survey.openings:
+            raise ScoreError("the notes encoding has no pieces to learn its vocabulary from")
+        headers = most_common_headers(survey.openings)
+        if base is None:
+            return cls(
+                options=options,
+                symbols=survey.symbols(survey.low, survey.high),
+                low=survey.low,
+                high=survey.high,
+                middle=survey.middle,
+                longest_run=survey.longest_run,
+                longest_rest=survey.longest_rest,
+                meters=tuple(survey.meters),
+                headers=headers,
+            )
+        low, high = min(survey.low, base.low), max(survey.high, base.high)
+        return cls(
+            options=options,
+            symbols=tuple(append_new(base.symbols, survey.symbols(low, high))),
+            low=low,
+            high=high,
+            middle=base.middle,
+            longest_run=max(survey.longest_run, base.longest_run),
+            longest_rest=max(survey.longest_rest, base.longest_rest),
+            meters=tuple(append_new(base.meters, survey.meters)),
+            headers=headers,
+        )
+
+    @classmethod
+    def rejection_reason(cls, score: Score) -> str | None:
+        if any(len(t.notes) and not t.is_drum for t in score.tracks):
+            return None
+        return ONLY_DRUMS
+
+    def encode(self, score: Score) -> EncodedPiece:
+        onsets, header = onsets_with(self.options, score), notes_header(score, self.options)
+        steps = self._steps(onsets)
+        ticks = np.array([onset[0] for onset in onsets], np.int32) * NOTES_GRID
+        piece = NotesPiece(self.tops[steps[:, 0]], Timing(header, ticks, int(ticks[-1])), self.modulus)
+        last_tick, _, last_units, _ = onsets[-1]
+        return EncodedPiece(
+            steps=steps,
+            context=self.features.of_piece(piece),
+            header=header,
+            notes=sum(len(chord) for _, chord, _, _ in onsets),
+            ticks=(last_tick + last_units) * NOTES_GRID,
+        )
+
+    def _steps(self, onsets: list[Onset]) -> Ints:
+        written = [(chord, units) for _, chord, units, _ in onsets]
+        numbers = {onset: self.symbol_of(*onset) for onset in set(written)}
+        columns = [[numbers[onset] for onset in written]]
+        if self.options.durations == "separate":
+            columns.append([DURATION_SYMBOLS[units] for _, _, units, _ in onsets])
+        if self.options.velocities:
+            columns.append([velocity_symbol(loudest) if chord else VELOCITY_REST for _, chord, _, loudest in onsets])
+        return np.array(columns, np.int32).T
+
+    def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
+        steps, context = steps.copy(), context.copy()
+        steps[hidden, 0] = self.unknown_symbols()[0][steps[hidden, 0]]
+        # When the steps begin is not known here. No feature that follows the symbols looks at it.
+        untimed = Timing(Header(), np.zeros(len(steps), np.int32), 0)
+        piece = NotesPiece(self.tops[steps[:, 0]], untimed, self.modulus)
+        for feature in self.features:
+            if feature.follows_symbols:
+                context[:, self.features.columns_of(feature)] = feature.of_piece(piece)
+        return steps, context
+
+    def project(self, score: Score) -> Score:
+        known = set(self.symbols)
+        projected = score_from_header(notes_header(score, self.options))
+        for onset, chord, units, loudest in onsets_with(self.options, score):
+            symbol = symbol_with(self.options, chord, units)
+            if symbol not in known:
+                continue
+            velocity = velocity_of_bin(loudest // NOTES_VELOCITY_BIN) if self.options.velocities else DEFAULT_VELOCITY
+            for pitch in self.played(symbol[0]):
+                projected.tracks[0].notes.append(ScoreNote(onset * NOTES_GRID, units * NOTES_GRID, pitch, velocity))
+        projected.tracks[0].notes.sort()
+        return projected
+
+    def decoder(self, header: Header, bars: int | None = None) -> NotesDecoder:
+        return NotesDecoder(vocabulary=self, features=self.features, header=header, bars=bars)
+
+    def with_fixed_times(self, offset: float | None, duration: float | None) -> Self:
+        """See `Encoding.with_fixed_times`. No note lasts beyond the next onset."""
+        apart, lasting = (max(1, round(quarters * NOTES_UNITS)) if quarters else 0 for quarters in (offset, duration))
+        return replace(self, offset=apart, duration=lasting)
+
+    def transpositions(self, score: Score) -> range:
+        pitches = [p for t in score.tracks if not t.is_drum for p in t.notes.numpy()["pitch"].tolist()]
+        return transposition_range(self.low - min(pitches), self.high - max(pitches))
