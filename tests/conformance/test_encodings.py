@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach import encodings
 from playbach.encodings import ENCODINGS
-from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT, Decoder, EncodedPiece, Encoding
 from playbach.encodings.features import lines
+from playbach.encodings.features.base import Feature
 from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music import scores
+from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Meter, Note, Tempo
 from playbach.music.scores import score_from_header
@@ -55,16 +58,26 @@ def test_every_encoding_is_covered() -> None:
     assert {name for name, _, _ in CASES.values()} == set(ENCODINGS)
 
 
+@cache
+def fitted(case: str) -> Encoding:
+    name, options, make = CASES[case]
+    encoding: Encoding = ENCODINGS[name].load().fit([make(seed) for seed in range(6)], options)
+    return encoding
+
+
 @pytest.fixture(params=CASES, scope="module")
 def case(request: pytest.FixtureRequest) -> tuple[Encoding, Callable[..., symusic.Score]]:
-    name, options, make = CASES[request.param]
-    return ENCODINGS[name].load().fit([make(seed) for seed in range(6)], options), make
+    return fitted(request.param), CASES[request.param][2]
 
 
 def decode(encoding: Encoding, piece: EncodedPiece) -> symusic.Score:
-    score = score_from_header(piece.header)
     decoder = encoding.decoder(piece.header)
-    for event in [event for step in piece.steps for event in decoder.feed(step)] + decoder.finish():
+    return score_of(piece.header, [event for step in piece.steps for event in decoder.feed(step)] + decoder.finish())
+
+
+def score_of(header: Header, events: list[Event]) -> symusic.Score:
+    score = score_from_header(header)
+    for event in events:
         if isinstance(event, Note):
             note = symusic.Note(event.tick, event.duration, event.pitch, event.velocity)
             score.tracks[event.track].notes.append(note)
@@ -122,6 +135,99 @@ def test_the_decoder_gives_the_same_context_as_the_encoder(case: Any) -> None:
         assert np.delete(actual, left).tolist() == np.delete(context, left).tolist()
         decoder.feed(step)
     assert decoder.tick == piece.ticks
+
+
+# ------------------------------------------------------------------------------------------------------ features
+
+
+def features_of(case: str) -> list[Feature[Any, Any]]:
+    try:
+        return list(fitted(case).features)
+    except NotImplementedError:  # `events` has its context in another form
+        return []
+
+
+FEATURES = {
+    f"{case}: {feature.fields[0].name}": (case, number)
+    for case in CASES
+    for number, feature in enumerate(features_of(case))
+}
+
+
+def walked(encoding: Encoding, seed: int) -> symusic.Score:
+    """A piece of symbols that are drawn from the valid ones, so with rests, leaps and long notes."""
+    rng = np.random.default_rng(seed)
+    header = encoding.headers[int(rng.integers(len(encoding.headers)))][0]
+    decoder = encoding.decoder(header, 6)
+    events: list[Event] = []
+    while not decoder.finished:
+        events += decoder.feed(np.array([rng.choice(np.flatnonzero(mask)) for mask in decoder.valid_mask()]))
+    return score_of(header, events + decoder.finish())
+
+
+def in_changing_meters(score: symusic.Score) -> symusic.Score:
+    changed = score.copy()
+    changed.time_signatures = changed.time_signatures[:0]
+    for tick, beats in ((0, 4), (3840, 3), (6720, 4)):
+        changed.time_signatures.append(symusic.TimeSignature(tick, beats, 4))
+    return changed
+
+
+@cache
+def samples(case: str) -> tuple[EncodedPiece, ...]:
+    encoding, make = fitted(case), CASES[case][2]
+    seen, unseen = make(0), make(8, tonic=3)
+    scores = (seen, unseen, in_changing_meters(unseen), *(walked(encoding, seed) for seed in range(3)))
+    return tuple(map(encoding.encode, scores))
+
+
+def symbols_of_states(feature: Feature[Any, Any], decoder: Decoder, steps: Ints) -> list[list[int]]:
+    """What a feature tells before each step, seen from the decoder."""
+    found = []
+    for step in steps:
+        found.append(list(feature.of_state(decoder)))
+        decoder.feed(step)
+    return found
+
+
+@pytest.mark.parametrize(("case", "number"), FEATURES.values(), ids=FEATURES)
+def test_a_feature_is_the_same_for_a_piece_and_for_its_states(case: str, number: int) -> None:
+    encoding = fitted(case)
+    feature = features_of(case)[number]
+    columns = encoding.features.columns_of(feature)
+    knows_length = any(field.name == BARS_LEFT for field in feature.fields)
+    for piece in samples(case):
+        decoder = encoding.decoder(piece.header)
+        if knows_length:  # the bars until the one in which the last step begins
+            bars = bars_of(piece.header, [event for step in piece.steps[:-1] for event in decoder.feed(step)])
+            decoder = encoding.decoder(piece.header, bars.number(decoder.tick))
+        assert symbols_of_states(feature, decoder, piece.steps) == piece.context[:, columns].tolist()
+
+
+@pytest.mark.parametrize(("case", "number"), FEATURES.values(), ids=FEATURES)
+def test_only_a_feature_that_follows_symbols_changes_with_rare_ones(case: str, number: int) -> None:
+    encoding, piece = fitted(case), samples(case)[0]
+    feature = features_of(case)[number]
+    columns = encoding.features.columns_of(feature)
+    steps, context = encoding.mask_rare(piece.steps, piece.context, np.arange(len(piece)) % 5 == 2)
+    if feature.follows_symbols:
+        expected = symbols_of_states(feature, encoding.decoder(piece.header), steps)
+    else:
+        expected = piece.context[:, columns].tolist()
+    assert context[:, columns].tolist() == expected
+
+
+@pytest.mark.parametrize("case", dict.fromkeys(case for case, _ in FEATURES.values()))
+def test_the_features_are_the_context(case: str) -> None:
+    encoding = fitted(case)
+    assert encoding.features.fields == encoding.context
+    for column, field in enumerate(encoding.context):
+        assert encoding.features.column(field.name) == column
+    for feature in encoding.features:
+        assert encoding.context[encoding.features.columns_of(feature)] == feature.fields != ()
+
+
+# ----------------------------------------------------------------------------------------- contexts of all encodings
 
 
 def test_the_context_holds_the_bars_left_where_the_length_is_known(case: Any) -> None:

@@ -91,11 +91,23 @@ def _vocabulary(encoding: Encoding, bundle: Bundle, macros: _Macros, tables: lis
             f"typedef {_symbol_type(encoding)} pb_passage_symbol;",
             "",
             *_define(macros),
+            *("", _feature_list(encoding)),
             *("", "#endif", "", "/* Only music.c needs these. */", "#ifdef PB_TABLES", ""),
             *tables,
             _header_table(beginnings),
             *_passage_tables(seeds, beginnings),
             *("#endif", ""),
+        ]
+    )
+
+
+def _feature_list(encoding: Encoding) -> str:
+    """A macro that applies another one to the function of each feature."""
+    calls = [f"  apply({feature.engine})" for feature in encoding.features]
+    return "\n".join(
+        [
+            "/* The functions of music.c and bars.h that write the features of a step's context, in order. */",
+            " \\\n".join(["#define PB_FEATURES(apply)", *calls]),
         ]
     )
 

@@ -1,4 +1,5 @@
-/* Bars, and other functions that both encodings share. A part of music.c, which alone includes it.
+/* Bars, and other functions that both encodings share. A part of music.c, which alone includes it, after it has
+ * defined PB_GRID (ticks from one place to the next) and PB_MAX_PLACES.
  *
  * A pickup is bar number 0, and its places count from the end of a full bar; the first full bar is number 1. A piece
  * with a pickup ends before the end of its last bar, by the pickup's length, so that n bars are always as long as n
@@ -35,6 +36,25 @@ uint8_t pb_bars_left(const pb_music *m) {
   here = pb_bar_number(m, m->tick);
   return last > here ? (uint8_t)pb_min(last - here, PB_LEFT_MANY) : 0;
 }
+
+/* ---- features of the context; each writes its symbols and returns where the next one goes ---- */
+
+static inline uint16_t *pb_context_place(const pb_music *m, uint16_t *context) {
+  *context++ = pb_min(pb_place(m) / PB_GRID, PB_MAX_PLACES);
+  return context;
+}
+
+static inline uint16_t *pb_context_meter(const pb_music *m, uint16_t *context) {
+  *context++ = pb_headers[m->header].meter;
+  return context;
+}
+
+static uint16_t *pb_context_bars_left(const pb_music *m, uint16_t *context) {
+  *context++ = pb_bars_left(m);
+  return context;
+}
+
+/* ---- headers and events ---- */
 
 uint8_t pb_draw_header(uint32_t random) {
   uint64_t all = 0;

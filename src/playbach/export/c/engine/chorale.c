@@ -7,7 +7,6 @@
 #include "music.h"
 #define PB_TABLES
 #include "vocabulary.h"
-#include "bars.h"
 
 #define PB_VOICES 4
 #define PB_BASS 3
@@ -24,6 +23,8 @@
 #define PB_NO_MOTION 25
 #define PB_WIDEST_MOTION 12
 
+#include "bars.h"
+
 /* The voices in the order of their steps; soprano, alto, tenor and bass are 0 to 3. */
 static const uint8_t pb_order[PB_VOICES] = {0, 3, 1, 2};
 
@@ -39,7 +40,7 @@ void pb_begin(pb_music *m, uint8_t header, uint16_t bars) {
   memset(m->before, PB_HOLD, sizeof m->before);
 }
 
-/* ---- the context ---- */
+/* ---- features of the context; each writes its symbols and returns where the next one goes ---- */
 
 /* Semitones, modulo the octave, from another voice's symbol up to this one's. */
 static uint16_t pb_interval(uint8_t own, uint8_t other) {
@@ -73,21 +74,57 @@ static uint8_t pb_best_key(const uint32_t *weights) {
   return best;
 }
 
-void pb_context(const pb_music *m, uint16_t *context) {
-  int wait = m->slot == PB_WAIT_SLOT;
-  uint8_t own = m->before[wait ? PB_BASS : pb_order[m->slot]]; /* the wait is seen from the bass */
-  unsigned v;
+/* What this voice sounded before this onset; a wait is seen from the bass. */
+static uint8_t pb_own(const pb_music *m) { return m->before[m->slot == PB_WAIT_SLOT ? PB_BASS : pb_order[m->slot]]; }
+
+static uint16_t *pb_context_voice(const pb_music *m, uint16_t *context) {
   *context++ = m->slot;
-  *context++ = pb_min(pb_place(m) / PB_GRID, PB_MAX_PLACES);
-  *context++ = pb_headers[m->header].meter;
-  *context++ = pb_bars_left(m);
+  return context;
+}
+
+static uint16_t *pb_context_waited(const pb_music *m, uint16_t *context) {
   *context++ = m->waited;
+  return context;
+}
+
+static uint16_t *pb_context_lengths(const pb_music *m, uint16_t *context) {
+  unsigned v;
   for (v = 0; v < PB_VOICES; v++) *context++ = pb_min(m->frame - m->begun[v], PB_MAX_LENGTH);
-  *context++ = wait ? 0 : own;
+  return context;
+}
+
+static uint16_t *pb_context_own(const pb_music *m, uint16_t *context) {
+  *context++ = m->slot == PB_WAIT_SLOT ? 0 : pb_own(m);
+  return context;
+}
+
+static uint16_t *pb_context_sounding(const pb_music *m, uint16_t *context) {
+  unsigned v;
   for (v = 0; v < PB_VOICES; v++) *context++ = m->sounding[v];
-  for (v = 0; v < PB_VOICES; v++) *context++ = pb_interval(own, m->before[v]);
+  return context;
+}
+
+static uint16_t *pb_context_intervals(const pb_music *m, uint16_t *context) {
+  unsigned v;
+  for (v = 0; v < PB_VOICES; v++) *context++ = pb_interval(pb_own(m), m->before[v]);
+  return context;
+}
+
+static uint16_t *pb_context_motions(const pb_music *m, uint16_t *context) {
+  unsigned v;
   for (v = 0; v < PB_VOICES; v++) *context++ = pb_motion(m->before[v], m->sounding[v]);
-  *context = m->key;
+  return context;
+}
+
+static uint16_t *pb_context_home(const pb_music *m, uint16_t *context) {
+  *context++ = m->key;
+  return context;
+}
+
+void pb_context(const pb_music *m, uint16_t *context) {
+#define PB_WRITE(feature) context = feature(m, context);
+  PB_FEATURES(PB_WRITE)
+#undef PB_WRITE
 }
 
 /* ---- masks ---- */

@@ -8,7 +8,6 @@
 #include "music.h"
 #define PB_TABLES
 #include "vocabulary.h"
-#include "bars.h"
 
 #define PB_QUARTER 12 /* in units */
 #define PB_GRID (PB_TICKS_PER_QUARTER / PB_QUARTER)
@@ -18,6 +17,8 @@
 #define PB_WIDEST 24
 #define PB_NO_STEP (2 * PB_WIDEST + 1)
 #define PB_ECHOES 6
+
+#include "bars.h"
 
 /* The lengths of echoes, in moves; PB_RECENT at most. */
 static const uint8_t pb_echoes[PB_ECHOES] = {1, 2, 3, 4, 6, 8};
@@ -70,8 +71,29 @@ static unsigned pb_equal_moves(const pb_music *m, unsigned at) {
   return count;
 }
 
+/* ---- features of the context; each writes its symbols and returns where the next one goes ---- */
+
+static uint16_t *pb_context_top(const pb_music *m, uint16_t *context) {
+  *context++ = m->top;
+  return context;
+}
+
+static uint16_t *pb_context_notes(const pb_music *m, uint16_t *context) {
+  unsigned i;
+  for (i = 0; i < PB_RECENT; i++) *context++ = (uint16_t)(i < m->count ? PB_FIRST + m->recent[i] : 0);
+  return context;
+}
+
+static uint16_t *pb_context_steps(const pb_music *m, uint16_t *context) {
+  unsigned i;
+  for (i = 0; i + 1 < PB_RECENT; i++)
+    *context++ = i + 1 < m->count ? pb_step_symbol(m->recent[i] - m->recent[i + 1]) : PB_NO_STEP;
+  return context;
+}
+
 /* Echoes: the note that followed the last time that the line made its last k moves, for each length k. */
-static void pb_find_echoes(const pb_music *m, uint16_t *echo, uint16_t *step) {
+static uint16_t *pb_context_echoes(const pb_music *m, uint16_t *context) {
+  uint16_t *echo = context, *step = context + PB_ECHOES;
   unsigned found = 0, i, at;
   for (i = 0; i < PB_ECHOES; i++) {
     echo[i] = 0;
@@ -87,21 +109,13 @@ static void pb_find_echoes(const pb_music *m, uint16_t *echo, uint16_t *step) {
       step[found] = pb_step_symbol(pitch - m->recent[0]);
     }
   }
+  return context + 2 * PB_ECHOES;
 }
 
 void pb_context(const pb_music *m, uint16_t *context) {
-  unsigned i;
-  *context++ = pb_bars_left(m);
-  *context++ = m->top;
-  for (i = 0; i < PB_RECENT; i++) *context++ = (uint16_t)(i < m->count ? PB_FIRST + m->recent[i] : 0);
-  for (i = 0; i + 1 < PB_RECENT; i++)
-    *context++ = i + 1 < m->count ? pb_step_symbol(m->recent[i] - m->recent[i + 1]) : PB_NO_STEP;
-  pb_find_echoes(m, context, context + PB_ECHOES);
-#if PB_DURATIONS != PB_DURATIONS_NONE
-  context += 2 * PB_ECHOES;
-  *context++ = pb_min(pb_place(m) / PB_GRID, PB_MAX_PLACES);
-  *context = pb_headers[m->header].meter;
-#endif
+#define PB_WRITE(feature) context = feature(m, context);
+  PB_FEATURES(PB_WRITE)
+#undef PB_WRITE
 }
 
 /* ---- masks ---- */
