@@ -78,12 +78,7 @@ def onsets_of(
     Raises:
         ScoreError: the score has no notes other than drums.
     """
-    tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
-    if not tracks:
-        raise ScoreError(ONLY_DRUMS)
-    times, durations, pitches, velocities = (
-        np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in ("time", "duration", "pitch", "velocity")
-    )
+    times, durations, pitches, velocities = _all_notes(score)
     onsets = quantise(times, NOTES_GRID)
     ends = np.maximum(quantise(times + durations, NOTES_GRID), onsets + 1)
     off = (times + durations) % NOTES_GRID > 0
@@ -106,6 +101,15 @@ def onsets_of(
     chords = [(notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])]
     spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
     return _fixed(spans) if fixed else _timed(spans, longest)
+
+
+def _all_notes(score: Score) -> tuple[AnyInts, ...]:
+    """Onsets, durations, pitches and velocities of all notes other than drums, each (N,); times in ticks."""
+    tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
+    if not tracks:
+        raise ScoreError(ONLY_DRUMS)
+    keys = ("time", "duration", "pitch", "velocity")
+    return tuple(np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in keys)
 
 
 def _joined(onsets: AnyInts, ends: AnyInts, off: AnyInts) -> AnyInts:
