@@ -37,7 +37,7 @@ from playbach.encodings.features.base import Features
 from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field, symbol_label
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import MAX_TEMPO, MIN_TEMPO, Bars, Header
+from playbach.music.bars import Bars, Header
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, Event, Track
 from playbach.system.errors import UsageError
 
