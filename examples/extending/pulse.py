@@ -11,9 +11,6 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from playbach.encodings.features.bars import BarsLeft, Timing
-from playbach.encodings.features.base import Feature, Features
-from playbach.encodings.fields import UNKNOWN_NAME, Field
 from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
@@ -25,6 +22,9 @@ from playbach.encodings.base import (
     most_common_headers,
     transposition_range,
 )
+from playbach.encodings.features.bars import BarsLeft, Timing
+from playbach.encodings.features.base import Feature, Features
+from playbach.encodings.fields import UNKNOWN_NAME, Field
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header, meters_of, tempo_of
 from playbach.music.events import DEFAULT_VELOCITY, TICKS_PER_QUARTER, Event, Note, Track
@@ -89,7 +89,7 @@ class PulseEncoding(Encoding):
         if not headers:
             raise ScoreError("the pulse encoding has no pieces to learn its vocabulary from")
         meters = sorted({Bars(h.meters).meter(m[0]) for h in headers for m in h.meters})
-        known = append_new(base.pitches if base else (), sorted(pitches))
+        known = append_new(base.pitches if base else (), range(min(pitches), max(pitches) + 1))
         names = append_new(base.meters if base else (), meters)
         return cls(tuple(known), tuple(names), most_common_headers(headers))
 
