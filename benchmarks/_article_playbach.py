@@ -9,7 +9,6 @@ what is remembered of the repeat. Needs the extra `train`.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +80,7 @@ def learn(
     from playbach.models import build
     from playbach.models.base import Shape
     from playbach.training import loop, optim
-    from playbach.training.checkpoints import RunState, weights_of
+    from playbach.training.checkpoints import RunState
     from playbach.training.options import TrainOptions
 
     options = TrainOptions(
@@ -95,9 +94,7 @@ def learn(
     torch.manual_seed(seed)
     # No relations: the aim is to memorise symbols, and without them an epoch takes a third less time.
     model = build(options.model, replace(Shape.of(encoding), relations=()), NETWORK)
-    state = RunState(
-        model, optim.make_optimiser(model, options), copy.deepcopy(model), weights_of(model), options.learning_rate
-    )
+    state = RunState.new(model, optim.make_optimiser(model, options), options.learning_rate)
     device = torch.device("cpu")
     first = next(batches(encoding, sequences, trained, np.random.default_rng(seed)))
     dtype, why = optim.pick_dtype(model, first, options, device)

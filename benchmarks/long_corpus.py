@@ -94,7 +94,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     shards = into / "shards"
     sequences = TrainingSet(corpus.train, fitted, shards).encoded_count
     times.append(perf_counter())
-    trained = loop.train(corpus, options, StopEarly(), folder=shards)
+    trained = loop.train(corpus, options, callbacks=StopEarly(), folder=shards)
     times.append(perf_counter())
     return {
         "times": times,

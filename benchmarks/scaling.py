@@ -43,7 +43,7 @@ def work(network: str, batch: int, window: int, number: int, dtype: str, device_
     from playbach.training.distributed import join_process_group
     from playbach.training.optim import make_optimiser, pick_device
     from playbach.training.options import TrainOptions
-    from playbach.training.worker import EpochRunner, EpochStart
+    from playbach.training.steps import EpochRunner, EpochStart
 
     with join_process_group() as group:
         device = group.device(pick_device(device_name))
@@ -54,13 +54,22 @@ def work(network: str, batch: int, window: int, number: int, dtype: str, device_
         model = build(architecture, Shape.of(encoding), config).to(device)
         weights = [1.0] * len(encoding.fields)
         steps = EpochRunner(
-            model, data, make_optimiser(model, options), options, weights, batch, dtype, device, group
+            model=model,
+            optimiser=make_optimiser(model, options),
+            data=data,
+            options=options,
+            weights=weights,
+            batch=batch,
+            dtype=dtype,
+            device=device,
+            group=group,
         )
         ready = group.wrap_model(model, device)
 
         def losses() -> Iterator[float]:
             for epoch in count(1):
-                yield from steps.run_epoch(EpochStart(epoch, 0, 100, options.learning_rate), ready)
+                start = EpochStart(epoch=epoch, batches=0, step=100, rate=options.learning_rate)
+                yield from steps.run_epoch(start, ready)
 
         training = losses()
         for _ in islice(training, WARMUP):

@@ -24,7 +24,7 @@ from playbach.cli.main import main
 from playbach.system.errors import PlaybachError
 from playbach.training import distributed, plots, runs, saving
 from playbach.training.checkpoints import weights_of
-from playbach.training.worker import EpochRunner
+from playbach.training.steps import EpochRunner
 
 SMALL = [
     "--model=lstm", "--hidden=24", "--layers=2", "--embedding=8", "--window=32", "--device=cpu", "--dtype=float32",

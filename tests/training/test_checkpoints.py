@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,14 @@ from playbach.models import build
 from playbach.models.base import Shape
 from playbach.system.errors import PlaybachError
 from playbach.training import checkpoints
-from playbach.training.checkpoints import EpochResult, RunState, read, weights_of, write
+from playbach.training.checkpoints import EpochResult, RunState, read, write
 
 
 def new_state(seed: int) -> RunState:
     torch.manual_seed(seed)
     model = build("lstm", Shape((5,), (3,)), {"hidden": 8, "layers": 2, "embedding": 4})
     optimiser = torch.optim.AdamW(model.parameters(), 0.01, betas=(0.8, 0.99))
-    return RunState(model, optimiser, copy.deepcopy(model), weights_of(model), 0.01)
+    return RunState.new(model, optimiser, 0.01)
 
 
 def take_step(state: RunState) -> None:

@@ -192,7 +192,7 @@ class StopAfter(Callbacks):
 def test_a_stop_by_hand_keeps_the_best_weights(lines_folder: Path) -> None:
     corpus, options = load_corpus(lines_folder)
     callbacks = StopAfter(30)
-    trained = loop.train(corpus, options, callbacks)
+    trained = loop.train(corpus, options, callbacks=callbacks)
     assert trained.stop_reason == "stopped by hand"
     for name, tensor in trained.model.state_dict().items():
         assert torch.equal(tensor, callbacks.saved[-1][name])

@@ -67,13 +67,13 @@ def _add_run_options(group: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from playbach.training import distributed, worker
+    from playbach.training import distributed, loop
 
     with distributed.join_process_group() as group:
         if group.is_leader:
             _lead(arguments, group)
         else:
-            worker.run_worker(group)
+            loop.take_part(group)
     return 0
 
 

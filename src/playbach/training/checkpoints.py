@@ -8,6 +8,7 @@ training itself. Needs torch.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -32,7 +33,7 @@ _METADATA_KEY = "playbach"
 Tensors = dict[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult:
     """The results of one epoch. Its fields are those of a line in NAME.jsonl."""
 
@@ -50,7 +51,7 @@ class EpochResult:
     """Whether the epoch was an improvement, so that its weights were kept."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunState:
     """Everything that the training loop changes. A new field is saved with the rest, if it is an object with
     `state_dict` and `load_state_dict`, tensors in dicts and lists, or JSON."""
@@ -85,6 +86,12 @@ class RunState:
     """The reason for the number format, in words."""
     history: list[EpochResult] = field(default_factory=list)
     """The results of the epochs done."""
+
+    @classmethod
+    def new(cls, model: Model, optimiser: torch.optim.Optimizer, rate: float) -> RunState:
+        """The state before the first step."""
+        average = copy.deepcopy(model)
+        return cls(model=model, optimiser=optimiser, average=average, best=weights_of(model), rate=rate)
 
 
 def write(path: Path, state: RunState, notes: Any = None) -> None:

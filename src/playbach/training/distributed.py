@@ -47,6 +47,8 @@ EXIT_DELAY_SECONDS = 0.5
 """Seconds for which a process that ends because of a peer waits, so that the peer can print its reason: torchrun ends
 all processes as soon as one has left."""
 _FAILED_KEY, _LEFT_KEY = "failed", "left"
+Message = dict[str, Any]
+"""What JSON can say."""
 
 
 class PeerLost(PlaybachError):
@@ -89,24 +91,28 @@ class ProcessGroup:
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
 
-    def broadcast(self, message: Any) -> None:
-        """Send a message, as JSON, to the other processes; they receive all messages in order."""
-        if self.size > 1:
-            with self.handling_peer_errors():
-                self._store.set(self._next_key(), json.dumps(message))
-
-    def receive(self) -> Any:
-        """Wait for the next message from process 0, for as long as process 0 is alive.
+    def share(self, message: Message | None) -> Message | None:
+        """Process 0's message, in every process; what the others give does not count. They wait for it as long as
+        process 0 is alive.
 
         Raises:
             PeerLost: process 0 sends no more heartbeats.
         """
+        if not self.is_leader:
+            return self._receive()
+        if self.size > 1:
+            with self.handling_peer_errors():
+                self._store.set(self._next_key(), json.dumps(message))
+        return message
+
+    def _receive(self) -> Message | None:
         key = self._next_key()
         heartbeat, since, pause = b"", time.monotonic(), 0.001
         while True:
             with self.handling_peer_errors():
                 if self._store.check([key]):
-                    return json.loads(self._store.get(key))
+                    message: Message | None = json.loads(self._store.get(key))
+                    return message
                 self._exit_if_peer_failed()
                 latest = self._store.get("beat") if self._store.check(["beat"]) else b""
             if latest != heartbeat:

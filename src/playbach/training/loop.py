@@ -1,41 +1,41 @@
 """The training loop: from a corpus to a trained network, with early stopping on the validation pieces.
 
-`train` reads from top to bottom. No schedule depends on the clock; `max_minutes` only ends training. If there are
-several processes, process 0 runs `train`, with the music and all decisions, and the others take their part of each
-step in `worker.run_worker`. Needs torch (extra `train`).
+`train_epochs` is the loop, the same in all processes. `train` runs it in process 0, which has the music, measures
+and decides (`Trainer`); `take_part` runs it in the others. No schedule depends on the clock; `max_minutes` only ends
+training. Needs torch (extra `train`).
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import torch
+from torch import nn
 
 from playbach.bundles.network import BaseModel
-from playbach.data.batches import TrainingSet, previous_of
-from playbach.data.pieces import SIDES, Corpus
-from playbach.data.shards import STEPS_COLUMN, Shards, build_shards
-from playbach.encodings import ENCODINGS, OPTIONS
+from playbach.data.batches import TrainingSet
+from playbach.data.pieces import Corpus
+from playbach.data.shards import STEPS_COLUMN
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
 from playbach.evaluation.ngram import NGram
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
-from playbach.models.base import Model, Shape
-from playbach.music.arrays import Ints
-from playbach.system.errors import CorpusError, PlaybachError, UsageError
+from playbach.models.base import Shape
+from playbach.system.errors import PlaybachError, UsageError
+from playbach.training.callbacks import Callbacks
 from playbach.training.checkpoints import EpochResult, RunState, weights_of
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
+from playbach.training.encoded_corpus import EncodedCorpus, encode_corpus, fit_encoding
 from playbach.training.optim import make_optimiser, pick_device, pick_dtype
 from playbach.training.options import TrainOptions
-from playbach.training.worker import EpochRunner, EpochStart
+from playbach.training.reporting import corpus_lines, epoch_line, model_line
+from playbach.training.steps import EpochRunner, EpochStart, receive_setup, send_setup, share_start
+from playbach.training.trained import TrainedNetwork
 
 STEPS_PER_EPOCH = 48
 """If no batch size is given, it is chosen so that an epoch has about this many steps, within BATCH_LIMITS."""
@@ -45,91 +45,16 @@ MIN_IMPROVEMENT = 0.001
 """An epoch counts as an improvement if it lowers the best bits per note by at least this fraction."""
 NGRAM_MAX_STEPS = 1_000_000
 """With more training steps in all keys than this, no n-gram is fitted."""
-SavePoint = Literal["step", "epoch", "end"]
-"""Where the state can be saved: after a step, after an epoch and its measuring, after the whole training."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedNetwork:
-    """A network with its best weights, and how it was trained."""
-
-    model: Model
-    encoding: Encoding
-    corpus: Corpus
-    options: TrainOptions
-    history: tuple[EpochResult, ...]
-    """The results of all epochs."""
-    test: Figures
-    """Measured on the test pieces."""
-    baseline: Figures
-    """The same pieces, predicted by the frequency of the symbols."""
-    ngram: Figures | None
-    """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
-    seconds: float
-    """Training time."""
-    stop_reason: str
-    """Why training ended, in words."""
-    device: str
-    dtype: str
-    batch: int
-    """Windows in a batch."""
-    training_symbols: int
-    """Steps of the training pieces, each in one key."""
-    sample: EncodedPiece
-    """A validation piece, for checking exports."""
-    base: BaseModel | None = None
-    """The model that training began from; None if it began with random weights."""
-
-    @property
-    def best(self) -> EpochResult:
-        """The epoch whose weights were kept: the last improvement."""
-        return [e for e in self.history if e.saved][-1]
 
 
 class Diverged(PlaybachError):
     """The loss is not a finite number any more."""
 
 
-class Callbacks:
-    """What the training loop calls as it goes. By default, these methods do nothing."""
-
-    state_path: Path | None = None
-    """The file that `save` writes, from which worker processes read the state when a run is resumed."""
-
-    def report(self, line: str) -> None:
-        """Show a line of text."""
-
-    def encoding_progress(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
-        """Wrap the iterator that encodes the training pieces, one shard for each item."""
-        return shards
-
-    def on_start(self, steps: int, done: int) -> None:
-        """Called before the first step: `done` of at most about `steps` steps are done."""
-
-    def on_step(self, loss: float) -> None:
-        """Called after each step."""
-
-    def save(self, state: RunState, point: SavePoint) -> None:
-        """Called wherever the state can be saved by `checkpoints.write`."""
-
-    def restore(self, state: RunState) -> None:
-        """Called with a new state: if the run is resumed, load it by `checkpoints.read`."""
-
-    def should_stop(self) -> bool:
-        """Whether to stop after this step."""
-        return False
-
-
-def fit_encoding(corpus: Corpus, options: TrainOptions) -> Encoding:
-    """The encoding, with a vocabulary from the training pieces only."""
-    assert options.encoding is not None
-    encoding_options = getattr(options, options.encoding) if options.encoding in OPTIONS else None
-    return ENCODINGS[options.encoding].load().fit((p.score for p in corpus.train), encoding_options)
-
-
 def train(
     corpus: Corpus,
     options: TrainOptions,
+    *,
     callbacks: Callbacks | None = None,
     clock: Callable[[], float] = time.monotonic,
     folder: Path | None = None,
@@ -151,6 +76,53 @@ def train(
         PlaybachError: training diverged, or was stopped before the first step.
     """
     callbacks = callbacks or Callbacks()
+    trainer = set_up(corpus, options, callbacks=callbacks, clock=clock, folder=folder, base=base, group=group)
+    network = trainer.start()
+    train_epochs(trainer.runner, network, trainer)
+    return trainer.finish()
+
+
+def take_part(group: ProcessGroup) -> None:
+    """Take this process's part in the training that process 0 leads. Errors are those of `receive_setup`.
+
+    Raises:
+        PeerLost: process 0 has ended.
+    """
+    runner = receive_setup(group)
+    train_epochs(runner, group.wrap_model(runner.model, runner.device))
+
+
+def train_epochs(runner: EpochRunner, network: nn.Module, leader: Trainer | None = None) -> None:
+    """Train until process 0 has decided that it is enough.
+
+    Args:
+        network: the runner's model, or what `ProcessGroup.wrap_model` made of it.
+        leader: in process 0, that which decides; None in the others.
+    """
+    group, device = runner.group, runner.device
+    while (start := share_start(group, leader.next_epoch() if leader is not None else None)) is not None:
+        for loss in runner.run_epoch(start, network):
+            is_over = leader is not None and leader.end_step(loss)
+            if group.leader_decision(is_over, device):
+                break
+        same_weights = group.has_same_weights(runner.model, device)
+        if leader is not None:
+            leader.end_epoch(same_weights=same_weights)
+    group.disconnect()
+
+
+def set_up(
+    corpus: Corpus,
+    options: TrainOptions,
+    *,
+    callbacks: Callbacks,
+    clock: Callable[[], float],
+    folder: Path | None,
+    base: BaseModel | None,
+    group: ProcessGroup,
+) -> Trainer:
+    """All that process 0 needs to train: the encoded music, the network, and the state, which may be that of a run to
+    resume. The arguments and errors are those of `train`."""
     began = clock()
     if options.batch is not None and options.batch < group.size:
         raise UsageError(
@@ -159,102 +131,191 @@ def train(
         )
     device = group.device(pick_device(options.device))
     torch.manual_seed(options.seed)
-
     encoding = base.extend_encoding(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
     weights = _field_weights(encoding, options)
-    data = TrainingSet(corpus.train, encoding, folder, callbacks.should_stop, callbacks.encoding_progress)
-    held_out = [
-        build_shards(getattr(corpus, side), encoding, side, folder, stop=callbacks.should_stop) for side in SIDES[1:]
-    ]
-    _report_left_out(corpus, (data.shards, *held_out), callbacks)
-    valid, test = ([shards.encoded_piece(row) for row in range(len(shards.index))] for shards in held_out)
-    sample = data.sample(sum(map(len, valid)), options.seed)
+    music = encode_corpus(corpus, encoding, folder, callbacks)
     shape = Shape.of(encoding)
     model = (base.load_network(shape) if base else build(options.model, shape, options.network)).to(device)
-    low, high = BATCH_LIMITS
-    batch = options.batch or max(min(max(data.windows(options.window) // STEPS_PER_EPOCH, low), high), group.size)
-    optimiser = make_optimiser(model, options)
-    state = RunState(model, optimiser, copy.deepcopy(model), weights_of(model), options.learning_rate)
+    state = RunState.new(model, make_optimiser(model, options), options.learning_rate)
     callbacks.restore(state)
+    batch = _choose_batch(music.train, options, group.size)
     if not state.step:
-        first = next(data.epoch(0, options.seed, options.window, batch))
+        first = next(music.train.epoch(0, options.seed, options.window, batch))
         dtype, state.why_dtype = pick_dtype(model, first, options, device)
         state.dtype = str(dtype).removeprefix("torch.")
-        for line in _opening_lines(corpus, encoding, model, data, device, state, batch, group.size):
-            callbacks.report(line)
+    runner = EpochRunner(
+        model=model,
+        optimiser=state.optimiser,
+        data=music.train,
+        options=options,
+        weights=weights,
+        batch=batch,
+        dtype=state.dtype,
+        device=device,
+        group=group,
+    )
+    return Trainer(
+        corpus=corpus,
+        encoding=encoding,
+        music=music,
+        sample=music.train.sample(sum(map(len, music.valid)), options.seed),
+        options=options,
+        base=base,
+        state=state,
+        runner=runner,
+        callbacks=callbacks,
+        clock=clock,
+        began=began - state.seconds,
+        stop_reason=_stop_reason(state, options),  # a run may be resumed after its last epoch
+    )
 
-    runner = EpochRunner(model, data, optimiser, options, weights, batch, state.dtype, device, group)
-    group.broadcast(runner.setup_message(encoding, callbacks.state_path if state.step else None))
-    network = group.wrap_model(model, device)
-    seconds_before = state.seconds
-    callbacks.on_start(options.epochs * runner.steps_per_epoch, state.step)
 
-    def elapsed() -> float:
-        return seconds_before + clock() - began
+@dataclass(kw_only=True)
+class Trainer:
+    """A training run as process 0 leads it: it measures, keeps the best weights, and decides when to stop."""
 
-    def interruption() -> str | None:
-        if callbacks.should_stop():
-            return "stopped by hand"
-        is_over = options.max_minutes is not None and elapsed() >= options.max_minutes * 60
-        return f"time limit of {options.max_minutes:g} minutes reached" if is_over else None
+    corpus: Corpus
+    encoding: Encoding
+    music: EncodedCorpus
+    sample: list[EncodedPiece]
+    """Training pieces to measure, about as long as the validation pieces."""
+    options: TrainOptions
+    base: BaseModel | None
+    state: RunState
+    """All that training changes, and that a resumed run goes on with."""
+    runner: EpochRunner
+    """The training steps."""
+    callbacks: Callbacks
+    clock: Callable[[], float]
+    began: float
+    """When training would have begun if it had never been interrupted, by the clock."""
+    stop_reason: str | None
+    """Why training is over, in words; None as long as it is not."""
 
-    stop_reason = _stop_reason(state, options)  # a run may be resumed after its last epoch
-    while stop_reason is None:
-        start = EpochStart(state.epoch, state.batches, state.step, state.rate)
-        group.broadcast(asdict(start))
-        for loss in runner.run_epoch(start, network):
-            _update_average(state, options.averaging)
-            state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, elapsed()
-            callbacks.on_step(loss)
-            callbacks.save(state, "step")
-            if group.leader_decision(interruption() is not None, device):
-                break
-        if not group.has_same_weights(model, device):
-            callbacks.report(
+    def start(self) -> nn.Module:
+        """Report what is trained, and send the other processes what they must know; return the network to train: the
+        runner's model, or what `ProcessGroup.wrap_model` made of it."""
+        runner, state, group = self.runner, self.state, self.runner.group
+        if not state.step:
+            self._report_beginning()
+        send_setup(runner, self.encoding, self.callbacks.state_path if state.step else None)
+        network = group.wrap_model(runner.model, runner.device)
+        self.callbacks.on_start(self.options.epochs * runner.steps_per_epoch, state.step)
+        return network
+
+    def _report_beginning(self) -> None:
+        runner, state = self.runner, self.state
+        for line in corpus_lines(self.corpus, self.encoding, self.music.train):
+            self.callbacks.report(line)
+        line = model_line(state, device=runner.device.type, batch=runner.batch, processes=runner.group.size)
+        self.callbacks.report(line)
+
+    def next_epoch(self) -> EpochStart | None:
+        """Where the next epoch begins; None if training is over."""
+        state = self.state
+        if self.stop_reason is not None:
+            self.callbacks.save(state, "end")
+            return None
+        return EpochStart(epoch=state.epoch, batches=state.batches, step=state.step, rate=state.rate)
+
+    def end_step(self, loss: float) -> bool:
+        """Take note of a step; return whether it is the last one before training is interrupted."""
+        state = self.state
+        _update_average(state, self.options.averaging)
+        state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, self.elapsed()
+        self.callbacks.on_step(loss)
+        self.callbacks.save(state, "step")
+        return self.interruption() is not None
+
+    def end_epoch(self, *, same_weights: bool) -> None:
+        """Measure the network, keep it if it is better, and decide whether to go on."""
+        if not same_weights:
+            self.callbacks.report(
                 "The processes no longer have the same weights; those of process 0 are kept. Use the same GPUs and "
                 "versions on all machines"
             )
-        interrupted = interruption()
-        if interrupted and state.history:  # keep the best epoch; an unfinished epoch is not measured
-            stop_reason = interrupted
-            break
-        on_valid = measure_network(state.average, encoding, valid)
+        interrupted = self.interruption()
+        if interrupted and self.state.history:  # keep the best epoch; an unfinished epoch is not measured
+            self.stop_reason = interrupted
+            return
+        epoch = self.validate()
+        self.callbacks.report(epoch_line(epoch, self.state.history))
+        _keep_best(self.state, epoch, self.options)
+        self.callbacks.save(self.state, "epoch")
+        self.stop_reason = _stop_reason(self.state, self.options) or interrupted
+
+    def validate(self) -> EpochResult:
+        """Measure the averaged network on validation pieces and on a sample of the training pieces.
+
+        Raises:
+            Diverged: its predictions are not finite numbers.
+        """
+        state = self.state
+        on_valid = measure_network(state.average, self.encoding, self.music.valid)
         if not math.isfinite(on_valid.bits_per_note):
             raise Diverged(
                 f"training diverged in epoch {state.epoch}: the loss is not a finite number; give a --learning-rate "
-                f"below {options.learning_rate:g}"
+                f"below {self.options.learning_rate:g}"
             )
+        on_train = measure_network(state.average, self.encoding, self.sample)
+        state.seconds = self.elapsed()
         is_better = on_valid.bits_per_note < state.best_bits * (1 - MIN_IMPROVEMENT) or not state.history
-        on_train = measure_network(state.average, encoding, sample)
-        state.seconds = elapsed()
-        epoch = EpochResult(state.epoch, on_train, on_valid, state.rate, state.seconds - state.epoch_began, is_better)
-        callbacks.report(epoch_line(epoch, state.history))
-        _end_epoch(state, epoch, options)
-        callbacks.save(state, "epoch")
-        stop_reason = _stop_reason(state, options) or interrupted
+        return EpochResult(
+            number=state.epoch,
+            train=on_train,
+            valid=on_valid,
+            learning_rate=state.rate,
+            seconds=state.seconds - state.epoch_began,
+            saved=is_better,
+        )
 
-    callbacks.save(state, "end")
-    group.broadcast(None)
-    group.disconnect()
-    model.load_state_dict(state.best)
-    on_test = measure_network(model, encoding, test)
-    baseline = frequency_baseline(encoding, data.originals(), test)
-    ngram = _ngram_figures(data, encoding, test, callbacks)
-    return TrainedNetwork(
-        model.cpu().eval(), encoding, corpus, options, tuple(state.history), on_test, baseline, ngram, elapsed(),
-        stop_reason, device.type, state.dtype, batch, data.steps, max(valid, key=len), base,
-    )  # fmt: skip
+    def finish(self) -> TrainedNetwork:
+        """Measure the best weights on the test pieces, and compare them with the baselines."""
+        state, runner, test = self.state, self.runner, self.music.test
+        state.model.load_state_dict(state.best)
+        on_test = measure_network(state.model, self.encoding, test)
+        baseline = frequency_baseline(self.encoding, self.music.train.originals(), test)
+        ngram = self._measure_ngram()
+        assert self.stop_reason is not None
+        return TrainedNetwork(
+            model=state.model.cpu().eval(),
+            encoding=self.encoding,
+            corpus=self.corpus,
+            options=self.options,
+            history=tuple(state.history),
+            test=on_test,
+            baseline=baseline,
+            ngram=ngram,
+            seconds=self.elapsed(),
+            stop_reason=self.stop_reason,
+            device=runner.device.type,
+            dtype=state.dtype,
+            batch=runner.batch,
+            training_symbols=self.music.train.steps,
+            sample=max(self.music.valid, key=len),
+            base=self.base,
+        )
 
+    def _measure_ngram(self) -> Figures | None:
+        """How well an n-gram of the training pieces predicts the test pieces; None if there are too many."""
+        data, test = self.music.train, self.music.test
+        if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
+            return None
+        self.callbacks.report("Fitting an n-gram to the same pieces, for comparison")
+        ngram = NGram.fit(data.in_all_keys(), self.encoding)
+        return compute_figures(map(ngram.predictions, test), test, self.encoding)
 
-def _ngram_figures(
-    data: TrainingSet, encoding: Encoding, test: list[EncodedPiece], callbacks: Callbacks
-) -> Figures | None:
-    """How well an n-gram of the training pieces predicts the test pieces: the baseline for the network."""
-    if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
-        return None
-    callbacks.report("Fitting an n-gram to the same pieces, for comparison")
-    baseline = NGram.fit(data.in_all_keys(), encoding)
-    return compute_figures(map(baseline.predictions, test), test, encoding)
+    def elapsed(self) -> float:
+        """Seconds of training, over all sessions of the run."""
+        return self.clock() - self.began
+
+    def interruption(self) -> str | None:
+        """Why training must stop now, in words; None if it need not."""
+        if self.callbacks.should_stop():
+            return "stopped by hand"
+        limit = self.options.max_minutes
+        is_over = limit is not None and self.elapsed() >= limit * 60
+        return f"time limit of {limit:g} minutes reached" if is_over else None
 
 
 @torch.no_grad()
@@ -272,7 +333,7 @@ def _stop_reason(state: RunState, options: TrainOptions) -> str | None:
     return f"all {options.epochs} epochs done" if state.epoch > options.epochs else None
 
 
-def _end_epoch(state: RunState, epoch: EpochResult, options: TrainOptions) -> None:
+def _keep_best(state: RunState, epoch: EpochResult, options: TrainOptions) -> None:
     """Keep the weights if they are better, halve the learning rate on a plateau, and go to the next epoch."""
     state.history.append(epoch)
     if epoch.saved:
@@ -284,31 +345,10 @@ def _end_epoch(state: RunState, epoch: EpochResult, options: TrainOptions) -> No
     state.epoch, state.batches, state.epoch_began = state.epoch + 1, 0, state.seconds
 
 
-def epoch_line(epoch: EpochResult, earlier: list[EpochResult]) -> str:
-    """`Epoch 31: val accuracy improved from 0.617 to 0.642, bits per note improved from 2.310 to 2.240, saved`.
-
-    An improvement of less than MIN_IMPROVEMENT is reported, but not saved.
-    """
-    accuracy, bits = epoch.valid.accuracy, epoch.valid.bits_per_note
-    if not earlier:
-        line = f"Epoch {epoch.number}: val accuracy {accuracy:.3f}{_other_accuracies(epoch)}"
-        return f"{line}, {bits:.3f} bits per note, saved"
-    highest = max(e.valid.accuracy for e in earlier)
-    lowest = min(e.valid.bits_per_note for e in earlier)
-    line = f"Epoch {epoch.number}: val accuracy "
-    line += f"improved from {highest:.3f} to {accuracy:.3f}" if accuracy > highest else f"{accuracy:.3f}"
-    line += _other_accuracies(epoch)
-    if bits < lowest:
-        line += f", bits per note improved from {lowest:.3f} to {bits:.3f}"
-    else:
-        line += f", bits per note {bits:.3f} (best {lowest:.3f})"
-    return line + (", saved" if epoch.saved else "")
-
-
-def _other_accuracies(epoch: EpochResult) -> str:
-    """The accuracies of all fields except the first, in brackets."""
-    others = ", ".join(f"{head.field} {head.accuracy:.3f}" for head in epoch.valid.heads[1:])
-    return f" ({others})" if others else ""
+def _choose_batch(data: TrainingSet, options: TrainOptions, processes: int) -> int:
+    """The number of windows in a batch: that of the options, or else one that suits the size of the corpus."""
+    low, high = BATCH_LIMITS
+    return options.batch or max(min(max(data.windows(options.window) // STEPS_PER_EPOCH, low), high), processes)
 
 
 def _field_weights(encoding: Encoding, options: TrainOptions) -> list[float]:
@@ -327,35 +367,3 @@ def _field_weights(encoding: Encoding, options: TrainOptions) -> list[float]:
     if not any(weights):
         raise UsageError("weights: all are 0, so nothing would be learnt; give at least one weight above 0")
     return weights
-
-
-def _report_left_out(corpus: Corpus, encoded: Iterable[Shards], callbacks: Callbacks) -> None:
-    for side, shards in zip(SIDES, encoded):
-        for line in shards.left_out:
-            callbacks.report(f"left out: {line}")
-        if not len(shards.index):
-            raise CorpusError(f"{corpus.name}: none of its {side} pieces can be encoded; use other music")
-
-
-def example_inputs(trained: TrainedNetwork, steps: int = 300) -> tuple[Ints, Ints]:
-    """previous (T, F) and context (T, C) of a validation piece, for checking exports."""
-    previous = previous_of(trained.sample.steps, trained.encoding)
-    return previous[:steps], trained.sample.context[:steps].astype(np.int32)
-
-
-def _opening_lines(
-    corpus: Corpus, encoding: Encoding, model: Model, data: TrainingSet, device: torch.device,
-    state: RunState, batch: int, processes: int,
-) -> Iterator[str]:  # fmt: skip
-    yield (
-        f"Corpus {corpus.name}: {len(corpus.train)} training, {len(corpus.valid)} validation and {len(corpus.test)} "
-        f"test pieces; {corpus.tunes} different tunes"
-    )
-    symbols = " + ".join(f"{len(f)} {f.name}s".replace("ys", "ies") for f in encoding.fields)
-    yield (
-        f"Encoding {encoding.name}: {symbols}; {data.steps:,} training steps; {data.encoded_count:,} training pieces "
-        "including transpositions"
-    )
-    where = f"on {device.type} in {state.dtype} ({state.why_dtype}), {batch} windows per batch"
-    where += f" over {processes} processes" if processes > 1 else ""
-    yield f"Model {model.name}: {model.parameter_count():,} parameters; {where}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playbach.training.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
-    from playbach.training.loop import TrainedNetwork
+    from playbach.training.trained import TrainedNetwork
 
 _TEXT, _TRAIN, _VALID, _GUIDE = "#222222", "#8a8f98", "#0b6e4f", "#b4b8bf"
 

@@ -22,13 +22,15 @@ from playbach.data import corpora
 from playbach.data.pieces import Corpus
 from playbach.system.errors import CorpusError, MissingExtra, UsageError
 from playbach.system.files import display_path, pending_file
-from playbach.training import checkpoints, epoch_log, finetuning, plots, resuming, run_folders, saving
+from playbach.training import checkpoints, epoch_log, finetuning, plots, reporting, resuming, run_folders, saving
+from playbach.training.callbacks import Callbacks, SavePoint
 from playbach.training.checkpoints import RunState
 from playbach.training.diagnosis import Diagnosis, diagnose
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
-from playbach.training.loop import Callbacks, Diverged, SavePoint, TrainedNetwork, train
+from playbach.training.loop import Diverged, train
 from playbach.training.options import TrainOptions
 from playbach.training.run_folders import RunFolder
+from playbach.training.trained import TrainedNetwork
 
 STATE_FILE, SHARDS_FOLDER = "state.safetensors", "shards"
 """In NAME.run/."""
@@ -81,7 +83,7 @@ def run(
         into: the folder for the files, which must exist.
         report: called with each line of text.
         progress: makes a progress bar; called like `tqdm`.
-        group: the processes to train with, of which this is process 0; the others are in `worker.run_worker`.
+        group: the processes to train with, of which this is process 0; the others are in `loop.take_part`.
 
     Raises:
         CorpusError: there is too little music.
@@ -178,11 +180,11 @@ def _run(
             callbacks = _RunCallbacks(run_folder, log, progress, interrupted, group.size)
             shards = run_folder.path / SHARDS_FOLDER
             try:
-                trained = train(corpus, options, callbacks, folder=shards, base=base, group=group)
+                trained = train(corpus, options, callbacks=callbacks, folder=shards, base=base, group=group)
             finally:
                 callbacks.close()
             diagnosis = _diagnose(trained)
-            for line in _closing_lines(trained, diagnosis):
+            for line in reporting.closing_lines(trained, diagnosis):
                 log(line)
             log("Writing the bundle")
             written = saving.find_written(stem, trained) if is_resumed else None
@@ -366,16 +368,3 @@ def _diagnose(trained: TrainedNetwork) -> Diagnosis:
         trained.history.index(trained.best),
         (trained.test.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
     )
-
-
-def _closing_lines(trained: TrainedNetwork, diagnosis: Diagnosis) -> Iterator[str]:
-    minutes, seconds = divmod(round(trained.seconds), 60)
-    yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stop_reason}"
-    test, guessing, ngram = trained.test, trained.baseline, trained.ngram
-    ngram_text = f"; n-gram: {ngram.accuracy:.3f}, {ngram.bits_per_note:.3f}" if ngram else ""
-    yield (
-        f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note "
-        f"(guessing by frequency: {guessing.accuracy:.3f}, {guessing.bits_per_note:.3f}{ngram_text}); "
-        f"{test.unknown:.1%} of its steps have a symbol that is not in the training music"
-    )
-    yield from diagnosis.lines

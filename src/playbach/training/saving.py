@@ -29,7 +29,7 @@ from playbach.system.errors import BundleError
 from playbach.system.options import changed
 from playbach.system.version import __version__
 from playbach.training.diagnosis import Diagnosis
-from playbach.training.loop import TrainedNetwork, example_inputs
+from playbach.training.trained import TrainedNetwork, example_inputs
 
 
 def find_written(stem: Path, trained: TrainedNetwork) -> Path | None:

@@ -1,18 +1,16 @@
-"""The training steps, and the worker processes, which do nothing else: each takes its part of every batch.
+"""The training steps of an epoch, of which each process takes its part, and what process 0 sends so that all take the
+same ones.
 
-Process 0 sends one message with all that determines the steps (`EpochRunner.setup_message`), then an `EpochStart` at
-the beginning of each epoch. From then on process 0 (`loop.train`) and the workers (`run_worker`) take the same steps.
-A worker reads the encoded music from the run's folder and, if the run is resumed, its state. It knows nothing of
-corpora, of held-out music or of when training ends, and it writes nothing. Needs torch.
+Process 0 sends one message with all that determines the steps (`send_setup`), then an `EpochStart` at the beginning
+of each epoch. The others read the encoded music from the run's folder and, if the run is resumed, its state. Knows
+nothing of corpora, of held-out music or of when training ends, and writes nothing. Needs torch.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,13 +24,13 @@ from playbach.models.base import Model, Shape
 from playbach.system.errors import PlaybachError
 from playbach.system.files import display_path
 from playbach.system.version import __version__
-from playbach.training.checkpoints import RunState, read, weights_of
+from playbach.training.checkpoints import RunState, read
 from playbach.training.distributed import ProcessGroup
 from playbach.training.optim import make_optimiser, pick_device, train_step
 from playbach.training.options import TrainOptions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochStart:
     """Where an epoch begins, or goes on after a resume."""
 
@@ -46,13 +44,13 @@ class EpochStart:
     """The learning rate after the warm-up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRunner:
     """All that determines the training steps."""
 
     model: Model
-    data: TrainingSet
     optimiser: torch.optim.Optimizer
+    data: TrainingSet
     options: TrainOptions
     weights: list[float]
     """The weight of each field's loss, for the F fields."""
@@ -86,45 +84,50 @@ class EpochRunner:
             step += 1
             yield group.mean(loss, self.device)
 
-    def setup_message(self, encoding: Encoding, state: Path | None) -> dict[str, Any]:
-        """What the workers must know to take the same steps, as JSON.
 
-        Args:
-            state: the file with the run's state, if the run is resumed.
-        """
-        options = {f.name: getattr(self.options, f.name) for f in fields(TrainOptions) if f.name not in OPTIONS}
-        return {
-            "versions": _versions(),
-            "options": {**options, "network": self.model.config(), "model": self.model.name, "batch": self.batch,
-                        "dtype": self.dtype, "device": self.device.type, "weights": dict(self.options.weights)},
-            "weights": self.weights,
-            "encoding": encoding.manifest(),
-            "music": str(self.data.shards.folder.absolute()),
-            "sequences": self.data.encoded_count,
-            "state": None if state is None else str(state.absolute()),
-        }  # fmt: skip
+def share_start(group: ProcessGroup, start: EpochStart | None) -> EpochStart | None:
+    """Where process 0 begins the next epoch, in every process; None if it begins none."""
+    message = group.share(asdict(start) if start is not None else None)
+    return EpochStart(**message) if message is not None else None
 
 
-def run_worker(group: ProcessGroup) -> None:
-    """Take this process's part in each step of the training that process 0 leads, until process 0 ends it.
+def send_setup(runner: EpochRunner, encoding: Encoding, state: Path | None) -> None:
+    """Send the other processes what they must know to take the same steps.
+
+    Args:
+        state: the file with the run's state, if the run is resumed.
+    """
+    options = {f.name: getattr(runner.options, f.name) for f in fields(TrainOptions) if f.name not in OPTIONS}
+    own = {
+        "network": runner.model.config(),
+        "model": runner.model.name,
+        "batch": runner.batch,
+        "dtype": runner.dtype,
+        "device": runner.device.type,
+        "weights": dict(runner.options.weights),
+    }
+    message = {
+        "versions": _versions(),
+        "options": {**options, **own},
+        "weights": runner.weights,
+        "encoding": encoding.manifest(),
+        "music": str(runner.data.shards.folder.absolute()),
+        "sequences": runner.data.encoded_count,
+        "state": None if state is None else str(state.absolute()),
+    }
+    runner.group.share(message)
+
+
+def receive_setup(group: ProcessGroup) -> EpochRunner:
+    """The same EpochRunner as in process 0, which sends it by `send_setup`.
 
     Raises:
         PlaybachError: this machine has other versions, or cannot read the run's folder.
         UsageError: this machine lacks the device.
         PeerLost: process 0 has ended.
     """
-    runner = _runner_from_message(group.receive(), group)
-    network = group.wrap_model(runner.model, runner.device)
-    while (start := group.receive()) is not None:
-        for _ in runner.run_epoch(EpochStart(**start), network):
-            if group.leader_decision(False, runner.device):
-                break
-        group.has_same_weights(runner.model, runner.device)
-    group.disconnect()
-
-
-def _runner_from_message(message: dict[str, Any], group: ProcessGroup) -> EpochRunner:
-    """The same EpochRunner as in process 0, from its `setup_message`."""
+    message = group.share(None)
+    assert message is not None
     if message["versions"] != _versions():
         raise PlaybachError(
             f"this process has {_versions()}, but process 0 has {message['versions']}; install the same versions on "
@@ -140,11 +143,20 @@ def _runner_from_message(message: dict[str, Any], group: ProcessGroup) -> EpochR
             f"process 0 finds {message['sequences']}; train in a folder that all machines share"
         )
     model = build(options.model, Shape.of(encoding), options.network).to(device)
-    optimiser = make_optimiser(model, options)
+    state = RunState.new(model, make_optimiser(model, options), options.learning_rate)
     if message["state"] is not None:
-        read(Path(message["state"]), RunState(model, optimiser, copy.deepcopy(model), weights_of(model), 0.0))
-    weights = message["weights"]
-    return EpochRunner(model, data, optimiser, options, weights, options.batch, options.dtype, device, group)
+        read(Path(message["state"]), state)
+    return EpochRunner(
+        model=model,
+        optimiser=state.optimiser,
+        data=data,
+        options=options,
+        weights=message["weights"],
+        batch=options.batch,
+        dtype=options.dtype,
+        device=device,
+        group=group,
+    )
 
 
 def _versions() -> str:

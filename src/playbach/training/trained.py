@@ -1,0 +1,60 @@
+"""A trained network: its best weights, its figures, and how it was trained. Needs torch, for the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from playbach.bundles.network import BaseModel
+from playbach.data.batches import previous_of
+from playbach.data.pieces import Corpus
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.evaluation.metrics import Figures
+from playbach.models.base import Model
+from playbach.music.arrays import Ints
+from playbach.training.checkpoints import EpochResult
+from playbach.training.options import TrainOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNetwork:
+    """A network with its best weights, and how it was trained."""
+
+    model: Model
+    encoding: Encoding
+    corpus: Corpus
+    options: TrainOptions
+    history: tuple[EpochResult, ...]
+    """The results of all epochs."""
+    test: Figures
+    """Measured on the test pieces."""
+    baseline: Figures
+    """The same pieces, predicted by the frequency of the symbols."""
+    ngram: Figures | None
+    """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
+    seconds: float
+    """Training time."""
+    stop_reason: str
+    """Why training ended, in words."""
+    device: str
+    dtype: str
+    batch: int
+    """Windows in a batch."""
+    training_symbols: int
+    """Steps of the training pieces, each in one key."""
+    sample: EncodedPiece
+    """A validation piece, for checking exports."""
+    base: BaseModel | None = None
+    """The model that training began from; None if it began with random weights."""
+
+    @property
+    def best(self) -> EpochResult:
+        """The epoch whose weights were kept: the last improvement."""
+        return [e for e in self.history if e.saved][-1]
+
+
+def example_inputs(trained: TrainedNetwork, steps: int = 300) -> tuple[Ints, Ints]:
+    """previous (T, F) and context (T, C) of a validation piece, for checking exports."""
+    previous = previous_of(trained.sample.steps, trained.encoding)
+    return previous[:steps], trained.sample.context[:steps].astype(np.int32)
