@@ -105,7 +105,8 @@ def learn(
             left = 1 - (epoch - 1 + number / len(music)) / epochs
             for group in state.optimiser.param_groups:
                 group["lr"] = state.rate * min(left, (state.step + 1) / WARMUP)
-            losses.append(optim.train_step(model, batch, state.optimiser, options, device, dtype))
+            loss = optim.train_step(model, batch, state.optimiser, options=options, device=device, dtype=dtype)
+            losses.append(loss)
             loop._update_average(state, options.averaging)
             state.step += 1
         chances = chances_at(state.average, encoding, sequences, places)

@@ -83,7 +83,9 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=self._options.weight_decay)
 
     def step(self, batch: Any) -> float:
-        return self._step(self.model, batch, self._optimiser, self._options, self._device, self._dtype)
+        return self._step(
+            self.model, batch, self._optimiser, options=self._options, device=self._device, dtype=self._dtype
+        )
 
     def seconds(self, batch: Any, steps: int) -> float:
         from time import perf_counter

@@ -37,8 +37,9 @@ def test_training_continues_exactly_from_a_saved_state(tmp_path: Path) -> None:
     state = new_state(1)
     for _ in range(3):
         take_step(state)
-    figures = [Figures(1, 2, 3, 0.1, math.pi, 1 / 3, 0.0), Figures(2, 2, 3, 0.1, math.inf, 1e-300, 0.0)]
-    state.history.append(EpochResult(1, *figures, 0.01, 1.5, True))
+    train, valid = Figures(1, 2, 3, 0.1, math.pi, 1 / 3, 0.0), Figures(2, 2, 3, 0.1, math.inf, 1e-300, 0.0)
+    epoch = EpochResult(number=1, train=train, valid=valid, learning_rate=0.01, seconds=1.5, saved=True)
+    state.history.append(epoch)
     state.step, state.epoch, state.batches, state.dtype = 3, 2, 1, "float32"
     write(tmp_path / "state", state, {"said": ["é", "b"]})
     take_step(state)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from playbach.training.diagnosis import Diagnosis, diagnose
 
 GUESSING = 6.0
+RUN: dict[str, Any] = {"guessing": 6.1, "parameters": 15_000, "symbols": 9_000}
 
 
 def diagnose_curves(train: Sequence[float], valid: Sequence[float], guessing: float = GUESSING) -> Diagnosis:
-    diagnosis = diagnose(train, valid, guessing, parameters=120_000, symbols=48_000)
+    diagnosis = diagnose(train, valid, guessing=guessing, parameters=120_000, symbols=48_000)
     text = str(diagnosis)
     assert text.isprintable()  # one paragraph
     assert "  " not in text
@@ -102,16 +104,14 @@ def test_a_single_epoch_is_diagnosed_too(train: float, valid: float, word: str) 
 
 
 def test_a_run_without_symbols_is_diagnosed_too() -> None:
-    assert "(7.0 per symbol)" in str(diagnose([3.0], [3.0], GUESSING, parameters=7, symbols=0))
+    assert "(7.0 per symbol)" in str(diagnose([3.0], [3.0], guessing=GUESSING, parameters=7, symbols=0))
 
 
 def test_a_narrow_gap_far_behind_the_ngram_is_underfitting() -> None:
     curves = [4.0, 3.85, 3.85, 3.84, 3.84], [4.2, 4.05, 4.05, 4.04, 4.04]
-    assert diagnose(*curves, 6.1, 15_000, 9_000, test_and_ngram=(3.7, 1.8)).word == "underfitting"
-    assert "3.70" in str(diagnose(*curves, 6.1, 15_000, 9_000, test_and_ngram=(3.7, 1.8)))
-    assert diagnose(*curves, 6.1, 15_000, 9_000, test_and_ngram=(3.7, 3.6)).word == "fitting well", (
-        "music that is hard to predict"
-    )
-    assert diagnose(*curves, 6.1, 15_000, 9_000).word == "fitting well"
+    assert diagnose(*curves, **RUN, test_and_ngram=(3.7, 1.8)).word == "underfitting"
+    assert "3.70" in str(diagnose(*curves, **RUN, test_and_ngram=(3.7, 1.8)))
+    assert diagnose(*curves, **RUN, test_and_ngram=(3.7, 3.6)).word == "fitting well", "music that is hard to predict"
+    assert diagnose(*curves, **RUN).word == "fitting well"
     wide = [3.0, 2.5, 2.2, 2.1, 2.0], [4.2, 3.9, 3.9, 3.9, 3.9]
-    assert diagnose(*wide, 6.1, 15_000, 9_000, test_and_ngram=(3.7, 1.8)).word != "underfitting"
+    assert diagnose(*wide, **RUN, test_and_ngram=(3.7, 1.8)).word != "underfitting"

@@ -95,7 +95,8 @@ def test_the_mean_over_all_parts_is_the_gradient_of_the_whole_batch(
         model = copy.deepcopy(whole)
         batch = next(data.epoch(1, 5, 32, 5, share=share))
         frozen = torch.optim.SGD(model.parameters(), 0.0)
-        loss = train_step(model, batch, frozen, options, torch.device("cpu"), torch.float32, weights)
+        cpu = torch.device("cpu")
+        loss = train_step(model, batch, frozen, options=options, device=cpu, dtype=torch.float32, weights=weights)
         assert all(p.grad is not None for p in model.parameters()), "DistributedDataParallel would wait for it"
         return loss, [p.grad for p in model.parameters()]
 

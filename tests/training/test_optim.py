@@ -40,9 +40,9 @@ def test_float32_is_used_where_torch_cannot_compute_in_bfloat16(
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     original = optim.train_step
 
-    def step(*arguments: Any) -> float:
-        loss = original(*arguments[:-1], torch.float32)
-        if arguments[-1] == torch.bfloat16:
+    def step(*arguments: Any, dtype: torch.dtype, **options: Any) -> float:
+        loss = original(*arguments, dtype=torch.float32, **options)
+        if dtype == torch.bfloat16:
             raise RuntimeError("could not create a primitive descriptor")
         return loss
 

@@ -25,13 +25,16 @@ from datetime import timedelta
 from hashlib import sha256
 from inspect import signature
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from playbach.system.errors import PlaybachError, UsageError
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 STEP_TIMEOUT = timedelta(minutes=10)
 """The longest that a process waits for the others within a step; process 0 may save the run's state in that time."""
@@ -65,13 +68,19 @@ class ProcessGroup:
     """How many processes there are."""
     local_rank: int = 0
     """The number of this process on its machine."""
-    _store: Any = None
+    store: Store | None = None
+    """torch's key-value store; None in a group of one."""
     _message_numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def is_leader(self) -> bool:
         """Whether this is process 0, which has the music, decides and writes."""
         return self.rank == 0
+
+    @property
+    def _store(self) -> Store:
+        assert self.store is not None
+        return self.store
 
     def device(self, picked: torch.device) -> torch.device:
         """This process's own device, of the kind of `picked`.
@@ -132,11 +141,11 @@ class ProcessGroup:
         """Wrap the model so that gradients are averaged over all processes. All begin with process 0's weights."""
         if self.size == 1:
             return model
+        backend = "nccl" if device.type == "cuda" else "gloo"
         with self.handling_peer_errors():
             torch.distributed.init_process_group(
-                "nccl" if device.type == "cuda" else "gloo",
-                store=self._store, rank=self.rank, world_size=self.size, timeout=STEP_TIMEOUT,
-            )  # fmt: skip
+                backend, store=self._store, rank=self.rank, world_size=self.size, timeout=STEP_TIMEOUT
+            )
             # Our buffers are constants and need not be sent at each step. The option's name depends on the version.
             known = signature(nn.parallel.DistributedDataParallel).parameters
             buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
@@ -272,7 +281,8 @@ def _connect() -> ProcessGroup:
         raise PlaybachError(
             f"process {rank} cannot reach the others at {address}; check that this port is free and open"
         ) from error
-    return ProcessGroup(rank, size, int(os.environ.get("LOCAL_RANK", rank)), store)
+    local_rank = int(os.environ.get("LOCAL_RANK", rank))
+    return ProcessGroup(rank=rank, size=size, local_rank=local_rank, store=store)
 
 
 def _is_store_torchruns() -> bool:

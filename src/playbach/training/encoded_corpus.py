@@ -18,8 +18,10 @@ from playbach.training.options import TrainOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedCorpus:
-    """The encoded pieces of each side of the split."""
+    """A corpus, and the encoded pieces of each side of its split."""
 
+    corpus: Corpus
+    encoding: Encoding
     train: TrainingSet
     valid: list[EncodedPiece]
     test: list[EncodedPiece]
@@ -51,4 +53,4 @@ def encode_corpus(corpus: Corpus, encoding: Encoding, folder: Path | None, callb
         if not len(shards.index):
             raise CorpusError(f"{corpus.name}: none of its {side} pieces can be encoded; use other music")
     valid, test = ([shards.encoded_piece(row) for row in range(len(shards.index))] for shards in held_out)
-    return EncodedCorpus(train=train, valid=valid, test=test, held_out=held_out)
+    return EncodedCorpus(corpus=corpus, encoding=encoding, train=train, valid=valid, test=test, held_out=held_out)

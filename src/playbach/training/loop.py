@@ -124,11 +124,7 @@ def set_up(
     """All that process 0 needs to train: the encoded music, the network, and the state, which may be that of a run to
     resume. The arguments and errors are those of `train`."""
     began = clock()
-    if options.batch is not None and options.batch < group.size:
-        raise UsageError(
-            f"a batch of {options.batch} windows cannot be shared by {group.size} processes; give a larger --batch "
-            "or start fewer processes"
-        )
+    _require_a_window_each(options, group)
     device = group.device(pick_device(options.device))
     torch.manual_seed(options.seed)
     encoding = base.extend_encoding(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
@@ -138,31 +134,12 @@ def set_up(
     model = (base.load_network(shape) if base else build(options.model, shape, options.network)).to(device)
     state = RunState.new(model, make_optimiser(model, options), options.learning_rate)
     callbacks.restore(state)
-    batch = _choose_batch(music.train, options, group.size)
-    if not state.step:
-        first = next(music.train.epoch(0, options.seed, options.window, batch))
-        dtype, state.why_dtype = pick_dtype(model, first, options, device)
-        state.dtype = str(dtype).removeprefix("torch.")
-    runner = EpochRunner(
-        model=model,
-        optimiser=state.optimiser,
-        data=music.train,
-        options=options,
-        weights=weights,
-        batch=batch,
-        dtype=state.dtype,
-        device=device,
-        group=group,
-    )
     return Trainer(
-        corpus=corpus,
-        encoding=encoding,
         music=music,
         sample=music.train.sample(sum(map(len, music.valid)), options.seed),
-        options=options,
         base=base,
         state=state,
-        runner=runner,
+        runner=_make_runner(state, music.train, options, weights=weights, device=device, group=group),
         callbacks=callbacks,
         clock=clock,
         began=began - state.seconds,
@@ -170,17 +147,43 @@ def set_up(
     )
 
 
+def _make_runner(
+    state: RunState,
+    data: TrainingSet,
+    options: TrainOptions,
+    *,
+    weights: list[float],
+    device: torch.device,
+    group: ProcessGroup,
+) -> EpochRunner:
+    """The training steps. A new run chooses its number format here, and keeps it in its state."""
+    batch = _choose_batch(data, options, group.size)
+    if not state.step:
+        first = next(data.epoch(0, options.seed, options.window, batch))
+        dtype, state.why_dtype = pick_dtype(state.model, first, options, device)
+        state.dtype = str(dtype).removeprefix("torch.")
+    return EpochRunner(
+        model=state.model,
+        optimiser=state.optimiser,
+        data=data,
+        options=options,
+        weights=weights,
+        batch=batch,
+        dtype=state.dtype,
+        device=device,
+        group=group,
+    )
+
+
 @dataclass(kw_only=True)
 class Trainer:
     """A training run as process 0 leads it: it measures, keeps the best weights, and decides when to stop."""
 
-    corpus: Corpus
-    encoding: Encoding
     music: EncodedCorpus
     sample: list[EncodedPiece]
     """Training pieces to measure, about as long as the validation pieces."""
-    options: TrainOptions
     base: BaseModel | None
+    """The model that training began from."""
     state: RunState
     """All that training changes, and that a resumed run goes on with."""
     runner: EpochRunner
@@ -198,14 +201,14 @@ class Trainer:
         runner, state, group = self.runner, self.state, self.runner.group
         if not state.step:
             self._report_beginning()
-        send_setup(runner, self.encoding, self.callbacks.state_path if state.step else None)
+        send_setup(runner, self.music.encoding, self.callbacks.state_path if state.step else None)
         network = group.wrap_model(runner.model, runner.device)
-        self.callbacks.on_start(self.options.epochs * runner.steps_per_epoch, state.step)
+        self.callbacks.on_start(self.runner.options.epochs * runner.steps_per_epoch, state.step)
         return network
 
     def _report_beginning(self) -> None:
         runner, state = self.runner, self.state
-        for line in corpus_lines(self.corpus, self.encoding, self.music.train):
+        for line in corpus_lines(self.music.corpus, self.music.encoding, self.music.train):
             self.callbacks.report(line)
         line = model_line(state, device=runner.device.type, batch=runner.batch, processes=runner.group.size)
         self.callbacks.report(line)
@@ -221,7 +224,7 @@ class Trainer:
     def end_step(self, loss: float) -> bool:
         """Take note of a step; return whether it is the last one before training is interrupted."""
         state = self.state
-        _update_average(state, self.options.averaging)
+        _update_average(state, self.runner.options.averaging)
         state.step, state.batches, state.seconds = state.step + 1, state.batches + 1, self.elapsed()
         self.callbacks.on_step(loss)
         self.callbacks.save(state, "step")
@@ -240,9 +243,9 @@ class Trainer:
             return
         epoch = self.validate()
         self.callbacks.report(epoch_line(epoch, self.state.history))
-        _keep_best(self.state, epoch, self.options)
+        _keep_best(self.state, epoch, self.runner.options)
         self.callbacks.save(self.state, "epoch")
-        self.stop_reason = _stop_reason(self.state, self.options) or interrupted
+        self.stop_reason = _stop_reason(self.state, self.runner.options) or interrupted
 
     def validate(self) -> EpochResult:
         """Measure the averaged network on validation pieces and on a sample of the training pieces.
@@ -251,13 +254,13 @@ class Trainer:
             Diverged: its predictions are not finite numbers.
         """
         state = self.state
-        on_valid = measure_network(state.average, self.encoding, self.music.valid)
+        on_valid = measure_network(state.average, self.music.encoding, self.music.valid)
         if not math.isfinite(on_valid.bits_per_note):
             raise Diverged(
                 f"training diverged in epoch {state.epoch}: the loss is not a finite number; give a --learning-rate "
-                f"below {self.options.learning_rate:g}"
+                f"below {self.runner.options.learning_rate:g}"
             )
-        on_train = measure_network(state.average, self.encoding, self.sample)
+        on_train = measure_network(state.average, self.music.encoding, self.sample)
         state.seconds = self.elapsed()
         is_better = on_valid.bits_per_note < state.best_bits * (1 - MIN_IMPROVEMENT) or not state.history
         return EpochResult(
@@ -273,15 +276,15 @@ class Trainer:
         """Measure the best weights on the test pieces, and compare them with the baselines."""
         state, runner, test = self.state, self.runner, self.music.test
         state.model.load_state_dict(state.best)
-        on_test = measure_network(state.model, self.encoding, test)
-        baseline = frequency_baseline(self.encoding, self.music.train.originals(), test)
+        on_test = measure_network(state.model, self.music.encoding, test)
+        baseline = frequency_baseline(self.music.encoding, self.music.train.originals(), test)
         ngram = self._measure_ngram()
         assert self.stop_reason is not None
         return TrainedNetwork(
             model=state.model.cpu().eval(),
-            encoding=self.encoding,
-            corpus=self.corpus,
-            options=self.options,
+            encoding=self.music.encoding,
+            corpus=self.music.corpus,
+            options=self.runner.options,
             history=tuple(state.history),
             test=on_test,
             baseline=baseline,
@@ -302,8 +305,8 @@ class Trainer:
         if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
             return None
         self.callbacks.report("Fitting an n-gram to the same pieces, for comparison")
-        ngram = NGram.fit(data.in_all_keys(), self.encoding)
-        return compute_figures(map(ngram.predictions, test), test, self.encoding)
+        ngram = NGram.fit(data.in_all_keys(), self.music.encoding)
+        return compute_figures(map(ngram.predictions, test), test, self.music.encoding)
 
     def elapsed(self) -> float:
         """Seconds of training, over all sessions of the run."""
@@ -313,7 +316,7 @@ class Trainer:
         """Why training must stop now, in words; None if it need not."""
         if self.callbacks.should_stop():
             return "stopped by hand"
-        limit = self.options.max_minutes
+        limit = self.runner.options.max_minutes
         is_over = limit is not None and self.elapsed() >= limit * 60
         return f"time limit of {limit:g} minutes reached" if is_over else None
 
@@ -343,6 +346,14 @@ def _keep_best(state: RunState, epoch: EpochResult, options: TrainOptions) -> No
         if state.waited % max(1, options.patience // 5) == 0:
             state.rate /= 2
     state.epoch, state.batches, state.epoch_began = state.epoch + 1, 0, state.seconds
+
+
+def _require_a_window_each(options: TrainOptions, group: ProcessGroup) -> None:
+    if options.batch is not None and options.batch < group.size:
+        raise UsageError(
+            f"a batch of {options.batch} windows cannot be shared by {group.size} processes; give a larger --batch "
+            "or start fewer processes"
+        )
 
 
 def _choose_batch(data: TrainingSet, options: TrainOptions, processes: int) -> int:

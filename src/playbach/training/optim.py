@@ -54,9 +54,9 @@ def pick_dtype(model: Model, batch: Batch, options: TrainOptions, device: torch.
         return getattr(torch, options.dtype), "as requested"
     if not _native_bfloat16(device):
         return torch.float32, "no native bfloat16"
-    exact = _probe(model, batch, options, device, torch.float32)
+    exact = _probe(model, batch, options, device=device, dtype=torch.float32)
     try:
-        rounded = _probe(model, batch, options, device, torch.bfloat16)
+        rounded = _probe(model, batch, options, device=device, dtype=torch.bfloat16)
     except RuntimeError:  # the processor supports bfloat16, but torch's kernels for this network do not
         return torch.float32, "torch cannot compute this network in bfloat16 here"
     fall = exact[0] - min(exact)
@@ -77,7 +77,7 @@ def _native_bfloat16(device: torch.device) -> bool:
 
 
 def _probe(
-    model: Model, batch: Batch, options: TrainOptions, device: torch.device, dtype: torch.dtype
+    model: Model, batch: Batch, options: TrainOptions, *, device: torch.device, dtype: torch.dtype
 ) -> list[float]:
     """The losses of a few steps on one batch; the model's weights are restored afterwards."""
     before = weights_of(model)
@@ -85,7 +85,9 @@ def _probe(
     optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate / 3)
     few = Batch(batch.previous[:8, :64], batch.context[:8, :64], batch.target[:8, :64])
     try:
-        return [train_step(model, few, optimiser, options, device, dtype) for _ in range(PROBE_STEPS)]
+        return [
+            train_step(model, few, optimiser, options=options, device=device, dtype=dtype) for _ in range(PROBE_STEPS)
+        ]
     finally:
         model.load_state_dict(before)
         torch.manual_seed(options.seed)
@@ -95,6 +97,7 @@ def train_step(
     model: nn.Module,
     batch: Batch,
     optimiser: torch.optim.Optimizer,
+    *,
     options: TrainOptions,
     device: torch.device,
     dtype: torch.dtype,
@@ -111,11 +114,10 @@ def train_step(
         mean over all processes.
     """
     model.train()
-    previous, context, target = (
-        torch.from_numpy(a).to(device) for a in (batch.previous, batch.context, batch.target)
-    )
+    arrays = (batch.previous, batch.context, batch.target)  # (B, T, F), (B, T, C), (B, T, F)
+    previous, context, target = (torch.from_numpy(array).to(device) for array in arrays)
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        logits = model(previous, context)
+        logits = model(previous, context)  # F times (B, T, V_f)
     losses = [_field_loss(scores, target[..., f], batch.mean_steps) for f, scores in enumerate(logits)]
     loss = torch.stack([part * w for part, w in zip(losses, weights or [1.0] * len(losses))]).sum()
     optimiser.zero_grad(set_to_none=True)
@@ -127,7 +129,7 @@ def train_step(
 
 def _field_loss(scores: Tensor, target: Tensor, mean_steps: float | None) -> Tensor:
     """The mean loss of a field's symbols, or the sum of their losses divided by `mean_steps`."""
-    scores, target = scores.float().flatten(0, 1), target.flatten()
+    scores, target = scores.float().flatten(0, 1), target.flatten()  # (B T, V_f), (B T,)
     if mean_steps is None:
         return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED)
     return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction="sum") / mean_steps

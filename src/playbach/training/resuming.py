@@ -71,8 +71,9 @@ def find_run(into: Path, folder: str | Path | None, name: str | None, named: str
     if name is not None:
         return into / f"{name}{run_folders.RUN_SUFFIX}"
     of = "" if folder is None else f" of {display_path(folder)}"
-    paths = [path for path, description in run_folders.unfinished_runs(into)
-             if folder is None or description.get("folder") == _absolute(folder)]  # fmt: skip
+    wanted = None if folder is None else _absolute(folder)
+    unfinished = run_folders.unfinished_runs(into)
+    paths = [path for path, description in unfinished if wanted is None or description.get("folder") == wanted]
     if not paths:
         raise UsageError(
             f"there is no unfinished training{of} in {display_path(into.absolute())}; leave out --resume"

@@ -22,8 +22,9 @@ from playbach.data import corpora
 from playbach.data.pieces import Corpus
 from playbach.system.errors import CorpusError, MissingExtra, UsageError
 from playbach.system.files import display_path, pending_file
+from playbach.system.progress import Progress, Report
 from playbach.training import checkpoints, epoch_log, finetuning, plots, reporting, resuming, run_folders, saving
-from playbach.training.callbacks import Callbacks, SavePoint
+from playbach.training.callbacks import Callbacks, Item, SavePoint
 from playbach.training.checkpoints import RunState
 from playbach.training.diagnosis import Diagnosis, diagnose
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
@@ -40,9 +41,11 @@ MAX_SAVE_SHARE = 0.05
 """After short epochs the state is saved less often, so that saving takes at most this fraction of the time."""
 PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX = ".png", ".log", ".jsonl"
 TENSORBOARD_SUFFIX = ".tensorboard"
+ProgressBar = Callable[..., Any]
+"""Makes a progress bar; called like `tqdm`, which has no types."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A finished training run."""
 
@@ -68,8 +71,8 @@ def run(
     tensorboard: bool = False,
     name: str | None = None,
     into: str | Path = ".",
-    report: Callable[[str], None] = lambda line: None,
-    progress: Callable[..., Any] | None = None,
+    report: Report = lambda line: None,
+    progress: ProgressBar | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
     """Train on a folder of MIDI and MusicXML files, or on a built-in corpus, and write the bundle.
@@ -82,7 +85,7 @@ def run(
         name: the name of the files; by default made of corpus, model and encoding.
         into: the folder for the files, which must exist.
         report: called with each line of text.
-        progress: makes a progress bar; called like `tqdm`.
+        progress: makes a progress bar.
         group: the processes to train with, of which this is process 0; the others are in `loop.take_part`.
 
     Raises:
@@ -91,21 +94,27 @@ def run(
         PlaybachError: a file cannot be written, or training diverged.
     """
     options = options or TrainOptions()
-    if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
-        raise UsageError(
-            f"{display_path(name)}: a model name must be printable, without folders, and must not begin with a dot"
-        )
+    _require_name(name)
     _require_modules()
     if tensorboard:
         epoch_log.require_tensorboard()
     log = _Log(report)
-    corpus, options = _open_corpus(folder, options, log, progress, base)
+    corpus, options = _open_corpus(folder, options, base=base, log=log, progress=progress)
     name = name or f"{_printable(corpus.name)}-{options.model}-{options.encoding}"
     description = {**resuming.describe_run(folder, corpus, options, base), "tensorboard": tensorboard}
     description["made_by"] = resuming.environment(group.size)
     endings = (bundles.BUNDLE_SUFFIX, PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX, *[TENSORBOARD_SUFFIX] * tensorboard)
-    run_folder = run_folders.create(Path(into), name, endings, description)
-    return _run(run_folder, corpus, options, log, progress, base, False, group)
+    session = _Session(
+        run_folder=run_folders.create(Path(into), name, endings, description),
+        corpus=corpus,
+        options=options,
+        base=base,
+        log=log,
+        progress=progress,
+        group=group,
+        is_resumed=False,
+    )
+    return session.run()
 
 
 def resume(
@@ -115,8 +124,8 @@ def resume(
     folder: str | Path | None = None,
     name: str | None = None,
     into: str | Path = ".",
-    report: Callable[[str], None] = lambda line: None,
-    progress: Callable[..., Any] | None = None,
+    report: Report = lambda line: None,
+    progress: ProgressBar | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Run:
     """Resume an unfinished run, so that it ends exactly as if it had not been interrupted.
@@ -141,12 +150,22 @@ def resume(
         # The saved log already has the lines about the corpus.
         corpus_log = _Log(lambda line: None) if has_state else log
         music = run_folder.description.get("folder") if folder is None else folder
-        corpus, _ = _open_corpus(music, options, corpus_log, progress, base)
+        corpus, _ = _open_corpus(music, options, base=base, log=corpus_log, progress=progress)
         resuming.require_same_music(run_folder, corpus)
     except BaseException:
         run_folder.release()
         raise
-    return _run(run_folder, corpus, options, log, progress, base, has_state, group)
+    session = _Session(
+        run_folder=run_folder,
+        corpus=corpus,
+        options=options,
+        base=base,
+        log=log,
+        progress=progress,
+        group=group,
+        is_resumed=has_state,
+    )
+    return session.run()
 
 
 class _Log:
@@ -161,42 +180,76 @@ class _Log:
         self._report(line)
 
 
-def _run(
-    run_folder: RunFolder,
-    corpus: Corpus,
-    options: TrainOptions,
-    log: _Log,
-    progress: Any,
-    base: BaseModel | None,
-    is_resumed: bool,
-    group: ProcessGroup,
-) -> Run:
-    stem = run_folder.stem
-    with _cleaning_up(run_folder):
-        if base is not None:
-            resuming.save_base(run_folder, base)
-        # Ctrl-C is handled until the bundle is written, so that it cannot lose the network.
-        with _handling_interrupts(log) as interrupted:
-            callbacks = _RunCallbacks(run_folder, log, progress, interrupted, group.size)
-            shards = run_folder.path / SHARDS_FOLDER
-            try:
-                trained = train(corpus, options, callbacks=callbacks, folder=shards, base=base, group=group)
-            finally:
-                callbacks.close()
-            diagnosis = _diagnose(trained)
-            for line in reporting.closing_lines(trained, diagnosis):
-                log(line)
-            log("Writing the bundle")
-            written = saving.find_written(stem, trained) if is_resumed else None
-            path = written or saving.write_bundle(stem, trained, diagnosis)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """A run from its beginning, or from where it was interrupted."""
+
+    run_folder: RunFolder
+    corpus: Corpus
+    options: TrainOptions
+    base: BaseModel | None
+    log: _Log
+    progress: ProgressBar | None
+    group: ProcessGroup
+    is_resumed: bool
+    """Whether the state of an earlier session is there."""
+
+    def run(self) -> Run:
+        with _cleaning_up(self.run_folder):
+            if self.base is not None:
+                resuming.save_base(self.run_folder, self.base)
+            # Ctrl-C is handled until the bundle is written, so that it cannot lose the network.
+            with _handling_interrupts(self.log) as interrupted:
+                trained = self._train(interrupted)
+                diagnosis = _diagnose(trained)
+                for line in reporting.closing_lines(trained, diagnosis):
+                    self.log(line)
+                path = self._write_bundle(trained, diagnosis)
+            self._write_curves(trained, diagnosis)
+        return Run(
+            path=path,
+            picture=self._file(PICTURE_SUFFIX),
+            log=self._file(LOG_SUFFIX),
+            metrics=self._file(METRICS_SUFFIX),
+            trained=trained,
+            diagnosis=diagnosis,
+        )
+
+    def _train(self, interrupted: threading.Event) -> TrainedNetwork:
+        callbacks = _RunCallbacks(self, interrupted)
+        shards = self.run_folder.path / SHARDS_FOLDER
+        try:
+            return train(
+                self.corpus, self.options, callbacks=callbacks, folder=shards, base=self.base, group=self.group
+            )
+        finally:
+            callbacks.close()
+
+    def _write_bundle(self, trained: TrainedNetwork, diagnosis: Diagnosis) -> Path:
+        self.log("Writing the bundle")
+        stem = self.run_folder.stem
+        written = saving.find_written(stem, trained) if self.is_resumed else None
+        return written or saving.write_bundle(stem, trained, diagnosis)
+
+    def _write_curves(self, trained: TrainedNetwork, diagnosis: Diagnosis) -> None:
+        """Write the picture, the log and the metrics."""
         # The names were free when the run began: what is there now, this run wrote before it was interrupted.
-        with pending_file(stem.with_name(stem.name + PICTURE_SUFFIX), overwrite=is_resumed) as picture:
-            plots.draw_curves(trained, diagnosis, stem.name, picture.temporary)
-        with pending_file(stem.with_name(stem.name + LOG_SUFFIX), overwrite=is_resumed) as log_file:
-            log_file.temporary.write_text("\n".join(log.lines) + "\n", "utf-8")
-        with pending_file(stem.with_name(stem.name + METRICS_SUFFIX), overwrite=is_resumed) as metrics:
+        with pending_file(self._file(PICTURE_SUFFIX), overwrite=self.is_resumed) as picture:
+            plots.draw_curves(trained, diagnosis, self.run_folder.stem.name, picture.temporary)
+        with pending_file(self._file(LOG_SUFFIX), overwrite=self.is_resumed) as log:
+            log.temporary.write_text("\n".join(self.log.lines) + "\n", "utf-8")
+        with pending_file(self._file(METRICS_SUFFIX), overwrite=self.is_resumed) as metrics:
             metrics.temporary.write_text(epoch_log.json_lines(trained.history), "utf-8")
-    return Run(path, picture.path, log_file.path, metrics.path, trained, diagnosis)
+
+    def _file(self, suffix: str) -> Path:
+        return self.run_folder.stem.with_name(self.run_folder.stem.name + suffix)
+
+
+def _require_name(name: str | None) -> None:
+    if name is not None and (not name.isprintable() or name.startswith(".") or Path(name).name != name):
+        raise UsageError(
+            f"{display_path(name)}: a model name must be printable, without folders, and must not begin with a dot"
+        )
 
 
 def _require_modules() -> None:
@@ -207,7 +260,12 @@ def _require_modules() -> None:
 
 
 def _open_corpus(
-    folder: str | Path | None, options: TrainOptions, log: _Log, progress: Any, base: BaseModel | None
+    folder: str | Path | None,
+    options: TrainOptions,
+    *,
+    base: BaseModel | None,
+    log: _Log,
+    progress: ProgressBar | None,
 ) -> tuple[Corpus, TrainOptions]:
     """The corpus to train on, and the options with its encoding."""
 
@@ -217,9 +275,13 @@ def _open_corpus(
 
     try:
         corpus, encoding = corpora.open_corpus(
-            folder, options.seed, options.encoding, lambda line: log(f"left out: {line}"), _bar(progress, "file"),
-            converting,
-        )  # fmt: skip
+            folder,
+            options.seed,
+            options.encoding,
+            report=lambda line: log(f"left out: {line}"),
+            progress=_bar(progress, "file"),
+            converting=converting,
+        )
     except CorpusError as error:
         if base is None:
             raise
@@ -237,7 +299,7 @@ def _open_corpus(
     return corpus, replace(options, encoding=encoding)
 
 
-def _bar(progress: Any, unit: str) -> Callable[[Iterator[Any], int], Iterator[Any]]:
+def _bar(progress: ProgressBar | None, unit: str) -> Progress:
     """A progress bar for work before training, which disappears when the work is done; none without `progress`."""
     return lambda work, total: progress(work, total=total, unit=unit, leave=False) if progress else work
 
@@ -289,14 +351,13 @@ class _RunCallbacks(Callbacks):
 
     state_path: Path
 
-    def __init__(
-        self, run_folder: RunFolder, log: _Log, progress: Any, interrupted: threading.Event, processes: int
-    ) -> None:
-        self._processes = processes
+    def __init__(self, session: _Session, interrupted: threading.Event) -> None:
+        run_folder = session.run_folder
+        self._processes = session.group.size
         self.state_path = run_folder.path / STATE_FILE
-        self._log, self._progress = log, progress
+        self._log, self._progress = session.log, session.progress
         self._begun_with, self._interrupted = run_folder.description.get("made_by"), interrupted
-        self._bar: Any = None
+        self._bar: Any = None  # of tqdm, which has no types
         self._saved_at, self._save_seconds = time.monotonic(), 0.0
         self._saved_step: tuple[int, int] | None = None
         self._metrics = run_folder.path / f"metrics{METRICS_SUFFIX}"
@@ -307,7 +368,7 @@ class _RunCallbacks(Callbacks):
     def report(self, line: str) -> None:
         self._log(line)
 
-    def encoding_progress(self, shards: Iterator[Any], total: int) -> Iterator[Any]:
+    def encoding_progress(self, shards: Iterator[Item], total: int) -> Iterator[Item]:
         return _bar(self._progress, "shard")(shards, total)
 
     def on_start(self, steps: int, done: int) -> None:
@@ -362,9 +423,9 @@ def _diagnose(trained: TrainedNetwork) -> Diagnosis:
     return diagnose(
         [e.train.bits_per_note for e in trained.history],
         [e.valid.bits_per_note for e in trained.history],
-        trained.baseline.bits_per_note,
-        trained.model.parameter_count(),
-        trained.training_symbols,
-        trained.history.index(trained.best),
-        (trained.test.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
+        guessing=trained.baseline.bits_per_note,
+        parameters=trained.model.parameter_count(),
+        symbols=trained.training_symbols,
+        best=trained.history.index(trained.best),
+        test_and_ngram=(trained.test.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
     )

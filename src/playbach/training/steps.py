@@ -80,7 +80,15 @@ class EpochRunner:
                 parameters["lr"] = start.rate * min(1.0, (step + 1) / warmup)
             group.reseed(options.seed, step)
             with group.handling_peer_errors():
-                loss = train_step(network, batch, self.optimiser, options, self.device, dtype, self.weights)
+                loss = train_step(
+                    network,
+                    batch,
+                    self.optimiser,
+                    options=options,
+                    device=self.device,
+                    dtype=dtype,
+                    weights=self.weights,
+                )
             step += 1
             yield group.mean(loss, self.device)
 
