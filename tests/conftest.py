@@ -1,12 +1,20 @@
-"""What several tests share: hypothesis's profile, sample music, and small bundles, trained on it once per session."""
+"""What several tests share: hypothesis's profile, sample music, and small bundles that were trained on it."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+# One thread for each process, before numpy and torch are loaded: small networks gain nothing from more, and the
+# threads of several test processes would take the cores from each other. Subprocesses inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from golden import make
 from helpers import sample_music
 
 # No deadline, since the duration of an example says nothing about the code on a busy machine.
@@ -17,44 +25,39 @@ settings.load_profile("playbach")
 @pytest.fixture(scope="session")
 def lines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten melodies."""
-    return sample_music.folder(tmp_path_factory.mktemp("music") / "lines", sample_music.line)
+    return sample_music.corpus("lines", tmp_path_factory.mktemp("music"))
 
 
 @pytest.fixture(scope="session")
 def chorales_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten four-part settings."""
-    return sample_music.folder(tmp_path_factory.mktemp("music") / "chorales", sample_music.chorale)
-
-
-def trained(folder: Path, into: Path, **options: object) -> Path:
-    """A bundle of a small network, trained for a few epochs. Without torch the tests that need one are skipped."""
-    pytest.importorskip("torch")
-    import playbach
-
-    network = {"width": 48, "layers": 1, "heads": 2, "dropout": 0.1}
-    chosen = {"epochs": 6, "model": "transformer", "network": network, **options}
-    return playbach.train(folder, into=into, **chosen).path  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="session")
-def lines_bundle(lines_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the notes encoding."""
-    return trained(lines_folder, tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="session")
-def chorales_bundle(chorales_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the chorale encoding."""
-    return trained(chorales_folder, tmp_path_factory.mktemp("bundle"))
+    return sample_music.corpus("chorales", tmp_path_factory.mktemp("music"))
 
 
 @pytest.fixture(scope="session")
 def bands_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight pieces for a small band, with drums and changes of meter and tempo."""
-    return sample_music.folder(tmp_path_factory.mktemp("music") / "bands", sample_music.band, count=8, bars=6)
+    return sample_music.corpus("bands", tmp_path_factory.mktemp("music"))
+
+
+def copied(bundle: Path, into: Path) -> Path:
+    """A bundle in a folder of its own."""
+    return Path(shutil.copy(bundle, into))
 
 
 @pytest.fixture(scope="session")
-def bands_bundle(bands_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the events encoding."""
-    return trained(bands_folder, tmp_path_factory.mktemp("bundle"), epochs=4)
+def lines_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the notes encoding, trained on the melodies of `lines_folder`."""
+    return copied(make.SMALL["lines"], tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def chorales_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the chorale encoding, trained on the settings of `chorales_folder`."""
+    return copied(make.SMALL["chorales"], tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def bands_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the events encoding, trained on the pieces of `bands_folder`."""
+    return copied(make.SMALL["bands"], tmp_path_factory.mktemp("bundle"))

@@ -119,7 +119,7 @@ def test_what_training_writes_carries_them(lines_folder: Path, tmp_path: Path) -
     pytest.importorskip("torch")
     import playbach
 
-    run = playbach.train(lines_folder, into=tmp_path, epochs=1, network={"hidden": 16})
+    run = playbach.train(lines_folder, into=tmp_path, epochs=1, network={"hidden": 16}, dtype="float32")
     manifest = bundles.read(run.path).manifest
     trained = {name for side, name in manifest["pieces"].values() if side == "train"}
     assert {p["name"] for p in manifest["passages"]} == trained

@@ -1,4 +1,5 @@
-"""Makes the golden files of this folder again: a bundle of a few kB, and what it composes.
+"""Makes the golden files of this folder again: a bundle of a few kB, and what it composes; and a small bundle of each
+encoding, for tests that need some network but not its training.
 
 Run it only if the exact output is meant to change, and say so in the commit: python tests/golden/make.py
 """
@@ -15,6 +16,12 @@ sys.path.insert(0, str(HERE.parent))
 BUNDLE, PIECE, SEED, BARS = HERE / "tiny.playbach", HERE / "piece.mid", 7, 8
 PLAIN, TOKENS = HERE / "plain.txt", HERE / "tokens.txt"
 EXPORTED = HERE / "tiny-int8.tflite"
+SMALL = {
+    "lines": HERE / "lines-transformer-notes.playbach",
+    "chorales": HERE / "chorales-transformer-chorale.playbach",
+    "bands": HERE / "bands-transformer-events.playbach",
+}
+"""Bundles trained on the corpora of `sample_music`."""
 
 
 def composed() -> tuple[bytes, str]:
@@ -59,6 +66,19 @@ def make_bundle() -> None:
         BUNDLE.write_bytes(run.path.read_bytes())
 
 
+def make_small() -> None:
+    import playbach
+    from helpers import sample_music
+
+    network = {"width": 8, "layers": 1, "heads": 2, "dropout": 0.1}
+    options = {"epochs": 20, "dtype": "float32", "learning_rate": 4e-3}
+    for name, bundle in SMALL.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            music = sample_music.corpus(name, Path(scratch))
+            run = playbach.train(music, into=scratch, model="transformer", network=network, **options)
+            bundle.write_bytes(run.path.read_bytes())
+
+
 def make_exported() -> None:
     """The same network as TFLite in 8 bits, with its manifest: for tests on machines without torch."""
     from playbach.export.exporting import ExportOptions, export
@@ -71,6 +91,7 @@ def make_exported() -> None:
 if __name__ == "__main__":
     if "--keep-bundle" not in sys.argv:
         make_bundle()
+        make_small()
         make_exported()
     midi, plain = composed()
     PIECE.write_bytes(midi)

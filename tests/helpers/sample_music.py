@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import symusic
@@ -126,3 +127,16 @@ def band(seed: int, bars: int = 8, tonic: int = 0) -> symusic.Score:
             note.velocity = int(rng.integers(40, 110))
     made.tempos.append(symusic.Tempo(change, qpm=90))
     return made
+
+
+CORPORA: dict[str, dict[str, Any]] = {
+    "lines": {"make": line},
+    "chorales": {"make": chorale},
+    "bands": {"make": band, "count": 8, "bars": 6},
+}
+"""The arguments of `folder` for the corpora of the fixtures, on which the bundles in golden/ were trained."""
+
+
+def corpus(name: str, into: Path) -> Path:
+    """Write a corpus of CORPORA to a folder of its name."""
+    return folder(into / name, **CORPORA[name])

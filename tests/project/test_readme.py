@@ -70,7 +70,7 @@ def test_the_commands_that_look_inside_run(here: Path, capsys: pytest.CaptureFix
 def test_the_commands_to_train_and_play_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
     for command in (c for c in COMMANDS if "my-midi-folder" in c):
-        few = ["--epochs", "2", "--hidden", "32"] if " train " in command else []
+        few = ["--epochs", "2", "--hidden", "16", "--dtype", "float32"] if " train " in command else []
         assert main([*shlex.split(command)[1:], *few]) == 0
     assert sorted(p.name for p in here.glob("my-midi-folder-lstm-notes.*")) == [
         f"my-midi-folder-lstm-notes.{ending}" for ending in ("jsonl", "log", "playbach", "png")

@@ -14,10 +14,11 @@ from playbach.system.errors import MissingExtra
 from playbach.training import epoch_log
 
 SMALL = {"hidden": 16}
+pytestmark = pytest.mark.usefixtures("faster_saving")
 
 
 def test_each_epoch_has_a_line_of_json(lines_folder: Path, tmp_path: Path) -> None:
-    run = playbach.train(lines_folder, into=tmp_path, epochs=3, network=SMALL)
+    run = playbach.train(lines_folder, into=tmp_path, epochs=3, network=SMALL, dtype="float32")
     epochs = [json.loads(line) for line in run.metrics.read_text("utf-8").splitlines()]
     assert [epoch["number"] for epoch in epochs] == [1, 2, 3]
     for epoch, known in zip(epochs, run.trained.history, strict=True):
@@ -30,7 +31,9 @@ def test_a_resumed_run_gives_tensorboard_each_epoch_once(lines_folder: Path, tmp
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = playbach.train(lines_folder, into=tmp_path, epochs=2, network=SMALL, tensorboard=True, name="tb")
+    run = playbach.train(
+        lines_folder, into=tmp_path, epochs=2, network=SMALL, dtype="float32", tensorboard=True, name="tb"
+    )
     board = epoch_log.TensorBoard(tmp_path / "tb.tensorboard", 1)  # resumed after the first
     board.add(run.trained.history[1])
     board.close()

@@ -22,12 +22,12 @@ from playbach.system.errors import BundleError, CorpusError, PlaybachError, Usag
 from playbach.training import finetuning, saving
 from playbach.training.runs import Run
 
-SMALL = {"width": 16, "layers": 1, "heads": 2, "memory": 64}
+SMALL = {"width": 8, "layers": 1, "heads": 2, "memory": 32}
 
 
 @pytest.fixture(scope="module")
 def first(lines_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    chosen = {"epochs": 3, "model": "transformer", "network": SMALL, "name": "first"}
+    chosen = {"epochs": 3, "model": "transformer", "network": SMALL, "name": "first", "dtype": "float32"}
     return playbach.train(lines_folder, into=tmp_path_factory.mktemp("first"), **chosen)  # type: ignore[arg-type]
 
 
@@ -138,7 +138,7 @@ def test_weights_of_another_shape_are_refused(first: Run) -> None:
     bundle = bundles.read(first.path)
     manifest = {
         **bundle.manifest,
-        "architecture": {**bundle.manifest["architecture"], "config": {**SMALL, "width": 8}},
+        "architecture": {**bundle.manifest["architecture"], "config": {**SMALL, "width": 16}},
     }
     base = network.BaseModel(
         first.path, bundles.Bundle("odd", manifest, bundle.members, bundle.sha256), bundle.encoding()

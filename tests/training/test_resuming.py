@@ -16,16 +16,16 @@ from helpers import sample_music
 from helpers.paths import ROOT
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("faster_saving")
 
 import playbach
 from playbach.cli.main import main
 from playbach.data import shards
 from playbach.system.errors import CorpusError, PlaybachError, UsageError
 from playbach.training import plots, run_folders, runs, saving
-from playbach.training.loop import TrainedNetwork
 
 SMALL = {"hidden": 32, "layers": 1, "embedding": 8}
-QUICK: dict[str, Any] = {"model": "lstm", "network": SMALL, "epochs": 1}
+QUICK: dict[str, Any] = {"model": "lstm", "network": SMALL, "epochs": 1, "dtype": "float32"}
 
 
 def files(folder: Path) -> list[str]:
@@ -37,19 +37,6 @@ class Crash(Exception):
 
 
 WRITE_BUNDLE, DRAW_CURVES = saving.write_bundle, plots.draw_curves
-
-
-@pytest.fixture(autouse=True)
-def faster_saving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write only the weights, and no picture: bundles and pictures take longer than these trainings."""
-
-    def write_weights(stem: Path, trained: TrainedNetwork, diagnosis: object) -> Path:
-        path = stem.with_name(f"{stem.name}.playbach")
-        path.write_bytes(saving.weights_as_bytes(trained.model))
-        return path
-
-    monkeypatch.setattr(saving, "write_bundle", write_weights)
-    monkeypatch.setattr(plots, "draw_curves", lambda *_: None)
 
 
 def interrupted_run(
@@ -226,9 +213,7 @@ def test_a_second_ctrl_c_or_divergence_leaves_no_files(
             playbach.train(lines_folder, into=tmp_path, **QUICK)
     assert files(tmp_path) == []
     with pytest.raises(PlaybachError, match="diverged"):
-        playbach.train(
-            lines_folder, into=tmp_path, **{**QUICK, "epochs": 8}, learning_rate=1e30, clip=1e30, dtype="float32"
-        )
+        playbach.train(lines_folder, into=tmp_path, **{**QUICK, "epochs": 8}, learning_rate=1e30, clip=1e30)
     assert files(tmp_path) == []
 
 
