@@ -23,9 +23,11 @@ from playbach.data.batches import IGNORED, TrainingSet
 from playbach.encodings import ENCODINGS
 from playbach.models import MODELS, build
 from playbach.models.base import Shape
-from playbach.system.errors import UsageError
-from playbach.training import distributed
+from playbach.system.errors import PlaybachError, UsageError
+from playbach.training import distributed, steps
+from playbach.training.callbacks import Callbacks
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
+from playbach.training.loop import train
 from playbach.training.optim import train_step
 from playbach.training.options import TrainOptions
 
@@ -143,6 +145,51 @@ def test_each_process_has_its_own_random_numbers() -> None:
     assert draw(0, 4) == draw(0, 5) == onward, "those of process 0 stay as they are"
     assert len({draw(rank, step) for rank in range(3) for step in (4, 5)}) == 5
     assert draw(2, 4) == draw(2, 4)
+
+
+def test_a_process_with_other_versions_or_other_music_is_refused(
+    music: tuple[object, TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding, data = music
+    model = build("lstm", Shape.of(encoding), SMALL["lstm"])
+    options = TrainOptions(encoding="notes", network=SMALL["lstm"], device="cpu")
+    sent: list[dict[str, object]] = []
+    monkeypatch.setattr(ProcessGroup, "share", lambda self, message: sent.append(message))
+    runner = steps.EpochRunner(
+        model=model,
+        optimiser=torch.optim.SGD(model.parameters(), 0.1),
+        data=data,
+        options=options,
+        weights=[1.0],
+        batch=3,
+        dtype="float32",
+        device=torch.device("cpu"),
+        group=SINGLE_PROCESS,
+    )
+    steps.send_setup(runner, encoding, None)
+
+    def receive(**changes: object) -> steps.EpochRunner:
+        monkeypatch.setattr(
+            ProcessGroup, "share", lambda self, message: json.loads(json.dumps({**sent[0], **changes}))
+        )
+        return steps.receive_setup(ProcessGroup(1, 2))
+
+    assert receive().batch == 3
+    with pytest.raises(PlaybachError, match="process 0 has playbach 0; install the same versions"):
+        receive(versions="playbach 0")
+    with pytest.raises(PlaybachError, match="process 0 finds 9999; train in a folder that all machines share"):
+        receive(sequences=9999)
+
+
+def test_weights_that_have_drifted_apart_are_reported(lines_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProcessGroup, "has_same_weights", lambda self, model, device: False)
+    corpus, encoding = corpora.open_corpus(lines_folder, 0, "notes")
+    lines: list[str] = []
+    callbacks = Callbacks()
+    callbacks.report = lines.append  # type: ignore[method-assign]
+    options = TrainOptions(encoding=encoding, network=SMALL["lstm"], window=32, batch=4, epochs=1)
+    train(corpus, options, callbacks=callbacks)
+    assert sum(line.startswith("The processes no longer have the same weights") for line in lines) == 1
 
 
 # --------------------------------------------------------------------------------------------------- in several
