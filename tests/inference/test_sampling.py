@@ -224,13 +224,13 @@ def test_draw_takes_one_number_and_repeats_with_the_seed() -> None:
 
 @pytest.mark.parametrize("temperature", [-0.1, 10.1, float("nan"), float("inf"), -float("inf")])
 def test_temperature_has_bounds(temperature: float) -> None:
-    with pytest.raises(UsageError, match="temperature must be between 0 and 10, not"):
+    with pytest.raises(UsageError, match="temperature must be a number between 0 and 10, not"):
         Sampling(temperature=temperature)
 
 
 @pytest.mark.parametrize("top_p", [0.0, -0.5, 1.0001, float("nan"), float("inf")])
 def test_top_p_has_bounds(top_p: float) -> None:
-    with pytest.raises(UsageError, match="top-p must be greater than 0 and at most 1, not"):
+    with pytest.raises(UsageError, match="top-p must be a number above 0 and at most 1, not"):
         Sampling(top_p=top_p)
 
 
