@@ -19,7 +19,7 @@ from helpers import sample_music
 from playbach import encodings
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Encoding
-from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_GRID, MAX_BAR
+from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_GRID, MAX_BAR, known_meters
 from playbach.encodings.options import EventsOptions
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Meter, Note, Tempo, Track
@@ -157,6 +157,12 @@ def test_an_unknown_meter_is_encoded_as_unknown_and_not_played() -> None:
     assert symbols(encoding, unknown).count("?") == 1
     assert symbols(encoding, unknown)[symbols(encoding, unknown).index("?") - 1] == "bar"
     assert [(m.time, m.numerator) for m in encoding.project(unknown).time_signatures] == [(0, 4)]
+
+
+def test_a_change_of_meter_within_a_moved_one_takes_its_place() -> None:
+    """An unknown 5/8 keeps the 4/4 before it for another bar, past the change to 1/4 and the one to 3/4."""
+    meters = [(0, 4, 4), (1920, 5, 8), (2520, 1, 4), (3000, 3, 4)]
+    assert known_meters(meters, ["1/4", "3/4"]) == ([(0, 4, 4), (3840, 3, 4)], [1920])
 
 
 def test_a_tempo_takes_the_same_time_beat_by_beat() -> None:

@@ -182,13 +182,13 @@ def known_meters(meters: MeterList, known: Iterable[str]) -> tuple[MeterList, li
     kept, unknown = meters[:first], []
     for tick, numerator, denominator in meters[first:]:
         begin, n, d = kept[-1]
-        line = begin + -(-(tick - begin) // bar_ticks(n, d)) * bar_ticks(n, d)
+        line = begin + max(0, -(-(tick - begin) // bar_ticks(n, d))) * bar_ticks(n, d)
         if (n, d) == (numerator, denominator):  # only unknown meters were between them
             continue
         if f"{numerator}/{denominator}" not in names:
             unknown.append(line)
             continue
-        if line == begin:  # an unknown meter has moved two changes to one bar line
+        if line == begin:  # an unknown meter has moved the change before to this bar line, or past it
             del kept[-1]
         if kept[-1][1:] != (numerator, denominator):
             kept.append((line, numerator, denominator))
