@@ -368,6 +368,12 @@ def test_the_context_has_what_came_one_two_and_four_bars_before() -> None:
     assert [before["62"][f"place {k} bars before"] for k in (1, 2, 4)] == ["bar", "bar", "none"]
 
 
+def test_the_context_of_a_long_piece_has_what_came_bars_before() -> None:
+    piece = sample_music.score([[(bar * 1920, 480, 60 + bar % 3) for bar in range(200)]])
+    before = contexts_of_notes(fitted(piece), piece)
+    assert [before["60"][f"note {k} bars before"] for k in (1, 2, 4)] == ["62", "61", "62"]
+
+
 Related = Callable[[str, str, str], int]
 
 

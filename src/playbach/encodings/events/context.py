@@ -261,7 +261,8 @@ class ContextColumns:
         notes = self._notes
         bars, places = self._bars.numbers_and_places((notes.onset * EVENTS_GRID).astype(np.int32))
         bars, places = bars - (0 if self._bars.pickup else 1), places // EVENTS_GRID
-        ordered = note_order(bars, places, notes.track, 128 - notes.pitch)
+        # From the 171st bar on, the numbers need more than 32 bits.
+        ordered = note_order(bars.astype(np.int64), places, notes.track, 128 - notes.pitch)
         table = np.append(ordered, np.int64(1) << 62)
         chosen = np.where(
             context[:, NOTE_ABOVE_COLUMN] >= FIRST_NOTE, 128 - (context[:, NOTE_ABOVE_COLUMN] - FIRST_NOTE) + 1, 0
