@@ -444,22 +444,24 @@ def test_an_encoding_without_velocities_and_tempos_has_no_relations_for_them() -
 
 def test_each_relation_reads_the_column_that_it_names(bands: Encoding) -> None:
     columns = {r.name: bands.context[r.column].name for r in bands.relations}
-    expected = {
-        **{f"from {c}": c for c in (*(f"note {k} ago" for k in (1, 2, 3, 4)), *(f"echo of {k}" for k in (2, 4, 8)))},
+    onset = (f"{which} of the onset before" for which in ("second", "third", "lowest"))
+    pitches = (
+        *(f"note {k} ago" for k in (1, 2, 3, 4)),
+        *(f"echo of {k}" for k in (2, 4, 8)),
+        *("lowest that sounds", "note above", *onset),
+    )
+    lags = [f"{k} bars before" for k in (1, 2, 4)]
+    assert columns == {
+        **{f"from {field}": field for field in pitches},
         "above the lowest": "lowest that sounds",
         "degree": "home",
         "wait": "place",
         "length as before": "length before",
         "length as a bar before": "length a bar before",
-        **{f"{what} of {k} bars before": f"{what} {k} bars before" for what in ("place", "note", "instrument")
-           for k in (1, 2, 4)},
+        **{f"{what} of {lag}": f"{what} {lag}" for lag in lags for what in ("place", "note", "instrument")},
         "louder": "velocity before",
         "faster": "tempo",
-    }  # fmt: skip
-    assert {name: column for name, column in columns.items() if not name.startswith("from column")} == expected
-    onset = {f"{which} of the onset before" for which in ("second", "third", "lowest")}
-    found = {column for name, column in columns.items() if name.startswith("from column")}
-    assert found == {"lowest that sounds", "note above", *onset}
+    }
 
 
 # ------------------------------------------------------------------------------------------------ how it composes

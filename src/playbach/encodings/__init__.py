@@ -1,5 +1,5 @@
-"""The encodings by name. A new encoding is a file or a package here, and an entry of `ENCODINGS`. `base.py` says what it
-must do.
+"""The encodings by name. A new encoding is a file or a package here, and an entry of `ENCODINGS`; `base.py` says what
+it must do.
 
 Cheap to import: an encoding's code is imported by its entry's `load()`.
 """

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast, overload
 
 import numpy as np
 import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
-from playbach.music.arrays import Ints
-from playbach.music.bars import Bars, meters_of, quantise, tempo_of
+from playbach.music.arrays import Ints, Mask
+from playbach.music.bars import Bars, Header, meters_of, quantise, tempo_of
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER
 from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import ScoreError
@@ -55,6 +55,8 @@ THIRTY_SECOND = TICKS_PER_QUARTER // 8
 
 MeterList = list[tuple[int, int, int]]
 """(tick, numerator, denominator)."""
+LongInts = npt.NDArray[np.int64]
+"""Ticks, positions in a piece, and numbers by which it is sorted."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class GridNotes:
     def __len__(self) -> int:
         return len(self.onset)
 
-    def select(self, chosen: Any) -> GridNotes:
+    def select(self, chosen: Mask | LongInts) -> GridNotes:
         columns = (self.onset, self.duration, self.pitch, self.velocity, self.track)
         return GridNotes(*(column[chosen] for column in columns))
 
@@ -82,6 +84,48 @@ class GridNotes:
     def end(self) -> int:
         """The unit at which the last sounding note ends."""
         return int((self.onset + self.duration).max(initial=0))
+
+
+@dataclass(frozen=True)
+class GridScore:
+    """A score on the grid, and what of it a vocabulary knows."""
+
+    header: Header
+    notes: GridNotes
+    known: Mask
+    """(N,): whether training knows each note."""
+    meters: MeterList
+    """Those that training knows."""
+    unknown_meters: list[int]
+    """The ticks of bar lines where a meter begins that training never saw."""
+    tempo_changes: list[tuple[int, int]]
+    """(tick, steps of a sixteenth of an octave from the opening tempo)."""
+    end: int
+    """The tick at which the last bar ends."""
+
+    @property
+    def known_notes(self) -> GridNotes:
+        return self.notes.select(self.known)
+
+
+@overload
+def note_order(bar: int, place: int, *, track: int = 0, rank: int = 0) -> int: ...
+@overload
+def note_order(bar: LongInts, place: Ints | LongInts, *, track: Ints | int = 0, rank: Ints | int = 0) -> LongInts: ...
+def note_order(
+    bar: int | LongInts, place: int | Ints | LongInts, *, track: Ints | int = 0, rank: Ints | int = 0
+) -> int | LongInts:
+    """A number by which notes sort into the order of their symbols.
+
+    Its last 8 bits are the rank, those before them the track, the rest the place.
+
+    Args:
+        bar: from 0. Arrays have 64 bits, which the numbers need from the 171st bar on.
+        place: in units.
+        track: the index of the track.
+        rank: of a pitch, 128 - pitch.
+    """
+    return cast("int | LongInts", ((bar * MAX_BAR + place) * 256 + track) * 256 + rank)
 
 
 def grid_notes(score: Score, tracks: Ints) -> GridNotes:
@@ -115,7 +159,7 @@ def grid_notes(score: Score, tracks: Ints) -> GridNotes:
     return GridNotes(*(column.astype(np.int32) for column in columns))
 
 
-def _lengths(onset: Any, length: Any, line: Any) -> Any:
+def _lengths(onset: LongInts, length: LongInts, line: LongInts) -> LongInts:
     """The nearest of EVENTS_DURATIONS that ends before the next note of the same pitch."""
     order = np.lexsort((onset, line))
     gap = np.full(len(onset), EVENTS_DURATIONS[-1])
@@ -124,10 +168,17 @@ def _lengths(onset: Any, length: Any, line: Any) -> Any:
     known = np.array(EVENTS_DURATIONS)
     nearest = np.searchsorted((known[1:] + known[:-1]) / 2, np.minimum(length, gap), side="right")
     most = np.searchsorted(known, gap, side="right") - 1
-    return known[np.minimum(nearest, most)]
+    lengths: LongInts = known[np.minimum(nearest, most)]
+    return lengths
 
 
 # ------------------------------------------------------------------------------------------------------------ bars
+
+
+def parse_meter(name: str) -> tuple[int, int]:
+    """`3/4` as (3, 4)."""
+    numerator, _, denominator = name.partition("/")
+    return int(numerator), int(denominator)
 
 
 def bar_ticks(numerator: int, denominator: int) -> int:
@@ -198,7 +249,7 @@ def known_meters(meters: MeterList, known: Iterable[str]) -> tuple[MeterList, li
 # ----------------------------------------------------------------------------------------------------------- tempo
 
 
-def tempo_changes(score: Score, meters: MeterList, first: int, end: int) -> tuple[float, list[tuple[int, int]]]:
+def tempo_changes(score: Score, meters: MeterList, *, first: int, end: int) -> tuple[float, list[tuple[int, int]]]:
     """The tempo of the first note and all later changes, which fall on beats.
 
     Args:
@@ -239,7 +290,7 @@ def _within(qpm: float) -> float:
     return round(min(max(qpm, MIN_TEMPO), MAX_TEMPO), 2)
 
 
-def _beats(meters: MeterList, end: int) -> npt.NDArray[np.int64]:
+def _beats(meters: MeterList, end: int) -> LongInts:
     """The ticks of all beats up to the end of the bar with the tick `end`. A pickup has the last beats of a bar."""
     bars = Bars(tuple(meters))
     last = bars.start(bars.number(max(end, 1) - 1) + 1)

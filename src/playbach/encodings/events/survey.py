@@ -1,4 +1,4 @@
-"""A survey of training pieces, from which the `events` encoding makes its alphabet and constants.
+"""A survey of training pieces, from which the `events` encoding makes its vocabulary.
 
 Knows scores on the grid; knows nothing of symbols.
 """
@@ -77,7 +77,9 @@ class Survey:
         bars = Bars(tuple(meters))
         self.meters |= {bars.meter(m[0]) for m in meters}
         self.meter_changes |= {f"{n}/{d}" for _, n, d in meters[opening:]}
-        tempo, changes = tempo_changes(score, meters, int(notes.onset[0]) * EVENTS_GRID, notes.end * EVENTS_GRID)
+        tempo, changes = tempo_changes(
+            score, meters, first=int(notes.onset[0]) * EVENTS_GRID, end=notes.end * EVENTS_GRID
+        )
         self.tempo_bins |= {bin_ for _, bin_ in changes}
         pitched = notes.select(notes.track != DRUM_PROGRAM)
         ends = pitched.onset + pitched.duration

@@ -6,7 +6,7 @@ follow which (`decoder.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from playbach.encodings.base import UNKNOWN_NAME, append_new
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_UNITS, EVENTS_VELOCITY_BIN, MAX_BAR
-from playbach.music.arrays import Ints
+from playbach.music.arrays import Ints, Mask
 from playbach.music.events import Track
 
 (
@@ -99,14 +99,14 @@ class Alphabet:
         The range of pitches, tempos and `has_velocities` are those of the base. `tracks` must begin with its tracks.
         """
         meters, drums = append_new(base.meters, self.meters), append_new(base.drums, self.drums)
-        fixed = (base.low, base.high, tuple(drums), base.has_velocities, base.symbols)
-        return Alphabet(tuple(meters), base.tempos, self.tracks, *fixed)
+        return replace(base, meters=tuple(meters), tracks=self.tracks, drums=tuple(drums), base_symbols=base.symbols)
 
     def __len__(self) -> int:
         return len(self.symbols)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
+        """The name of each symbol."""
         return tuple(self._name(kind, value) for kind, value in self.symbols)
 
     def _name(self, kind: int, value: int) -> str:
@@ -134,6 +134,14 @@ class Alphabet:
         """The symbol of a kind and a value."""
         return {pair: i for i, pair in enumerate(self.symbols)}
 
+    @cached_property
+    def of_kind(self) -> tuple[Mask, ...]:
+        """For each kind a mask (V,) of its symbols."""
+        masks = tuple(self.kinds == kind for kind in range(VELOCITY_KIND + 1))
+        for mask in masks:  # decoders share them
+            mask.flags.writeable = False
+        return masks
+
     def table(self, kind: int) -> Ints:
         """(1024,): for each value the symbol of this kind, or 0. Not for tempos, whose values may be negative."""
         symbols = np.flatnonzero(self.kinds == kind)
@@ -145,6 +153,10 @@ class Alphabet:
     def drum_track(self) -> int | None:
         """The index of the drums' track; None if there is none."""
         return next((i for i, t in enumerate(self.tracks) if t.drums), None)
+
+    def is_drums(self, tracks: Ints) -> Mask:
+        """Which of the indices of tracks are that of the drums."""
+        return np.zeros(tracks.shape, bool) if self.drum_track is None else tracks == self.drum_track
 
     @cached_property
     def drum_index(self) -> Ints:
