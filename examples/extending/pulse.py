@@ -72,8 +72,10 @@ class PulseEncoding(Encoding):
     """The vocabulary without UNKNOWN and the rest."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
-    features = FEATURES
-    context = FEATURES.fields
+
+    @property
+    def features(self) -> Features[PulsePiece, PulseDecoder]:
+        return FEATURES
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]

@@ -147,10 +147,7 @@ def test_the_decoder_gives_the_same_context_as_the_encoder(case: Any) -> None:
 
 
 def features_of(case: str) -> list[Feature[Any, Any]]:
-    try:
-        return list(fitted(case).features)
-    except NotImplementedError:  # `events` has its context in another form
-        return []
+    return list(fitted(case).features)
 
 
 FEATURES = {

@@ -20,7 +20,7 @@ from helpers.paths import GOLDEN, ROOT
 
 PACKAGE = Path(playbach.__file__).parent
 EXAMPLE = re.compile(
-    r"```\ncp (?P<example>\S+) (?P<target>\S+)\n```.*?in `(?P<registry>\S+\.py)`.*?```python\n(?P<entry>.*?)```", re.S
+    r"```\ncp (?P<example>\S+) (?P<target>\S+)\n```.*?in `(?P<registry>\S+\.py)`.*?```\n(?P<entry>.*?)```", re.S
 )
 
 

@@ -190,8 +190,6 @@ class Encoding(ABC):
     are of one kind."""
     fields: tuple[Field, ...]
     """The fields of a step, F of them."""
-    context: tuple[Field, ...]
-    """The fields of the context, C of them: those of the features."""
     meters: tuple[str, ...]
     """The meters of the training pieces, such as `3/4`."""
     headers: tuple[tuple[Header, int], ...]
@@ -264,10 +262,15 @@ class Encoding(ABC):
         """
 
     @property
+    @abstractmethod
     def features(self) -> Features[Never, Never]:
         """What the network is told before each step. Only the encoding itself can compute them from its pieces and
         decoders."""
-        raise NotImplementedError
+
+    @property
+    def context(self) -> tuple[Field, ...]:
+        """The fields of the context, C of them: those of the features."""
+        return self.features.fields
 
     @property
     def tracks(self) -> tuple[Track, ...]:

@@ -50,7 +50,7 @@ EXIT_DELAY_SECONDS = 0.5
 """Seconds for which a process that ends because of a peer waits, so that the peer can print its reason: torchrun ends
 all processes as soon as one has left."""
 _FAILED_KEY, _LEFT_KEY = "failed", "left"
-Message = dict[str, Any]
+SharedMessage = dict[str, Any]
 """What JSON can say."""
 
 
@@ -100,7 +100,7 @@ class ProcessGroup:
         torch.cuda.set_device(self.local_rank)
         return torch.device("cuda", self.local_rank)
 
-    def share(self, message: Message | None) -> Message | None:
+    def share(self, message: SharedMessage | None) -> SharedMessage | None:
         """Process 0's message, in every process; what the others give does not count. They wait for it as long as
         process 0 is alive.
 
@@ -114,13 +114,13 @@ class ProcessGroup:
                 self._store.set(self._next_key(), json.dumps(message))
         return message
 
-    def _receive(self) -> Message | None:
+    def _receive(self) -> SharedMessage | None:
         key = self._next_key()
         heartbeat, since, pause = b"", time.monotonic(), 0.001
         while True:
             with self.handling_peer_errors():
                 if self._store.check([key]):
-                    message: Message | None = json.loads(self._store.get(key))
+                    message: SharedMessage | None = json.loads(self._store.get(key))
                     return message
                 self._exit_if_peer_failed()
                 latest = self._store.get("beat") if self._store.check(["beat"]) else b""

@@ -35,7 +35,6 @@ from playbach.encodings.chorale.piece import ChoralePiece, chorale_piece
 from playbach.encodings.chorale.state import ChoraleState
 from playbach.encodings.chorale.vocabulary import FIRST_PITCH, HOLD, ORDER, ChoraleVocabulary
 from playbach.encodings.features.base import Features
-from playbach.encodings.fields import Field
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import SIXTEENTH, VOICES, chorale_header, voices_of
 from playbach.music import keys
@@ -55,10 +54,6 @@ class ChoraleEncoding(ChoraleVocabulary):
     @cached_property
     def features(self) -> Features[ChoralePiece, ChoraleState]:
         return chorale_features(self.pitches, self.meters)
-
-    @property
-    def context(self) -> tuple[Field, ...]:  # type: ignore[override]
-        return self.features.fields
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:

@@ -79,10 +79,6 @@ class EventsEncoding(EventsVocabulary, Encoding):
         """What a network is told before each step."""
         return events_features(self.alphabet, self.meters)
 
-    @property
-    def context(self) -> tuple[Field, ...]:  # type: ignore[override]
-        return self.features.fields
-
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
         return relations_of(self.alphabet, self.features.columns)

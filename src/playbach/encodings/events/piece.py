@@ -20,9 +20,10 @@ from playbach.encodings.events.symbols import (
     PROGRAM_KIND,
     Alphabet,
 )
-from playbach.music import keys
+from playbach.encodings.features.bars import Timing
+from playbach.encodings.features.home import likeliest_homes
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Bars
+from playbach.music.bars import Bars, Header
 
 _Array = TypeVar("_Array", Ints, LongInts)
 
@@ -88,6 +89,11 @@ class EventsPiece:
         unit: LongInts = starts[np.searchsorted(numbers, self.bar_index)] + self.place_unit
         return unit
 
+    @property
+    def timing(self) -> Timing:
+        last = int(self.bar_after.max()) - (1 if self.bars.pickup else 0)
+        return Timing(Header(tuple(self.meters)), (self.unit * EVENTS_GRID).astype(np.int32), self.bars.start(last))
+
     @cached_property
     def place_steps(self) -> LongInts:
         """(P,): the first step at each of the places of the piece."""
@@ -97,12 +103,6 @@ class EventsPiece:
     def place_number(self) -> LongInts:
         """(T,): the index of the place among those of `place_steps`."""
         return np.cumsum(np.diff(self.unit, prepend=-1) != 0) - 1
-
-    @cached_property
-    def bars_left(self) -> LongInts:
-        """(T,): how many bars come after this one."""
-        left: LongInts = self.bar_after.max() - 1 - self.bar_index
-        return left
 
     @cached_property
     def track(self) -> Ints:
@@ -154,13 +154,12 @@ class EventsPiece:
 
     @cached_property
     def homes(self) -> Ints:
-        """(T,): the likeliest key of the notes before this place, as a context symbol; 0 if there are none."""
+        """(T,): the likeliest key of the notes before this place, as a context symbol."""
         notes = np.flatnonzero(~self.alphabet.is_drums(self.notes.track))
         weights = np.zeros((len(self.notes) + 1, 12), np.int64)
         weights[notes + 1, self.notes.pitch[notes] % 12] = self.notes.duration[notes]
         weights = weights.cumsum(axis=0)[self.begun_before_place[self.place_steps]]
-        homes = np.where(weights.any(axis=1), 1 + keys.likeliest_keys(weights), 0)
-        return homes[self.place_number].astype(np.int32)
+        return likeliest_homes(weights)[self.place_number]
 
 
 def before(after: _Array, first: int) -> _Array:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from playbach.encodings import lines
 from playbach.encodings.events.features.bars_before import FIRST_PLACE, NEXT_BAR_LINE
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_VELOCITY_BIN, MAX_BAR
 from playbach.encodings.events.state import BAR_LAGS
@@ -25,6 +24,7 @@ from playbach.encodings.events.symbols import (
     VELOCITY_KIND,
     Alphabet,
 )
+from playbach.encodings.features import lines
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.music import keys
 

@@ -11,7 +11,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from playbach.encodings import lines
 from playbach.encodings.base import Decoder
 from playbach.encodings.events.grid import DRUM_DURATION, EVENTS_GRID, bar_ticks, note_order, parse_meter, tempo_at
 from playbach.encodings.events.symbols import (
@@ -28,6 +27,7 @@ from playbach.encodings.events.symbols import (
     velocity_of,
 )
 from playbach.encodings.events.vocabulary import EventsVocabulary
+from playbach.encodings.features import lines
 from playbach.music import keys
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header

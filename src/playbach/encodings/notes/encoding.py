@@ -26,7 +26,6 @@ from playbach.encodings.base import EncodedPiece, append_new, most_common_header
 from playbach.encodings.features.bars import Timing
 from playbach.encodings.features.base import Features
 from playbach.encodings.features.lines import ECHO_LENGTHS, RecentNotes
-from playbach.encodings.fields import Field
 from playbach.encodings.notes.decoder import NotesDecoder
 from playbach.encodings.notes.features import NotesPiece, notes_features
 from playbach.encodings.notes.state import NotesState
@@ -64,10 +63,6 @@ class NotesEncoding(NotesVocabulary):
     @cached_property
     def features(self) -> Features[NotesPiece, NotesState]:
         return notes_features(self.options, self.meters)
-
-    @property
-    def context(self) -> tuple[Field, ...]:  # type: ignore[override]
-        return self.features.fields
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:

@@ -20,18 +20,19 @@ from playbach.encodings.events.features.instrument import (
     VelocityBefore,
 )
 from playbach.encodings.events.features.position import (
-    BarsAfter,
     KindsOfSymbols,
     PlaceAndBeat,
     TempoNow,
     WaitSinceOnset,
     WrittenMeter,
 )
-from playbach.encodings.events.features.sounding import LikeliestKey, LowestSounding
+from playbach.encodings.events.features.sounding import LowestSounding
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.state import EventsState
 from playbach.encodings.events.symbols import Alphabet
+from playbach.encodings.features.bars import BarsLeft
 from playbach.encodings.features.base import Features
+from playbach.encodings.features.home import Home
 
 
 def events_features(alphabet: Alphabet, meters: tuple[str, ...]) -> Features[EventsPiece, EventsState]:
@@ -41,11 +42,11 @@ def events_features(alphabet: Alphabet, meters: tuple[str, ...]) -> Features[Eve
             KindsOfSymbols(),
             PlaceAndBeat(),
             WrittenMeter(meters),
-            BarsAfter(),
+            BarsLeft(),
             InstrumentNow(alphabet),
             TempoNow(alphabet),
             WaitSinceOnset(),
-            LikeliestKey(),
+            Home(),
             LowestSounding(),
             NoteAbove(),
             OnsetBefore(),

@@ -20,7 +20,7 @@ from playbach.encodings.events.grid import MAX_BAR, LongInts, note_order
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.state import BAR_LAGS, EventsState
 from playbach.encodings.events.symbols import Alphabet
-from playbach.encodings.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
+from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
 from playbach.music.arrays import Ints
 
 NO_PLACE, NEXT_BAR_LINE, FIRST_PLACE = 0, 1, 2

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from playbach.encodings.base import BARS_LEFT, BARS_LEFT_SYMBOLS, MANY_BARS_LEFT, UNKNOWN_NAME, Field, meter_symbol
+from playbach.encodings.base import UNKNOWN_NAME, Field, meter_symbol
 from playbach.encodings.events.grid import EVENTS_GRID, EVENTS_UNITS, MAX_BAR, opening_meters
 from playbach.encodings.events.piece import EventsPiece, before
 from playbach.encodings.events.state import (
@@ -101,19 +101,6 @@ class WrittenMeter(EventsFeature):
 
     def of_state(self, state: EventsState) -> Sequence[int]:
         return (meter_symbol(self.meters, state.meter),)
-
-
-@dataclass(frozen=True)
-class BarsAfter(EventsFeature):
-    """How many bars come after this one; unknown while a piece is composed without an end."""
-
-    fields = (Field(BARS_LEFT, BARS_LEFT_SYMBOLS),)
-
-    def of_piece(self, piece: EventsPiece) -> Ints:
-        return np.clip(piece.bars_left, 0, MANY_BARS_LEFT).astype(np.int32)[:, None]
-
-    def of_state(self, state: EventsState) -> Sequence[int]:
-        return (state.bars_left(),)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Features of the harmony: the key, and the lowest note that sounds."""
+"""The feature of harmony: the lowest note that sounds."""
 
 from __future__ import annotations
 
@@ -12,22 +12,8 @@ from playbach.encodings.events.features.position import EventsFeature
 from playbach.encodings.events.grid import GridNotes, LongInts
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.state import EventsState
-from playbach.encodings.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
-from playbach.music import keys
+from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
 from playbach.music.arrays import Ints
-
-
-@dataclass(frozen=True)
-class LikeliestKey(EventsFeature):
-    """The likeliest key of all notes before this place."""
-
-    fields = (Field("home", ("nothing", *keys.KEY_NAMES)),)
-
-    def of_piece(self, piece: EventsPiece) -> Ints:
-        return piece.homes[:, None]
-
-    def of_state(self, state: EventsState) -> Sequence[int]:
-        return (state.home,)
 
 
 @dataclass(frozen=True)
