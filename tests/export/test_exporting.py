@@ -17,8 +17,7 @@ pytest.importorskip("litert_torch")
 import playbach
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported, network
-from playbach.export import checking, exporting, tflite
-from playbach.export.c import profiles
+from playbach.export import checking, exporting, profiles, tflite
 from playbach.export.checking import Check
 from playbach.export.exporting import ExportOptions, ExportResult, export
 from playbach.export.formats import FORMATS
@@ -162,10 +161,10 @@ def test_a_model_too_large_for_its_machine_is_refused(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"formats": ("gif",)}, "no format called 'gif'; the formats are: onnx, onnx-int8, tflite"),
+        ({"formats": ("gif",)}, "format must be onnx, onnx-int8, tflite, .* not 'gif'"),
         ({"formats": ()}, "no format given; the formats are: onnx"),
         ({"steps": 199}, "steps must be a whole number between 200 and"),
-        ({"profile": "abacus"}, "no profile called 'abacus'; the profiles are: any, cortex-m4"),
+        ({"profile": "abacus"}, "profile must be any, cortex-m4, rp2040 or esp32, not 'abacus'"),
         ({"formats": ("onnx",), "profile": "esp32"}, "the profile esp32 applies only to the format c"),
     ],
 )

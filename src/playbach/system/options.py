@@ -20,7 +20,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from functools import cache
 from typing import Any
@@ -45,8 +45,8 @@ class Option:
     """The largest value."""
     below: float | None = None
     """A number that every value is less than."""
-    choices: tuple[str, ...] = ()
-    """All values of a text; those of a Literal need not be given."""
+    choices: Collection[str] = ()
+    """All values of a text, perhaps a registry; those of a Literal need not be given."""
     unit: str = ""
     """What the number counts, for messages: `quarters`."""
     metavar: str = ""
@@ -103,7 +103,7 @@ def option(
     *,
     default: Any = MISSING,
     factory: Callable[[], Any] | None = None,
-    choices: Iterable[str] = (),
+    choices: Collection[str] = (),
     default_text: str = "",
     **facts: Any,
 ) -> Any:
@@ -113,11 +113,11 @@ def option(
         help: as in `Option`.
         default: the default; without one, and without a factory, the option is required.
         factory: makes the default, where that is mutable or an object.
-        choices: all values, for a text.
+        choices: all values, for a text. What is added to a registry later is among them.
         default_text: the default in words, where it is None.
         facts: other fields of `Option`.
     """
-    described = Option(help, choices=tuple(choices), default=default_text, **facts)
+    described = Option(help, choices=choices, default=default_text, **facts)
     metadata = {_KEY: described}
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata=metadata)
