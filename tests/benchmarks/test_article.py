@@ -206,6 +206,7 @@ def test_without_tensorflow_the_error_says_what_to_install() -> None:
 # ------------------------------------------------------------------------------------------------------ the whole
 
 
+@pytest.mark.slow
 def test_it_measures_without_keras_and_keeps_the_curve(lines_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     log = tmp_path / "curves.jsonl"

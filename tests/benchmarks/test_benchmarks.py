@@ -186,6 +186,7 @@ def test_generated_pieces_are_all_different_and_one_in_fifty_is_damaged(tmp_path
     assert [i for i, file in enumerate(files) if file.read_bytes() != whole[i]] == [49, 99, 149, 199]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
 def test_a_small_folder_is_prepared_and_trained_on() -> None:
     pytest.importorskip("torch")

@@ -36,19 +36,34 @@ LENGTH = 120
 """More than twice the window of every architecture that has one."""
 
 
-@pytest.fixture(params=[(m, s) for m in MODELS for s in SHAPES], ids=lambda p: f"{p[0]}, {p[1]}", scope="module")
-def model(request: pytest.FixtureRequest) -> Model:
+def made(name: str, shape: str) -> Model:
     torch.manual_seed(0)
-    model = build(request.param[0], SHAPES[request.param[1]], SMALL[request.param[0]]).eval()
-    for name, parameter in model.named_parameters():  # these begin at 0
-        if "classes" in name:
+    model = build(name, SHAPES[shape], SMALL[name]).eval()
+    for parameter_name, parameter in model.named_parameters():  # these begin at 0
+        if "classes" in parameter_name:
             torch.nn.init.normal_(parameter)
     return model
 
 
-@pytest.fixture(scope="module")
-def exported(model: Model) -> bytes:
-    return onnx.export_step(model)
+@pytest.fixture(params=[(m, s) for m in MODELS for s in SHAPES], ids=lambda p: f"{p[0]}, {p[1]}", scope="module")
+def model(request: pytest.FixtureRequest) -> Model:
+    return made(*request.param)
+
+
+# An export takes seconds. The others of these are among the slow tests.
+FAST_EXPORTS = [("lstm", shape) for shape in SHAPES] + [(name, "relations") for name in MODELS]
+EXPORTS = [
+    pytest.param((m, s), marks=[] if (m, s) in FAST_EXPORTS else pytest.mark.slow, id=f"{m}, {s}")
+    for m in MODELS
+    for s in SHAPES
+]
+
+
+@pytest.fixture(params=EXPORTS, scope="module")
+def exported(request: pytest.FixtureRequest) -> tuple[Model, bytes]:
+    """A network and its step in ONNX."""
+    model = made(*request.param)
+    return model, onnx.export_step(model)
 
 
 def inputs(shape: Shape, batch: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,17 +104,19 @@ def test_no_position_depends_on_later_steps(model: Model) -> None:
         assert not torch.allclose(a[:, 11], b[:, 11])
 
 
-def test_the_exported_step_is_the_same_network(model: Model, exported: bytes) -> None:
+def test_the_exported_step_is_the_same_network(exported: tuple[Model, bytes]) -> None:
+    model, step = exported
     previous, context = inputs(model.shape, 1, LENGTH)
-    assert onnx.check_step(exported, model, previous[0].numpy(), context[0].numpy()) < 1e-4
+    assert onnx.check_step(step, model, previous[0].numpy(), context[0].numpy()) < 1e-4
 
 
-def test_an_export_that_differs_is_refused(model: Model, exported: bytes) -> None:
+def test_an_export_that_differs_is_refused(exported: tuple[Model, bytes]) -> None:
+    model, step = exported
     previous, context = inputs(model.shape, 1, 8)
     torch.manual_seed(99)
     other = build(model.name, model.shape, model.config()).eval()
     with pytest.raises(PlaybachError, match="differs from torch"):
-        onnx.check_step(exported, other, previous[0].numpy(), context[0].numpy())
+        onnx.check_step(step, other, previous[0].numpy(), context[0].numpy())
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -112,8 +129,9 @@ def test_exporting_does_not_change_the_model(name: str) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_a_runtime_does_not_change_its_input_state(model: Model, exported: bytes) -> None:
-    runtime = OnnxRuntime(exported)
+def test_a_runtime_does_not_change_its_input_state(exported: tuple[Model, bytes]) -> None:
+    model, step = exported
+    runtime = OnnxRuntime(step)
     previous, context = (x[0].numpy() for x in inputs(model.shape, 1, 3))
     _, state = runtime.step(previous[0], context[0], runtime.start())
     first, _ = runtime.step(previous[1], context[1], state)
