@@ -79,6 +79,7 @@ def test_the_output_writes_a_piece(extended: Path, tmp_path: Path) -> None:
     assert all(re.fullmatch(r"\S+ [A-G]#?-?\d \S+", note) for note in notes)
 
 
+@pytest.mark.slow
 def test_a_network_of_the_encoding_trains_and_composes(extended: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     sample_music.folder(tmp_path / "lines", sample_music.line)

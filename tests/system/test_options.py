@@ -85,9 +85,10 @@ def test_numbers_in_the_range_are_accepted_and_no_others(kind: type[Any], descri
 
 @pytest.mark.parametrize(("kind", "described"), CHOICES, ids=name_of)
 def test_the_message_lists_the_choices(kind: type[Any], described: DescribedOption) -> None:
-    with pytest.raises(UsageError) as caught:
-        kind(**{described.name: "abacus"})
-    assert all(choice in str(caught.value) for choice in described.option.choices)
+    for value in ("abacus", ["abacus"], 3):
+        with pytest.raises(UsageError) as caught:
+            kind(**{described.name: value})
+        assert all(choice in str(caught.value) for choice in described.option.choices)
     for choice in described.option.choices:
         check_option(described, choice)
 

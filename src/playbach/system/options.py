@@ -208,7 +208,7 @@ def _unmet_requirement(described: DescribedOption, value: Any) -> str | None:
     """What the value should be and is not, in words; None if it is valid."""
     kind, described_by = described.type, described.option
     if described_by.choices:
-        return None if value in described_by.choices else listed(described_by.choices)
+        return None if value in tuple(described_by.choices) else listed(described_by.choices)
     if kind is bool:
         return None if isinstance(value, bool) else "true or false"
     if kind in (int, float):
