@@ -139,6 +139,18 @@ def test_what_we_composed_can_be_made_again(
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 
 
+def test_a_fixed_rhythm_can_be_made_again(
+    lines_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lines_bundle.parent)
+    arguments = ["compose", lines_bundle.stem, "--bars", "2", "--seed", "9", "--offset", "0.5", "--duration", "0.25"]
+    assert main([*arguments, "-o", str(tmp_path / "a.mid")]) == 0
+    again = describe_music(tmp_path / "a.mid").again
+    assert again is not None
+    assert main([*again[1:], "-o", str(tmp_path / "b.mid")]) == 0
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+
+
 @pytest.mark.parametrize(
     "comment",
     ["", "nonsense", "[]", "{}", '{"options": 3}', "[" * 5000, '{"options": {}, "seed": "7", "model": "x"}'],

@@ -17,6 +17,7 @@ from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import known_pieces
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import EncodedPiece, Encoding, symbol_label
+from playbach.inference.options import ComposeOptions
 from playbach.music import keys, reading
 from playbach.music.bars import Bars, meters_of, printable_name, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
@@ -26,6 +27,7 @@ from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.rendering.midi import MARKER_PREFIX, find_comment
 from playbach.system.errors import ScoreError
 from playbach.system.files import AnyPath
+from playbach.system.options import options_of
 
 _FIRST_STEPS = 16
 
@@ -224,8 +226,6 @@ def _recipe(score: Score) -> dict[str, Any] | None:
     return {k: recipe[k] for k, kind in kinds.items() if isinstance(recipe.get(k), kind)} | {"options": options}
 
 
-_NUMBERS = ("bars", "temperature", "top_p", "tempo", "prime_bars")
-_FLAGS = {("keep_prime", False): "--no-prime", ("plain", True): "--plain", ("rules", False): "--no-rules"}
 PRIME_PLACEHOLDER = "THE-SAME-FILE"
 
 
@@ -235,11 +235,8 @@ def _command(made_by: dict[str, Any], tracks: list[str]) -> tuple[str, ...] | No
         return None
     options = made_by["options"]
     words = ["playbach", "compose", made_by["model"], "--seed", str(made_by["seed"])]
-    for name in _NUMBERS:
-        if name in options:
-            words += [f"--{name.replace('_', '-')}", f"{options[name]}"]
+    words += [word for o in options_of(ComposeOptions) if o.name in options for word in o.words(options[o.name])]
     words += ["--prime", PRIME_PLACEHOLDER] if "prime" in made_by else []
-    words += [word for (name, value), word in _FLAGS.items() if options.get(name) is value]
     for track, program in zip(tracks, options.get("programs", [])):
         if program is not None:
             words += ["--instrument", f"{track}={program}"]

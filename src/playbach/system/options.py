@@ -150,11 +150,13 @@ class DescribedOption:
         return f"--{self.spelling}" if self.option.flag == "" else self.option.flag
 
     def words(self, value: Any) -> list[str]:
-        """The words that set a value other than the default on the command line."""
+        """The words that set a value on the command line; none for the default of a boolean."""
         if self.flag is None:
             return []
-        if not isinstance(value, bool):
+        if self.type is not bool:
             return [self.flag, str(value)]
+        if value is not (not self.default):
+            return []
         return [self.flag if value or self.option.flag else f"--no-{self.spelling}"]
 
 
