@@ -117,8 +117,6 @@ def _or_dash(value: float | None, form: str) -> str:
 
 
 COMMAND = Command(
-    "benchmark",
-    "measure the speed, size and memory of models",
     "Measure the size, memory and speed of a model, or of all models in a folder, each in its own process. The table "
     "also shows the accuracy on held-out music that is stored with each model.",
     add_options=add_options,

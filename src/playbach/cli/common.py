@@ -20,13 +20,10 @@ LINE_WIDTH = 80
 class Command:
     """A command of the command line."""
 
-    name: str
-    summary: str
-    """One phrase, for the list of commands."""
     description: str
     """Some sentences, for its own help."""
     add_options: Callable[[argparse.ArgumentParser], None]
-    """Adds its arguments to its parser. Called only if the command runs or shows its help."""
+    """Adds its arguments to its parser."""
     run: Callable[[argparse.Namespace], int]
     """Runs it and returns the exit status."""
     usage: str | None = None

@@ -136,8 +136,6 @@ def _table(onsets: Sequence[Confidence]) -> list[str]:
 
 
 COMMAND = Command(
-    "compose",
-    "compose a piece and write it to a file",
     "Compose a piece and write it to a file. Prints the file's path on stdout and the seed on stderr. The same seed "
     "and options give the same piece.",
     add_options=add_options,

@@ -89,8 +89,6 @@ def _lines(descriptions: list[dict[str, Any]]) -> Iterator[str]:
 
 
 COMMAND = Command(
-    "corpora",
-    "list the built-in corpora, or write one as MIDI files",
     "List the built-in corpora and their terms of use. `playbach train NAME` trains on one of them.",
     add_options=add_options,
     run=run,

@@ -144,8 +144,6 @@ def _cell(value: Any, share: bool) -> str:
 
 
 COMMAND = Command(
-    "evaluate",
-    "measure a model on music that it was not trained on",
     "Measure a model on held-out music and compare it with an n-gram baseline trained on the same pieces. Pieces are "
     "recognised by their notes; those used in training are labelled.",
     add_options=add_options,

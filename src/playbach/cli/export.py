@@ -94,8 +94,6 @@ def _text(exports: ExportResult) -> Iterator[str]:
 
 
 COMMAND = Command(
-    "export",
-    "write a model in other formats: ONNX, TFLite, C",
     "Write a model in other formats, each with a manifest, and check each one against torch on real music: largest "
     "difference of a logit and of a probability, share of steps with the same most probable symbol, and bits per "
     "note on held-out music.",

@@ -301,8 +301,6 @@ def _vocabulary(vocabularies: Iterable[Vocabulary], all_symbols: bool) -> list[s
 
 
 COMMAND = Command(
-    "inspect",
-    "describe a model, a music file or a corpus",
     "Describe a model (network, encoding, vocabulary, figures, card), a music file (tracks, key, meters, length, "
     "encodings; the command that composed it) or a corpus (pieces, notes, keys, meters, pitches, durations).",
     add_options=add_options,

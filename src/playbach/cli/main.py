@@ -1,8 +1,7 @@
 """The command line: parses the arguments, runs a command, and prints errors as one line.
 
-Each command is a module of its own, with an entry in `COMMANDS`, and imports what it needs when it runs. stdout
-carries results only; seeds and progress go to stderr. Exit status: 0; 1 for an error that the user can correct; 2
-for wrong usage.
+Each command is a module of its own, with an entry in `COMMANDS`, and is imported when it runs. stdout carries results
+only; seeds and progress go to stderr. Exit status: 0; 1 for an error that the user can correct; 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -15,13 +14,48 @@ import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
-from playbach.cli import benchmark, compose, corpora, evaluate, export, inspect, models, play, serve, train
-from playbach.cli.common import UnwrittenResult
+from playbach.cli.common import Command, UnwrittenResult
 from playbach.system.errors import MissingExtra, PlaybachError, UsageError
+from playbach.system.registry import Entry, by_name
 from playbach.system.version import __version__
 
-COMMANDS = tuple(
-    module.COMMAND for module in (compose, play, serve, train, evaluate, inspect, models, corpora, export, benchmark)
+COMMANDS: dict[str, Entry[Command]] = by_name(
+    Entry(name="compose", description="compose a piece and write it to a file", code="playbach.cli.compose:COMMAND"),
+    Entry(
+        name="play",
+        description="play endless music through the speakers or to a MIDI port",
+        code="playbach.cli.play:COMMAND",
+    ),
+    Entry(
+        name="serve",
+        description="serve a page that plays endless music in any browser",
+        code="playbach.cli.serve:COMMAND",
+    ),
+    Entry(name="train", description="train a network on a folder of music", code="playbach.cli.train:COMMAND"),
+    Entry(
+        name="evaluate",
+        description="measure a model on music that it was not trained on",
+        code="playbach.cli.evaluate:COMMAND",
+    ),
+    Entry(
+        name="inspect", description="describe a model, a music file or a corpus", code="playbach.cli.inspect:COMMAND"
+    ),
+    Entry(name="models", description="list the available models", code="playbach.cli.models:COMMAND"),
+    Entry(
+        name="corpora",
+        description="list the built-in corpora, or write one as MIDI files",
+        code="playbach.cli.corpora:COMMAND",
+    ),
+    Entry(
+        name="export",
+        description="write a model in other formats: ONNX, TFLite, C",
+        code="playbach.cli.export:COMMAND",
+    ),
+    Entry(
+        name="benchmark",
+        description="measure the speed, size and memory of models",
+        code="playbach.cli.benchmark:COMMAND",
+    ),
 )
 """In the order of the help."""
 EXTRAS = {
@@ -118,8 +152,8 @@ def _repair_streams() -> None:
 
 
 def build_parser(filled: Collection[str] | None = None) -> argparse.ArgumentParser:
-    """The parser of all commands. If `filled` is given, only the commands that it names have their options: making
-    those of the others would only take time."""
+    """The parser of all commands. If `filled` is given, only the commands that it names are imported and have their
+    options."""
     parser = _Parser(
         prog="playbach",
         description="Train a neural network on the music you love, and let it play for you.",
@@ -128,15 +162,12 @@ def build_parser(filled: Collection[str] | None = None) -> argparse.ArgumentPars
     parser.add_argument("--version", action="version", version=f"playbach {__version__}", help="print the version")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error, with any command")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name,
-            help=command.summary,
-            description=command.description,
-            usage=command.usage,
-            epilog=command.epilog,
-        )
-        subparser.set_defaults(run=command.run)
-        if filled is None or command.name in filled:
+    for entry in COMMANDS.values():
+        subparser = subparsers.add_parser(entry.name, help=entry.description)
+        if filled is None or entry.name in filled:
+            command = entry.load()
+            subparser.description, subparser.usage = command.description, command.usage
+            subparser.epilog = command.epilog
+            subparser.set_defaults(run=command.run)
             command.add_options(subparser)
     return parser

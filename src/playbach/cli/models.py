@@ -87,8 +87,6 @@ def _remarks(model: dict[str, Any]) -> list[str]:
 
 
 COMMAND = Command(
-    "models",
-    "list the available models",
     "List the models that come with playbach, those in the current folder and those in each FOLDER (not in "
     "subfolders), with their figures on held-out music.",
     add_options=add_options,

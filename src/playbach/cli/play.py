@@ -244,8 +244,6 @@ def _voices(bar: TimedBar) -> str:
 
 
 COMMAND = Command(
-    "play",
-    "play endless music through the speakers or to a MIDI port",
     "Compose and play piece after piece until Ctrl-C, which ends the music on a cadence; a second Ctrl-C stops at "
     "once.",
     add_options=add_options,

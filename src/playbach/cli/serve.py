@@ -138,8 +138,6 @@ def _qr(address: str) -> str:
 
 
 COMMAND = Command(
-    "serve",
-    "serve a page that plays endless music in any browser",
     "Serve a page that composes and plays endless music, until Ctrl-C. Prints the page's address on stdout. All "
     "listeners of the station hear the same music; a listener can also start a private stream.",
     add_options=add_options,

@@ -182,8 +182,6 @@ def _progress_bar() -> Callable[..., Any]:
 
 
 COMMAND = Command(
-    "train",
-    "train a network on a folder of music",
     "Train a network on music and write NAME.playbach, NAME.png (learning curves), NAME.log and NAME.jsonl. Ctrl-C "
     "ends the training and keeps the best network. Needs the extra 'train'.",
     add_options=add_options,
