@@ -1,6 +1,6 @@
 """Makes options of the command line from the dataclasses that describe them (`system.options`).
 
-An option that is not given is None in the parsed arguments; `given` picks those that are.
+An option that is not given is None in the parsed arguments; `system.options.given` picks those that are.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_origin
 
-from playbach.system.options import DescribedOption, given, options_of
-
-__all__ = ["add_option", "add_options", "add_shared_options", "default_text", "given", "parse_float", "parse_int"]
+from playbach.system.options import DescribedOption, options_of
 
 
 def parse_int(text: str) -> int:
@@ -86,7 +84,7 @@ def add_option(group: Any, described: DescribedOption, remark: str, can_be_negat
 
 
 def default_text(described: DescribedOption) -> str:
-    """The default in words; nothing if there is none, or if it goes without saying, as for a flag."""
-    if described.option.default or described.default is None or isinstance(described.default, bool):
-        return described.option.default
+    """The default in words; nothing for an option without a default, and for a flag."""
+    if described.option.default_text or described.default is None or isinstance(described.default, bool):
+        return described.option.default_text
     return f"{described.default:g}" if isinstance(described.default, float) else str(described.default)

@@ -46,13 +46,13 @@ class Option:
     below: float | None = None
     """A number that every value is less than."""
     choices: Collection[str] = ()
-    """All values of a text, perhaps a registry; those of a Literal need not be given."""
+    """All values of a text; those of a Literal need not be given. What is added to a registry later is among them."""
     unit: str = ""
     """What the number counts, for messages: `quarters`."""
     metavar: str = ""
     """How the value is written in `--help`; by default by its type."""
-    default: str = ""
-    """The default in words, where it is None."""
+    default_text: str = ""
+    """The default in words, where it is None or says too little."""
     flag: str | None = ""
     """The option on the command line; by default made from the name. None: it is not on the command line. For a
     boolean it stands for the value that is not the default."""
@@ -98,32 +98,16 @@ class Option:
         return self.help.format(range=self.range_text(), choices=listed(self.choices))
 
 
-def option(
-    help: str,
-    *,
-    default: Any = MISSING,
-    factory: Callable[[], Any] | None = None,
-    choices: Collection[str] = (),
-    default_text: str = "",
-    **facts: Any,
-) -> Any:
+def option(help: str, *, default: Any = MISSING, factory: Any = MISSING, **facts: Any) -> Any:
     """A dataclass field that is an option.
 
     Args:
         help: as in `Option`.
         default: the default; without one, and without a factory, the option is required.
         factory: makes the default, where that is mutable or an object.
-        choices: all values, for a text. What is added to a registry later is among them.
-        default_text: the default in words, where it is None.
         facts: other fields of `Option`.
     """
-    described = Option(help, choices=choices, default=default_text, **facts)
-    metadata = {_KEY: described}
-    if factory is not None:
-        return dataclasses.field(default_factory=factory, metadata=metadata)
-    if default is MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, default_factory=factory, metadata={_KEY: Option(help, **facts)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,30 +185,32 @@ def check_option(described: DescribedOption, value: Any) -> None:
     """Check one value. Raises UsageError as `check_options` does."""
     if (value is None and described.optional) or (value is True and described.option.const is not None):
         return
-    expected = _unmet_requirement(described, value)
-    if expected:
-        raise UsageError(f"{described.spelling} must be {expected}, not {value!r:.40}")
+    if not _is_valid(described, value):
+        raise UsageError(f"{described.spelling} must be {_requirement(described)}, not {value!r:.40}")
 
 
-def _unmet_requirement(described: DescribedOption, value: Any) -> str | None:
-    """What the value should be and is not, in words; None if it is valid."""
-    kind, described_by = described.type, described.option
-    if described_by.choices:
-        return None if value in tuple(described_by.choices) else listed(described_by.choices)
-    if kind is bool:
-        return None if isinstance(value, bool) else "true or false"
+def _is_valid(described: DescribedOption, value: Any) -> bool:
+    kind, option = described.type, described.option
+    if option.choices:
+        return value in tuple(option.choices)
     if kind in (int, float):
-        is_number = not isinstance(value, bool) and isinstance(value, int if kind is int else int | float)
+        is_number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        return is_number and option.contains(value)
+    kind = typing.get_origin(kind) or kind
+    return isinstance(value, kind) if kind in (bool, str, Mapping) or dataclasses.is_dataclass(kind) else True
+
+
+def _requirement(described: DescribedOption) -> str:
+    """What a value must be, in words."""
+    kind, option = described.type, described.option
+    if option.choices:
+        return listed(option.choices)
+    if kind in (int, float):
         noun = "a whole number" if kind is int else "a number"
-        text = " ".join(filter(None, (noun, described_by.condition(), described_by.unit)))
-        return None if is_number and described_by.contains(value) else text
-    if kind is str:
-        return None if isinstance(value, str) else "a name"
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return None if isinstance(value, kind) else f"{_article(kind.__name__)} {kind.__name__}"
-    if typing.get_origin(kind) in (dict, Mapping):
-        return None if isinstance(value, Mapping) else "a dict"
-    return None
+        return " ".join(filter(None, (noun, option.condition(), option.unit)))
+    nouns = {bool: "true or false", str: "a name", Mapping: "a dict"}
+    kind = typing.get_origin(kind) or kind
+    return nouns.get(kind) or f"{_article(kind.__name__)} {kind.__name__}"
 
 
 def _article(word: str) -> str:
