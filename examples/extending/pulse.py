@@ -146,12 +146,9 @@ class PulseDecoder(Decoder):
 
     def __init__(self, encoding: PulseEncoding, header: Header, bars: int | None) -> None:
         super().__init__(header, bars)
-        self._encoding = encoding
+        self._encoding, self.features = encoding, FEATURES
         self.last = REST
         self._steps = 0
-
-    def context(self) -> Ints:
-        return FEATURES.of_state(self)
 
     def valid_mask(self) -> list[Mask]:
         mask = np.ones(len(self._encoding.fields[0]), bool)

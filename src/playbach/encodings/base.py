@@ -98,6 +98,8 @@ class Decoder(ABC):
     """No later event begins before this tick, so all events before it can be played."""
     tick: int = 0
     """The tick at which the next step begins."""
+    features: Features[Never, Any]
+    """The features of the encoding. A subclass sets them; they are computed from it."""
 
     def __init__(self, header: Header, bars: int | None) -> None:
         """Begin a piece with this header. It ends after `bars` full bars, or never if `bars` is None."""
@@ -137,9 +139,9 @@ class Decoder(ABC):
     def _reached_end(self) -> bool:
         return self._end is not None and self.tick >= self._end
 
-    @abstractmethod
     def context(self) -> Ints:
-        """The context of the next step, (C,): its features. It must equal what `Encoding.encode` gives here."""
+        """The context of the next step, (C,): its features."""
+        return self.features.of_state(self)
 
     @abstractmethod
     def valid_mask(self) -> list[Mask]:

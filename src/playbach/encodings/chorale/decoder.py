@@ -21,7 +21,7 @@ from playbach.encodings.chorale.vocabulary import (
 )
 from playbach.encodings.features.base import Features
 from playbach.encodings.voices import SIXTEENTH
-from playbach.music.arrays import Ints, Mask
+from playbach.music.arrays import Mask
 from playbach.music.bars import Header
 from playbach.music.events import TICKS_PER_QUARTER
 
@@ -38,7 +38,7 @@ class ChoraleDecoder(ChoraleState):
         bars: int | None,
     ) -> None:
         super().__init__(vocabulary, header, bars)
-        self._features = features
+        self.features = features
         self._pitch_masks = [self._pitch_mask(low, high) for low, high in vocabulary.ranges]
 
     def _no_symbols(self) -> Mask:
@@ -49,9 +49,6 @@ class ChoraleDecoder(ChoraleState):
         if low <= high:  # else: no training piece has a note in this voice
             mask[self._vocabulary.symbol_of(low) : self._vocabulary.symbol_of(high) + 1] = True
         return mask
-
-    def context(self) -> Ints:
-        return self._features.of_state(self)
 
     def valid_mask(self) -> list[Mask]:
         return [self._valid_waits() if self.slot == WAIT_SLOT else self._valid_in_voice(self.voice)]

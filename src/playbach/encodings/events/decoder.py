@@ -35,7 +35,7 @@ from playbach.encodings.events.symbols import (
 )
 from playbach.encodings.events.vocabulary import EventsVocabulary
 from playbach.encodings.features.base import Features
-from playbach.music.arrays import Ints, Mask
+from playbach.music.arrays import Mask
 from playbach.music.bars import Bars, Header
 
 
@@ -51,10 +51,7 @@ class EventsDecoder(EventsState):
         bars: int | None,
     ) -> None:
         super().__init__(vocabulary, header, bars)
-        self._features = features
-
-    def context(self) -> Ints:
-        return self._features.of_state(self)
+        self.features = features
 
     def valid_mask(self) -> list[Mask]:
         if self.next == NEXT_PITCH:

@@ -19,7 +19,7 @@ from playbach.encodings.notes.vocabulary import (
     NotesVocabulary,
 )
 from playbach.encodings.onsets import NOTES_GRID, NOTES_UNITS, REST_CHORD
-from playbach.music.arrays import Ints, Mask
+from playbach.music.arrays import Mask
 from playbach.music.bars import Header
 
 
@@ -35,7 +35,7 @@ class NotesDecoder(NotesState):
         bars: int | None,
     ) -> None:
         super().__init__(vocabulary, header, bars)
-        self._features = features
+        self.features = features
         chords = [chord for chord, _ in vocabulary.symbols]
         self._sounds = np.array([False, *(c not in (REST_CHORD, ANY_CHORD) for c in chords)])
         self._rests = np.array([False, *(c == REST_CHORD for c in chords)])
@@ -44,9 +44,6 @@ class NotesDecoder(NotesState):
         self._lengths = np.array(
             [0, *((units for _, units in vocabulary.symbols) if joined else vocabulary.durations)]
         )
-
-    def context(self) -> Ints:
-        return self._features.of_state(self)
 
     def _left(self) -> int | None:
         """Units until the end; None if there is none, or if composed durations have no effect."""
