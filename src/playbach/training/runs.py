@@ -208,9 +208,9 @@ class _Session:
             self._write_curves(trained, diagnosis)
         return Run(
             path=path,
-            picture=self._file(PICTURE_SUFFIX),
-            log=self._file(LOG_SUFFIX),
-            metrics=self._file(METRICS_SUFFIX),
+            picture=self.file(PICTURE_SUFFIX),
+            log=self.file(LOG_SUFFIX),
+            metrics=self.file(METRICS_SUFFIX),
             trained=trained,
             diagnosis=diagnosis,
         )
@@ -234,14 +234,15 @@ class _Session:
     def _write_curves(self, trained: TrainedNetwork, diagnosis: Diagnosis) -> None:
         """Write the picture, the log and the metrics."""
         # The names were free when the run began: what is there now, this run wrote before it was interrupted.
-        with pending_file(self._file(PICTURE_SUFFIX), overwrite=self.is_resumed) as picture:
+        with pending_file(self.file(PICTURE_SUFFIX), overwrite=self.is_resumed) as picture:
             plots.draw_curves(trained, diagnosis, self.run_folder.stem.name, picture.temporary)
-        with pending_file(self._file(LOG_SUFFIX), overwrite=self.is_resumed) as log:
+        with pending_file(self.file(LOG_SUFFIX), overwrite=self.is_resumed) as log:
             log.temporary.write_text("\n".join(self.log.lines) + "\n", "utf-8")
-        with pending_file(self._file(METRICS_SUFFIX), overwrite=self.is_resumed) as metrics:
+        with pending_file(self.file(METRICS_SUFFIX), overwrite=self.is_resumed) as metrics:
             metrics.temporary.write_text(epoch_log.json_lines(trained.history), "utf-8")
 
-    def _file(self, suffix: str) -> Path:
+    def file(self, suffix: str) -> Path:
+        """The path of one of the run's files."""
         return self.run_folder.stem.with_name(self.run_folder.stem.name + suffix)
 
 
@@ -363,7 +364,7 @@ class _RunCallbacks(Callbacks):
         self._metrics = run_folder.path / f"metrics{METRICS_SUFFIX}"
         self._tensorboard: epoch_log.TensorBoard | None = None
         self._wants_tensorboard = bool(run_folder.description.get("tensorboard"))
-        self._tensorboard_folder = run_folder.stem.with_name(run_folder.stem.name + TENSORBOARD_SUFFIX)
+        self._tensorboard_folder = session.file(TENSORBOARD_SUFFIX)
 
     def report(self, line: str) -> None:
         self._log(line)
