@@ -17,7 +17,7 @@ from playbach.cli.common import Command, print_message, print_result
 from playbach.encodings import OPTIONS, options_dict
 from playbach.models import MODELS
 from playbach.system.errors import UsageError
-from playbach.system.options import given, options_of
+from playbach.system.options import given, options_of, spelling
 from playbach.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -138,10 +138,9 @@ def _add_flags(chosen: dict[str, Any], arguments: argparse.Namespace) -> None:
 def _choose_encoding(options: dict[str, Any], owners: Mapping[str, list[str]]) -> None:
     """Choose the encoding that an option belongs to, if none is named. `owners`: the encodings of each option."""
     for name, known in owners.items():
-        flag = f"--{name.replace('_', '-')}"
         encoding = options.get("encoding")
         if encoding is not None and encoding not in known:
-            raise UsageError(f"{flag} applies only to --encoding {' or '.join(known)}, not to {encoding}")
+            raise UsageError(f"--{spelling(name)} applies only to --encoding {' or '.join(known)}, not to {encoding}")
         if encoding is None and len(known) == 1:
             options["encoding"] = known[0]
 

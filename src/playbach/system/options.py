@@ -125,8 +125,7 @@ class DescribedOption:
 
     @property
     def spelling(self) -> str:
-        """The name with dashes, as on the command line and in messages."""
-        return self.name.replace("_", "-")
+        return spelling(self.name)
 
     @property
     def flag(self) -> str | None:
@@ -142,6 +141,11 @@ class DescribedOption:
         if value is not (not self.default):
             return []
         return [self.flag if value or self.option.flag else f"--no-{self.spelling}"]
+
+
+def spelling(name: str) -> str:
+    """The name of an option with dashes, as on the command line and in messages."""
+    return name.replace("_", "-")
 
 
 def _options_of(kind: type[Any]) -> tuple[DescribedOption, ...]:

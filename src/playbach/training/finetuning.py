@@ -14,6 +14,7 @@ from playbach.bundles.network import BaseModel
 from playbach.data.pieces import SIDES, Corpus, Piece
 from playbach.encodings import OPTIONS, options_dict
 from playbach.system.errors import PlaybachError, UsageError
+from playbach.system.options import spelling
 
 FINETUNE_LEARNING_RATE = 5e-4
 """The default learning rate: a quarter of that of a new network."""
@@ -46,9 +47,7 @@ def finetune_options(base: BaseModel, options: Mapping[str, Any]) -> dict[str, A
 def _require_same(base: BaseModel, name: str, value: Any, base_value: Any) -> None:
     if value != base_value:
         fact = "has no such option" if base_value is None else f"has {base_value}"
-        raise UsageError(
-            f"{name.replace('_', '-')} {value} contradicts --from: {base.name} {fact}; leave out one of the two"
-        )
+        raise UsageError(f"{spelling(name)} {value} contradicts --from: {base.name} {fact}; leave out one of the two")
 
 
 def move_known_pieces(corpus: Corpus, base: BaseModel) -> tuple[Corpus, int]:
