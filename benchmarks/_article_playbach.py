@@ -143,7 +143,7 @@ def batches(encoding: Any, sequences: Sequence[Any], trained: Sequence[Any], rng
 
 def hide_context(context: Longs, encoding: Any, hidden: npt.NDArray[np.bool_]) -> Longs:
     """Set bars left to unknown in the context (B, T, C), and hide echoes in some windows (B,)."""
-    from playbach.encodings.base import UNKNOWN_BARS_LEFT
+    from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
     from playbach.encodings.features.lines import NO_INTERVAL, NO_NOTE
 
     context[..., encoding.bars_left_column] = UNKNOWN_BARS_LEFT

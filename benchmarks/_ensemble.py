@@ -100,7 +100,7 @@ def log_chances(model: Any, encoding: Any, sequence: Any) -> np.ndarray:
     import torch
 
     from playbach.data.batches import previous_of
-    from playbach.encodings.base import UNKNOWN_BARS_LEFT
+    from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 
     context = sequence.context.astype(np.int64)
     context[:, encoding.bars_left_column] = UNKNOWN_BARS_LEFT

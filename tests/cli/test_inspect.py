@@ -15,7 +15,7 @@ import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
-from playbach.encodings.base import symbol_label
+from playbach.encodings.fields import symbol_label
 
 
 def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

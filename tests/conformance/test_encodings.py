@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from helpers import sample_music
 from playbach import encodings
 from playbach.encodings import ENCODINGS
-from playbach.encodings.base import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT, Decoder, EncodedPiece, Encoding
+from playbach.encodings.base import Decoder, EncodedPiece, Encoding
+from playbach.encodings.features.bars import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT
 from playbach.encodings.features.base import Feature
 from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.music import scores

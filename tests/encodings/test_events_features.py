@@ -13,8 +13,9 @@ import pytest
 import symusic
 
 from helpers import sample_music
-from playbach.encodings.base import BARS_LEFT, EncodedPiece
+from playbach.encodings.base import EncodedPiece
 from playbach.encodings.events.encoding import EventsEncoding
+from playbach.encodings.features.bars import BARS_LEFT
 from playbach.encodings.options import EventsOptions
 
 

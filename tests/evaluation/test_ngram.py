@@ -10,7 +10,8 @@ import pytest
 
 from helpers import sample_music
 from playbach.encodings import ENCODINGS
-from playbach.encodings.base import BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import BARS_LEFT
 from playbach.encodings.options import NotesOptions
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
 from playbach.evaluation.ngram import VIEWPOINTS, NGram, _chains, _known_columns

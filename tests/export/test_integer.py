@@ -20,7 +20,7 @@ from helpers.integer_networks import CASES, Alphabets
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.data.batches import previous_of
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.encodings.notes import NotesEncoding
 from playbach.evaluation.reports import predict_pieces
 from playbach.export.integer import (

@@ -26,7 +26,7 @@ import playbach
 from playbach.bundles import bundle as bundles
 from playbach.data import corpora
 from playbach.data.batches import IGNORED, TrainingSet
-from playbach.encodings.base import UNKNOWN_BARS_LEFT
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation import validation
 from playbach.evaluation.validation import frequency_baseline, measure_network
 from playbach.models import build

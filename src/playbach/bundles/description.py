@@ -16,7 +16,8 @@ from typing import Any
 from playbach.bundles import bundle as bundles
 from playbach.bundles import exported
 from playbach.bundles.bundle import BUNDLE_SUFFIX, Bundle, known_pieces
-from playbach.encodings.base import Encoding, symbol_label
+from playbach.encodings.base import Encoding
+from playbach.encodings.fields import symbol_label
 from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.files import AnyPath, display_path
 

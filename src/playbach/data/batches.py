@@ -26,7 +26,8 @@ from playbach.data.shards import (
     build_shards,
     open_shards,
 )
-from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.music.arrays import Ints
 from playbach.system.progress import Progress
 

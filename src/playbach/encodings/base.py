@@ -27,38 +27,16 @@ from symusic.core import ScoreTick as Score
 
 from playbach.encodings.features.bars import (
     BARS_LEFT,
-    BARS_LEFT_SYMBOLS,
-    MANY_BARS_LEFT,
     UNKNOWN_BARS_LEFT,
     bars_left_symbol,
-    meter_symbol,
 )
 from playbach.encodings.features.base import Features
-from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field, symbol_label
+from playbach.encodings.fields import Field
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, Event, Track
 from playbach.system.errors import UsageError
-
-__all__ = [
-    "BARS_LEFT",
-    "BARS_LEFT_SYMBOLS",
-    "MANY_BARS_LEFT",
-    "UNKNOWN",
-    "UNKNOWN_BARS_LEFT",
-    "UNKNOWN_NAME",
-    "Decoder",
-    "EncodedPiece",
-    "Encoding",
-    "Field",
-    "append_new",
-    "meter_symbol",
-    "most_common_headers",
-    "narrow_mask",
-    "symbol_label",
-    "transposition_range",
-]
 
 
 @dataclass(frozen=True, slots=True)

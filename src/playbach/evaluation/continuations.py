@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings.base import UNKNOWN_BARS_LEFT, Decoder, EncodedPiece, Encoding
+from playbach.encodings.base import Decoder, EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation.ngram import NGram
 from playbach.inference.runtimes.base import Logits, Runtime, State
 from playbach.inference.sampling import Distribution, draw, probabilities

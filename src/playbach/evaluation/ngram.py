@@ -23,7 +23,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from playbach.encodings.base import BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import BARS_LEFT
 from playbach.evaluation.metrics import Predictions, predictions_from_logits
 from playbach.evaluation.ppm import ContextCounts, Indices, KnownColumn, StepTable, Viewpoint, extend_hashes
 from playbach.music.arrays import Ints

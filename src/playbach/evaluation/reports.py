@@ -21,7 +21,8 @@ from playbach.bundles import bundle
 from playbach.data import corpora
 from playbach.data.batches import previous_of
 from playbach.data.pieces import Piece
-from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import MOST_PROBABLE, Agreement
 from playbach.evaluation.metrics import (

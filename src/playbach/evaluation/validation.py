@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 
 from playbach.data.batches import previous_of
-from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation.metrics import (
     Figures,
     Predictions,

@@ -15,7 +15,8 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.data.batches import previous_of
-from playbach.encodings.base import UNKNOWN_BARS_LEFT, EncodedPiece, Encoding
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation.reports import GROUP_LABELS, groups_of
 from playbach.export.options import MIN_STEPS
 from playbach.inference.composing import Composer

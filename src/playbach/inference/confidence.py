@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from playbach.encodings.base import Field, symbol_label
+from playbach.encodings.fields import Field, symbol_label
 from playbach.music.bars import Bars
 from playbach.music.events import TICKS_PER_QUARTER, Choice, Event, Meter, Note, Start
 from playbach.music.keys import pitch_name

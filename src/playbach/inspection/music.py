@@ -16,7 +16,8 @@ from symusic.core import ScoreTick as Score
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import known_pieces
 from playbach.encodings import ENCODINGS
-from playbach.encodings.base import EncodedPiece, Encoding, symbol_label
+from playbach.encodings.base import EncodedPiece, Encoding
+from playbach.encodings.fields import symbol_label
 from playbach.inference.options import ComposeOptions
 from playbach.music import keys, reading
 from playbach.music.bars import Bars, meters_of, printable_name, tempo_of

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from playbach.encodings.base import Field
+from playbach.encodings.fields import Field
 from playbach.server.messages import bar_message, change_message, end_message, piece_message, with_send_time
 from playbach.server.protocol import ServerMessage
 from playbach.server.schema import write

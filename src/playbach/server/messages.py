@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, NoReturn, get_args
 
-from playbach.encodings.base import Field, symbol_label
+from playbach.encodings.fields import Field, symbol_label
 from playbach.inference.composing import Composer
 from playbach.music.events import Choice, Track
 from playbach.server.protocol import (

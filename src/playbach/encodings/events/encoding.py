@@ -30,7 +30,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as ScoreTempo
 from symusic.core import TimeSignatureTick as TimeSignature
 
-from playbach.encodings.base import EncodedPiece, Encoding, Field, transposition_range
+from playbach.encodings.base import EncodedPiece, Encoding, transposition_range
 from playbach.encodings.events.decoder import EventsDecoder
 from playbach.encodings.events.features import events_features
 from playbach.encodings.events.grid import (
@@ -53,6 +53,7 @@ from playbach.encodings.events.survey import Survey
 from playbach.encodings.events.symbols import velocity_of
 from playbach.encodings.events.vocabulary import EventsVocabulary
 from playbach.encodings.features.base import Features
+from playbach.encodings.fields import Field
 from playbach.encodings.options import EventsOptions
 from playbach.encodings.relations import Relation
 from playbach.music.arrays import Mask

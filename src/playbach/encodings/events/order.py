@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from playbach.encodings.base import UNKNOWN
 from playbach.encodings.events.grid import EVENTS_GRID, MAX_BAR, GridNotes, GridScore, LongInts
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.symbols import (
@@ -22,6 +21,7 @@ from playbach.encodings.events.symbols import (
     VELOCITY_KIND,
     Alphabet,
 )
+from playbach.encodings.fields import UNKNOWN
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars
 

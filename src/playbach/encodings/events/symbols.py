@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from playbach.encodings.base import UNKNOWN_NAME, append_new
+from playbach.encodings.base import append_new
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_UNITS, EVENTS_VELOCITY_BIN, MAX_BAR
+from playbach.encodings.fields import UNKNOWN_NAME
 from playbach.music.arrays import Ints, Mask
 from playbach.music.events import Track
 

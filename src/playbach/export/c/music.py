@@ -17,8 +17,9 @@ import numpy as np
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
 from playbach.bundles.passages import Passage
-from playbach.encodings.base import Encoding, meter_symbol
+from playbach.encodings.base import Encoding
 from playbach.encodings.chorale import ChoraleEncoding
+from playbach.encodings.features.bars import meter_symbol
 from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.notes.vocabulary import ANY_CHORD, FIRST_VELOCITY, NOTES_VELOCITY_BIN, VELOCITY_REST
 from playbach.encodings.onsets import FIXED_DURATION, NOTES_UNITS, REST_CHORD

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 
-from playbach.encodings.base import Field
 from playbach.encodings.events.features.instrument import LENGTH_SYMBOLS, LENGTHS, instrument_names, length_symbols
 from playbach.encodings.events.features.position import PLACES, EventsFeature
 from playbach.encodings.events.grid import MAX_BAR, LongInts, note_order
@@ -21,6 +20,7 @@ from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.state import BAR_LAGS, EventsState
 from playbach.encodings.events.symbols import Alphabet
 from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
+from playbach.encodings.fields import Field
 from playbach.music.arrays import Ints
 
 NO_PLACE, NEXT_BAR_LINE, FIRST_PLACE = 0, 1, 2

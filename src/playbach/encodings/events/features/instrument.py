@@ -9,7 +9,6 @@ from operator import itemgetter
 
 import numpy as np
 
-from playbach.encodings.base import Field
 from playbach.encodings.events.features.position import EventsFeature
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_VELOCITY_BIN, GridNotes, LongInts
 from playbach.encodings.events.piece import EventsPiece
@@ -17,6 +16,7 @@ from playbach.encodings.events.state import EventsState
 from playbach.encodings.events.symbols import DURATION_KIND, VELOCITY_KIND, Alphabet, in_quarters, velocity_of
 from playbach.encodings.features import lines
 from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
+from playbach.encodings.fields import Field
 from playbach.music.arrays import Ints
 
 LENGTHS = ("none", *map(in_quarters, EVENTS_DURATIONS))

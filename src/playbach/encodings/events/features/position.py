@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from playbach.encodings.base import UNKNOWN_NAME, Field, meter_symbol
 from playbach.encodings.events.grid import EVENTS_GRID, EVENTS_UNITS, MAX_BAR, opening_meters
 from playbach.encodings.events.piece import EventsPiece, before
 from playbach.encodings.events.state import (
@@ -34,7 +33,9 @@ from playbach.encodings.events.symbols import (
     in_quarters,
     tempo_name,
 )
+from playbach.encodings.features.bars import meter_symbol
 from playbach.encodings.features.base import Feature
+from playbach.encodings.fields import UNKNOWN_NAME, Field
 from playbach.music.arrays import Ints
 
 PLACES = tuple(in_quarters(place) for place in range(MAX_BAR))

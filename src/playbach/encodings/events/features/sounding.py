@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from playbach.encodings.base import Field
 from playbach.encodings.events.features.position import EventsFeature
 from playbach.encodings.events.grid import GridNotes, LongInts
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.state import EventsState
 from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
+from playbach.encodings.fields import Field
 from playbach.music.arrays import Ints
 
 
