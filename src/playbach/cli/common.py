@@ -11,6 +11,12 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from playbach.system.options import given
+
+if TYPE_CHECKING:
+    from playbach.streaming.settings import ProgrammeSettings
 
 LINE_WIDTH = 80
 """Text is wrapped to this number of columns."""
@@ -40,6 +46,15 @@ def add_runtime(parser: argparse._ActionsContainer) -> None:
 
     files = ", ".join(f"{name} for {entry.files}" for name, entry in RUNTIMES.items())
     parser.add_argument("--runtime", metavar="NAME", help=f"inference library: {files} (default: by the file)")
+
+
+def programme_settings(arguments: argparse.Namespace) -> ProgrammeSettings:
+    """The settings of endless music that the arguments give, with a random seed if they give none."""
+    from playbach.inference.composing import new_seed
+    from playbach.streaming.settings import ProgrammeSettings
+
+    chosen = given(ProgrammeSettings, vars(arguments))
+    return ProgrammeSettings(**{**chosen, "seed": new_seed(chosen.get("seed"))})
 
 
 def print_result(text: str) -> None:

@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playbach.cli.common import Command, add_runtime, print_message, print_result
+from playbach.cli.common import Command, add_runtime, print_message, print_result, programme_settings
 from playbach.cli.options import add_options as add_options_of
 from playbach.streaming.settings import ProgrammeSettings
 from playbach.system.errors import UsageError
-from playbach.system.options import given
 
 if TYPE_CHECKING:
     from playbach.streaming.player import Player, StreamOutput
@@ -64,8 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.soundfont is not None and (arguments.port or arguments.virtual):
         raise UsageError("--soundfont applies only to the speakers, not to a MIDI port")
-    settings = given(ProgrammeSettings, vars(arguments))
-    options = ProgrammeSettings(**{**settings, "seed": composing.new_seed(settings.get("seed"))})
+    options = programme_settings(arguments)
     program = None if arguments.instrument is None else instruments.parse_program(arguments.instrument)
     composer = composing.load(arguments.model, arguments.runtime)
     print_message(f"{composer.bundle.name}, seed {options.seed}")

@@ -11,7 +11,7 @@ import io
 import socket
 from pathlib import Path
 
-from playbach.cli.common import Command, add_runtime, print_message, print_result
+from playbach.cli.common import Command, add_runtime, print_message, print_result, programme_settings
 from playbach.cli.options import add_options as add_options_of
 from playbach.cli.options import parse_int
 from playbach.server.limits import ServerLimits
@@ -66,18 +66,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.port <= 65_535:
         raise UsageError(f"--port must be between 0 and 65535, not {arguments.port}")
-    settings = given(ProgrammeSettings, vars(arguments))
-    if arguments.no_station and settings:
+    if arguments.no_station and given(ProgrammeSettings, vars(arguments)):
         flags = listed((o.flag for o in options_of(ProgrammeSettings) if o.flag), "and")
         raise UsageError(f"{flags} set the station: remove them or --no-station")
     import asyncio
 
-    from playbach.inference.composing import new_seed
     from playbach.server import app, page, running, security, state, station
 
     limits = ServerLimits(**given(ServerLimits, vars(arguments)))
     origins = security.parse_origins(arguments.origin)
-    station_settings = ProgrammeSettings(**{**settings, "seed": new_seed(settings.get("seed"))})
+    station_settings = programme_settings(arguments)
     font = {} if arguments.soundfont is None else {"soundfont_path": arguments.soundfont}
     with running.open_socket(arguments.host, arguments.port) as opened:
         server_state = state.ServerState(state.load_models(arguments.models, arguments.runtime), limits, **font)
