@@ -169,7 +169,7 @@ def read_folder(
 
 
 def music_in(folder: Path) -> list[Path]:
-    """The music files in a folder and below it. Raises CorpusError if there are none."""
+    """The music files in a folder and its subfolders. Raises CorpusError if there are none."""
     paths = find_music(folder)
     if not paths:
         raise CorpusError(

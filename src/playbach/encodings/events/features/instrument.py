@@ -22,7 +22,7 @@ from playbach.music.arrays import Ints
 LENGTHS = ("none", *map(in_quarters, EVENTS_DURATIONS))
 """The symbols of fields of durations."""
 LENGTH_SYMBOLS = {0: 0, **{units: i for i, units in enumerate(EVENTS_DURATIONS, 1)}}
-"""The context symbol of each duration; 0 is none."""
+"""The context symbol of each duration. Symbol 0 means that there is no note."""
 LINE_SELECTION = (0, 1, 2, 3, 8, 9, 10, 16, 18, 20, 22, 24, 26)
 """The columns of `lines.LINE_FIELDS` in this context: the last four notes, the intervals between them, the echoes of
 2, 4 and 8 intervals, and the intervals to them."""
@@ -149,7 +149,7 @@ def length_symbols(durations: Ints) -> Ints:
 
 
 def _latest_with(kind: int, piece: EventsPiece) -> LongInts:
-    """(T,): the index of the instrument's last note with a symbol of a kind before each step; -1 if there is none."""
+    """(T,): before each step, the index of the instrument's last note that has a symbol of this kind, or -1."""
     steps = np.flatnonzero(piece.kinds == kind)
     note = piece.note[steps]
     at = _latest(piece, tracks=piece.notes.track[note], times=steps, now=np.arange(len(piece)))
@@ -157,7 +157,7 @@ def _latest_with(kind: int, piece: EventsPiece) -> LongInts:
 
 
 def _latest(piece: EventsPiece, *, tracks: Ints, times: Ints | LongInts, now: LongInts) -> LongInts:
-    """(T,): the index of the latest of N entries that is of the step's instrument and earlier; -1 if there is none.
+    """(T,): for each step, the index of its instrument's latest earlier entry, of N entries; -1 if it has none.
 
     Args:
         tracks: (N,).

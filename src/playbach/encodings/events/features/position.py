@@ -106,7 +106,7 @@ class WrittenMeter(EventsFeature):
 
 @dataclass(frozen=True)
 class TempoNow(EventsFeature):
-    """The tempo, beside that of the beginning."""
+    """The tempo, relative to the opening tempo."""
 
     alphabet: Alphabet
 
