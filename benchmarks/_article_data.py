@@ -57,11 +57,11 @@ def read(folder: Path) -> tuple[list[str], list[Any]]:
     from playbach.system.errors import PlaybachError
 
     names, found = [], []
-    for path, score in reading.read_many(reading.find_music(folder)):
-        if isinstance(score, PlaybachError):
-            raise score
+    for path, read in reading.read_many(reading.find_music(folder)):
+        if isinstance(read, PlaybachError):
+            raise read
         names.append(path.name)
-        found.append(score)
+        found.append(read.score)
     return names, found
 
 

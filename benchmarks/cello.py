@@ -96,11 +96,11 @@ def main() -> None:
 
     sides: dict[bool, list[list[int]]] = {True: [], False: []}
     try:
-        for path, score in reading.read_many(reading.find_music(args.folder)):
-            if isinstance(score, PlaybachError):
-                raise score
+        for path, read in reading.read_many(reading.find_music(args.folder)):
+            if isinstance(read, PlaybachError):
+                raise read
             if not (args.leave_out and fnmatch(path.name, args.leave_out)):
-                sides[fnmatch(path.name, args.hold_out)].append(without_repeats(top_notes(score)))
+                sides[fnmatch(path.name, args.hold_out)].append(without_repeats(top_notes(read.score)))
     except PlaybachError as error:
         fail(str(error))
     held_out, train = sides[True], sides[False]

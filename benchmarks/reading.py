@@ -35,9 +35,9 @@ def read_with_playbach(paths: list[str]) -> dict[str, float]:
 
     def scores() -> Any:
         """Yield each score from the worker, which reads on meanwhile."""
-        for _, score in reading.read_many(paths):
-            pieces.append(score)
-            yield score
+        for _, read in reading.read_many(paths):
+            pieces.append(read.score)
+            yield read.score
 
     encoding = NotesEncoding.fit(scores())
     fitted = perf_counter()

@@ -22,7 +22,7 @@ import symusic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbach.music.reading import Reader, ReadingLimits, Score, find_music, read, read_many, worker
+from playbach.music.reading import Reader, ReadFile, ReadingLimits, Score, find_music, read, read_many, worker
 from playbach.music.reading import midi as midi_files
 from playbach.system import processes
 from playbach.system.errors import CorpusError, PlaybachError, ScoreError
@@ -300,7 +300,7 @@ def test_a_good_file_after_one_that_corrupts_the_memory_is_read(
     corrupted: list[bool] = []  # the worker's memory
     provoke(monkeypatch, {b"spoil": lambda: corrupted.append(True), b"plain": lambda: corrupted and os.abort()})
     paths = [file(marked(text)) for text in ("plain", "spoil", "plain", "plain")]
-    assert all(isinstance(result, Score) for _, result in read_many(paths))
+    assert all(isinstance(result, ReadFile) for _, result in read_many(paths))
 
 
 @forked
@@ -308,7 +308,7 @@ def test_only_the_file_that_hangs_is_lost(file: Callable[..., Path], monkeypatch
     provoke(monkeypatch, {b"hang": hang})
     paths = [file(marked(text)) for text in ("a", "hang", "b", "c")]
     started = time.monotonic()
-    kinds = [isinstance(result, Score) for _, result in read_many(paths, ReadingLimits(seconds=0.3))]
+    kinds = [isinstance(result, ReadFile) for _, result in read_many(paths, ReadingLimits(seconds=0.3))]
     assert kinds == [True, False, True, True]
     assert 0.25 < time.monotonic() - started < 3
     assert fault(paths[1], ReadingLimits(seconds=0.2)).startswith("it takes longer than 0.2 s to read, ")
@@ -411,7 +411,7 @@ def test_reading_works_without_forks(file: Callable[..., Path], monkeypatch: pyt
     monkeypatch.setattr(worker, "START_METHOD", "spawn")
     paths = [file(polyphonic()), file(b"hello"), file(midi(NOTE))]
     # The time limit is shorter than the start of an interpreter, which does not count.
-    kinds = [isinstance(result, Score) for _, result in read_many(paths, ReadingLimits(seconds=0.1))]
+    kinds = [isinstance(result, ReadFile) for _, result in read_many(paths, ReadingLimits(seconds=0.1))]
     assert kinds == [True, False, True]
 
 
@@ -439,7 +439,7 @@ def test_results_come_in_the_order_of_the_paths(
     paths = [file(b"hello" if n % 7 == 0 else midi(NOTE * (n + 1))) for n in range(100)]
     results = list(read_many(iter(paths), processes=processes))
     assert [path for path, _ in results] == paths
-    assert [len(notes_of(r)) if isinstance(r, Score) else 0 for _, r in results] == [
+    assert [len(notes_of(r.score)) if isinstance(r, ReadFile) else 0 for _, r in results] == [
         0 if n % 7 == 0 else n + 1 for n in range(100)
     ]
     assert len(starts) == (processes or 1)
@@ -477,7 +477,7 @@ def test_long_names_and_large_scores_do_not_block_the_pipe(file: Callable[..., P
     large = file(midi(NOTE * 20_000))  # several times the pipe's buffer
     deep = Path(*["x" * 200] * 15) / "none.mid"
     paths = [large, deep] * 20
-    kinds = [isinstance(result, Score) for _, result in read_many(paths)]
+    kinds = [isinstance(result, ReadFile) for _, result in read_many(paths)]
     assert kinds == [True, False] * 20
 
 
@@ -490,7 +490,7 @@ def test_relative_paths_use_the_current_folder(
         monkeypatch.chdir(tmp_path)
         [(name, result)] = reader.read_many(["here.mid"])
     assert name == Path("here.mid")
-    assert isinstance(result, Score)
+    assert isinstance(result, ReadFile)
 
 
 # --------------------------------------------------------------------------------------------------- random damage
@@ -539,7 +539,7 @@ def test_random_damage_gives_a_valid_score_or_a_one_line_error(tmp_path: Path) -
         if isinstance(result, ScoreError):
             assert str(result).startswith(f"{path}: ") and "\n" not in str(result)
         else:
-            check_score(result)
+            check_score(result.score)
 
     with Reader() as reader:
         check()

@@ -230,7 +230,7 @@ def readable_scores(
         if isinstance(result, ScoreError):
             skip(str(result))
         else:
-            yield path, result
+            yield path, result.score
 
 
 def choose_encoding(scores: Iterable[Score]) -> str:

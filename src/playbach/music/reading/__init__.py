@@ -17,6 +17,8 @@ from types import TracebackType
 from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
 from playbach.music.reading.limits import ReadingLimits
+from playbach.music.reading.options import ReadingOptions
+from playbach.music.reading.results import ReadFile
 from playbach.music.reading.worker import Worker
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import AnyPath, display_path
@@ -24,24 +26,43 @@ from playbach.system.files import AnyPath, display_path
 MUSIC_SUFFIXES = (".mid", ".midi", ".musicxml", ".xml", ".mxl")
 """The suffixes of music files in a folder. A file that is named itself may have any suffix."""
 
-__all__ = ["MUSIC_SUFFIXES", "Reader", "ReadingLimits", "Score", "find_music", "read", "read_many"]
+__all__ = [
+    "MUSIC_SUFFIXES",
+    "ReadFile",
+    "Reader",
+    "ReadingLimits",
+    "ReadingOptions",
+    "Score",
+    "find_music",
+    "read",
+    "read_file",
+    "read_many",
+]
 
 
-def read(path: AnyPath, limits: ReadingLimits | None = None) -> Score:
+def read(path: AnyPath, limits: ReadingLimits | None = None, options: ReadingOptions | None = None) -> Score:
+    """The score of one MIDI or MusicXML file. Arguments and errors are those of `read_file`."""
+    return read_file(path, limits, options).score
+
+
+def read_file(path: AnyPath, limits: ReadingLimits | None = None, options: ReadingOptions | None = None) -> ReadFile:
     """Read one MIDI or MusicXML file. For many files, `read_many` is faster.
 
     Raises:
         ScoreError: the file is damaged, is not music, or exceeds the limits.
     """
-    with Reader(limits) as reader:
-        return reader.read(path)
+    with Reader(limits, options=options) as reader:
+        return reader.read_file(path)
 
 
 def read_many(
-    paths: Iterable[AnyPath], limits: ReadingLimits | None = None, processes: int | None = None
-) -> Iterator[tuple[Path, Score | ScoreError]]:
-    """Read many files, and return each path with its score or its error, in the order of `paths`."""
-    with Reader(limits, processes) as reader:
+    paths: Iterable[AnyPath],
+    limits: ReadingLimits | None = None,
+    processes: int | None = None,
+    options: ReadingOptions | None = None,
+) -> Iterator[tuple[Path, ReadFile | ScoreError]]:
+    """Read many files, and return each path with its music or its error, in the order of `paths`."""
+    with Reader(limits, processes, options) as reader:
         yield from reader.read_many(paths)
 
 
@@ -89,8 +110,14 @@ class Reader:
     files a second, so that several processes help only with thousands of files.
     """
 
-    def __init__(self, limits: ReadingLimits | None = None, processes: int | None = None) -> None:
-        self._workers = [Worker(limits or ReadingLimits()) for _ in range(max(1, processes or 1))]
+    def __init__(
+        self,
+        limits: ReadingLimits | None = None,
+        processes: int | None = None,
+        options: ReadingOptions | None = None,
+    ) -> None:
+        limits, options = limits or ReadingLimits(), options or ReadingOptions()
+        self._workers = [Worker(limits, options) for _ in range(max(1, processes or 1))]
 
     def __enter__(self) -> Reader:
         return self
@@ -106,14 +133,18 @@ class Reader:
             worker.stop()
 
     def read(self, path: AnyPath) -> Score:
+        """The score of one MIDI or MusicXML file. Raises ScoreError."""
+        return self.read_file(path).score
+
+    def read_file(self, path: AnyPath) -> ReadFile:
         """Read one MIDI or MusicXML file. Raises ScoreError."""
         [(_, result)] = self.read_many([path])
         if isinstance(result, ScoreError):
             raise result
         return result
 
-    def read_many(self, paths: Iterable[AnyPath]) -> Iterator[tuple[Path, Score | ScoreError]]:
-        """Each path with its score or its error, in the order of `paths`. Only a few files are read ahead."""
+    def read_many(self, paths: Iterable[AnyPath]) -> Iterator[tuple[Path, ReadFile | ScoreError]]:
+        """Each path with its music or its error, in the order of `paths`. Only a few files are read ahead."""
         if any(worker.open_requests for worker in self._workers):
             raise RuntimeError("this Reader is busy with another read_many; finish or close that one first")
         waiting: deque[tuple[Path, Worker]] = deque()
@@ -132,6 +163,6 @@ class Reader:
                 self.close()  # stopped halfway: results under way would be taken for those of the next files
 
 
-def _receive_result(path: Path, worker: Worker) -> tuple[Path, Score | ScoreError]:
+def _receive_result(path: Path, worker: Worker) -> tuple[Path, ReadFile | ScoreError]:
     result = worker.receive_result()
     return path, ScoreError(f"{display_path(path)}: {result}") if isinstance(result, str) else result

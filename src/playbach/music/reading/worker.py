@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import json
 import multiprocessing
 import os
 import signal
@@ -17,14 +18,15 @@ import stat
 import sys
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from symusic.core import ScoreTick as Score
-
 from playbach.music.reading import midi, musicxml
 from playbach.music.reading.limits import ReadingLimits, validate_score
+from playbach.music.reading.options import ReadingOptions
+from playbach.music.reading.results import ReadFile
 from playbach.music.scores import score_from_bytes
 from playbach.system.errors import PlaybachError, ScoreError
 from playbach.system.processes import START_METHOD, ignore_fork_warnings
@@ -45,8 +47,8 @@ _READY, _MUSICXML, _SCORE, _ERROR = b"R", b"X", b"S", b"F"
 class Worker:
     """A child process that reads files in order, and the requests to which it has not responded yet."""
 
-    def __init__(self, limits: ReadingLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: ReadingLimits, options: ReadingOptions) -> None:
+        self._limits, self._options = limits, options
         self._open: deque[bytes] = deque()
         self._process: Any = None  # a Process of either kind
         self._pipe: Connection | None = None
@@ -68,8 +70,8 @@ class Worker:
         self._open.append(request)
         self._send(request)
 
-    def receive_result(self) -> Score | str:
-        """The score of the oldest open request, or what is wrong with its file.
+    def receive_result(self) -> ReadFile | str:
+        """The music of the oldest open request, or what is wrong with its file.
 
         A process that crashes or takes too long is replaced.
         """
@@ -89,7 +91,7 @@ class Worker:
             else:
                 self._open.popleft()
                 self._responses += 1
-                return response[1:].decode() if response[:1] == _ERROR else score_from_bytes(response[1:])
+                return response[1:].decode() if response[:1] == _ERROR else _unpack(response[1:])
 
     def stop(self, grace: float = 0.0) -> str:
         """End the process, drop the open requests, and return how the process ended."""
@@ -108,7 +110,7 @@ class Worker:
     def _start(self) -> None:
         context: Any = multiprocessing.get_context(START_METHOD)  # Any: the type depends on the platform
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self._limits), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._limits, self._options), daemon=True)
         try:
             with ignore_fork_warnings():
                 process.start()
@@ -163,6 +165,18 @@ class Worker:
             )
 
 
+def _pack(read: ReadFile) -> bytes:
+    """The result as bytes for the pipe: the length of what is said of it, that as JSON, and the score."""
+    said = json.dumps([read.remarks, dict(read.ornaments)]).encode()
+    return len(said).to_bytes(4, "big") + said + bytes(read.score.__getstate__())
+
+
+def _unpack(response: bytes) -> ReadFile:
+    end = 4 + int.from_bytes(response[:4], "big")
+    remarks, ornaments = json.loads(response[4:end])
+    return ReadFile(score_from_bytes(response[end:]), tuple(remarks), ornaments)
+
+
 def _describe_exit(exitcode: int | None) -> str:
     if exitcode is None or exitcode >= 0:
         return f"exit status {exitcode}"
@@ -175,7 +189,7 @@ def _describe_exit(exitcode: int | None) -> str:
 # ------------------------------------------------------------------------------------------- in the worker process
 
 
-def _serve(pipe: Connection, limits: ReadingLimits) -> None:
+def _serve(pipe: Connection, limits: ReadingLimits, options: ReadingOptions) -> None:
     """Respond to requests until the pipe closes."""
     try:
         _release_inherited(pipe.fileno())
@@ -185,7 +199,7 @@ def _serve(pipe: Connection, limits: ReadingLimits) -> None:
             path = Path(os.fsdecode(pipe.recv_bytes()))
             # The parent ends a parser that hangs; if the parent has been killed, this alarm does.
             _set_alarm(limits.seconds + _ORPHAN_SECONDS)
-            response = _respond(path, limits, pipe)
+            response = _respond(path, limits, options, pipe)
             _set_alarm(0.0)
             pipe.send_bytes(response)
     except (EOFError, OSError):
@@ -238,11 +252,11 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _respond(path: Path, limits: ReadingLimits, pipe: Connection) -> bytes:
+def _respond(path: Path, limits: ReadingLimits, options: ReadingOptions, pipe: Connection) -> bytes:
     try:
         data = _read_bytes(path, limits)
         if not musicxml.is_musicxml(data):
-            score = midi.parse(data)
+            read = ReadFile(midi.parse(data))
         else:
             musicxml.require_music21()
             pipe.send_bytes(_MUSICXML)
@@ -250,8 +264,8 @@ def _respond(path: Path, limits: ReadingLimits, pipe: Connection) -> bytes:
             musicxml.load_music21()
             pipe.send_bytes(_READY)
             _set_alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
-            score = musicxml.parse(data, limits.max_bytes)
-        return _SCORE + validate_score(score, limits).__getstate__()
+            read = ReadFile(musicxml.parse(data, limits.max_bytes))
+        return _SCORE + _pack(replace(read, score=validate_score(read.score, limits)))
     except ScoreError as error:
         return _ERROR + str(error).encode()
     except MemoryError:
