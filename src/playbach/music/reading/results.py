@@ -14,7 +14,7 @@ class ReadFile:
 
     score: Score
     remarks: tuple[str, ...] = ()
-    """One line for each kind of thing that was left out or changed, with a count: `3 notes have no end; each ends with
-    its track`. A remark names no file."""
+    """One line for each kind of thing that was left out or changed, with a count, such as `3 notes have no end; each
+    ends with its track`. A remark does not name the file."""
     ornaments: Mapping[str, int] = field(default_factory=dict)
     """How many ornaments of each kind were played out (or left out, if that was asked for): `{"trill": 3}`."""
