@@ -76,3 +76,5 @@ class PartNote:
     """The grace notes before the chord, in order; only on the chord's first note."""
     after_graces: tuple[GraceNote, ...] = ()
     """The grace notes that close the chord (after a trill, at the end of a bar); only on its first note."""
+    tied: tuple[int, ...] = ()
+    """The lengths of the written notes, in ticks, if ties join several."""
