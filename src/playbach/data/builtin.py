@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 
 from playbach.data import chorales, conversions
-from playbach.music.reading import from_music21, musicxml
+from playbach.music.reading import ReadingLimits, musicxml
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import pending_folder, unused_path
 from playbach.system.progress import Progress
@@ -90,8 +89,7 @@ class Builtin:
 
     def paths(self) -> list[Path]:
         """The files in music21's collection. Does not load music21."""
-        spec = find_spec("music21")
-        root = Path(spec.origin or "").parent / "corpus" if spec else Path()
+        root = conversions.music21_collection()
         return sorted(path for pattern in self.sources for path in root.glob(pattern))
 
 
@@ -129,7 +127,7 @@ def tunes(path: Path) -> ConvertedFile:
 
 
 def _tune(stream: Any) -> Score:
-    score = from_music21.score_from_stream(stream)
+    score = musicxml.parse(conversions.as_musicxml(stream)).score
     if len(score.tracks) != 1 or not len(score.tracks[0].notes):
         raise ScoreError("it does not have exactly one voice")
     [track] = score.tracks
@@ -141,8 +139,7 @@ def _tune(stream: Any) -> Score:
 
 def quartet(path: Path) -> ConvertedFile:
     """The movement or quartet in a file, with the same names and instruments for the parts of all files."""
-    musicxml.load_music21()
-    score = musicxml.parse(path.read_bytes(), MAX_QUARTET_BYTES)
+    score = musicxml.parse(path.read_bytes(), ReadingLimits(max_bytes=MAX_QUARTET_BYTES)).score
     if len(score.tracks) != len(QUARTET):
         raise ScoreError(f"it has {len(score.tracks)} parts instead of four")
     for track, (name, program) in zip(score.tracks, QUARTET):

@@ -10,7 +10,6 @@ import json
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import ScoreTick as Score
@@ -21,7 +20,7 @@ from playbach.data import conversions
 from playbach.data.pieces import SIDES
 from playbach.encodings.voices import CHOIR_PROGRAM, VOICES
 from playbach.music.events import TICKS_PER_QUARTER
-from playbach.music.reading import from_music21
+from playbach.music.reading import musicxml
 from playbach.system.progress import Progress
 
 CORPUS_NAME = "bach-chorales"
@@ -65,26 +64,25 @@ def _convert_all(into: Path, progress: Progress | None) -> None:
 
 
 def _convert(into: Path, job: tuple[str, str]) -> str:
-    from music21 import corpus
-
     side, name = job
-    score = chorale_score(corpus.parse(f"bach/{name}"))
+    score = chorale_score(conversions.music21_collection() / "bach" / name)
     (into / side / Path(name).with_suffix(".mid").name).write_bytes(bytes(score.dumps_midi()))
     return name
 
 
-def chorale_score(stream: Any) -> Score:
-    """The four voices of a music21 score, with its meters. A pickup gets a short meter of its own.
+def chorale_score(path: Path) -> Score:
+    """The four voices of a MusicXML file, with its meters. A pickup gets a short meter of its own.
 
     Repeats are not played out, as in the literature's files.
     """
-    whole = from_music21.score_from_stream(stream, repeats=False)
+    data = conversions.as_musicxml(path) if path.suffix == ".krn" else path.read_bytes()
+    whole = musicxml.parse(data, repeats=False).score
     score = Score(TICKS_PER_QUARTER)
     score.tempos.append(Tempo(0, qpm=CHORALE_TEMPO))
     score.time_signatures.extend(whole.time_signatures)
     for key in list(whole.key_signatures)[:1]:
         score.key_signatures.append(KeySignature(0, key.key, 0))
-    for name, number in zip(VOICES, _singers(stream)):
+    for name, number in zip(VOICES, _singers([track.name for track in whole.tracks])):
         track = Track(name, CHOIR_PROGRAM, False)
         highest = {note.time: note for note in sorted(whole.tracks[number].notes, key=lambda note: note.pitch)}
         for time in sorted(highest):
@@ -93,7 +91,6 @@ def chorale_score(stream: Any) -> Score:
     return score
 
 
-def _singers(stream: Any) -> list[int]:
+def _singers(names: list[str]) -> list[int]:
     """The indices of the parts named after the voices, else of the last four: instruments are listed first."""
-    names = [str(part.partName or part.id).strip() for part in stream.parts]
     return [names.index(v) for v in VOICES] if set(VOICES) <= set(names) else list(range(len(names)))[-4:]

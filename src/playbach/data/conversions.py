@@ -69,6 +69,21 @@ def converted_folder(name: str, version: int, fill: Callable[[Path], None]) -> P
     return target
 
 
+def music21_collection() -> Path:
+    """The folder of the collection of music that comes with music21. Does not load music21."""
+    spec = find_spec("music21")
+    return Path(spec.origin or "").parent / "corpus" if spec else Path()
+
+
+def as_musicxml(music: Path | Any) -> bytes:
+    """A file of another format, or a music21 stream, as MusicXML. Raises any exception of music21."""
+    from music21 import converter
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+
+    stream = converter.parse(music, forceSource=True, storePickle=False) if isinstance(music, Path) else music
+    return bytes(GeneralObjectExporter(stream).parse())
+
+
 def in_processes(
     work: Callable[[Any], Result], jobs: Sequence[Any], progress: Progress | None = None, at_once: int = 1
 ) -> Iterator[Result]:

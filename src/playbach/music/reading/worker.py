@@ -255,16 +255,10 @@ def _set_alarm(seconds: float) -> None:
 def _respond(path: Path, limits: ReadingLimits, options: ReadingOptions, pipe: Connection) -> bytes:
     try:
         data = _read_bytes(path, limits)
-        if not musicxml.is_musicxml(data):
-            read = ReadFile(midi.parse(data))
+        if musicxml.is_musicxml(data):
+            read = musicxml.parse(data, limits, plain_ornaments=options.plain_ornaments)
         else:
-            musicxml.require_music21()
-            pipe.send_bytes(_MUSICXML)
-            _set_alarm(_STARTUP_SECONDS)
-            musicxml.load_music21()
-            pipe.send_bytes(_READY)
-            _set_alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
-            read = ReadFile(musicxml.parse(data, limits.max_bytes))
+            read = ReadFile(midi.parse(data))
         return _SCORE + _pack(replace(read, score=validate_score(read.score, limits)))
     except ScoreError as error:
         return _ERROR + str(error).encode()

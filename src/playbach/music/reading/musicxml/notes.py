@@ -78,3 +78,5 @@ class PartNote:
     """The grace notes that close the chord (after a trill, at the end of a bar); only on its first note."""
     tied: tuple[int, ...] = ()
     """The lengths of the written notes, in ticks, if ties join several."""
+    instrument: str = ""
+    """The id of its instrument in the part, if it names one."""

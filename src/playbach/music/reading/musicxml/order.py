@@ -1,0 +1,355 @@
+"""The order in which the bars of a MusicXML score are played: repeats, endings, and jumps such as D.C. al Fine.
+
+- `:|` goes back to its `|:`. Without one, it goes back to the end of the repeat before it, or to the beginning.
+- An ending is played the times that its number says; music whose last ending also ends with `:|` is played once more,
+  without an ending.
+- A jump is taken once, when its bar is played for the last time. On the way back there are no repeats, and of
+  endings only the last is played. It ends at `Fine`, or goes from `To Coda` to the coda, where repeats count again.
+- A mark that makes no sense is left out, and said. It never costs another mark.
+
+These are the rules of the notation, and what MuseScore plays, except where that skips an ending that has no `:|`,
+ignores a coda because `al Coda` is missing, or plays the first of two nested repeats too short.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element
+
+from playbach.music.reading.musicxml.marks import MAX_TIMES, BarMarks, Jump, read_marks
+
+MAX_BARS = 20_000
+"""A piece is played with its repeats only if it then has at most so many bars."""
+_MAX_DEPTH = 3
+"""Repeats within repeats; music has two."""
+_SHOWN_BARS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedOrder:
+    """The bars of a piece as they are played."""
+
+    bars: tuple[tuple[int, int], ...]
+    """The index of each bar, and whether it is played for the first, second … time of its repeat."""
+    remarks: tuple[str, ...]
+    """One line for each kind of mark that makes no sense."""
+
+
+@dataclass(slots=True)
+class _Ending:
+    first: int
+    last: int
+    numbers: set[int]
+
+
+@dataclass(slots=True)
+class _Repeat:
+    """Music that is played several times: the bars from `first` to `last`, endings included."""
+
+    first: int
+    last: int
+    times: int
+    after_jump: bool = False
+    endings: list[_Ending] = field(default_factory=list)
+    inner: list[_Repeat] = field(default_factory=list)
+    """Repeats within it, in order."""
+
+    @property
+    def depth(self) -> int:
+        return 1 + max((repeat.depth for repeat in self.inner), default=0)
+
+
+class _Remarks:
+    """What makes no sense, by kind, with the names of the bars."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, list[str]] = {}
+
+    def add(self, kind: str, bar: BarMarks) -> None:
+        self._bars.setdefault(kind, []).append(bar.name)
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(f"{kind} ({_places(names)})" for kind, names in self._bars.items())
+
+
+def _places(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_BARS} more" if len(names) > _SHOWN_BARS else ""
+    return f"bar{'s' if len(names) > 1 else ''} {', '.join(names[:_SHOWN_BARS])}{more}"
+
+
+def played_order(parts: Sequence[Sequence[Element]], most: int = MAX_BARS) -> PlayedOrder:
+    """The order in which the bars are played.
+
+    Args:
+        parts: for each part its `measure` elements. Parts may have different numbers of them.
+        most: with more bars than this the piece is played as written, and that is said.
+    """
+    marks, remarks = read_marks(parts), _Remarks()
+    repeats = _repeats(marks, remarks)
+    places = _Places(marks)
+    _check_jumps(marks, places, remarks)
+    played: list[tuple[int, int]] = []
+    for visit in _Player(marks, repeats, places).play():
+        played.append(visit)
+        if len(played) > max(most, len(marks)):
+            line = f"with its repeats it has more than {most:,} bars, so it is played without them"
+            return PlayedOrder(tuple((i, 1) for i in range(len(marks))), (*remarks.lines(), line))
+    return PlayedOrder(tuple(played), remarks.lines())
+
+
+# ------------------------------------------------------------------------------------------------ repeats and endings
+
+
+def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
+    """The repeats in order, each with those within it."""
+    found: list[_Repeat] = []
+    open_: list[int] = []  # bars with |: that have no :| yet
+    i = 0
+    while i < len(marks):
+        bar = marks[i]
+        if bar.begins_repeat:
+            open_.append(i)
+        group = _endings(marks, i) if bar.begins_ending else []
+        if group and (times := _times_of_endings(marks, group, remarks)):
+            last = group[-1].last
+            _add_repeat(found, open_, _Repeat(i, last, times, marks[last].after_jump, group))
+            open_ += [k for k in range(i + 1, last + 1) if marks[k].begins_repeat]
+            i = last
+        elif bar.times:
+            _add_repeat(found, open_, _Repeat(i, i, bar.times, bar.after_jump))
+        if bar.too_often:
+            remarks.add(f"a repeat that asks for more than {MAX_TIMES} times is played twice", bar)
+        i += 1
+    return found
+
+
+def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat) -> None:
+    """Add a repeat that ends; it begins at the last |: that is open, else after the repeat before it."""
+    after = found[-1].last + 1 if found else 0
+    begin = open_.pop() if open_ else after
+    if repeat.endings and begin == repeat.endings[0].first:
+        begin = after  # nothing is between the sign and the first ending
+    inner: list[_Repeat] = []
+    while found and found[-1].first >= begin:
+        inner.insert(0, found.pop())
+    if max((other.depth for other in inner), default=0) >= _MAX_DEPTH:
+        found += inner
+        begin, inner = after, []
+    repeat.first, repeat.inner = begin, inner
+    found.append(repeat)
+
+
+def _endings(marks: Sequence[BarMarks], first: int) -> list[_Ending]:
+    """The endings that follow each other from this bar on."""
+    group: list[_Ending] = []
+    i = first
+    while i < len(marks) and marks[i].begins_ending:
+        numbers = set(marks[i].numbers)
+        if group and numbers and group[-1].numbers and min(numbers) <= max(group[-1].numbers):
+            break  # the endings of another repeat
+        group.append(_Ending(i, _last_of_ending(marks, i, is_first=not group), numbers))
+        i = group[-1].last + 1
+    return group
+
+
+def _last_of_ending(marks: Sequence[BarMarks], first: int, is_first: bool) -> int:
+    """The last bar of an ending: where its bracket ends, or before the next ending begins.
+
+    Without either, a first ending goes to its `:|`, and any other is one bar long.
+    """
+    sign = None
+    for i in range(first, len(marks)):
+        if i > first and marks[i].begins_ending:
+            return i - 1 if is_first and sign is None else first if sign is None else sign
+        if i > first and marks[i].begins_repeat:
+            break
+        if marks[i].ends_ending:
+            return i
+        if marks[i].times:
+            sign = i
+            break
+    return sign if sign is not None and (is_first or sign == first) else first
+
+
+def _goes_back(marks: Sequence[BarMarks], ending: _Ending) -> bool:
+    return any(marks[i].times for i in range(ending.first, ending.last + 1))
+
+
+def _times_of_endings(marks: Sequence[BarMarks], group: list[_Ending], remarks: _Remarks) -> int:
+    """How often music with these endings is played; 0 if they make no sense. Gives each ending its numbers."""
+    if len(group) == 1 and not _goes_back(marks, group[0]):
+        remarks.add("an ending without a repeat is left out", marks[group[0].first])
+        return 0
+    expected = 1
+    for ending, following in zip(group, [*group[1:], None]):
+        if not ending.numbers or min(ending.numbers) < expected:
+            ending.numbers = {expected}
+        ending.numbers |= set(range(expected, min(ending.numbers)))  # nobody else plays these
+        if following and not _goes_back(marks, ending):
+            remarks.add("a repeat sign is missing at the end of an ending, and is added", marks[ending.last])
+        expected = max(ending.numbers) + 1
+    return max(group[-1].numbers) + _goes_back(marks, group[-1])
+
+
+# -------------------------------------------------------------------------------------------------------------- jumps
+
+
+class _Places:
+    """Where the goals of jumps are, in order of bars."""
+
+    def __init__(self, marks: Sequence[BarMarks]) -> None:
+        self.has_fine = any(bar.fine for bar in marks)
+        self.segnos = _by_name(bar.segnos for bar in marks)
+        self.codas = _by_name(bar.codas for bar in marks)
+        self.exits = _by_name(bar.to_codas for bar in marks)
+
+    @property
+    def has_coda(self) -> bool:
+        return bool(self.codas and self.exits)
+
+    def segno(self, i: int, jump: Jump) -> int | None:
+        """The bar to which a D.S. in bar `i` leads: the segno that it names, else the nearest one before it."""
+        bars = self.segnos.get(jump.segno or None) or self.segnos.get(None, [])
+        at = bisect_right(bars, i)
+        return bars[at - 1] if at else None
+
+    def coda(self, i: int, names: Iterable[str]) -> int | None:
+        """The bar of the coda to which one goes after bar `i`: the next one with the name, else the next one."""
+        for name in (*(name for name in names if name), None):
+            bars = self.codas.get(name, [])
+            at = bisect_right(bars, i)
+            if at < len(bars):
+                return bars[at]
+        return None
+
+
+def _by_name(names: Iterable[set[str]]) -> dict[str | None, list[int]]:
+    """The bars with each name, and with any name under None."""
+    found: dict[str | None, list[int]] = {}
+    for i, own in enumerate(names):
+        for name in (*own, *((None,) if own else ())):
+            found.setdefault(name, []).append(i)
+    return found
+
+
+def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) -> None:
+    """Take away jumps that lead nowhere, and say which marks have no use."""
+    for i, bar in enumerate(marks):
+        if bar.jump is not None and (fault := _fault(i, bar.jump, places)):
+            remarks.add(fault, bar)
+            bar.jump = None
+    if not any(bar.jump for bar in marks):
+        for bar in marks:
+            if bar.fine and bar is not marks[-1]:
+                remarks.add("a Fine without a jump is left out", bar)
+            if bar.to_codas or bar.codas:
+                remarks.add("a coda without a jump is left out", bar)
+    elif (places.codas or places.exits) and not places.has_coda:
+        for bar in marks:
+            if bar.codas or bar.to_codas:
+                remarks.add("a coda needs a mark where one leaves and one where it begins; it is left out", bar)
+
+
+def _fault(i: int, jump: Jump, places: _Places) -> str:
+    """Why a jump makes no sense; empty if it does."""
+    if jump.to_segno and places.segno(i, jump) is None:
+        return "a D.S. without a segno before it is left out"
+    if jump.until == "fine" and not places.has_fine:
+        return "a jump to a Fine that is missing is left out"
+    if jump.until == "coda" and not places.has_coda:
+        return "a jump to a coda that is missing is left out"
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------------------ playing
+
+
+class _Player:
+    """Plays the bars, and keeps count."""
+
+    def __init__(self, marks: Sequence[BarMarks], repeats: Sequence[_Repeat], places: _Places) -> None:
+        self._marks, self._places = marks, places
+        self._ends: dict[int, list[_Repeat]] = {}  # those that end with a bar or go back from it, the innermost first
+        self._endings: dict[int, tuple[_Repeat, _Ending]] = {}  # by first bar
+        self._within: list[list[_Repeat]] = [[] for _ in marks]  # the repeats of each bar, the innermost first
+        for repeat in _innermost_first(repeats):
+            for ending in repeat.endings:
+                self._endings[ending.first] = (repeat, ending)
+                if ending.last != repeat.last:
+                    self._ends.setdefault(ending.last, []).append(repeat)
+            self._ends.setdefault(repeat.last, []).append(repeat)
+            for i in range(repeat.first, repeat.last + 1):
+                self._within[i].append(repeat)
+        self._time: dict[int, int] = {}  # by the id of a repeat: the time that is being played
+        self._taken: set[int] = set()  # bars whose jump was taken
+        self._jump: int | None = None  # the bar of the jump on whose way back we are
+
+    def play(self) -> Iterator[tuple[int, int]]:
+        """The index of each bar, and for which time it is played."""
+        i: int | None = 0
+        while i is not None:
+            i = self._skip_endings(i)
+            if i >= len(self._marks):
+                return
+            yield i, self._count(self._within[i][0]) if self._within[i] else 1
+            i = self._following(i)
+
+    def _count(self, repeat: _Repeat) -> int:
+        """For which time a repeat is played: on the way back for the last."""
+        if self._jump is not None and not repeat.after_jump:
+            return repeat.times
+        return self._time.get(id(repeat), 1)
+
+    def _skip_endings(self, i: int) -> int:
+        """The bar from which to go on before bar `i`: past endings that are for other times."""
+        while i in self._endings:
+            repeat, ending = self._endings[i]
+            if self._count(repeat) in ending.numbers:
+                break
+            i = ending.last + 1
+        return i
+
+    def _following(self, i: int) -> int | None:
+        """The bar after bar `i`; None if the piece ends."""
+        bar = self._marks[i]
+        if self._jump is not None:
+            jump = self._marks[self._jump].jump
+            if bar.fine and jump and jump.until != "coda":
+                return None
+            if bar.to_codas and jump and jump.until != "fine":
+                coda = self._places.coda(i, bar.to_codas)
+                if coda is not None:
+                    self._jump = None
+                    return coda
+        for repeat in self._ends.get(i, []):
+            count = self._count(repeat)
+            if count < repeat.times:
+                self._time[id(repeat)] = count + 1
+                for inner in _innermost_first(repeat.inner):
+                    self._time.pop(id(inner), None)
+                return repeat.first
+        if bar.jump is not None and i not in self._taken and self._is_due(bar.jump, i):
+            self._taken.add(i)
+            self._jump = i
+            self._time.clear()
+            return self._places.segno(i, bar.jump) if bar.jump.to_segno else 0
+        if self._jump == i:
+            self._jump = None  # all that was played before has been played again
+            self._time.update({id(repeat): repeat.times for repeat in self._within[i]})
+        return i + 1
+
+    def _is_due(self, jump: Jump, i: int) -> bool:
+        """Whether a jump is taken now: the last time, unless it names other times."""
+        if jump.times and self._within[i]:
+            return self._count(self._within[i][0]) in jump.times
+        repeats = [r for r in self._within[i] if not any(e.first <= i <= e.last for e in r.endings)]
+        return all(self._count(repeat) == repeat.times for repeat in repeats)
+
+
+def _innermost_first(repeats: Iterable[_Repeat]) -> Iterator[_Repeat]:
+    """The repeats and those within them."""
+    for repeat in repeats:
+        yield from _innermost_first(repeat.inner)
+        yield repeat

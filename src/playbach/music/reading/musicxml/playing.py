@@ -1,0 +1,225 @@
+"""From what is written in a MusicXML score to a score as it sounds.
+
+- Parts become tracks with their names and instruments. A part with two staves becomes two tracks, and a part whose
+  players change their instruments a track for each.
+- Repeats, endings and jumps are played. Tied notes are one note; a unison of two voices is one note.
+- Ornaments and grace notes are played out, or left out if that is asked for.
+- The sustain pedal becomes MIDI's controller 64.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from symusic.core import ControlChangeTickList, NoteTickList
+from symusic.core import KeySignatureTick as KeySignature
+from symusic.core import ScoreTick as Score
+from symusic.core import TempoTick as Tempo
+from symusic.core import TimeSignatureTick as TimeSignature
+from symusic.core import TrackTick as Track
+
+from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.reading.limits import impossible_value
+from playbach.music.reading.musicxml.document import Bar, Change, WrittenNote, WrittenPart
+from playbach.music.reading.musicxml.notes import PartNote
+from playbach.music.reading.musicxml.ornaments import count_ornaments, play_ornaments, without_ornaments
+from playbach.music.reading.musicxml.timeline import (
+    Visit,
+    bar_lengths,
+    first_at_each_tick,
+    meters_of_bars,
+    played_changes,
+    played_meters,
+    visits,
+)
+from playbach.music.reading.results import ReadFile
+from playbach.system.errors import ScoreError
+
+MIDI_TEMPO = 120.0
+"""The tempo of music that gives none, in quarters a minute."""
+
+
+def play(
+    parts: Sequence[WrittenPart],
+    order: Sequence[tuple[int, int]],
+    *,
+    plain_ornaments: bool = False,
+    max_notes: int = 500_000,
+) -> ReadFile:
+    """The score as it sounds.
+
+    Args:
+        order: the bars in the order in which they are played: (index, which time).
+        plain_ornaments: whether ornaments and grace notes are left out.
+        max_notes: the most notes of the score.
+
+    Raises:
+        ScoreError: it has too many notes, or lasts too long.
+    """
+    columns = _columns(parts)
+    meters = meters_of_bars(columns)
+    lengths = bar_lengths(columns, meters)
+    played = visits(order, lengths)
+    if played and played[-1].start + lengths[played[-1].bar] >= 1 << 31:
+        raise ScoreError(impossible_value("onset", played[-1].start))
+    score = Score(TICKS_PER_QUARTER)
+    for tick, meter in played_meters(played, lengths, meters):
+        score.time_signatures.append(TimeSignature(tick, *meter))
+    for change in played_changes(_keys(parts), played):
+        score.key_signatures.append(KeySignature(change.tick, *_pair(change)))
+    tempos = list(played_changes([first_at_each_tick([b.tempos for b in column]) for column in columns], played))
+    for change in tempos:
+        score.tempos.append(Tempo(change.tick, qpm=_single(change)))
+    ornaments: Counter[str] = Counter()
+    budget = max_notes
+    for part in parts:
+        notes = list(_part_notes(part, played, budget))
+        budget -= len(notes)
+        ornaments.update(count_ornaments(notes))
+        notes = without_ornaments(notes) if plain_ornaments else play_ornaments(notes, _tempo_at(tempos))
+        for track in _tracks(part, notes, played):
+            score.tracks.append(track)
+    return ReadFile(score, ornaments=dict(ornaments))
+
+
+def _columns(parts: Sequence[WrittenPart]) -> list[list[Bar]]:
+    """For each bar, what each part that has it plays."""
+    longest = max((len(part.bars) for part in parts), default=0)
+    return [[part.bars[i] for part in parts if i < len(part.bars)] for i in range(longest)]
+
+
+def _keys(parts: Sequence[WrittenPart]) -> list[list[Change]]:
+    """The keys in each bar, of the first part that shows the key of the music.
+
+    That is a part that is written as it sounds, if there is one: horns and trumpets are often written without a key.
+    """
+    with_keys = [part for part in parts if not part.is_drums and any(bar.keys for bar in part.bars)]
+    untransposed = [part for part in with_keys if not part.is_transposed]
+    return [bar.keys for part in (untransposed or with_keys)[:1] for bar in part.bars]
+
+
+def _pair(change: Change) -> tuple[int, int]:
+    assert isinstance(change.value, tuple)
+    return change.value
+
+
+def _single(change: Change) -> float:
+    assert not isinstance(change.value, tuple)
+    return change.value
+
+
+def _tempo_at(tempos: Sequence[Change]) -> Callable[[int], float]:
+    """The tempo at a tick, in quarters a minute."""
+    ticks = np.array([change.tick for change in tempos], np.int64)
+    values = [MIDI_TEMPO, *map(_single, tempos)]
+    return lambda tick: values[int(np.searchsorted(ticks, tick, side="right"))]
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterator[PartNote]:
+    """The notes of a part in the order of playing, ties joined. Raises ScoreError if there are more than `most`."""
+    notes: list[PartNote] = []
+    tied: dict[tuple[int, int, int], int] = {}  # (end, pitch, staff) of a note tied to the next -> its index
+    chords = 0
+    for visit in played:
+        bar = part.bars[visit.bar] if visit.bar < len(part.bars) else Bar()
+        if len(notes) + len(bar.notes) > most:
+            raise ScoreError(f"it has more than {most:,} notes with its repeats; leave it out or split it")
+        for note in sorted(bar.notes, key=_onset):
+            if note.passes is not None and visit.time not in note.passes:
+                continue
+            onset, end = visit.start + note.onset, visit.start + note.end
+            # The note at the end of a tie is not always marked, and may be on another staff.
+            keys = [(onset, note.pitch, staff) for staff in (note.staff, 3 - note.staff)]
+            index = next((tied.pop(key) for key in keys if key in tied), None)
+            if index is None:
+                index = len(notes)
+                notes.append(_part_note(note, onset, end, chords + note.chord))
+            else:
+                notes[index] = _joined(notes[index], note, onset, end)
+            if note.tied:
+                tied[end, note.pitch, note.staff] = index
+        chords += 1 + max((note.chord for note in bar.notes), default=0)
+    yield from notes
+
+
+def _joined(before: PartNote, note: WrittenNote, onset: int, end: int) -> PartNote:
+    """A note and the written note to which it is tied."""
+    return replace(
+        before,
+        end=max(before.end, end),
+        after_graces=(*before.after_graces, *note.after_graces),
+        tied=(*(before.tied or (before.end - before.onset,)), end - onset),
+    )
+
+
+def _onset(note: WrittenNote) -> int:
+    return note.onset
+
+
+def _part_note(note: WrittenNote, onset: int, end: int, chord: int) -> PartNote:
+    return PartNote(
+        onset,
+        end,
+        note.pitch,
+        note.velocity,
+        voice=note.voice,
+        staff=note.staff,
+        chord=chord,
+        ornaments=note.ornaments,
+        graces=note.graces,
+        after_graces=note.after_graces,
+        instrument=note.instrument,
+    )
+
+
+def _tracks(part: WrittenPart, notes: Sequence[PartNote], played: Sequence[Visit]) -> Iterator[Track]:
+    """A track for each staff of a part and each instrument on it; empty ones for staves without notes."""
+    default = part.instruments.program(None)
+    found: dict[tuple[int, int], list[PartNote]] = {}
+    for note in notes:
+        found.setdefault((note.staff, part.instruments.program(note.instrument)), []).append(note)
+    for staff in range(1, part.staves + 1):
+        if not any(key[0] == staff for key in found):
+            found[staff, default] = []
+    controls = _controls(part, played)
+    for (_, program), own in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] != default)):
+        track = Track(part.name, program, part.is_drums)
+        track.notes = _note_list(own)
+        track.controls = controls
+        yield track
+
+
+def _note_list(notes: Iterable[PartNote]) -> NoteTickList:
+    """Of notes with the same onset and pitch, the longest."""
+    unique: dict[tuple[int, int], tuple[int, int]] = {}
+    for note in notes:
+        end, velocity = unique.get((note.onset, note.pitch), (0, 0))
+        unique[note.onset, note.pitch] = max(end, note.end), max(velocity, note.velocity)
+    rows = sorted((onset, end, pitch, velocity) for (onset, pitch), (end, velocity) in unique.items())
+    table = np.array(rows, np.int64).reshape(-1, 4)
+    return NoteTickList.from_numpy(
+        table[:, 0].astype(np.int32),
+        np.maximum(table[:, 1] - table[:, 0], 1).astype(np.int32),
+        table[:, 2].astype(np.int8),
+        table[:, 3].astype(np.int8),
+    )
+
+
+def _controls(part: WrittenPart, played: Iterable[Visit]) -> ControlChangeTickList:
+    rows = [
+        (visit.start + change.tick, *_pair(change))
+        for visit in played
+        if visit.bar < len(part.bars)
+        for change in part.bars[visit.bar].controls
+        if change.passes is None or visit.time in change.passes
+    ]
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    return ControlChangeTickList.from_numpy(
+        table[:, 0].astype(np.int32), table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint8)
+    )
