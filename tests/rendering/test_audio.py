@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from playbach.music.scores import ticks_to_seconds
 from playbach.rendering import audio
 from playbach.rendering.audio import CEILING, Limiter, Mixer, NoteBank, Reverb, SoundingNote, write
-from playbach.rendering.soundfont import SAMPLE_RATE, Sound, SoundFont, default_soundfont
+from playbach.rendering.soundfont import SAMPLE_RATE, Bend, Sound, SoundFont, default_soundfont
 from playbach.system.errors import PlaybachError, ScoreError
 
 FORMATS = [".wav", ".flac", ".ogg", ".mp3"]
@@ -263,9 +263,9 @@ def test_the_bank_renders_each_note_once_and_bounds_its_size(monkeypatch: pytest
     rendered_notes: list[tuple[object, ...]] = []
     render = font.note
 
-    def count(program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> Sound:
+    def count(program: int, drum: bool, pitch: int, velocity: int, seconds: float, bend: Bend | None) -> Sound:
         rendered_notes.append((pitch, velocity, seconds))
-        return render(program, drum, pitch, velocity, seconds)
+        return render(program, drum, pitch, velocity, seconds, bend)
 
     monkeypatch.setattr(font, "note", count)
     bank = NoteBank(font)
@@ -279,3 +279,12 @@ def test_the_bank_renders_each_note_once_and_bounds_its_size(monkeypatch: pytest
     for pitch in (60, 62, 60):
         small.get(0, False, pitch, 64, 1.0)
     assert len(rendered_notes) == 3
+
+
+def test_the_bank_keeps_notes_with_a_constant_bend_and_no_others() -> None:
+    bank = NoteBank(SoundFont(default_soundfont()))
+    bends = [Bend(np.array([a]), np.zeros(1)) for a in (50.0, 50.0, 60.0)]
+    first, same, other = (bank.get(0, False, 60, 64, 1.0, bend)[0] for bend in bends)
+    assert first is same and first is not other and first is not bank.get(0, False, 60, 64, 1.0)[0]
+    glide = Bend(np.array([0.0, 50.0]), np.zeros(2))
+    assert bank.get(0, False, 60, 64, 1.0, glide)[0] is not bank.get(0, False, 60, 64, 1.0, glide)[0]

@@ -1,8 +1,9 @@
 """Renders a score as audio: WAV, FLAC, OGG and MP3, in 44.1 kHz stereo.
 
-A `NoteBank` renders notes, a `Mixer` adds them up, a `Reverb` adds a room, and a `Limiter` limits peaks. Each keeps
-its state between blocks, so that endless streams can use them too. A file is also rendered block by block, never in
-memory as a whole, and twice: once to measure its loudness, once to write it.
+A `NoteBank` renders notes, a `Mixer` adds them up (one for each track whose level changes, and one for all others), a
+`Reverb` adds a room, and a `Limiter` limits peaks. Each keeps its state between blocks, so that endless streams can
+use them too. A file is also rendered block by block, never in memory as a whole, and twice: once to measure its
+loudness, once to write it. Pedals, bends and other controllers sound as the score says (`controllers.py`).
 
 Knows nothing of composing, and of soundfonts only how to render a note.
 """
@@ -19,9 +20,21 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from symusic.core import ScoreTick as Score
+from symusic.core import TrackTick as ScoreTrack
 
+from playbach.music.pedal import sustain
 from playbach.music.scores import ticks_to_seconds
-from playbach.rendering.soundfont import SAMPLE_RATE, Audio, Sound, SoundFont, default_soundfont, pan_gains
+from playbach.rendering.controllers import Curve, TrackControls, track_controls
+from playbach.rendering.soundfont import (
+    MAX_RELEASE,
+    SAMPLE_RATE,
+    Audio,
+    Bend,
+    Sound,
+    SoundFont,
+    default_soundfont,
+    pan_gains,
+)
 from playbach.system.errors import PlaybachError, ScoreError
 
 _FILE_FORMATS = {
@@ -33,6 +46,7 @@ _FILE_FORMATS = {
 RENDER_BLOCK = 65_536
 """Samples of a block. With the reverb's tail, it fills a Fourier transform of 2^17 samples."""
 MAX_SECONDS = 2 * 3600
+MAX_SAMPLES = MAX_SECONDS * SAMPLE_RATE
 CEILING = 10 ** (-1 / 20)
 """The highest peak: -1 dBFS, because lossy formats overshoot a little."""
 _TARGET_LOUDNESS = 10 ** (-19 / 20)
@@ -74,28 +88,34 @@ class SoundingNote:
 
 
 class NoteBank:
-    """A cache of rendered notes, one for each program, pitch and layer of velocities."""
+    """A cache of rendered notes, one for each program, pitch, layer of velocities and constant bend."""
 
     def __init__(self, soundfont: SoundFont, max_bytes: int = 300_000_000) -> None:
         self._soundfont = soundfont
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._notes: OrderedDict[tuple[int, bool, int, int], tuple[Sound, float]] = OrderedDict()
+        self._notes: OrderedDict[tuple[float, ...], tuple[Sound, float]] = OrderedDict()
 
-    def get(self, program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> tuple[Sound, float]:
-        """A sound that can be held for at least `seconds`, and its gain for this velocity."""
+    def get(
+        self, program: int, drum: bool, pitch: int, velocity: int, seconds: float, bend: Bend | None = None
+    ) -> tuple[Sound, float]:
+        """A sound that can be held for at least `seconds`, and its gain for this velocity. A sound whose bend changes
+        is not kept: hardly any other note has the same bend."""
         layer = min(velocity // _VELOCITY_LAYER * _VELOCITY_LAYER + _VELOCITY_LAYER // 2, 127)
-        key = program, drum, pitch, layer
+        gain = (velocity / layer) ** 2
+        if bend is not None and not bend.is_constant:
+            return self._soundfont.note(program, drum, pitch, layer, seconds, bend), gain
+        key = program, drum, pitch, layer, *((bend.cents[0], bend.vibrato[0]) if bend else ())
         sound, held = self._notes.pop(key, (None, 0.0))
         if sound is not None:
             self._bytes -= sound.samples.nbytes
         if sound is None or held < seconds:
-            sound, held = self._soundfont.note(program, drum, pitch, layer, seconds), seconds
+            sound, held = self._soundfont.note(program, drum, pitch, layer, seconds, bend), seconds
         self._notes[key] = sound, held
         self._bytes += sound.samples.nbytes
         while self._bytes > self._max_bytes and len(self._notes) > 1:
             self._bytes -= self._notes.popitem(last=False)[1][0].samples.nbytes
-        return sound, (velocity / layer) ** 2
+        return sound, gain
 
 
 class Mixer:
@@ -107,6 +127,11 @@ class Mixer:
 
     def add(self, note: SoundingNote) -> None:
         self._notes.append(note)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no note that was added still sounds."""
+        return not self._notes
 
     def replace(self, old: SoundingNote, new: SoundingNote) -> None:
         """Give a note another note-off, which must not be in the past."""
@@ -216,6 +241,10 @@ class TimedNote:
     """How many seconds the longest note of the same program and pitch is held."""
     gains: NDArray[np.float32]
     """(2,), left and right."""
+    level: Curve | None = None
+    """Further gains (2 columns) that change over time, for the whole track."""
+    controls: TrackControls | None = None
+    """What may bend it."""
 
 
 def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:
@@ -284,18 +313,10 @@ class _OutputFile:
 
 def _timed_notes(score: Score) -> tuple[list[TimedNote], int]:
     """All notes in order of their starts, and the length of the audio in samples."""
-    tracks = [track for track in score.tracks if len(track.notes)]
+    tracks = [track for track in sustain(score).tracks if len(track.notes)]
     if not tracks:
         raise ScoreError("the score has no notes, so there is no audio to write")
-    timed: list[TimedNote] = []
-    for track, x in zip(tracks, track_pans(len(tracks))):
-        notes, gains = track.notes.numpy(), pan_gains(x)
-        begin = notes["time"].astype(np.int64)
-        start, off = (ticks_to_seconds(score, t) for t in (begin, begin + np.maximum(notes["duration"], 1)))
-        rows = zip(start.tolist(), off.tolist(), notes["pitch"].tolist(), notes["velocity"].tolist())
-        for a, b, pitch, velocity in rows:
-            first, last = round(a * SAMPLE_RATE), round(b * SAMPLE_RATE)
-            timed.append(TimedNote(first, last, track.program, track.is_drum, pitch, velocity, b - a, gains))
+    timed = [note for track, x in zip(tracks, track_pans(len(tracks))) for note in _track_notes(score, track, x)]
     seconds = max(note.off for note in timed) / SAMPLE_RATE + TAIL_SECONDS
     if seconds > MAX_SECONDS:
         raise ScoreError(
@@ -304,6 +325,25 @@ def _timed_notes(score: Score) -> tuple[list[TimedNote], int]:
         )
     timed.sort(key=lambda note: (note.start, note.pitch, note.program, note.off))
     return _with_longest(timed), -(-round(seconds * SAMPLE_RATE) // Limiter.STEP) * Limiter.STEP
+
+
+def _track_notes(score: Score, track: ScoreTrack, pan: float) -> list[TimedNote]:
+    """The notes of a track whose position is `pan` unless it sets its own."""
+    notes = track.notes.numpy()
+    begin = notes["time"].astype(np.int64)
+    start, off = (ticks_to_seconds(score, t) for t in (begin, begin + np.maximum(notes["duration"], 1)))
+    controls, velocities, gains, level = track_controls(score, track, pan), notes["velocity"], pan_gains(pan), None
+    if controls is not None:
+        at = np.round(start * SAMPLE_RATE).astype(np.int64)
+        velocities = controls.softened(velocities, at)
+        level = None if controls.level.is_constant(int(at.min()), MAX_SAMPLES) else controls.level
+        gains = np.ones(2, np.float32) if level else controls.level.block(int(at.min()), MAX_SAMPLES)[:, 0]
+    timed = []
+    for a, b, pitch, velocity in zip(start.tolist(), off.tolist(), notes["pitch"].tolist(), velocities.tolist()):
+        first, last = round(a * SAMPLE_RATE), round(b * SAMPLE_RATE)
+        what = track.program, track.is_drum, pitch, velocity
+        timed.append(TimedNote(first, last, *what, b - a, gains, level, controls))
+    return timed
 
 
 def _with_longest(notes: list[TimedNote]) -> list[TimedNote]:
@@ -322,7 +362,12 @@ def track_pans(n: int) -> list[float]:
 
 def sounding_note(bank: NoteBank, note: TimedNote) -> SoundingNote:
     """Render a note."""
-    sound, gain = bank.get(note.program, note.drum, note.pitch, note.velocity, note.longest)
+    bend, seconds = None, note.longest
+    if note.controls is not None:
+        held = max(note.off - note.start, round(DRUM_SECONDS * SAMPLE_RATE) if note.drum else 0)
+        bend = note.controls.bend(note.start, note.start + held + MAX_RELEASE)
+        seconds = seconds if bend is None or bend.is_constant else held / SAMPLE_RATE
+    sound, gain = bank.get(note.program, note.drum, note.pitch, note.velocity, seconds, bend)
     # A drum is struck, not held: its whole sound is played.
     off = max(note.off, note.start + sound.samples.shape[1] - len(sound.release)) if note.drum else note.off
     return SoundingNote(note.start, off, sound, note.gains * np.float32(gain))
@@ -338,15 +383,30 @@ def measure_loudness(notes: list[TimedNote], bank: NoteBank) -> float:
 
 def _render_blocks(notes: list[TimedNote], samples: int, bank: NoteBank) -> Iterator[Audio]:
     """The blocks (2, n) of the piece with reverb, faded out at the end, before its loudness is adjusted."""
-    mixer, reverb, fade = Mixer(), Reverb(), round(FADE_SECONDS * SAMPLE_RATE)
+    reverb, fade = Reverb(), round(FADE_SECONDS * SAMPLE_RATE)
+    mixers = {level: Mixer() for level in [None, *(note.level for note in notes)]}
+    at = 0
     silent = samples - round(SILENT_SECONDS * SAMPLE_RATE)
     coming = deque(notes)
-    while mixer.at < samples:
-        n = min(RENDER_BLOCK, samples - mixer.at)
-        while coming and coming[0].start < mixer.at + n:
-            mixer.add(sounding_note(bank, coming.popleft()))
-        left = silent - np.arange(mixer.at, mixer.at + n)
-        yield reverb.process(mixer.read(n)) * np.clip(left / fade, 0, 1).astype(np.float32) ** 2
+    while at < samples:
+        n = min(RENDER_BLOCK, samples - at)
+        while coming and coming[0].start < at + n:
+            note = coming.popleft()
+            mixers[note.level].add(sounding_note(bank, note))
+        block = mixers[None].read(n)
+        for level, mixer in mixers.items():
+            if level is not None:
+                block += _levelled(mixer, level, n)
+        left = silent - np.arange(at, at + n)
+        yield reverb.process(block) * np.clip(left / fade, 0, 1).astype(np.float32) ** 2
+        at += n
+
+
+def _levelled(mixer: Mixer, level: Curve, n: int) -> Audio:
+    """The next n samples (2, n) of a track, with its level."""
+    at, is_silent = mixer.at, mixer.is_empty
+    block = mixer.read(n)
+    return block if is_silent else block * level.block(at, at + n)
 
 
 def _limit(blocks: Iterable[Audio]) -> Iterator[Audio]:

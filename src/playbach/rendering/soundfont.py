@@ -3,8 +3,8 @@
 symusic 0.5.9 has a synthesiser, but it ignores most of a soundfont: root keys (TimGM6mb's piano is 20 semitones too
 high, its cello 2 too low), velocities, envelopes, filters, vibrato. This module implements those parts of the
 SoundFont 2.04 standard that shape a note most: key and velocity ranges, tuning, loops, volume and modulation
-envelopes, both LFOs, the low-pass filter, attenuation and pan. Modulators, chorus sends and exclusive classes are
-left out.
+envelopes, both LFOs, the low-pass filter, attenuation and pan. Of the modulators it has pitch bend and modulation to
+vibrato; chorus sends and exclusive classes are left out.
 
 Knows nothing of scores or mixing.
 """
@@ -33,8 +33,12 @@ SAMPLE_RATE = 44_100
 DRUM_BANK = 128
 MAX_NOTE_SECONDS = 60.0
 """A note that is held longer fades out, so that memory is bounded."""
-_CONTROL_SAMPLES = 32
-"""Envelopes and LFOs are computed once for this many samples."""
+_MAX_RELEASE_SECONDS, _RELEASE_SHARE = 3.0, 0.75
+"""Seconds until a release has fallen to -100 dB, and the share of them, to -75 dB, that is rendered."""
+MAX_RELEASE = round(_RELEASE_SHARE * _MAX_RELEASE_SECONDS * SAMPLE_RATE)
+"""Samples of the longest release."""
+CONTROL_SAMPLES = 32
+"""Envelopes, LFOs and bends are computed once for this many samples."""
 _FILTER_FRAME = 1024
 """Samples of the low-pass filter's frames, which overlap by half."""
 
@@ -79,6 +83,23 @@ class Sound:
     """(1 or 2, n), as if the note were held."""
     release: NDArray[np.float32]
     """(r,), from 1 to exactly 0: the gain from note-off on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bend:
+    """How far a note is from its pitch, with a value for every CONTROL_SAMPLES samples; the last one holds."""
+
+    cents: NDArray[np.float64]
+    """(k,)"""
+    vibrato: NDArray[np.float64]
+    """(k,), how deep the soundfont's vibrato is beyond what its own zones say, in cents."""
+
+    @property
+    def is_constant(self) -> bool:
+        return len(self.cents) == 1
+
+
+_NO_BEND = Bend(np.zeros(1), np.zeros(1))
 
 
 def default_soundfont() -> Path:
@@ -226,7 +247,9 @@ class SoundFont:
             raise self._damaged("a sample cannot be decoded") from error
         return body
 
-    def note(self, program: int, drum: bool, pitch: int, velocity: int, seconds: float) -> Sound:
+    def note(
+        self, program: int, drum: bool, pitch: int, velocity: int, seconds: float, bend: Bend | None = None
+    ) -> Sound:
         """Render a note that is held for `seconds`, with its release; shorter if it fades away before."""
         zones = self._instruments(program, drum)
         matching = [
@@ -234,7 +257,7 @@ class SoundFont:
         ]
         release = _release(matching, pitch)
         n = round(min(seconds, MAX_NOTE_SECONDS) * SAMPLE_RATE) + len(release)
-        voices = [(self._voice(zone, pitch, velocity, n), zone) for zone in matching]
+        voices = [(self._voice(zone, pitch, velocity, n, bend or _NO_BEND), zone) for zone in matching]
         length = max((len(v) for v, _ in voices), default=1)
         stereo = any(abs(zone.get(GEN_PAN, 0)) > 10 for _, zone in voices)
         out = np.zeros((2 if stereo else 1, length), np.float32)
@@ -247,7 +270,7 @@ class SoundFont:
             out[:, -len(release) :] *= release[-out.shape[1] :]
         return Sound(out, release)
 
-    def _voice(self, zone: Generators, pitch: int, velocity: int, n: int) -> NDArray[np.float32]:
+    def _voice(self, zone: Generators, pitch: int, velocity: int, n: int, bend: Bend) -> NDArray[np.float32]:
         """One zone's part of a note, resampled, filtered and shaped."""
         body, rate, root, loop_start, loop_end = self._sample(zone[GEN_SAMPLE] & 0xFFFF)
         start = _address_offset(zone, GEN_START, GEN_START_COARSE)
@@ -259,7 +282,7 @@ class SoundFont:
         root = zone[GEN_ROOT_KEY] if zone[GEN_ROOT_KEY] >= 0 else root
         looped = zone.get(GEN_LOOP_MODE, 0) & 1 and loop_start >= 0 and loop_end - loop_start >= 4
 
-        shape = _Shape(zone, pitch, velocity, n)
+        shape = _Shape(zone, pitch, velocity, n, bend)
         cents = (
             (pitch - root) * zone[GEN_SCALE_TUNING]
             + 100 * zone.get(GEN_COARSE_TUNE, 0)
@@ -273,7 +296,7 @@ class SoundFont:
         else:
             at = (
                 max(start, 0)
-                + np.cumsum(np.interp(np.arange(n), np.arange(len(step)) * _CONTROL_SAMPLES, step))
+                + np.cumsum(np.interp(np.arange(n), np.arange(len(step)) * CONTROL_SAMPLES, step))
                 - step[0]
             )
         if looped:
@@ -291,20 +314,22 @@ class SoundFont:
 
 
 class _Shape:
-    """How pitch, cutoff and loudness change during a note, with a value for every _CONTROL_SAMPLES samples."""
+    """How pitch, cutoff and loudness change during a note, with a value for every CONTROL_SAMPLES samples."""
 
-    def __init__(self, zone: Generators, pitch: int, velocity: int, n: int) -> None:
-        t = np.arange(-(-n // _CONTROL_SAMPLES) + 1) * (_CONTROL_SAMPLES / SAMPLE_RATE)
+    def __init__(self, zone: Generators, pitch: int, velocity: int, n: int, bend: Bend) -> None:
+        t = np.arange(-(-n // CONTROL_SAMPLES) + 1) * (CONTROL_SAMPLES / SAMPLE_RATE)
         envelope = _Stages(zone, GEN_MODULATION_ENVELOPE, pitch)
         sustain = 1 - min(max(zone.get(GEN_MODULATION_ENVELOPE + 4, 0), 0), 1000) / 1000
-        bend = envelope.attack(t) * np.maximum(1 - envelope.decay(t), sustain)
+        swing = envelope.attack(t) * np.maximum(1 - envelope.decay(t), sustain)
         lfo = _triangle(t, zone[GEN_LFO_DELAY], zone.get(GEN_LFO_FREQUENCY, 0))
         vibrato = _triangle(t, zone[GEN_VIBRATO_DELAY], zone.get(GEN_VIBRATO_FREQUENCY, 0))
-        self.cents: _Floats = lfo * zone.get(GEN_LFO_TO_PITCH, 0) + vibrato * zone.get(GEN_VIBRATO_TO_PITCH, 0)
-        self.cents += bend * zone.get(GEN_ENVELOPE_TO_PITCH, 0)
+        moment = np.minimum(np.arange(len(t)), len(bend.cents) - 1)
+        self.cents: _Floats = lfo * zone.get(GEN_LFO_TO_PITCH, 0) + bend.cents[moment]
+        self.cents += vibrato * (zone.get(GEN_VIBRATO_TO_PITCH, 0) + bend.vibrato[moment])
+        self.cents += swing * zone.get(GEN_ENVELOPE_TO_PITCH, 0)
         # Softer notes are darker: the cutoff falls by up to an octave.
         darker = 1200 * (1 - velocity / 127)
-        self.cutoff: _Floats = zone[GEN_CUTOFF] - darker + bend * zone.get(GEN_ENVELOPE_TO_CUTOFF, 0)
+        self.cutoff: _Floats = zone[GEN_CUTOFF] - darker + swing * zone.get(GEN_ENVELOPE_TO_CUTOFF, 0)
         self.cutoff += lfo * zone.get(GEN_LFO_TO_CUTOFF, 0)
         stages = _Stages(zone, GEN_VOLUME_ENVELOPE, pitch)
         floor = min(max(zone.get(GEN_VOLUME_ENVELOPE + 4, 0), 0), 1440) / 10
@@ -314,12 +339,12 @@ class _Shape:
         tremolo = lfo * min(max(zone.get(GEN_LFO_TO_VOLUME, 0), -960), 960) / 10
         self._gain = stages.attack(t) * 10 ** ((decibels + constant + tremolo) / 20)
         audible = np.flatnonzero(decibels > -85)
-        self.audible = (int(audible[-1]) + 1) * _CONTROL_SAMPLES if len(audible) else _CONTROL_SAMPLES
+        self.audible = (int(audible[-1]) + 1) * CONTROL_SAMPLES if len(audible) else CONTROL_SAMPLES
 
     def gain(self, n: int) -> NDArray[np.float32]:
         steps = self._gain.astype(np.float32)
         ramps = steps[:-1, None] + np.diff(steps)[:, None] * (
-            np.arange(_CONTROL_SAMPLES, dtype=np.float32) / _CONTROL_SAMPLES
+            np.arange(CONTROL_SAMPLES, dtype=np.float32) / CONTROL_SAMPLES
         )
         gain: NDArray[np.float32] = ramps.reshape(-1)[:n]
         return gain
@@ -358,8 +383,8 @@ def _release(zones: list[Generators], pitch: int) -> NDArray[np.float32]:
     """
     loudest = min(zones, key=lambda zone: zone.get(GEN_ATTENUATION, 0), default=_GENERATOR_DEFAULTS)
     shortest = 0.9 * 2.0 ** ((48 - pitch) / 48)  # seconds to -100 dB: 1.1 for a low C2, 0.5 for C6
-    seconds = min(max(_seconds(loudest[GEN_VOLUME_ENVELOPE + 5]), shortest, 0.4), 3.0)
-    n = round(0.75 * seconds * SAMPLE_RATE)  # until -75 dB
+    seconds = min(max(_seconds(loudest[GEN_VOLUME_ENVELOPE + 5]), shortest, 0.4), _MAX_RELEASE_SECONDS)
+    n = round(_RELEASE_SHARE * seconds * SAMPLE_RATE)
     curve = np.exp(np.arange(n) * (-np.log(1e5) / (seconds * SAMPLE_RATE))).astype(np.float32)
     return _fade(curve, 512)
 
@@ -390,7 +415,7 @@ def _low_pass(x: NDArray[np.float32], cents: _Floats, resonance: float) -> NDArr
     window = np.hanning(_FILTER_FRAME + 1)[:_FILTER_FRAME].astype(np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(padded, _FILTER_FRAME)[::hop][:frames] * window
     spectra = np.fft.rfft(cut, 2 * _FILTER_FRAME)  # twice as long, since the convolution is circular
-    moment = np.clip(np.arange(frames) * hop // _CONTROL_SAMPLES, 0, len(cents) - 1)
+    moment = np.clip(np.arange(frames) * hop // CONTROL_SAMPLES, 0, len(cents) - 1)
     cutoff = 8.176 * 2.0 ** (np.clip(cents[moment], 1500, 13_500) / 1200)
     q = 10 ** ((min(max(resonance, 0), 30) - 3.01) / 20)
     ratio = (np.fft.rfftfreq(2 * _FILTER_FRAME, 1 / SAMPLE_RATE) / cutoff[:, None]).astype(np.float32)
