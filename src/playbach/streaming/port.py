@@ -9,11 +9,12 @@ import contextlib
 import time
 from typing import Any, Protocol
 
+from playbach.music.pedal import ALL_SOUND_OFF
 from playbach.system.errors import MissingExtra, PlaybachError
 
 CLIENT_NAME = "playbach"
 NOTE_OFF, NOTE_ON, CONTROL_CHANGE, PROGRAM_CHANGE = 0x80, 0x90, 0xB0, 0xC0
-ALL_SOUND_OFF, ALL_NOTES_OFF = 120, 123
+ALL_NOTES_OFF = 123
 DRAIN_SECONDS = 0.2
 
 
