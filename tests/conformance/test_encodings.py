@@ -27,7 +27,7 @@ from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.music import scores
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
-from playbach.music.events import Event, Meter, Note, Tempo
+from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, Event, Meter, Note, Tempo
 from playbach.music.scores import score_from_header
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
@@ -355,7 +355,12 @@ def test_any_valid_steps_make_a_piece_that_ends_on_its_bar(case: Any, seed: int,
         min_size=1,
         max_size=30,
     ),
-    meters=st.lists(st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 2), (5, 8), (1, 4)]), min_size=1, max_size=3),
+    meters=st.lists(
+        st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 2), (5, 8), (1, 4), (65, 4)])
+        | st.tuples(st.integers(1, MAX_NUMERATOR), st.sampled_from(METER_DENOMINATORS)),
+        min_size=1,
+        max_size=3,
+    ),
 )
 def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: Any) -> None:
     score = symusic.Score(480)
@@ -375,6 +380,33 @@ def test_any_notes_survive_the_notes_encoding_as_projected(notes: Any, meters: A
             assert as_lists(decode(encoding, encoding.encode(score))) == as_lists(projected)
             if projected.note_num():
                 assert as_lists(encoding.project(projected)) == as_lists(projected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    meters=st.lists(
+        st.tuples(
+            st.integers(1, MAX_NUMERATOR),
+            st.sampled_from(METER_DENOMINATORS),
+            st.sampled_from([240, 1920, 31200, 77]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@pytest.mark.parametrize("name", ["chorale", "events", "notes"])
+def test_any_meters_survive_as_projected(name: str, meters: Any) -> None:
+    score = sample_music.chorale(1)
+    score.time_signatures.clear()
+    tick = 0
+    for numerator, denominator, ticks in meters:
+        score.time_signatures.append(symusic.TimeSignature(tick, numerator, denominator))
+        tick += ticks
+    encoding = ENCODINGS[name].load().fit([sample_music.chorale(2), score])
+    projected = encoding.project(score)
+    assert as_lists(decode(encoding, encoding.encode(score))) == as_lists(projected)
+    assert as_lists(encoding.project(projected)) == as_lists(projected)
+    assert all("\n" not in line for line in encoding.remarks(score))
 
 
 def test_the_style_mask_allows_only_valid_symbols(case: Any) -> None:

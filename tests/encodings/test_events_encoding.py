@@ -22,7 +22,7 @@ from playbach.encodings.base import Encoding
 from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_GRID, MAX_BAR, known_meters
 from playbach.encodings.options import EventsOptions
 from playbach.music.bars import Bars, Header
-from playbach.music.events import Event, Meter, Note, Tempo, Track
+from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, Event, Meter, Note, Tempo, Track
 from playbach.music.scores import score_from_header, transpose
 from playbach.system.errors import ScoreError, UsageError
 
@@ -150,6 +150,60 @@ def test_a_bar_that_is_cut_short_gets_a_meter_of_its_own() -> None:
     assert meters == [(0, 4, 4), (1920, 3, 8), (2640, 3, 4)]
 
 
+@pytest.mark.parametrize(
+    ("meters", "bars", "remark"),
+    [
+        # A cadenza in one bar: the meter before it, else the one after it, and a shorter bar for the rest.
+        (
+            [(0, 4, 4), (100, 65, 4), (165, 4, 4)],
+            [(0, 4, 4), (164, 1, 4), (165, 4, 4)],
+            "bar 26 (65/4) is split into bars of 4/4",
+        ),
+        ([(0, 11, 4), (11, 3, 4)], [(0, 3, 4), (9, 2, 4), (11, 3, 4)], "bar 1 (11/4) is split into bars of 3/4"),
+        ([(0, 4, 4), (100, 175, 4)], [(0, 4, 4)], "bar 26 (175/4) is split into bars of 4/4"),
+        # A pickup is not the meter around it.
+        (
+            [(0, 1, 4), (1, 65, 4), (66, 3, 4)],
+            [(0, 1, 4), (1, 3, 4), (64, 2, 4), (66, 3, 4)],
+            "bar 1 (65/4) is split into bars of 3/4",
+        ),
+        # Where the meter stays.
+        ([(0, 12, 4)], [(0, 6, 4)], "bars of 12/4 are split into bars of 6/4"),
+        ([(0, 4, 4), (4, 12, 4)], [(0, 4, 4), (4, 6, 4)], "bars of 12/4 are split into bars of 6/4"),
+        (
+            [(0, 11, 4), (22, 4, 4)],
+            [(0, 4, 4), (8, 3, 4), (11, 4, 4), (19, 3, 4), (22, 4, 4)],
+            "bars of 11/4 are split into bars of 4/4 and 3/4",
+        ),
+        # A bar that a change of meter cuts short, as in files with a wrong denominator.
+        (
+            [(0, 6, 4), (12, 97, 4), (18.25, 6, 4), (30.25, 97, 4), (36.5, 6, 4)],
+            [(0, 6, 4), (12, 25, 16), (18.25, 6, 4), (30.25, 25, 16), (36.5, 6, 4)],
+            "bars 3 and 6 (97/4) become bars of 25/16, since the meter changes there",
+        ),
+        ([(0, 7, 64)], [(0, 4, 32)], "bars of 7/64 become bars of 4/32"),
+        ([(0, 4, 4), (4, 1, 128)], [(0, 4, 4)], "1 meter is left out: its bars are shorter than 1/32"),
+        ([(0, 4, 4), (4, 8, 4)], [(0, 4, 4), (4, 8, 4)], None),
+    ],
+)
+def test_a_bar_that_is_too_long_is_split_and_that_is_said(
+    meters: list[tuple[float, int, int]], bars: list[tuple[float, int, int]], remark: str | None
+) -> None:
+    piece = sample_music.score(
+        [[(t * 480, 480, 60) for t in range(170)]], meters=tuple((int(at * 480), n, d) for at, n, d in meters)
+    )
+    found = [(m.time / 480, m.numerator, m.denominator) for m in fitted(piece).project(piece).time_signatures]
+    assert found == bars
+    assert EVENTS.remarks(piece) == ((remark,) if remark else ())
+
+
+def test_a_prime_number_of_beats_is_split_as_evenly_as_possible() -> None:
+    piece = sample_music.score([[(t * 480, 480, 60) for t in range(22)]], meters=((0, 11, 4),))
+    found = [(m.time / 480, m.numerator) for m in fitted(piece).project(piece).time_signatures]
+    assert found == [(0, 6), (6, 5), (11, 6), (17, 5)]
+    assert EVENTS.remarks(piece) == ("bars of 11/4 are split into bars of 6/4 and 5/4",)
+
+
 def test_an_unknown_meter_is_encoded_as_unknown_and_not_played() -> None:
     known = sample_music.piano(1)
     unknown = sample_music.score([sample_music.melody(1)], meters=((0, 4, 4), (3840, 5, 8), (3840 + 6000, 4, 4)))
@@ -207,7 +261,9 @@ def wild(tracks: Any, meters: Any, changes: Any) -> symusic.Score:
 
 
 NOTE = st.tuples(st.integers(0, 9000), st.integers(1, 4000), st.integers(30, 90), st.integers(1, 127))
-METER = st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 2), (5, 8), (1, 4), (7, 64), (64, 4), (3, 32), (17, 1)])
+USUAL_METERS = [(4, 4), (3, 4), (6, 8), (2, 2), (5, 8), (1, 4), (7, 64), (64, 4), (3, 32), (17, 1)]
+ANY_METER = st.tuples(st.integers(1, MAX_NUMERATOR), st.sampled_from(METER_DENOMINATORS))
+METER = st.sampled_from(USUAL_METERS) | ANY_METER
 WILD = st.builds(
     wild,
     st.lists(
@@ -215,7 +271,7 @@ WILD = st.builds(
         min_size=1,
         max_size=4,
     ),
-    st.lists(st.tuples(METER, st.sampled_from([1920, 1440, 1000, 480, 77])), max_size=4),
+    st.lists(st.tuples(METER, st.sampled_from([1920, 1440, 1000, 480, 77, 65 * 480, 11 * 480])), max_size=4),
     st.lists(st.tuples(st.integers(0, 6000), st.floats(4, 990)), max_size=4),
 ).filter(lambda score: score.note_num() > 0)
 

@@ -33,7 +33,7 @@ from playbach.data.pieces import SIDES
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Encoding
 from playbach.music.bars import Header
-from playbach.music.events import MAX_TEMPO, MIN_TEMPO
+from playbach.music.events import MAX_NUMERATOR, MAX_TEMPO, METER_DENOMINATORS, MIN_TEMPO
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path, pending_file
 from playbach.system.version import __version__
@@ -201,7 +201,7 @@ def _check_header(header: Header, track_count: int | None) -> None:
     if not ticks or ticks[0] != 0 or ticks != sorted(set(ticks)):
         raise ValueError("the meters are not in order")
     for _, numerator, denominator in header.meters:
-        if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32, 64):
+        if not 1 <= numerator <= MAX_NUMERATOR or denominator not in METER_DENOMINATORS:
             raise ValueError(f"invalid meter {numerator}/{denominator}")
     if not MIN_TEMPO <= header.tempo <= MAX_TEMPO:
         raise ValueError(f"invalid tempo {header.tempo:g}")

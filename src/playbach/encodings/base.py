@@ -194,6 +194,14 @@ class Encoding(ABC):
     def rejection_reason(cls, score: Score) -> str | None:
         """Why this encoding cannot represent a score, as a clause for a message; None if it can."""
 
+    @classmethod
+    def remarks(cls, score: Score) -> tuple[str, ...]:
+        """What this encoding leaves out of a score or changes that a user may not expect, one line for each kind.
+
+        By default nothing is said. That times are rounded to a grid goes without saying.
+        """
+        return ()
+
     @abstractmethod
     def encode(self, score: Score) -> EncodedPiece:
         """Write a score as steps and contexts.

@@ -6,7 +6,6 @@ Positions and lengths are in ticks, 480 to a quarter note. Knows scores; knows n
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,11 @@ from symusic.core import ScoreTick as Score
 from playbach.music.arrays import Ints
 from playbach.music.events import TICKS_PER_QUARTER, Track
 
+DEFAULT_TEMPO = 80.0
+"""Of a score without a tempo, in quarters a minute."""
+_MIDI_TEMPO = 120.0
+"""Until the first tempo of a file that has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -24,7 +28,7 @@ class Header:
 
     meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)
     """(tick, numerator, denominator), the first at tick 0."""
-    tempo: float = 80.0
+    tempo: float = DEFAULT_TEMPO
     """In quarters a minute."""
     tracks: tuple[Track, ...] = ()
 
@@ -144,13 +148,36 @@ def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:
     return tuple(m for i, m in enumerate(meters) if i == 0 or m[1:] != meters[i - 1][1:])
 
 
+def left_out_meters(score: Score, unit: int) -> tuple[str, ...]:
+    """What `meters_of` leaves out, as remarks; none where it leaves out nothing."""
+    count = sum(TICKS_PER_QUARTER * 4 * m.numerator // m.denominator < unit for m in score.time_signatures)
+    if not count:
+        return ()
+    left_out = "meter is left out: its" if count == 1 else "meters are left out: their"
+    return (f"{count:,} {left_out} bars are shorter than 1/{TICKS_PER_QUARTER * 4 // unit}",)
+
+
 def tempo_of(score: Score) -> float:
-    """The tempo at which most of the score's ticks are played; 80 quarters a minute if the score has none."""
+    """The score's main tempo in quarters a minute: it is played faster for half of the time, and slower for half.
+
+    Time counts in seconds, from the first note to the end of the last. As in MIDI, the tempo is 120 until the first
+    one. 80 if the score has no tempo.
+    """
     tempos = sorted(score.tempos, key=lambda t: t.time)
     if not tempos:
-        return 80.0
-    ends = [t.time for t in tempos[1:]] + [max(int(score.end()), tempos[-1].time + 1)]
-    ticks: Counter[float] = Counter()
-    for tempo, end in zip(tempos, ends):
-        ticks[round(float(tempo.qpm), 2)] += end - tempo.time
-    return ticks.most_common(1)[0][0]
+        return DEFAULT_TEMPO
+    qpms = np.array([_MIDI_TEMPO, *(round(float(t.qpm), 2) for t in tempos)])
+    first, end = span_of(score) or (tempos[-1].time, tempos[-1].time + 1)
+    lines = np.clip([first, *(t.time for t in tempos), end], first, end)
+    seconds = np.diff(lines) / qpms  # but for a factor
+    order = np.argsort(qpms, kind="stable")
+    passed = np.cumsum(seconds[order])
+    return float(qpms[order][np.searchsorted(passed, passed[-1] / 2)])
+
+
+def span_of(score: Score) -> tuple[int, int] | None:
+    """The ticks at which the first note begins and the last one ends; None without notes."""
+    notes = [track.notes.numpy() for track in score.tracks if len(track.notes)]
+    if not notes:
+        return None
+    return min(int(n["time"].min()) for n in notes), max(int((n["time"] + n["duration"]).max()) for n in notes)

@@ -39,7 +39,7 @@ from playbach.encodings.relations import Classes, Relation, chord_classes, inter
 from playbach.encodings.voices import SIXTEENTH, VOICES, chorale_header, voices_of
 from playbach.music import keys
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Bars, Header
+from playbach.music.bars import Bars, Header, left_out_meters
 from playbach.music.events import DEFAULT_VELOCITY
 from playbach.music.scores import score_from_header
 from playbach.system.errors import ScoreError
@@ -116,6 +116,10 @@ class ChoraleEncoding(ChoraleVocabulary):
         except ScoreError as error:
             return str(error)
         return None
+
+    @classmethod
+    def remarks(cls, score: Score) -> tuple[str, ...]:
+        return left_out_meters(score, SIXTEENTH)
 
     def encode(self, score: Score) -> EncodedPiece:
         piece, notes = chorale_piece(score, self)

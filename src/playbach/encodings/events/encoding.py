@@ -38,13 +38,13 @@ from playbach.encodings.events.grid import (
     GridNotes,
     GridScore,
     clip_tempo_changes,
-    grid_meters,
     grid_notes,
     known_meters,
     opening_meters,
     tempo_at,
     tempo_changes,
 )
+from playbach.encodings.events.meters import grid_meters, meter_remarks
 from playbach.encodings.events.order import events_piece
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.relations import relations_of
@@ -98,6 +98,10 @@ class EventsEncoding(EventsVocabulary, Encoding):
     @classmethod
     def rejection_reason(cls, score: Score) -> str | None:
         return None if score.note_num() else "it has no notes"
+
+    @classmethod
+    def remarks(cls, score: Score) -> tuple[str, ...]:
+        return meter_remarks(score)
 
     def encode(self, score: Score) -> EncodedPiece:
         on_grid = self._to_grid(score)

@@ -7,8 +7,7 @@ it, and fitting the result again changes nothing:
   one unit.
 - A duration becomes the nearest of EVENTS_DURATIONS, at most four bars of 4/4. A note ends where its own pitch begins
   again.
-- A bar is a whole number of thirty-seconds and at most MAX_BAR long. A longer bar is divided: 12/4 becomes 6/4. A
-  bar that a change of meter cuts short gets a meter of its own.
+- A bar is a whole number of thirty-seconds and at most MAX_BAR long. A longer bar is divided (`meters.py`).
 - The tempo is constant within a beat, a quarter counted from the bar line. It is the beat's mean tempo, so that the
   piece takes the same time, in steps of a sixteenth of an octave (4.4 %) from the tempo of the first note.
 
@@ -26,7 +25,7 @@ import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Bars, Header, meters_of, quantise, tempo_of
+from playbach.music.bars import Bars, Header, quantise, tempo_of
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER
 from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import ScoreError
@@ -183,39 +182,6 @@ def parse_meter(name: str) -> tuple[int, int]:
 
 def bar_ticks(numerator: int, denominator: int) -> int:
     return TICKS_PER_QUARTER * 4 * numerator // denominator
-
-
-def _bounded(numerator: int, denominator: int) -> tuple[int, int]:
-    """The meter, or a similar one with whole thirty-seconds and at most MAX_BAR."""
-    if denominator > 32:
-        numerator, denominator = -(-numerator * 32 // denominator), 32
-    while bar_ticks(numerator, denominator) > MAX_BAR * EVENTS_GRID:
-        numerator //= next(p for p in range(2, numerator + 1) if numerator % p == 0)
-    return numerator, denominator
-
-
-def _short(ticks: int) -> tuple[int, int]:
-    """The meter of a bar of this length, with the smallest denominator from 4 on."""
-    count, denominator = ticks // THIRTY_SECOND, 32
-    while count % 2 == 0 and denominator > 4:
-        count, denominator = count // 2, denominator // 2
-    return count, denominator
-
-
-def grid_meters(score: Score) -> MeterList:
-    """The meters of a score. Each lasts a whole number of bars."""
-    raw = meters_of(score, THIRTY_SECOND)
-    found: MeterList = []
-    for i, (tick, *meter) in enumerate(raw):
-        numerator, denominator = _bounded(*meter)
-        parts = [(tick, numerator, denominator)]
-        if i + 1 < len(raw):
-            rest = (raw[i + 1][0] - tick) % bar_ticks(numerator, denominator)
-            cut = raw[i + 1][0] - rest
-            if rest:
-                parts = [*(p for p in parts if p[0] < cut), (cut, *_short(rest))]
-        found += parts
-    return [m for i, m in enumerate(found) if i == 0 or m[1:] != found[i - 1][1:]]
 
 
 def opening_meters(meters: MeterList) -> int:

@@ -16,11 +16,11 @@ from playbach.encodings.events.grid import (
     DRUM_PROGRAM,
     EVENTS_GRID,
     GridNotes,
-    grid_meters,
     grid_notes,
     opening_meters,
     tempo_changes,
 )
+from playbach.encodings.events.meters import grid_meters
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Track
 from playbach.music.instruments import INSTRUMENT_FAMILIES, INSTRUMENT_NAMES

@@ -50,7 +50,7 @@ from playbach.encodings.onsets import (
 from playbach.encodings.options import NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Header
+from playbach.music.bars import Header, left_out_meters
 from playbach.music.events import DEFAULT_VELOCITY
 from playbach.music.scores import score_from_header
 from playbach.system.errors import ScoreError
@@ -115,6 +115,10 @@ class NotesEncoding(NotesVocabulary):
         if any(len(t.notes) and not t.is_drum for t in score.tracks):
             return None
         return ONLY_DRUMS
+
+    @classmethod
+    def remarks(cls, score: Score) -> tuple[str, ...]:
+        return left_out_meters(score, NOTES_GRID)
 
     def encode(self, score: Score) -> EncodedPiece:
         onsets, header = onsets_with(self.options, score), notes_header(score, self.options)
