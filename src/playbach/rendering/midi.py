@@ -10,16 +10,22 @@ from pathlib import Path
 from symusic.core import ScoreTick as Score
 from symusic.core import TextMetaTick as TextMeta
 
+from playbach.music.midi.writing import midi_bytes
+
 MARKER_PREFIX = "playbach "
 """The beginning of the marker with the comment."""
 
 
 def write(score: Score, path: Path, *, comment: str = "", soundfont: Path | None = None) -> None:
-    """Write a MIDI file. The same score and comment give the same bytes. `soundfont` is not used."""
+    """Write a MIDI file. The same score and comment give the same bytes. `soundfont` is not used.
+
+    Raises:
+        ScoreError: the score has values that do not exist in MIDI.
+    """
     if comment:
         score = score.copy()
         score.markers.insert(0, TextMeta(0, MARKER_PREFIX + comment))
-    path.write_bytes(score.dumps_midi())
+    path.write_bytes(midi_bytes(score))
 
 
 def find_comment(score: Score) -> str | None:

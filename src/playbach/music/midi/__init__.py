@@ -1,0 +1,1 @@
+"""Parses and writes Standard MIDI Files."""
