@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from playbach.music.meters import doubtful_meter, regroup
 from playbach.music.reading import midi, musicxml
 from playbach.music.reading.limits import ReadingLimits, validate_score
 from playbach.music.reading.options import ReadingOptions
@@ -259,7 +260,7 @@ def _respond(path: Path, limits: ReadingLimits, options: ReadingOptions, pipe: C
             read = musicxml.parse(data, limits, plain_ornaments=options.plain_ornaments)
         else:
             read = ReadFile(midi.parse(data))
-        return _SCORE + _pack(replace(read, score=validate_score(read.score, limits)))
+        return _SCORE + _pack(_with_meter(replace(read, score=validate_score(read.score, limits)), options))
     except ScoreError as error:
         return _ERROR + str(error).encode()
     except MemoryError:
@@ -267,6 +268,14 @@ def _respond(path: Path, limits: ReadingLimits, options: ReadingOptions, pipe: C
     except Exception as error:  # symusic and music21 raise RuntimeError, OverflowError, ValueError and others
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         return _ERROR + f"the file is damaged ({reason}); leave it out or export it again".encode()
+
+
+def _with_meter(read: ReadFile, options: ReadingOptions) -> ReadFile:
+    """The music in the meter that was asked for, or what is to be said of its own."""
+    if options.meter is not None:
+        return replace(read, score=regroup(read.score, options.meter))
+    doubt = doubtful_meter(read.score)
+    return read if doubt is None else replace(read, remarks=(*read.remarks, doubt))
 
 
 def _read_bytes(path: Path, limits: ReadingLimits) -> bytes:
