@@ -19,7 +19,7 @@ from helpers.paths import ROOT
 FOLDER = ROOT / "benchmarks"
 SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
-    "radio_load", "scaling", "fitting", "arm64", "small_machines",
+    "radio_load", "scaling", "fitting", "arm64", "small_machines", "agreement",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 
