@@ -3,14 +3,17 @@ with a one-line error.
 
     python tests/fuzzing/fuzz.py --cases 10000 --seed 0
 
-prints a table of the outcomes by kind, and the slowest cases. A crash is anything but success or a PlaybachError of
-one line, a hang is a case that takes longer than HANG_SECONDS; each such case is saved to a file named after the seed
-that makes it again. `tests/fuzzing/test_fuzz.py` runs a few hundred cases. It trains two bundles (extra `train`).
+prints a table of the outcomes by kind, with the time and the memory of the worst case, and the slowest cases. Memory
+is what a case adds to the process that runs it and to the one that reads music, each at its peak (Linux only). A
+crash is anything but success or a PlaybachError of one line, a hang is a case that takes longer than HANG_SECONDS.
+Each such case is saved to a file named after the seed that makes it again. `tests/fuzzing/test_fuzz.py` runs a few
+hundred cases. It trains two bundles (extra `train`).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import multiprocessing
@@ -54,8 +57,41 @@ class Outcome:
     number: int
     result: str
     seconds: float
+    megabytes: float = 0.0
+    """The memory that the case takes, at its peak."""
     message: str = ""
     case: str = ""
+
+
+class Memory:
+    """The memory of some processes at its peak, since the last start."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._before: dict[int, float] = {}
+
+    def start(self) -> None:
+        for process in self._processes():
+            with contextlib.suppress(OSError):  # not Linux
+                Path(f"/proc/{process}/clear_refs").write_text("5")  # the peak begins anew
+            self._before[process] = _megabytes(process, "VmRSS")
+
+    def growth(self) -> float:
+        """In MB; a process that is new counts from the memory of its parent, this one."""
+        parent = self._before[os.getpid()]
+        return sum(max(0.0, _megabytes(p, "VmHWM") - self._before.get(p, parent)) for p in self._processes())
+
+    def _processes(self) -> list[int]:
+        readers = [worker._process for worker in self._workspace.reader._workers]
+        return [os.getpid(), *(process.pid for process in readers if process is not None)]
+
+
+def _megabytes(process: int, field: str) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text("utf-8").splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def attempt(workspace: Workspace, kind: str, seed: int, number: int, case: Any) -> Outcome:
@@ -66,6 +102,8 @@ def attempt(workspace: Workspace, kind: str, seed: int, number: int, case: Any) 
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+    memory = Memory(workspace)
+    memory.start()
     began, result, message = time.perf_counter(), "done", ""
     try:
         with warnings.catch_warnings():
@@ -82,7 +120,8 @@ def attempt(workspace: Workspace, kind: str, seed: int, number: int, case: Any) 
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    return Outcome(kind, seed, number, result, time.perf_counter() - began, message, ascii(case))
+    seconds = time.perf_counter() - began
+    return Outcome(kind, seed, number, result, seconds, memory.growth(), message, ascii(case))
 
 
 def run(
@@ -142,7 +181,9 @@ def fuzz(kinds: list[str], cases: int, seed: int, folder: Path) -> Iterator[Outc
                 yield from (Outcome(**json.loads(line)) for line in out.read_text("utf-8").splitlines())
             else:
                 where, _, case = out.with_suffix(".now").read_text("utf-8").partition(" ")
-                yield Outcome(kind, number, int(where), "crash", 0.0, f"the process died ({child.exitcode})", case)
+                yield Outcome(
+                    kind, number, int(where), "crash", 0.0, 0.0, f"the process died ({child.exitcode})", case
+                )
             left, number = left - size, number + 1
             print(f"{kind}: {left} left", file=sys.stderr)
 
@@ -161,14 +202,17 @@ def main() -> int:
         arguments.failures.mkdir(exist_ok=True)
         name = f"{outcome.kind.replace(' ', '-')}-{outcome.seed}-{outcome.number}.txt"
         (arguments.failures / name).write_text(f"{outcome.message}\n{outcome.case}\n", "utf-8")
-    print(f"{'kind':14}{'cases':>8}{'done':>8}{'refused':>9}{'crashes':>9}{'hangs':>7}{'slowest':>10}")
+    print(f"{'kind':16}{'cases':>8}{'done':>8}{'refused':>9}{'crashes':>9}{'hangs':>7}{'slowest':>10}{'memory':>10}")
     for kind in dict.fromkeys(o.kind for o in found):
         own = [o for o in found if o.kind == kind]
         count = Counter(o.result for o in own)
         numbers = f"{count['done']:8}{count['refused']:9}{count['crash']:9}{count['hang']:7}"
-        print(f"{kind:14}{len(own):8}{numbers}{max(o.seconds for o in own):8.2f} s")
+        worst = f"{max(o.seconds for o in own):8.2f} s{max(o.megabytes for o in own):7.0f} MB"
+        print(f"{kind:16}{len(own):8}{numbers}{worst}")
     for o in sorted(found, key=lambda o: -o.seconds)[:5]:
         print(f"slow: {o.kind}, seed {o.seed}, case {o.number}: {o.seconds:.2f} s {o.message[:80]}")
+    for o in sorted(found, key=lambda o: -o.megabytes)[:5]:
+        print(f"large: {o.kind}, seed {o.seed}, case {o.number}: {o.megabytes:.0f} MB {o.message[:80]}")
     for why, many in Counter(
         (o.kind, o.result, o.message.strip().rpartition("\n")[2][:150]) for o in bad
     ).most_common():

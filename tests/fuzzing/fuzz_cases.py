@@ -21,7 +21,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from helpers import sample_music, sample_musicxml
+from helpers import odd_midi, odd_musicxml, sample_music, sample_musicxml
 from helpers.damage import (
     damage_bytes,
     damage_json,
@@ -155,6 +155,18 @@ def _run_xml(workspace: Workspace, case: Any) -> None:
     else:
         data = damage_bytes(sample_musicxml.mxl(data), steps, sample_musicxml.mxl(XML[1 - base]))
     path.write_bytes(data)
+    _use(workspace, path)
+
+
+def _run_events(workspace: Workspace, case: Any) -> None:
+    path = workspace.new_path("case.mid")
+    path.write_bytes(odd_midi.build(case))
+    _use(workspace, path)
+
+
+def _run_marks(workspace: Workspace, case: Any) -> None:
+    path = workspace.new_path("case.musicxml")
+    path.write_bytes(odd_musicxml.build(case))
     _use(workspace, path)
 
 
@@ -369,11 +381,13 @@ def _run_options(workspace: Workspace, case: Any) -> None:
 
 
 KINDS: dict[str, tuple[Callable[[], SearchStrategy[Any]], Callable[[Workspace, Any], None], float]] = {
-    "midi": (lambda: midi_cases, _run_midi, 0.35),
-    "musicxml": (lambda: xml_cases, _run_xml, 0.15),
-    "bundle": (lambda: bundle_cases, _run_bundle, 0.12),
-    "manifest": (lambda: manifest_cases, _run_manifest, 0.13),
-    "command line": (lambda: line_cases, _run_line, 0.15),
-    "options": (_option_cases, _run_options, 0.10),
+    "midi": (lambda: midi_cases, _run_midi, 0.20),
+    "midi events": (lambda: odd_midi.plans, _run_events, 0.20),
+    "musicxml": (lambda: xml_cases, _run_xml, 0.10),
+    "musicxml marks": (lambda: odd_musicxml.plans, _run_marks, 0.25),
+    "bundle": (lambda: bundle_cases, _run_bundle, 0.06),
+    "manifest": (lambda: manifest_cases, _run_manifest, 0.06),
+    "command line": (lambda: line_cases, _run_line, 0.08),
+    "options": (_option_cases, _run_options, 0.05),
 }
 """For each kind: its strategy, the function that runs a case, and its share of all cases."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from fuzzing import fuzz, fuzz_cases
 from fuzzing.fuzz_cases import KINDS, MIDI, XML, Workspace
-from helpers import damage
+from helpers import damage, odd_midi, odd_musicxml
 from playbach.system.errors import PlaybachError
 
 pytest.importorskip("music21", reason="MusicXML is read with music21, of the extra 'train'")
@@ -31,7 +32,16 @@ def workspace(
         yield made
 
 
-CASES = {"midi": 100, "musicxml": 40, "bundle": 40, "manifest": 40, "command line": 60, "options": 120}
+CASES = {
+    "midi": 80,
+    "midi events": 80,
+    "musicxml": 40,
+    "musicxml marks": 60,
+    "bundle": 40,
+    "manifest": 40,
+    "command line": 60,
+    "options": 120,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -132,3 +142,31 @@ def test_damaged_xml_stays_well_formed_and_json_keeps_protected_keys() -> None:
         "b": None
     }
     assert json.dumps(data) == '{"keep": [1, 2], "change": {"a": [3, {"b": 4}]}}'
+
+
+# ------------------------------------------------------------------------------------------------- files that are odd
+
+
+def test_every_mark_makes_well_formed_xml() -> None:
+    from xml.etree import ElementTree
+
+    for name in odd_musicxml.MARKS:
+        data = odd_musicxml.build((1, 2, [(0, 1, name, "2")], [("copy", 0, 1, "2"), ("number", 3, 4, "9")]))
+        assert len(list(ElementTree.fromstring(data).iter("measure"))) > 2, name
+
+
+def test_an_odd_midi_file_without_oddities_is_a_midi_file() -> None:
+    mido = pytest.importorskip("mido")
+    events = [(0, ("note", 0, 60, 64)), (480, ("end", 0, 60, 64)), (0, ("meter", 255, 3, 8)), (1, ("port", 3, 0, 0))]
+    data = odd_midi.build((1, 480, [(events, "end")], [], 20, "right", True))
+    file = mido.MidiFile(file=io.BytesIO(data))
+    assert len(file.tracks) == 20
+    assert [e.type for e in file.tracks[3]] == ["note_on", "note_off", "time_signature", "midi_port", "end_of_track"]
+
+
+def test_the_memory_of_a_case_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a process's peak")
+    _replace_case(monkeypatch, lambda: bytearray(b"x" * (64 << 20)) and None)
+    [outcome] = fuzz.run(Workspace(tmp_path, ()), "midi", 1, seed=0)
+    assert 64 <= outcome.megabytes < 300
