@@ -203,7 +203,7 @@ def share_of_time(
 ) -> tuple[float, list[tuple[int, int, Value, set[Value]]]]:
     """The share of the time in which two readings agree, and the spans in which they do not.
 
-    `same` compares our value with all that hold in theirs, since each of its tracks can have its own.
+    `same` compares our value, the last one at a tick, with all of theirs, since each track can have its own.
     """
     left, right = _merge(ours), _merge(theirs)
     ticks = sorted({0, end, *(t for t in left if t < end), *(t for t in right if t < end)})
@@ -211,25 +211,25 @@ def share_of_time(
     for begin, until in zip(ticks, ticks[1:]):
         if until - begin <= TOLERANCE:
             continue
-        mine = next(iter(_value_at(left, begin) or {default}))
-        others = _value_at(right, begin) or {default}
+        mine = (_values_at(left, begin) or [default])[-1]
+        others = set(_values_at(right, begin) or [default])
         if not same(mine, others):
             wrong.append((begin, until, mine, others))
     return 1 - sum(until - begin for begin, until, _, _ in wrong) / total, wrong
 
 
-def _merge(changes: Sequence[tuple[int, Value]]) -> dict[int, set[Value]]:
+def _merge(changes: Sequence[tuple[int, Value]]) -> dict[int, list[Value]]:
     """The values that begin at each tick, in order of the ticks."""
-    found: dict[int, set[Value]] = defaultdict(set)
+    found: dict[int, list[Value]] = defaultdict(list)
     for tick, value in sorted(changes, key=lambda change: change[0]):
-        found[tick].add(value)
+        found[tick].append(value)
     return found
 
 
-def _value_at(changes: dict[int, set[Value]], tick: int) -> set[Value]:
+def _values_at(changes: dict[int, list[Value]], tick: int) -> list[Value]:
     ticks = list(changes)
     place = bisect_right(ticks, tick + TOLERANCE)
-    return changes[ticks[place - 1]] if place else set()
+    return changes[ticks[place - 1]] if place else []
 
 
 def same_tempo(ours: float, theirs: set[float]) -> bool:
