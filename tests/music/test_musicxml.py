@@ -235,6 +235,28 @@ def test_parts_stay_together_where_one_leaves_out_a_rest(read_parts: Callable[..
     assert meters(score) == [(0, 4, 4)]
 
 
+def test_a_bar_is_full_if_a_part_fills_it(read_parts: Callable[..., Score]) -> None:
+    """Of four parts two are too short in the same bar, and one has only a rest there."""
+    short = [note(62, 12), WHOLE]
+    score = read_parts(
+        part([WHOLE, WHOLE]), part([note(None, 16), WHOLE], "P2"), part(short, "P3"), part(short, "P4")
+    )
+    assert [onsets(score, i)[-1] for i in range(4)] == [(16, 60)] * 4
+    assert meters(score) == [(0, 4, 4)]
+    score = read_parts(part([WHOLE, WHOLE]), part(short, "P2"), part(short, "P3"))
+    assert meters(score) == [(0, 3, 4), (1440, 4, 4)]  # most of the parts are short
+
+
+def test_notes_that_both_say_that_they_are_tied_are_one(read_parts: Callable[..., Score]) -> None:
+    """The chord's second note is written too short, as some programs do; without marks there is no tie."""
+    start, stop = '<tie type="start"/>', '<tie type="stop"/>'
+    chord = note(60, 16) + note(64, 12, start, "<chord/>")
+    [track] = read_parts(part([chord, note(64, 4, stop) + note(64, 4)])).tracks
+    assert [(n.time, n.end) for n in track.notes if n.pitch == 64] == [(0, 2400), (2400, 2880)]
+    [track] = read_parts(part([chord, note(64, 4) + note(64, 4)])).tracks
+    assert (0, 1440, 64) in [(n.time, n.end, n.pitch) for n in track.notes]
+
+
 def test_the_rest_of_a_bar_may_have_any_length(read_parts: Callable[..., Score]) -> None:
     rests = [WHOLE, note(None, 8), WHOLE]
     score = read_parts(part([WHOLE] * 3, "P1"), part(rests, "P2"), part(rests, "P3"))

@@ -77,6 +77,8 @@ class WrittenNote:
     velocity: int
     tied: bool = False
     """To the next note."""
+    tied_from: bool = False
+    """From the note before, as the file says; not every file does."""
     voice: str = "1"
     staff: int = 1
     chord: int = 0
@@ -264,7 +266,8 @@ class _PartReader:
                 max(end, onset + 1),
                 pitch,
                 self._note_velocity(element),
-                tied=_is_tied(element),
+                tied=_is_tied(element, "start"),
+                tied_from=_is_tied(element, "stop"),
                 voice=voice,
                 staff=_staff(element),
                 chord=self._chord,
@@ -496,10 +499,10 @@ def _voice(element: Element) -> str:
     return element.findtext("voice", "1").strip()
 
 
-def _is_tied(element: Element) -> bool:
-    """Whether a note is tied to the next. `tie` is what sounds; some files have only `tied`, which is drawn."""
+def _is_tied(element: Element, kind: str) -> bool:
+    """Whether a tie starts or stops at a note. `tie` is what sounds; some files have only `tied`, which is drawn."""
     ties = element.findall("tie") or element.findall("notations/tied")
-    return any(tie.get("type") == "start" for tie in ties)
+    return any(tie.get("type") == kind for tie in ties)
 
 
 def _staff(element: Element) -> int:

@@ -40,6 +40,9 @@ from playbach.system.errors import ScoreError
 
 MIDI_TEMPO = 120.0
 """The tempo of music that gives none, in quarters a minute."""
+_LONGEST_GAP = 4 * TICKS_PER_QUARTER
+"""Between two notes that both say that they are tied. A gap is where the length of a chord's second note is wrong, or
+where the bar of one part is too short."""
 
 
 def play(
@@ -125,6 +128,7 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterat
     """The notes of a part in the order of playing, ties joined. Raises ScoreError if there are more than `most`."""
     notes: list[PartNote] = []
     tied: dict[tuple[int, int, int], int] = {}  # (end, pitch, staff) of a note tied to the next -> its index
+    last_ends: dict[tuple[int, int], int] = {}  # (pitch, staff) of the latest note tied to the next -> its end
     chords = 0
     for visit in played:
         bar = part.bars[visit.bar] if visit.bar < len(part.bars) else Bar()
@@ -135,7 +139,11 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterat
                 continue
             onset, end = visit.start + note.onset, visit.start + note.end
             # The note at the end of a tie is not always marked, and may be on another staff.
-            keys = [(onset, note.pitch, staff) for staff in (note.staff, 3 - note.staff)]
+            ends = [onset]
+            gap = onset - last_ends.get((note.pitch, note.staff), onset)
+            if note.tied_from and 0 < gap < _LONGEST_GAP:
+                ends.append(onset - gap)
+            keys = [(end, note.pitch, staff) for end in ends for staff in (note.staff, 3 - note.staff)]
             index = next((tied.pop(key) for key in keys if key in tied), None)
             if index is None:
                 index = len(notes)
@@ -144,6 +152,7 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterat
                 notes[index] = _joined(notes[index], note, onset, end)
             if note.tied:
                 tied[end, note.pitch, note.staff] = index
+                last_ends[note.pitch, note.staff] = end
         chords += 1 + max((note.chord for note in bar.notes), default=0)
     yield from notes
 

@@ -16,9 +16,6 @@ from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.reading.limits import DENOMINATORS
 from playbach.music.reading.musicxml.document import Bar, Change
 
-_NOTES_WEIGHT = 1 << 20
-"""Greater than any number of parts."""
-
 Meter = tuple[int, int]
 
 
@@ -45,16 +42,20 @@ def meters_of_bars(columns: Iterable[Sequence[Bar]]) -> list[Meter]:
 def bar_lengths(columns: Iterable[Sequence[Bar]], meters: Sequence[Meter]) -> list[int]:
     """The length of each bar in ticks, the same for all parts, so that they stay together.
 
-    It is the most frequent length among the parts that have notes in the bar: a part may have a note too many or lack
-    a rest, and a whole-bar rest may have any length. A bar that is empty in all parts is as long as its meter says.
+    It is the most frequent length among the parts that have notes in the bar, of equals the longest: a part may have
+    a note too many, and a whole-bar rest may have any length. A part may also lack a rest. So a length shorter than
+    the meter gives way to the whole bar, if a part fills that with notes, unless more than half of all parts are as
+    short. A bar that is empty in all parts is as long as its meter says.
     """
     lengths = []
     for column, meter in zip(columns, meters):
-        votes: Counter[int] = Counter()
-        for bar in column:
-            if bar.length:
-                votes[bar.length] += _NOTES_WEIGHT if bar.notes else 1
-        lengths.append(max(votes, key=lambda length: (votes[length], length)) if votes else full_bar(meter))
+        full = full_bar(meter)
+        with_notes = Counter(bar.length for bar in column if bar.length and bar.notes)
+        if with_notes[full]:
+            most = len(column) // 2
+            with_notes = Counter({ticks: n for ticks, n in with_notes.items() if ticks >= full or n > most})
+        votes = with_notes or Counter(bar.length for bar in column if bar.length)
+        lengths.append(max(votes, key=lambda length: (votes[length], length)) if votes else full)
     return lengths
 
 
