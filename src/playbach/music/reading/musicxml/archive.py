@@ -78,7 +78,7 @@ def _unpacked(data: bytes, max_bytes: int) -> bytes:
             for name in [*named, *likely]:
                 if name in names:
                     return _member(archive, name, max_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:80]
         raise ScoreError(f"the file is damaged: cannot unpack it ({reason}); download or export it again") from None
     raise ScoreError("this zip file contains no MusicXML; leave it out")

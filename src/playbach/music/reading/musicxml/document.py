@@ -61,8 +61,19 @@ CUE_NOTES = ("cue note is left out", "cue notes are left out")
 CHORD_SYMBOLS = ("chord symbol is left out", "chord symbols are left out")
 FIGURED_BASSES = ("figured bass is left out", "figured basses are left out")
 NO_DURATION = ("note without a duration is left out", "notes without a duration are left out")
+ODD_KEYS = ("key that makes no sense is left out", "keys that make no sense are left out")
+ODD_METERS = ("meter that makes no sense is left out", "meters that make no sense are left out")
+ODD_TRANSPOSITIONS = (
+    "transposition that makes no sense is left out",
+    "transpositions that make no sense are left out",
+)
 MICROTONES = ("microtone is played as the nearest semitone", "microtones are played as the nearest semitones")
 _MOST_STAVES = 32
+_MOST_FIFTHS = 12
+"""A written key may have more than seven sharps or flats; the sounding one is then the same with fewer."""
+_MOST_SEMITONES = 127
+_ODD = 1 << 20
+"""For a number that cannot be read."""
 _LONGEST_BAR = 1 << 20
 """In quarters; positions beyond this are damage."""
 
@@ -193,9 +204,9 @@ class _PartReader:
         if (divisions := element.find("divisions")) is not None:
             self._divisions = _divisions(divisions)
         if (staves := element.find("staves")) is not None:
-            self._part.staves = max(self._part.staves, min(_integer(staves), _MOST_STAVES))
+            self._part.staves = max(self._part.staves, min(_integer(staves, 1), _MOST_STAVES))
         if (time := element.find("time")) is not None:
-            self._bar.meter = self._bar.meter or _meter(time)
+            self._read_meter(time)
         for transpose in element.findall("transpose"):
             self._read_transposition(transpose)
         for key in element.findall("key"):
@@ -205,21 +216,36 @@ class _PartReader:
             sounding = sounding_key(fifths, *self._transposition(1))
             self._bar.keys.append(Change(_ticks(self._cursor), (sounding, self._minor)))
 
+    def _read_meter(self, element: Element) -> None:
+        try:
+            meter = _meter(element)
+        except ValueError:
+            self._part.counts[ODD_METERS] += 1
+        else:
+            self._bar.meter = self._bar.meter or meter
+
     def _read_key(self, element: Element) -> None:
         if element.find("fifths") is None:  # a key of single alterations, which has no name
+            return
+        fifths = _integer(element.find("fifths"), _ODD)
+        if not -_MOST_FIFTHS <= fifths <= _MOST_FIFTHS:
+            self._part.counts[ODD_KEYS] += 1
             return
         staff = _attribute(element, "number")
         if staff == 0:
             self._fifths.clear()
-        self._fifths[staff] = _integer(element.find("fifths"))
+        self._fifths[staff] = fifths
         if staff <= 1:
             self._minor = int(element.findtext("mode", "").strip() == "minor")
 
     def _read_transposition(self, element: Element) -> None:
-        octaves, chromatic = (_number(element.find(name)) for name in ("octave-change", "chromatic"))
-        diatonic = _number(element.find("diatonic"))
-        has_diatonic = element.find("diatonic") is not None
-        found = round(chromatic + 12 * octaves), round(diatonic + 7 * octaves) if has_diatonic else _NO_STEPS
+        octaves, chromatic = (_integer(element.find(name), _ODD) for name in ("octave-change", "chromatic"))
+        steps = _integer(element.find("diatonic"), _ODD)
+        if max(abs(octaves), abs(chromatic), abs(steps)) > _MOST_SEMITONES:
+            self._part.counts[ODD_TRANSPOSITIONS] += 1
+            return
+        has_steps = element.find("diatonic") is not None
+        found = chromatic + 12 * octaves, steps + 7 * octaves if has_steps else _NO_STEPS
         staff = _attribute(element, "number")
         if staff == 0:
             self._transpositions.clear()
@@ -298,7 +324,7 @@ class _PartReader:
         step = _text(pitch, "step").upper()
         if step not in STEPS or not step:
             raise ScoreError(impossible_value("pitch", step[:20] or "without a step"))
-        octave, alter = _integer(pitch.find("octave")), _number(pitch.find("alter"))
+        octave, alter = round(_number(pitch.find("octave"))), _number(pitch.find("alter"))
         if not -100 < alter < 100 or not -100 < octave < 100:
             raise ScoreError(impossible_value("pitch", f"{step}{octave}"))
         self._part.counts[MICROTONES] += alter != round(alter)
@@ -321,6 +347,10 @@ class _PartReader:
         slashed = grace is not None and grace.get("slash") == "yes"
         ticks = _GRACE_TICKS.get(_text(element, "type"), _GRACE_TICKS["eighth"])
         waiting.append(GraceNote((pitch,), ticks, slashed, self._note_velocity(element)))
+        # A slur that ends with a grace note ties it to the note before it, as after a trill.
+        ends_slur = any(slur.get("type") == "stop" for slur in element.iterfind("notations/slur"))
+        if ends_slur or (grace is not None and grace.get("steal-time-previous")):
+            self._close_with_graces(_voice(element))
 
     def _close_with_graces(self, voice: str) -> None:
         """Give waiting grace notes to the chord before them. Without one, they wait for the next note."""
@@ -447,7 +477,10 @@ def _divisions(element: Element) -> Fraction:
 
 
 def _meter(element: Element) -> tuple[int, int] | None:
-    """The meter of a `time` element: 3+2 over 8 is 5/8, and 2/4 and 3/8 together are 7/8. None if it has none."""
+    """The meter of a `time` element: 3+2 over 8 is 5/8, and 2/4 and 3/8 together are 7/8.
+
+    None if it has none. Raises ValueError if it makes no sense.
+    """
     beats = [e.text or "" for e in element.findall("beats")]
     types = [e.text or "" for e in element.findall("beat-type")]
     total, smallest = Fraction(0), 1
@@ -456,8 +489,8 @@ def _meter(element: Element) -> tuple[int, int] | None:
             parts = [Fraction(text) for text in numerator.split("+")]
             unit = int(denominator)
             total += sum(parts, Fraction(0)) / unit
-        except (ValueError, ZeroDivisionError):
-            raise ScoreError(impossible_value("time signature", f"{numerator}/{denominator}"[:30])) from None
+        except ZeroDivisionError:
+            raise ValueError(denominator) from None
         smallest = max(smallest, unit)
     if not beats or not types:
         return None
@@ -465,7 +498,7 @@ def _meter(element: Element) -> tuple[int, int] | None:
         smallest *= 2
     count = total * smallest
     if smallest not in _BEAT_TYPES or not 1 <= count <= 255:
-        raise ScoreError(impossible_value("time signature", f"{beats[0]}/{types[0]}"[:30]))
+        raise ValueError(f"{beats[0]}/{types[0]}")
     return int(count), smallest
 
 
@@ -477,7 +510,7 @@ def _fill_bar_repeats(part: Element, bars: list[Bar]) -> None:
     again = 0  # how many bars the pattern has
     for i, (measure, bar) in enumerate(zip(part.iterfind("measure"), bars)):
         for mark in measure.iterfind("attributes/measure-style/measure-repeat"):
-            again = max(1, min(_integer(mark), 16)) if mark.get("type") == "start" else 0
+            again = max(1, min(_integer(mark, 1), 16)) if mark.get("type") == "start" else 0
         if again and i >= again and not bar.notes:
             bar.notes = list(bars[i - again].notes)
             bar.length = bar.length or bars[i - again].length
@@ -542,8 +575,12 @@ def _number(element: Element | None) -> float:
     return 0.0 if element is None else float(_fraction(element))
 
 
-def _integer(element: Element | None) -> int:
-    return round(_number(element))
+def _integer(element: Element | None, otherwise: int) -> int:
+    """A whole number; 0 if the element is missing, `otherwise` if it is none."""
+    try:
+        return round(_number(element))
+    except ScoreError:
+        return otherwise
 
 
 def _velocity(percent: str, otherwise: int) -> int:

@@ -102,17 +102,23 @@ def _meter_of_length(length: int, signature: Meter) -> Meter:
 def played_changes(changes: Sequence[Sequence[Change]], played: Iterable[Visit]) -> Iterator[Change]:
     """The changes, with ticks from the beginning of the piece, in the order of playing.
 
+    Of several at one tick the last one holds, and one that changes nothing is left out.
+
     Args:
         changes: those of each bar, in order of their ticks.
     """
-    whole, last = _with_values_at_start(changes), None
+    whole = _with_values_at_start(changes)
+    last: dict[int, Change] = {}
     for visit in played:
         for change in whole[visit.bar] if visit.bar < len(whole) else ():
-            if change.passes is not None and visit.time not in change.passes:
-                continue
-            if change.value != last:
-                yield Change(visit.start + change.tick, change.value)
-            last = change.value
+            if change.passes is None or visit.time in change.passes:
+                tick = visit.start + change.tick
+                last[tick] = Change(tick, change.value)
+    value = None
+    for tick in sorted(last):
+        if last[tick].value != value:
+            yield last[tick]
+        value = last[tick].value
 
 
 def _with_values_at_start(changes: Sequence[Sequence[Change]]) -> list[list[Change]]:
