@@ -257,6 +257,41 @@ def test_notes_that_both_say_that_they_are_tied_are_one(read_parts: Callable[...
     assert (0, 1440, 64) in [(n.time, n.end, n.pitch) for n in track.notes]
 
 
+def test_a_tied_note_may_overlap_the_next_bar(read_parts: Callable[..., Score]) -> None:
+    """The second part has a note too many, so that the tie begins after the bar line."""
+    start, stop = '<tie type="start"/>', '<tie type="stop"/>'
+    long = part([note(64, 12) + note(62, 8, start), note(62, 16, stop)], "P2")
+    score = read_parts(part([WHOLE, WHOLE]), long, part([WHOLE, WHOLE], "P3"))
+    assert [(n.time, n.end, n.pitch) for n in score.tracks[1].notes] == [(0, 1440, 64), (1440, 3840, 62)]
+
+
+def test_a_chords_note_without_a_voice_has_that_of_its_chord(read_parts: Callable[..., Score]) -> None:
+    """So grace notes, which wait in a voice, delay the whole chord."""
+    upper, lower = note(60, 16, voice=2, before=""), note(64, 16, before="<chord/>").replace("<voice>1</voice>", "")
+    grace = note(62, 0, voice=2, before="<grace/>")
+    [track] = read_parts(part([grace + upper + lower])).tracks
+    assert sorted((n.time, n.pitch) for n in track.notes) == [(0, 62), (960, 60), (960, 64)]
+
+
+def test_grace_notes_at_the_end_of_a_slur_belong_to_the_note_before(read_parts: Callable[..., Score]) -> None:
+    end = '<notations><slur type="stop"/></notations>'
+    for slur, expected in (("", (960, 1440)), (end, (480, 960))):
+        graces = note(65, 0, slur, before="<grace/>")
+        [track] = read_parts(part([note(62, 8) + graces + note(64, 8)])).tracks
+        onsets = {n.pitch: n.time for n in track.notes}
+        assert (onsets[65], onsets[64]) == expected, slur
+
+
+def test_a_tied_note_takes_its_accidental_alone_over_the_bar_line(read_parts: Callable[..., Score]) -> None:
+    """A trill in the second bar has the upper neighbour of the key, unless the accidental is written again."""
+    tie, trill = '<tie type="{}"/>', "<notations><ornaments><trill-mark/></ornaments></notations>"
+    flat = note(66, 16, tie.format("start")).replace("<step>F</step><alter>1", "<step>G</step><alter>-1")
+    for written, upper in (("", 67), ("<accidental>flat</accidental>", 66)):
+        held = note(66, 8, tie.format("stop") + written).replace("<step>F</step><alter>1", "<step>G</step><alter>-1")
+        [track] = read_parts(part([flat, held + note(65, 8, trill)])).tracks
+        assert {n.pitch for n in track.notes if n.time >= 2880} == {65, upper}
+
+
 def test_the_rest_of_a_bar_may_have_any_length(read_parts: Callable[..., Score]) -> None:
     rests = [WHOLE, note(None, 8), WHOLE]
     score = read_parts(part([WHOLE] * 3, "P1"), part(rests, "P2"), part(rests, "P3"))

@@ -186,6 +186,7 @@ class _PartReader:
         self._accidentals: dict[int, dict[int, float]] = {}  # by staff
         self._last_chord: dict[str, int] = {}  # by voice: the index of its first note
         self._chord = 0
+        self._voice = "1"
 
     def read_bar(self, measure: Element) -> Bar:
         self._begin_bar()
@@ -260,6 +261,8 @@ class _PartReader:
 
     def note(self, element: Element) -> None:
         is_chord, is_grace = element.find("chord") is not None, element.find("grace") is not None
+        # Some files tell the voice of a chord's first note only.
+        self._voice = element.findtext("voice", self._voice if is_chord else "1").strip()
         duration = Fraction(0) if is_grace else self._duration(element)
         if not is_chord:
             self._chord_onset = self._cursor
@@ -269,7 +272,7 @@ class _PartReader:
             self._part.counts[CUE_NOTES] += element.find("rest") is None
         elif element.find("rest") is not None:
             self._bar.has_rests = True
-            self._close_with_graces(_voice(element))
+            self._close_with_graces(self._voice)
         elif is_grace:
             self._read_grace(element, is_chord)
         elif duration:
@@ -281,7 +284,7 @@ class _PartReader:
         scale, pitch = self._pitch(element)
         if pitch is None:
             return
-        voice, notes = _voice(element), self._bar.notes
+        voice, notes = self._voice, self._bar.notes
         if not is_chord or voice not in self._last_chord:
             self._last_chord[voice] = len(notes)
         onset, end = _ticks(self._chord_onset), _ticks(self._chord_onset + duration)
@@ -329,7 +332,8 @@ class _PartReader:
             raise ScoreError(impossible_value("pitch", f"{step}{octave}"))
         self._part.counts[MICROTONES] += alter != round(alter)
         degree = 7 * octave + STEPS.index(step)
-        accidentals[degree] = alter
+        if not _is_tied(element, "stop") or element.find("accidental") is not None:
+            accidentals[degree] = alter  # a tie takes it over the bar line for its own note alone
         sounding = scale.pitch(degree, alter)
         if not 0 <= sounding <= 127:
             raise ScoreError(impossible_value("pitch", sounding))
@@ -339,7 +343,7 @@ class _PartReader:
         _, pitch = self._pitch(element)
         if pitch is None:
             return
-        waiting = self._graces.setdefault(_voice(element), [])
+        waiting = self._graces.setdefault(self._voice, [])
         if is_chord and waiting:
             waiting[-1] = replace(waiting[-1], pitches=(*waiting[-1].pitches, pitch))
             return
@@ -350,7 +354,7 @@ class _PartReader:
         # A slur that ends with a grace note ties it to the note before it, as after a trill.
         ends_slur = any(slur.get("type") == "stop" for slur in element.iterfind("notations/slur"))
         if ends_slur or (grace is not None and grace.get("steal-time-previous")):
-            self._close_with_graces(_voice(element))
+            self._close_with_graces(self._voice)
 
     def _close_with_graces(self, voice: str) -> None:
         """Give waiting grace notes to the chord before them. Without one, they wait for the next note."""
@@ -526,10 +530,6 @@ def _ticks(quarters: Fraction) -> int:
 
 def _text(element: Element, name: str) -> str:
     return " ".join((element.findtext(name) or "").split())
-
-
-def _voice(element: Element) -> str:
-    return element.findtext("voice", "1").strip()
 
 
 def _is_tied(element: Element, kind: str) -> bool:

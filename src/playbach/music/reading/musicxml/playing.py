@@ -41,8 +41,8 @@ from playbach.system.errors import ScoreError
 MIDI_TEMPO = 120.0
 """The tempo of music that gives none, in quarters a minute."""
 _LONGEST_GAP = 4 * TICKS_PER_QUARTER
-"""Between two notes that both say that they are tied. A gap is where the length of a chord's second note is wrong, or
-where the bar of one part is too short."""
+"""Between two notes that both say that they are tied. They are apart where the length of a chord's second note is
+wrong, and apart or overlap where the bar of one part is too short or too long."""
 
 
 def play(
@@ -141,7 +141,7 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterat
             # The note at the end of a tie is not always marked, and may be on another staff.
             ends = [onset]
             gap = onset - last_ends.get((note.pitch, note.staff), onset)
-            if note.tied_from and 0 < gap < _LONGEST_GAP:
+            if note.tied_from and abs(gap) < _LONGEST_GAP:
                 ends.append(onset - gap)
             keys = [(end, note.pitch, staff) for end in ends for staff in (note.staff, 3 - note.staff)]
             index = next((tied.pop(key) for key in keys if key in tied), None)
