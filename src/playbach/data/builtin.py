@@ -26,6 +26,7 @@ from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
 
 from playbach.data import chorales, conversions
+from playbach.data.from_music21 import elements_of
 from playbach.music.reading import ReadingLimits, musicxml
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import pending_folder, unused_path
@@ -127,7 +128,7 @@ def tunes(path: Path) -> ConvertedFile:
 
 
 def _tune(stream: Any) -> Score:
-    score = musicxml.parse(conversions.as_musicxml(stream)).score
+    score = musicxml.parse_elements(elements_of(stream)).score
     if len(score.tracks) != 1 or not len(score.tracks[0].notes):
         raise ScoreError("it does not have exactly one voice")
     [track] = score.tracks
@@ -184,7 +185,7 @@ CORPORA: dict[str, Builtin] = {
             "string quartets by Haydn, Mozart, Beethoven and Schumann, as movements or as a whole",
             f"music out of copyright; the files give no editor and no terms; {WARNING}",
             51,
-            1,
+            2,
             (
                 *(f"beethoven/opus{n}.mxl" for n in ("132", "133", "18no3", "18no4", "18no5", "74")),
                 *(f"beethoven/opus{n}/*.mxl" for n in ("18no1", "59no1", "59no2", "59no3")),
@@ -199,7 +200,7 @@ CORPORA: dict[str, Builtin] = {
             "O'Neill's Music of Ireland (1903): airs, jigs, reels and hornpipes, some of them twice",
             f"music out of copyright; {NO_TERMS}",
             2009,
-            1,
+            2,
             ("oneills1850/*.abc",),
             tunes,
         ),
@@ -208,7 +209,7 @@ CORPORA: dict[str, Builtin] = {
             "Ryan's Mammoth Collection (1883): reels, jigs, hornpipes and clogs for the fiddle",
             f"music out of copyright; {NO_TERMS}",
             1059,
-            1,
+            2,
             ("ryansMammoth/*.abc",),
             tunes,
         ),
@@ -217,7 +218,7 @@ CORPORA: dict[str, Builtin] = {
             "Aird's Airs (Glasgow, from 1782): Scotch, English, Irish and foreign tunes in one voice",
             f"music out of copyright; transcribed by Jack Campin, 2009, who gives no terms; {WARNING}",
             1178,
-            1,
+            2,
             ("airdsAirs/*.abc",),
             tunes,
         ),

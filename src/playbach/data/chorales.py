@@ -17,6 +17,7 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TrackTick as Track
 
 from playbach.data import conversions
+from playbach.data.from_music21 import elements_of
 from playbach.data.pieces import SIDES
 from playbach.encodings.voices import CHOIR_PROGRAM, VOICES
 from playbach.music.events import TICKS_PER_QUARTER
@@ -73,10 +74,15 @@ def _convert(into: Path, job: tuple[str, str]) -> str:
 def chorale_score(path: Path) -> Score:
     """The four voices of a MusicXML file, with its meters. A pickup gets a short meter of its own.
 
-    Repeats are not played out, as in the literature's files.
+    Repeats and ornaments are not played out, as in the literature's files.
     """
-    data = conversions.as_musicxml(path) if path.suffix == ".krn" else path.read_bytes()
-    whole = musicxml.parse(data, repeats=False).score
+    if path.suffix == ".krn":
+        from music21 import converter
+
+        root = elements_of(converter.parse(path, forceSource=True, storePickle=False))
+    else:
+        root = musicxml.elements(path.read_bytes())
+    whole = musicxml.parse_elements(root, plain_ornaments=True, repeats=False).score
     score = Score(TICKS_PER_QUARTER)
     score.tempos.append(Tempo(0, qpm=CHORALE_TEMPO))
     score.time_signatures.extend(whole.time_signatures)

@@ -75,15 +75,6 @@ def music21_collection() -> Path:
     return Path(spec.origin or "").parent / "corpus" if spec else Path()
 
 
-def as_musicxml(music: Path | Any) -> bytes:
-    """A file of another format, or a music21 stream, as MusicXML. Raises any exception of music21."""
-    from music21 import converter
-    from music21.musicxml.m21ToXml import GeneralObjectExporter
-
-    stream = converter.parse(music, forceSource=True, storePickle=False) if isinstance(music, Path) else music
-    return bytes(GeneralObjectExporter(stream).parse())
-
-
 def in_processes(
     work: Callable[[Any], Result], jobs: Sequence[Any], progress: Progress | None = None, at_once: int = 1
 ) -> Iterator[Result]:

@@ -18,7 +18,7 @@ from playbach.music.reading.musicxml.order import played_order
 from playbach.music.reading.musicxml.playing import play
 from playbach.music.reading.results import ReadFile
 
-__all__ = ["is_musicxml", "parse"]
+__all__ = ["elements", "is_musicxml", "parse", "parse_elements"]
 
 
 def parse(
@@ -39,6 +39,18 @@ def parse(
     """
     limits = limits or ReadingLimits()
     root = elements(data, limits.max_bytes)
+    return parse_elements(root, limits, plain_ornaments=plain_ornaments, repeats=repeats)
+
+
+def parse_elements(
+    root: Element,
+    limits: ReadingLimits | None = None,
+    *,
+    plain_ornaments: bool = False,
+    repeats: bool = True,
+) -> ReadFile:
+    """The same for the elements of a file, a `score-partwise`."""
+    limits = limits or ReadingLimits()
     parts = root.findall("part")
     described = {part.get("id", ""): part for part in root.iterfind("part-list/score-part")}
     names = tuple(part.findtext("part-name", "") for part in described.values())

@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from playbach.music.reading.limits import ReadingLimits
 from playbach.system.errors import ScoreError
 
 Element = ElementTree.Element
@@ -27,7 +28,7 @@ def is_musicxml(data: bytes) -> bool:
     return data[:256].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
-def elements(data: bytes, max_bytes: int) -> Element:
+def elements(data: bytes, max_bytes: int = ReadingLimits.max_bytes) -> Element:
     """The root element of a MusicXML file, which is a score-partwise.
 
     Args:
