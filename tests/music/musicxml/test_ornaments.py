@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playbach.music.reading.musicxml.notes import GraceNote, PartNote, Scale
+from playbach.music.reading.musicxml.notes import GraceNote, Ornament, PartNote, Scale
 from playbach.music.reading.musicxml.ornaments import (
-    Ornament,
     count_ornaments,
     ornaments_of,
     play_ornaments,
@@ -334,6 +333,12 @@ def test_many_wavy_lines_take_linear_time() -> None:
     began = time.perf_counter()
     play_ornaments(notes)
     assert time.perf_counter() - began < 10
+
+
+def test_a_note_with_100_000_marks_takes_no_time() -> None:
+    began = time.perf_counter()
+    assert len(ornaments("<ornaments>" + "<wavy-line type='start'/>" * 100_000 + "</ornaments>")) <= 32
+    assert time.perf_counter() - began < 5
 
 
 MARKS = [

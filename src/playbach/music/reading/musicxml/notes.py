@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from playbach.music.reading.musicxml.ornaments import Ornament
-
+QUARTER = 480
+"""Ticks."""
 STEPS = "CDEFGAB"
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 _SHARPS = "FCGDAEB"
@@ -42,6 +40,42 @@ class Scale:
     def _alter(self, step: int) -> int:
         place = _SHARPS.index(STEPS[step])
         return (self.fifths + 6 - place) // 7  # the key signature has each step this often sharp (flat below 0)
+
+
+Slots = tuple[tuple[int, int], ...]
+"""Notes of a figure: the degree beside the main note, and the length in units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The notes of an ornament: `before`, then `body` as often as there is room for, then `after`."""
+
+    before: Slots
+    body: Slots = ()
+    after: Slots = ()
+    unit: int = QUARTER // 8
+    """Ticks; less in slow music, in short notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ornament:
+    """An ornament of a note."""
+
+    kind: str
+    """Such as `trill`, as `inspect` counts it."""
+    place: str = ""
+    """`start`, `continue` or `stop` of an ornament that spans notes."""
+    number: str = "1"
+    """Which of the ornaments that span notes it is."""
+    figure: Figure | None = None
+    neighbours: tuple[int, int] = (0, 0)
+    """The sounding pitches of the degrees below and above, for a figure."""
+    scale: Scale = Scale()
+    """From which the other notes of the chord, and of the trill, take their neighbours."""
+    strokes: int = 0
+    """The strokes of a tremolo through the stem."""
+    downward: bool = False
+    """An arpeggio from the highest note to the lowest."""
 
 
 @dataclass(frozen=True, slots=True)

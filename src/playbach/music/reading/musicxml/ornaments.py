@@ -11,36 +11,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from playbach.music.reading.musicxml.notes import STEPS, GraceNote, PartNote, Scale
+from playbach.music.reading.musicxml.notes import (
+    QUARTER,
+    STEPS,
+    Figure,
+    GraceNote,
+    Ornament,
+    PartNote,
+    Scale,
+    Slots,
+)
 
-_QUARTER = 480
 _DEFAULT_TEMPO = 120.0
 _TEMPO_RANGE = (10.0, 960.0)
 _MAX_NOTES = 256
 """A written note is played as at most so many notes."""
+_MAX_MARKS = 32
+"""At most so many marks of a note are looked at; there are 16 numbers for those that span notes."""
 _MAX_GRACES = 100
 """At most so many grace notes are played before a note, and as many after it."""
 
-Slots = tuple[tuple[int, int], ...]
-"""Notes of a figure: the degree beside the main note, and the length in units."""
-
 
 # ------------------------------------------------------------------------------------------------ what is played
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """The notes of an ornament: `before`, then `body` as often as there is room for, then `after`."""
-
-    before: Slots
-    body: Slots = ()
-    after: Slots = ()
-    unit: int = _QUARTER // 8
-    """Ticks; less in slow music, in short notes."""
 
 
 def _slots(*degrees: int) -> Slots:
@@ -65,7 +61,7 @@ _FIGURES = {
     "shake": ("inverted mordent", Figure(_slots(1, 0, 1, 0))),
     "schleifer": ("schleifer", Figure(_slots(-2, -1, 0))),
 }
-_EIGHTHS = _QUARTER // 4
+_EIGHTHS = QUARTER // 4
 _LONG_MORDENTS = {
     # Name, approach, departure.
     ("mordent", "", ""): Figure(_slots(1, 0, -1, 0)),
@@ -90,27 +86,6 @@ _ALTERATIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ornament:
-    """An ornament of a note."""
-
-    kind: str
-    """Such as `trill`, as `inspect` counts it."""
-    place: str = ""
-    """`start`, `continue` or `stop` of an ornament that spans notes."""
-    number: str = "1"
-    """Which of the ornaments that span notes it is."""
-    figure: Figure | None = None
-    neighbours: tuple[int, int] = (0, 0)
-    """The sounding pitches of the degrees below and above, for a figure."""
-    scale: Scale = Scale()  # noqa: RUF009  (frozen)
-    """From which the other notes of the chord, and of the trill, take their neighbours."""
-    strokes: int = 0
-    """The strokes of a tremolo through the stem."""
-    downward: bool = False
-    """An arpeggio from the highest note to the lowest."""
-
-
 # ------------------------------------------------------------------------------------------- ornaments of one note
 
 
@@ -130,11 +105,11 @@ def ornaments_of(note: Element, scale: Scale) -> tuple[Ornament, ...]:
                 found.append(Ornament("arpeggio", downward=element.get("direction") == "down"))
             elif element.tag in ("glissando", "slide"):
                 found.append(Ornament(element.tag, place=element.get("type", ""), number=_number(element)))
-    return tuple(found)
+    return tuple(found[:_MAX_MARKS])
 
 
 def _in_ornaments(ornaments: Element, degree: int | None, scale: Scale) -> Iterator[Ornament]:
-    children = list(ornaments)
+    children = list(ornaments)[:_MAX_MARKS]
     for index, element in enumerate(children):
         if element.tag == "tremolo":
             tremolo = _tremolo(element)
@@ -204,9 +179,11 @@ def _tremolo(element: Element) -> Ornament | None:
 
 
 def _number(element: Element) -> str:
-    """MusicXML numbers them 1 to 16."""
     number = element.get("number", "1")
-    return number if number.isdecimal() and len(number) <= 2 else "1"
+    return number if number in _NUMBERS else "1"
+
+
+_NUMBERS = frozenset(str(number) for number in range(1, 17))
 
 
 # ---------------------------------------------------------------------------------------------------- whole parts
@@ -377,7 +354,7 @@ def _play_graces(chord: Sequence[PartNote], tempo: float) -> tuple[list[PartNote
         closing = _graces_share(first.tied[-1]) if first.tied else opening * len(after) // (len(before) + len(after))
         opening = opening if first.tied else opening - closing
     elif len(before) == 1 and before[0].slashed:
-        opening = min(int(0.065 * tempo / 60 * _QUARTER), opening, (first.end - first.onset) // 2)
+        opening = min(int(0.065 * tempo / 60 * QUARTER), opening, (first.end - first.onset) // 2)
     opening = max(min(opening, first.end - first.onset - 1), 0) if before else 0
     closing = max(min(closing, first.end - first.onset - 1 - opening), 0)
     start, end = first.onset + opening, first.end - closing
@@ -412,7 +389,7 @@ def _graces_share(ticks: int) -> int:
 
 def _undotted(ticks: int) -> int:
     """A note's value without its dots, told from its length: one dot makes it 3/2, two 7/4, three 15/8."""
-    units, rest = divmod(ticks, _QUARTER // 32)
+    units, rest = divmod(ticks, QUARTER // 32)
     while units and units % 2 == 0:
         units //= 2
     return ticks if rest or units not in (3, 7, 15) else ticks // units * ((units + 1) // 2)
@@ -449,7 +426,7 @@ _EPSILON = 1e-6
 
 def _unit(figure: Figure, ticks: int, graces: int, tempo: float) -> float | None:
     """The length of a unit: at most 1/8 s, at least 1/64 s, and short enough for the figure to fit."""
-    longest, shortest = _QUARTER * tempo / 60 / 8, _QUARTER * tempo / 60 / 64
+    longest, shortest = QUARTER * tempo / 60 / 8, QUARTER * tempo / 60 / 64
     unit = float(figure.unit)
     while unit > longest:
         unit /= 2
@@ -498,13 +475,15 @@ def _play_tremolo(chord: Sequence[PartNote], strokes: int, end: int) -> Iterator
         for index in range(count):
             begin = note.onset + int(index * step)
             if begin < stop or index == 0:
-                yield _note(note, begin, stop if index == count - 1 else note.onset + int((index + 1) * step))
+                yield _note(
+                    note, begin, stop if index == count - 1 else min(stop, note.onset + int((index + 1) * step))
+                )
 
 
 def _stroke(ticks: int, strokes: int) -> float:
     """The length of a stroke: strokes divide a quarter, or a shorter value."""
     value = float(_undotted(ticks))
-    while value > _QUARTER:
+    while value > QUARTER:
         value /= 2
     return max(value / (1 << strokes), 1.0)
 
