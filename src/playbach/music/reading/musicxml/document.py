@@ -20,8 +20,8 @@ from playbach.music.pedal import SUSTAIN
 from playbach.music.reading.limits import impossible_value
 from playbach.music.reading.musicxml.archive import Element
 from playbach.music.reading.musicxml.instruments import Instruments
-from playbach.music.reading.musicxml.notes import STEPS, GraceNote, Scale
-from playbach.music.reading.musicxml.ornaments import Ornament, ornaments_of
+from playbach.music.reading.musicxml.notes import STEPS, GraceNote, Ornament, Scale
+from playbach.music.reading.musicxml.ornaments import ornaments_of
 from playbach.music.reading.musicxml.tempos import Tempos
 from playbach.system.errors import ScoreError
 
@@ -334,7 +334,8 @@ class _PartReader:
         degree = 7 * octave + STEPS.index(step)
         if not _is_tied(element, "stop") or element.find("accidental") is not None:
             accidentals[degree] = alter  # a tie takes it over the bar line for its own note alone
-        sounding = scale.pitch(degree, alter)
+        scale = replace(scale, accidentals={**scale.accidentals, degree: alter})
+        sounding = scale.pitch(degree)
         if not 0 <= sounding <= 127:
             raise ScoreError(impossible_value("pitch", sounding))
         return scale, sounding

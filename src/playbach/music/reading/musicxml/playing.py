@@ -79,7 +79,7 @@ def play(
     ornaments: Counter[str] = Counter()
     budget = max_notes
     for part in parts:
-        notes = list(_part_notes(part, played, budget))
+        notes = _part_notes(part, played, budget)
         budget -= len(notes)
         ornaments.update(count_ornaments(notes))
         notes = without_ornaments(notes) if plain_ornaments else play_ornaments(notes, _tempo_at(tempos))
@@ -124,11 +124,10 @@ def _tempo_at(tempos: Sequence[Change]) -> Callable[[int], float]:
 # ------------------------------------------------------------------------------------------------------------- notes
 
 
-def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterator[PartNote]:
+def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> list[PartNote]:
     """The notes of a part in the order of playing, ties joined. Raises ScoreError if there are more than `most`."""
     notes: list[PartNote] = []
-    tied: dict[tuple[int, int, int], int] = {}  # (end, pitch, staff) of a note tied to the next -> its index
-    last_ends: dict[tuple[int, int], int] = {}  # (pitch, staff) of the latest note tied to the next -> its end
+    ties = _Ties()
     chords = 0
     for visit in played:
         bar = part.bars[visit.bar] if visit.bar < len(part.bars) else Bar()
@@ -138,30 +137,55 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> Iterat
             if note.passes is not None and visit.time not in note.passes:
                 continue
             onset, end = visit.start + note.onset, visit.start + note.end
-            # The note at the end of a tie is not always marked, and may be on another staff.
-            ends = [onset]
-            gap = onset - last_ends.get((note.pitch, note.staff), onset)
-            if note.tied_from and abs(gap) < _LONGEST_GAP:
-                ends.append(onset - gap)
-            keys = [(end, note.pitch, staff) for end in ends for staff in (note.staff, 3 - note.staff)]
-            index = next((tied.pop(key) for key in keys if key in tied), None)
-            if index is None:
+            index = ties.end(note, onset)
+            if index is None or _is_struck(note, notes[index]):
                 index = len(notes)
                 notes.append(_part_note(note, onset, end, chords + note.chord))
             else:
                 notes[index] = _joined(notes[index], note, onset, end)
             if note.tied:
-                tied[end, note.pitch, note.staff] = index
-                last_ends[note.pitch, note.staff] = end
+                ties.begin(note, end, index)
         chords += 1 + max((note.chord for note in bar.notes), default=0)
-    yield from notes
+    return notes
+
+
+class _Ties:
+    """The notes that are tied to a note which is still to come."""
+
+    def __init__(self) -> None:
+        self._notes: dict[tuple[int, int, int], int] = {}  # (end, pitch, staff) -> index of the note
+        self._latest: dict[tuple[int, int], int] = {}  # (pitch, staff) -> end of the latest of them
+
+    def begin(self, note: WrittenNote, end: int, index: int) -> None:
+        self._notes[end, note.pitch, note.staff] = index
+        self._latest[note.pitch, note.staff] = end
+
+    def end(self, note: WrittenNote, onset: int) -> int | None:
+        """The index of the note that is tied to this one; None if none is.
+
+        The note at the end of a tie is not always marked, and may be on another staff. If it is marked, its onset
+        need not be quite at the end of the other.
+        """
+        ends = [onset]
+        latest = self._latest.get((note.pitch, note.staff))
+        if note.tied_from and latest is not None and abs(onset - latest) < _LONGEST_GAP:
+            ends.append(latest)
+        keys = [(end, note.pitch, staff) for end in ends for staff in (note.staff, 3 - note.staff)]
+        return next((self._notes.pop(key) for key in keys if key in self._notes), None)
+
+
+def _is_struck(note: WrittenNote, before: PartNote) -> bool:
+    """Whether a note at the end of a tie is struck all the same, since an ornament begins with it."""
+    begins = any(o.place in ("", "start") and o.kind != "arpeggio" for o in note.ornaments)
+    return begins and not before.ornaments
 
 
 def _joined(before: PartNote, note: WrittenNote, onset: int, end: int) -> PartNote:
-    """A note and the written note to which it is tied."""
+    """A note and the written note to which it is tied, with the end of an ornament that spans both."""
     return replace(
         before,
         end=max(before.end, end),
+        ornaments=(*before.ornaments, *(o for o in note.ornaments if o.place in ("continue", "stop"))),
         after_graces=(*before.after_graces, *note.after_graces),
         tied=(*(before.tied or (before.end - before.onset,)), end - onset),
     )
