@@ -124,6 +124,19 @@ def test_decode_inverts_encode(case: Any) -> None:
         assert as_lists(decode(encoding, encoding.encode(score))) == as_lists(projected)
 
 
+def test_many_scores_are_encoded_as_each_alone(case: Any) -> None:
+    encoding, make = case
+    made = [make(seed, tonic=seed % 5, bars=bars) for seed, bars in enumerate((1, 4, 2, 4, 9))]
+    together = list(encoding.encode_all(iter(made)))
+    for piece, score in zip(together, made, strict=True):
+        alone = encoding.encode(score)
+        assert piece.steps.tolist() == alone.steps.tolist()
+        assert piece.context.tolist() == alone.context.tolist()
+        assert piece.steps.dtype == piece.context.dtype == np.int32
+        assert (piece.header, piece.notes, piece.ticks) == (alone.header, alone.notes, alone.ticks)
+    assert list(encoding.encode_all([])) == []
+
+
 def test_projection_is_idempotent(case: Any) -> None:
     encoding, make = case
     for seed in range(12):

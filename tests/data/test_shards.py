@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +156,14 @@ def test_a_piece_that_fails_does_not_affect_the_others(
 ) -> None:
     music = pieces(5)
     encoding, bad = fitted(music), content_hash(transpose(music[2].score, 1))
-    encode = type(encoding).encode
 
-    def failing(self: Encoding, score: Any) -> Any:
-        if content_hash(score) == bad:  # in its second key, after the first is written
-            raise error
-        return encode(self, score)
+    def failing(self: Encoding, scores: Iterable[Any]) -> Iterator[Any]:
+        for score in scores:
+            if content_hash(score) == bad:  # in its second key, after the first is written
+                raise error
+            yield self.encode(score)
 
-    monkeypatch.setattr(type(encoding), "encode", failing)
+    monkeypatch.setattr(type(encoding), "encode_all", failing)
     found = shards.build_shards(music, encoding, "x", tmp_path, all_keys=True)
     assert found.left_out == [line]
     monkeypatch.undo()
@@ -205,7 +205,7 @@ def test_a_worker_that_dies_is_an_error_of_one_line(tmp_path: Path, monkeypatch:
         pytest.skip("the workers do not inherit what is patched")
     music = pieces(2 * SHARD, bars=2)
     encoding = fitted(music)
-    monkeypatch.setattr(type(encoding), "encode", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(type(encoding), "encode_all", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(PlaybachError, match=r"process that encodes music died.*--resume"):
         shards.build_shards(music, encoding, "x", tmp_path, processes=2)
 
@@ -219,7 +219,7 @@ from test_shards import *
 from playbach.encodings.notes import NotesEncoding
 music = pieces(4 * SHARD, bars=2)
 encoding = fitted(music)
-NotesEncoding.encode = lambda *_: (os.write(1, b"at work\\n"), time.sleep(60))
+NotesEncoding.encode_all = lambda *_: (os.write(1, b"at work\\n"), time.sleep(60))
 shards.build_shards(music, encoding, "x", Path({str(tmp_path)!r}), processes=3)
 """
     with subprocess.Popen([sys.executable, "-c", code, mark], stdout=subprocess.PIPE, text=True) as parent:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from playbach.encodings.features import lines
 
@@ -67,3 +69,27 @@ def test_the_echo_of_pitch_classes_is_a_pitch_class() -> None:
     context = context_of_line([9, 11, 1, 10, 0], 12)  # up by 2, 2, 9 and 2 semitones, modulo the octave
     assert context["echo of 1"] == "9"
     assert context["step to echo of 1"] == "9"
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(58, 64), st.booleans()), max_size=40), min_size=1, max_size=4),
+       st.sampled_from([None, 12]))  # fmt: skip
+def test_several_lines_have_the_contexts_of_each(steps: list[list[tuple[int, bool]]], modulus: int | None) -> None:
+    """Steps that add a note to a line, and others."""
+    expected = []
+    for line in steps:
+        alone = lines.Line(modulus)
+        for note, adds in line:
+            expected.append(alone.context())
+            if adds:
+                alone.add(note % 12 if modulus else note)
+    added = np.array([adds for line in steps for _, adds in line], bool)
+    known = np.cumsum(added) - added
+    begins_of_steps = np.cumsum([0, *map(len, steps[:-1])])
+    begins = np.cumsum([0, *(sum(adds for _, adds in line) for line in steps[:-1])])
+    notes = [note % 12 if modulus else note for line in steps for note, adds in line if adds]
+    whole = lines.WholeLine(
+        np.array(notes, np.int32), known, modulus, tuple(begins.tolist()), tuple(begins_of_steps.tolist())
+    )
+    found = np.concatenate([whole.recent, whole.steps, whole.echoes], axis=1)
+    assert found.dtype == np.int32
+    assert found.tolist() == expected

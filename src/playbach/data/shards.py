@@ -333,5 +333,5 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
 
 def _encode_in_keys(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, EncodedPiece]]:
     score = score_from_bytes(state)
-    for shift in encoding.transpositions(score) if all_keys else (0,):
-        yield shift, encoding.encode(transpose(score, shift) if shift else score)
+    shifts = encoding.transpositions(score) if all_keys else range(1)
+    yield from zip(shifts, encoding.encode_all(transpose(score, shift) if shift else score for shift in shifts))

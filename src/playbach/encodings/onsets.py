@@ -7,6 +7,9 @@ symbols or vocabularies.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.options import NotesOptions
+from playbach.music.arrays import Mask
 from playbach.music.bars import Header, meters_of, printable_name, quantise, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER, Track
 from playbach.system.errors import ScoreError
@@ -35,14 +39,112 @@ ONLY_DRUMS = "it has no notes other than drums"
 Chord = tuple[int, ...]
 """Pitches or pitch classes, the lowest first; empty for a rest."""
 REST_CHORD: Chord = ()
-Onset = tuple[int, Chord, int, int]
-"""Time in units, the chord's pitches, duration in units, the velocity of its loudest note (-1 for a rest)."""
+REST, FIRST_SINGLE = 0, 1
+"""The numbers of a rest and of the single note of pitch 0, in all pieces."""
+SIMPLE_CHORDS: tuple[Chord, ...] = (REST_CHORD, *((pitch,) for pitch in range(128)))
+"""The rest and all single notes, by their numbers."""
+_UNITS = np.array([0, *NOTES_DURATIONS])
+"""The length of each duration by its symbol, in units; 0 for UNKNOWN."""
+_SHORTER = np.searchsorted(NOTES_DURATIONS, np.arange(NOTES_DURATIONS[-1] + 1), side="right")
+"""The symbol of the longest duration up to each number of units."""
 
 
-def onsets_with(options: NotesOptions, score: Score) -> list[Onset]:
-    """The chords and rests of a score, with these options. Raises ScoreError as `onsets_of` does."""
+NOTES_AT_ONCE = 1 << 14
+"""About the most notes and quarters of pieces that are read together; their numbers then stay in the processor's
+caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onsets:
+    """T chords and rests in succession, without gaps: those of one piece, or of S pieces one after another."""
+
+    chord: AnyInts
+    """(T,): the chord of each, as an index into `chords`."""
+    duration: AnyInts
+    """(T,): its duration as a symbol, an index into NOTES_DURATIONS plus 1."""
+    loudest: AnyInts
+    """(T,): the velocity of its loudest note; -1 for a rest."""
+    chords: tuple[Chord, ...]
+    """SIMPLE_CHORDS, then each chord of several notes once."""
+    pitches: AnyInts
+    """(P,): the pitches of all chords in succession."""
+    begins: tuple[int, ...] = (0,)
+    """(S,): where each piece begins, as an index into the onsets."""
+    begins_of_pitches: tuple[int, ...] = (0,)
+    """(S,): where the pitches of each piece begin."""
+
+    def __len__(self) -> int:
+        return len(self.chord)
+
+    def pieces(self) -> Iterator[Onsets]:
+        """The onsets of each piece."""
+        of_onsets = pairwise((*self.begins, len(self)))
+        of_pitches = pairwise((*self.begins_of_pitches, len(self.pitches)))
+        for (a, b), (low, high) in zip(of_onsets, of_pitches):
+            columns = self.chord[a:b], self.duration[a:b], self.loudest[a:b]
+            yield Onsets(*columns, self.chords, self.pitches[low:high])
+
+    @property
+    def units(self) -> AnyInts:
+        """(T,): durations in units."""
+        return _UNITS[self.duration]
+
+    @property
+    def times(self) -> AnyInts:
+        """(T,): when each begins, in units since its piece began."""
+        units = self.units
+        times: AnyInts = units.cumsum() - units
+        begins = np.array(self.begins)
+        times -= np.repeat(times[begins], np.diff(begins, append=len(self)))
+        return times
+
+    def distinct(self, with_durations: bool) -> tuple[list[tuple[Chord, int]], AnyInts, AnyInts]:
+        """What the onsets consist of.
+
+        Args:
+            with_durations: whether chords of different durations are different.
+
+        Returns:
+            D different chords, each with its duration in units or with 0, in the order in which they first occur; how
+            often each occurs, (D,); which of them each onset is, (T,).
+        """
+        several = len(_UNITS) if with_durations else 1
+        codes = self.chord * several + self.duration if with_durations else self.chord
+        counts = np.bincount(codes)
+        first = np.zeros(len(counts), np.int64)
+        first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the last value for a code is the one that stays
+        found = np.flatnonzero(counts)
+        found = found[np.argsort(first[found])]
+        number = np.zeros(len(counts), np.int64)
+        number[found] = np.arange(len(found))
+        pairs = [(self.chords[code // several], int(_UNITS[code % several])) for code in found.tolist()]
+        return pairs, counts[found], number[codes]
+
+    def listed(self) -> list[tuple[int, Chord, int, int]]:
+        """Each onset: time in units, the chord's pitches, duration in units, loudest velocity."""
+        chords = (self.chords[number] for number in self.chord.tolist())
+        return list(zip(self.times.tolist(), chords, self.units.tolist(), self.loudest.tolist()))
+
+
+def in_batches(scores: Iterable[Score]) -> Iterator[list[Score]]:
+    """The scores in groups with about NOTES_AT_ONCE notes and quarters; a longer one is alone."""
+    batch: list[Score] = []
+    size = 0
+    for score in scores:
+        added = 1 + int(score.note_num()) + max(0, int(score.end())) // TICKS_PER_QUARTER
+        if batch and size + added > NOTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+        batch.append(score)
+        size += added
+    if batch:
+        yield batch
+
+
+def onsets_with(options: NotesOptions, scores: Sequence[Score]) -> Onsets:
+    """The chords and rests of scores, with these options. Raises ScoreError as `onsets_of` does."""
     return onsets_of(
-        score,
+        scores,
         fixed=options.durations == "none",
         longest=longest_units(options),
         chordified=options.chordify,
@@ -66,9 +168,9 @@ def notes_header(score: Score, options: NotesOptions) -> Header:
 
 
 def onsets_of(
-    score: Score, fixed: bool = False, longest: int = NOTES_DURATIONS[-1], chordified: bool = False
-) -> list[Onset]:
-    """The chords and rests of a score. Each ends where the next begins.
+    scores: Sequence[Score], fixed: bool = False, longest: int = NOTES_DURATIONS[-1], chordified: bool = False
+) -> Onsets:
+    """The chords and rests of scores, at least one. Each ends where the next begins.
 
     Args:
         fixed: give every chord and rest the same duration.
@@ -76,40 +178,76 @@ def onsets_of(
         chordified: make a new chord of all sounding notes wherever a note begins or ends, not only of new notes.
 
     Raises:
-        ScoreError: the score has no notes other than drums.
+        ScoreError: a score has no notes other than drums.
     """
-    times, durations, pitches, velocities = _all_notes(score)
+    times, durations, pitches, velocities, piece = _all_notes(scores)
+    ends = times + durations
+    off = ends % NOTES_GRID > 0
+    # All pieces lie on one axis of time, far enough apart that no note of one is near another.
+    apart = int(ends.max()) // NOTES_GRID + 2 * NOTES_UNITS
     onsets = quantise(times, NOTES_GRID)
-    ends = np.maximum(quantise(times + durations, NOTES_GRID), onsets + 1)
-    off = (times + durations) % NOTES_GRID > 0
+    ends = np.maximum(quantise(ends, NOTES_GRID), onsets + 1) + piece * apart
+    onsets += piece * apart
     if chordified:
         onsets, ends, pitches, velocities = _slices(onsets, _joined(onsets, ends, off), pitches, velocities)
         off = np.zeros(len(onsets), bool)
-    order = np.lexsort((pitches, onsets))
-    onsets, ends, pitches, velocities = onsets[order], ends[order], pitches[order], velocities[order]
-    first = np.flatnonzero(np.diff(onsets, prepend=-1))
+    order = np.argsort(onsets * 256 + pitches)
+    onsets, ends, pitches = onsets[order], ends[order], pitches[order]
+    is_first = _changes(onsets)
+    first = np.flatnonzero(is_first)
     begins = onsets[first]
+    opening = np.flatnonzero(_changes(begins // apart))  # the first chord of each piece
     finals = np.maximum.reduceat(ends, first)
-    loudest = np.maximum.reduceat(velocities, first).tolist()
     nexts = np.append(begins[1:], finals[-1])
+    nexts[opening[1:] - 1] = finals[opening[1:] - 1]
     # A silence shorter than a sixteenth after a note that ends off the grid is articulation, not a rest.
-    off_grid = np.logical_or.reduceat(off[order], first)
-    legato = (nexts - finals < SHORTEST_REST) & off_grid
-    finals = np.where(legato | (finals > nexts), nexts, finals)
-    bounds = [*first.tolist(), len(onsets)]
-    notes = pitches.tolist()
-    chords = [(notes[a],) if b - a == 1 else tuple(sorted(set(notes[a:b]))) for a, b in zip(bounds, bounds[1:])]
-    spans = list(zip(begins.tolist(), finals.tolist(), nexts.tolist(), chords, loudest))
-    return _fixed(spans) if fixed else _timed(spans, longest)
+    legato = (nexts - finals < SHORTEST_REST) & np.logical_or.reduceat(off[order], first)
+    finals = np.where(legato, nexts, np.minimum(finals, nexts))
+    # The silence before the first chord follows an empty span.
+    start = np.arange(len(scores)) * apart
+    finals, nexts = np.insert(finals, opening, start), np.insert(nexts, opening, begins[opening])
+    begins = np.insert(begins, opening, start)
+    places, lengths = _fixed(begins, finals, nexts) if fixed else _timed(begins, finals, nexts, longest)
+    is_new = is_first | _changes(pitches)  # a pitch sounds once in a chord
+    first_pitch = np.flatnonzero(is_first[is_new])
+    numbers, chords = _numbered(pitches[is_new], first_pitch)
+    chord, loudest = np.full(len(lengths), REST), np.full(len(lengths), -1)
+    sounding = places[finals > begins]
+    chord[sounding], loudest[sounding] = numbers, np.maximum.reduceat(velocities[order], first)
+    return Onsets(
+        chord,
+        lengths,
+        loudest,
+        chords,
+        pitches[is_new],
+        begins=tuple(places[opening + np.arange(len(scores))].tolist()),
+        begins_of_pitches=tuple(first_pitch[opening].tolist()),
+    )
 
 
-def _all_notes(score: Score) -> tuple[AnyInts, ...]:
-    """Onsets, durations, pitches and velocities of all notes other than drums, each (N,); times in ticks."""
-    tracks = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
-    if not tracks:
-        raise ScoreError(ONLY_DRUMS)
+def _changes(values: AnyInts) -> Mask:
+    """Whether each value (n,), n of at least 1, differs from the one before; the first one does."""
+    changes = np.ones(len(values), bool)
+    changes[1:] = values[1:] != values[:-1]
+    return changes
+
+
+def _all_notes(scores: Sequence[Score]) -> tuple[AnyInts, ...]:
+    """Onsets, durations, pitches and velocities of all notes other than drums, and the index of each note's score.
+
+    Each is (N,); times are in ticks.
+    """
+    tracks: list[Mapping[str, AnyInts]] = []
+    sizes = []
+    for score in scores:
+        found = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
+        if not found:
+            raise ScoreError(ONLY_DRUMS)
+        tracks += found
+        sizes.append(sum(len(t["time"]) for t in found))
     keys = ("time", "duration", "pitch", "velocity")
-    return tuple(np.concatenate([t[key] for t in tracks]).astype(np.int64) for key in keys)
+    columns = (np.concatenate([t[key] for t in tracks], dtype=np.int64) for key in keys)
+    return (*columns, np.repeat(np.arange(len(scores)), sizes))
 
 
 def _joined(onsets: AnyInts, ends: AnyInts, off: AnyInts) -> AnyInts:
@@ -138,28 +276,59 @@ def _slices(
     return cuts[index], cuts[index + 1], pitches[note], velocities[note]
 
 
-def _fixed(spans: list[tuple[int, int, int, Chord, int]]) -> list[Onset]:
-    """Chords and rests, all with the fixed duration."""
-    rest = (REST_CHORD, -1)
-    chords: list[tuple[Chord, int]] = [rest] * (spans[0][0] // FIXED_DURATION)
-    for _, final, following, chord, velocity in spans:
-        chords.append((chord, velocity))
-        if following > final:
-            chords += [rest] * max(1, (following - final) // FIXED_DURATION)
-    return [(i * FIXED_DURATION, chord, FIXED_DURATION, velocity) for i, (chord, velocity) in enumerate(chords)]
+def _numbered(pitches: AnyInts, first: AnyInts) -> tuple[AnyInts, tuple[Chord, ...]]:
+    """The numbers of the chords that begin at these indices (n,) of all pitches (P,), and the chords by number."""
+    sizes = np.diff(first, append=len(pitches))
+    numbers = pitches[first] + FIRST_SINGLE
+    several = (sizes > 1) | (numbers < FIRST_SINGLE)
+    notes, ends = pitches[np.repeat(several, sizes)].tolist(), sizes[several].cumsum().tolist()
+    chords = [tuple(notes[a:b]) for a, b in pairwise([0, *ends])]
+    number_of = {chord: number for number, chord in enumerate(dict.fromkeys(chords), len(SIMPLE_CHORDS))}
+    numbers[several] = [number_of[chord] for chord in chords]
+    return numbers, (*SIMPLE_CHORDS, *number_of)
 
 
-def _timed(spans: list[tuple[int, int, int, Chord, int]], longest: int) -> list[Onset]:
+def _fixed(begins: AnyInts, finals: AnyInts, nexts: AnyInts) -> tuple[AnyInts, AnyInts]:
+    """The onsets for spans (n,), all with the fixed duration. Arguments and result are those of `_timed`.
+
+    A chord that ends before the next one begins is followed by at least one rest.
+    """
+    sounds, silences = finals > begins, nexts - finals
+    rests = np.where(silences > 0, np.maximum(sounds, silences // FIXED_DURATION), 0)
+    ends = (sounds + rests).cumsum()
+    return ends - sounds - rests, np.full(ends[-1], DURATION_SYMBOLS[FIXED_DURATION])
+
+
+def _timed(begins: AnyInts, finals: AnyInts, nexts: AnyInts, longest: int) -> tuple[AnyInts, AnyInts]:
+    """The onsets for spans, each a chord, unless it is empty, and the silence after it.
+
+    A chord gets the longest duration that is not too long for it. Rests fill what is left, the longest first: some
+    rests of the longest duration, and at most two others, since all remainders up to the longest step between two
+    durations are durations.
+
+    Args:
+        begins: (n,): when each span begins.
+        finals: (n,): when its chord ends.
+        nexts: (n,): when its silence ends.
+
+    Returns:
+        Where each span begins among all T onsets, (n,), and the durations of these onsets as symbols, (T,).
+    """
     durations = durations_to(longest)
-    onsets: list[Onset] = _rests(0, spans[0][0], durations)
-    for begin, final, following, chord, velocity in spans:
-        units = final - begin
-        if units not in DURATION_SYMBOLS or units > longest:
-            units = max(d for d in durations if d <= units)
-        onsets.append((begin, chord, units, velocity))
-        if following > begin + units:
-            onsets += _rests(begin + units, following, durations)
-    return onsets
+    chords = _SHORTER[np.minimum(finals - begins, durations[-1])]
+    left = nexts - begins - _UNITS[chords]
+    whole = left // durations[-1]
+    left -= whole * durations[-1]
+    second = _SHORTER[left]
+    third = _SHORTER[left - _UNITS[second]]
+    sounds = chords > 0
+    counts = sounds + whole + (second > 0) + (third > 0)
+    places = counts.cumsum() - counts
+    lengths = np.full(counts.sum(), len(durations))
+    ends = places + sounds + whole
+    for symbols, at in ((chords, places), (second, ends), (third, ends + 1)):
+        lengths[at[symbols > 0]] = symbols[symbols > 0]
+    return places, lengths
 
 
 def longest_units(options: NotesOptions) -> int:
@@ -176,20 +345,16 @@ DURATION_SYMBOLS = {units: i for i, units in enumerate(NOTES_DURATIONS, 1)}
 """The symbol of each duration; 0 is UNKNOWN."""
 
 
-def _rests(begin: int, end: int, durations: tuple[int, ...]) -> list[Onset]:
-    rests: list[Onset] = []
-    while begin < end:
-        units = max(d for d in durations if d <= end - begin)
-        rests.append((begin, REST_CHORD, units, -1))
-        begin += units
-    return rests
+def longest_runs(onsets: Onsets, kinds: AnyInts | None = None) -> tuple[int, int]:
+    """The largest number of equal chords in succession in a piece, and that of rests; each at least 1.
 
-
-def longest_runs(chords: list[Chord]) -> tuple[int, int]:
-    """The largest number of equal chords in succession, and that of rests; each at least 1."""
-    chord_run = rest_run = run = 1
-    for before, chord in zip(chords, chords[1:]):
-        run = run + 1 if chord == before else 1
-        if run > 1:
-            chord_run, rest_run = (max(chord_run, run), rest_run) if chord else (chord_run, max(rest_run, run))
-    return chord_run, rest_run
+    Args:
+        kinds: a number for each of the onsets' chords, the same for those that count as equal, and REST only for the
+            rest; None: all are different.
+    """
+    chord = onsets.chord if kinds is None else kinds[onsets.chord]
+    changes = _changes(chord)
+    changes[list(onsets.begins)] = True
+    first = np.flatnonzero(changes)
+    runs, rests = np.diff(first, append=len(chord)), chord[first] == REST
+    return int(runs[~rests].max(initial=1)), int(runs[rests].max(initial=1))

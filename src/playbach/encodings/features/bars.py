@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from playbach.encodings.features.base import Feature
 from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
+from playbach.music.events import TICKS_PER_QUARTER
 
 BARS_LEFT = "left"
 """The name of the context field that holds the number of bars left. Every encoding has this field."""
@@ -51,18 +53,65 @@ class Timing:
         """(T,): how many bars come after the one in which each step begins."""
         return self.bars.number(self.last_tick) - self._numbers_and_places[0]
 
-    @property
-    def meters(self) -> Ints:
-        """(T,): the meter of each step, as an index into the meters of the header."""
+    def meter_symbols(self, meters: tuple[str, ...]) -> Ints:
+        """(T,): the meter of each step, as `meter_symbol` of these meters."""
         starts = [tick for tick, _, _ in self.header.meters]
-        return np.searchsorted(starts, self.ticks, side="right").astype(np.int32) - 1
+        symbols = np.array([meter_symbol(meters, self.bars.meter(tick)) for tick in starts], np.int32)
+        return symbols[np.searchsorted(starts, self.ticks, side="right") - 1]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """The same for several pieces one after another, T steps in all."""
+
+    pieces: Sequence[Timing]
+
+    @cached_property
+    def _meters(self) -> list[tuple[Bars, int, int]]:
+        """Each meter of each piece, M in all: the bars of its piece, the tick at which it begins, the length of its
+        bars."""
+        bars_and_meters = ((piece.bars, meter) for piece in self.pieces for meter in piece.header.meters)
+        return [(bars, tick, TICKS_PER_QUARTER * 4 * n // d) for bars, (tick, n, d) in bars_and_meters]
+
+    @cached_property
+    def _meter(self) -> Ints:
+        """(T,): the index of each step's meter."""
+        counts: list[int] = []
+        for piece in self.pieces:
+            starts = [tick for tick, _, _ in piece.header.meters[1:]]
+            bounds = np.searchsorted(piece.ticks, starts).tolist() if starts else []
+            counts += [b - a for a, b in pairwise((0, *bounds, len(piece.ticks)))]
+        return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    @cached_property
+    def _numbers_and_places(self) -> tuple[Ints, Ints]:
+        """As `Bars.numbers_and_places`."""
+        rows = [(tick, length, bars.number(tick), bars.place(tick)) for bars, tick, length in self._meters]
+        starts, lengths, numbers, places = np.array(rows, np.int32).T
+        since = np.concatenate([piece.ticks for piece in self.pieces]) - starts[self._meter]
+        length = lengths[self._meter]
+        whole = since // length
+        return numbers[self._meter] + whole, since - whole * length + places[self._meter]
+
+    @property
+    def places(self) -> Ints:
+        return self._numbers_and_places[1]
+
+    @property
+    def bars_left(self) -> Ints:
+        last = [piece.bars.number(piece.last_tick) for piece in self.pieces]
+        return np.repeat(last, [len(piece.ticks) for piece in self.pieces]) - self._numbers_and_places[0]
+
+    def meter_symbols(self, meters: tuple[str, ...]) -> Ints:
+        symbols = [meter_symbol(meters, bars.meter(tick)) for bars, tick, _ in self._meters]
+        return np.array(symbols, np.int32)[self._meter]
 
 
 class TimedPiece(Protocol):
     """A piece whose steps have times."""
 
     @property
-    def timing(self) -> Timing: ...
+    def timing(self) -> Timing | Timings: ...
 
 
 class TimedState(Protocol):
@@ -110,9 +159,7 @@ class MeterOfBar(Feature[TimedPiece, TimedState]):
         return (Field("meter", (UNKNOWN_NAME, *self.meters)),)
 
     def of_piece(self, piece: TimedPiece) -> Ints:
-        names = [piece.timing.bars.meter(tick) for tick, _, _ in piece.timing.header.meters]
-        symbols = np.array([meter_symbol(self.meters, name) for name in names], np.int32)
-        return symbols[piece.timing.meters, None]
+        return piece.timing.meter_symbols(self.meters)[:, None]
 
     def of_state(self, state: TimedState) -> Sequence[int]:
         return (meter_symbol(self.meters, state.meter),)

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from playbach.encodings.features.base import Feature, Features
 from playbach.encodings.fields import Field
@@ -81,49 +82,144 @@ class Line:
 
 @dataclass(frozen=True)
 class WholeLine:
-    """A line of N known notes, as T steps see it."""
+    """A line of N known notes, as T steps see it, or several lines one after another; N is less than 2 ** 20.
+
+    All is computed in L columns, one for each note and RECENT_NOTES before each line. Each step sees one column.
+    """
 
     notes: Ints
     """(N,): pitches."""
     known: Ints
-    """(T,): how many of the notes come before each step."""
+    """(T,): how many of the notes come before each step, those of earlier lines included."""
     modulus: int | None = None
     """With a modulus (12), pitches are pitch classes."""
+    begins: tuple[int, ...] = (0,)
+    """(S,): where each line begins, as an index into the notes."""
+    begins_of_steps: tuple[int, ...] = (0,)
+    """(S,): where the steps of each line begin, as an index into the steps."""
 
-    @cached_property
+    @property
     def recent(self) -> Ints:
-        """(T, RECENT_NOTES): the last notes before each step, the newest first; -1 where there are fewer."""
-        padded = np.full(RECENT_NOTES + len(self.notes), -1, np.int32)
-        padded[RECENT_NOTES:] = self.notes
-        recent: Ints = padded[self.known[:, None] + np.arange(RECENT_NOTES - 1, -1, -1)]
-        return recent
+        """(T, RECENT_NOTES): the symbols of the last notes before each step, the newest first."""
+        return self._seen(_latest(self._symbols, RECENT_NOTES))
+
+    @property
+    def steps(self) -> Ints:
+        """(T, RECENT_NOTES - 1): the symbols of the intervals between these notes."""
+        both = (self._symbols >= FIRST_NOTE) & (_shifted(self._symbols, 1) >= FIRST_NOTE)
+        return self._seen(_latest(np.where(both, _interval_symbols(self._moves), NO_INTERVAL), RECENT_NOTES - 1))
+
+    @property
+    def echoes(self) -> Ints:
+        """(T, 2 * echoes): the symbols of the echoes, then those of the intervals to them from the last note."""
+        moves = self._moves % self.modulus if self.modulus else self._moves
+        last = _last_equal_runs(moves)
+        pitches = self._symbols + np.append(moves[1:], moves[:1])[last] - FIRST_NOTE
+        # The run that an echo repeats must lie in the same line. Then the echoed one does, too.
+        found = (last >= self._first + _LENGTHS) & (pitches >= 0) & (pitches <= 127)
+        pitches = pitches % self.modulus if self.modulus else pitches
+        notes = np.where(found, FIRST_NOTE + pitches, NO_NOTE)
+        intervals = np.where(found, _interval_symbols(FIRST_NOTE + pitches - self._symbols), NO_INTERVAL)
+        return self._seen(np.concatenate([notes, intervals]))
 
     @cached_property
-    def echoes(self) -> Ints:
-        """(T, echoes): the pitch of each echo; -1 where its intervals are new."""
-        return np.stack([self._echoes(k) for k in ECHO_LENGTHS], axis=1)[self.known]
+    def _lines(self) -> Ints:
+        """(N,): the number of each note's line."""
+        return _numbers(self.begins, len(self.notes))
+
+    @cached_property
+    def _symbols(self) -> Ints:
+        """(L,): the symbol of each column's note."""
+        symbols = np.full(len(self.notes) + RECENT_NOTES * len(self.begins), NO_NOTE, np.int32)
+        symbols[np.arange(len(self.notes)) + RECENT_NOTES * (self._lines + 1)] = FIRST_NOTE + self.notes
+        return symbols
+
+    @cached_property
+    def _first(self) -> Ints:
+        """(L,): the column of the first note of each column's line."""
+        columns = np.asarray(self.begins) + RECENT_NOTES * np.arange(len(self.begins))
+        first: Ints = (columns + RECENT_NOTES).astype(np.int32)[_numbers(columns, len(self._symbols))]
+        return first
 
     @cached_property
     def _moves(self) -> Ints:
-        moves = np.diff(self.notes)
-        return moves % self.modulus if self.modulus else moves
+        """(L,): the interval to each column's note from the one before; anything where there are not both."""
+        moves: Ints = self._symbols - _shifted(self._symbols, 1)
+        return moves
 
-    def _echoes(self, k: int) -> Ints:
-        """The echo of the last k intervals before each note and after the last, (N + 1,); -1 where they are new."""
-        echoes = np.full(len(self.notes) + 1, -1, np.int32)
-        if len(self._moves) < k + 1:
-            return echoes
-        number = np.zeros(len(self._moves) - k + 1, np.int64)  # of the run of k intervals before note i + k + 1
-        for j in range(k):  # an interval takes 8 bits, so that a run fits into 64
-            number = number << 8 | (self._moves[j : len(number) + j] & 0xFF)
-        order = np.argsort(number, kind="stable")
-        again = np.flatnonzero(number[order][1:] == number[order][:-1])
-        here, before = order[again + 1], order[again]
-        pitches = self.notes[here + k] + self._moves[before + k]
-        if self.modulus:
-            pitches = pitches % self.modulus
-        echoes[here + k + 1] = np.where((pitches >= 0) & (pitches <= 127), pitches, -1)
-        return echoes
+    @cached_property
+    def _columns(self) -> Ints:
+        """(T,): the column that each step sees."""
+        return self.known + RECENT_NOTES * (_numbers(self.begins_of_steps, len(self.known)) + 1) - 1
+
+    def _seen(self, columns: Ints) -> Ints:
+        """What each of the T steps sees of (k, L) columns: (T, k)."""
+        return columns.take(self._columns, axis=1).T
+
+
+def _numbers(begins: npt.ArrayLike, length: int) -> Ints:
+    """For each of so many indices (length,), the number of the part in which it is; parts begin at these indices."""
+    return np.repeat(np.arange(np.size(begins)), np.diff(begins, append=length))
+
+
+def _shifted(values: Ints, k: int) -> Ints:
+    """Values (..., L), each k columns later."""
+    shifted = np.zeros_like(values)
+    shifted[..., k:] = values[..., :-k]
+    return shifted
+
+
+def _latest(symbols: Ints, most: int) -> Ints:
+    """(most, L): the last symbols up to each column, the newest first."""
+    latest = np.zeros((most, len(symbols)), np.int32)
+    for k in range(most):
+        latest[k, k:] = symbols[: len(symbols) - k]
+    return latest
+
+
+def _last_equal_runs(moves: Ints) -> Ints:
+    """Where the last equal run of k moves ended, before each of L moves: (echoes, L); -1 where a run is new.
+
+    Valid moves are from -127 to 127. Runs of fewer moves at the beginning are like anything.
+    """
+    byte = moves.astype(np.int64) & 0xFF
+    four = byte | _shifted(byte, 1) << 8 | _shifted(byte, 2) << 16 | _shifted(byte, 3) << 24
+    short = _SortedRows(four & np.array([[(1 << 8 * k) - 1] for k in _SHORT]))
+    # A longer run is a run of four moves after one of two or of four, each of which has a number of its own.
+    number = {k: short.numbers(_SHORT.index(k)) for k in {4, *(k - 4 for k in _LONG)}}
+    older = np.stack([_shifted(number[k - 4], 4) for k in _LONG])
+    long = _SortedRows(number[4] << len(moves).bit_length() | older)
+    return np.concatenate([short.last_equal(), long.last_equal()])
+
+
+_SHORT, _LONG = ECHO_LENGTHS[:4], ECHO_LENGTHS[4:]
+_LENGTHS = np.array(ECHO_LENGTHS, np.int32)[:, None]
+
+
+class _SortedRows:
+    """Rows of values (K, L), each sorted together with their columns, which are in the lowest bits."""
+
+    def __init__(self, values: Ints) -> None:
+        bits = values.shape[1].bit_length()
+        ordered = np.sort(values << bits | np.arange(values.shape[1]), axis=1)
+        self._columns = ordered & (1 << bits) - 1
+        ordered >>= bits
+        self._equal = np.zeros(values.shape, bool)  # to the value before
+        self._equal[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+
+    def last_equal(self) -> Ints:
+        """(K, L): the column of the last equal value before each; -1 if there is none."""
+        rows, length = self._columns.shape
+        last = np.empty(rows * length, np.int32)
+        places = self._columns + np.arange(rows)[:, None] * length
+        last[places.ravel()] = np.where(self._equal, _shifted(self._columns, 1), -1).ravel()
+        return last.reshape(rows, length)
+
+    def numbers(self, row: int) -> Ints:
+        """(L,): a number below L for each value of a row, the same for equal values."""
+        numbers = np.empty(self._columns.shape[1], np.int64)
+        numbers[self._columns[row]] = np.cumsum(~self._equal[row]) - 1
+        return numbers
 
 
 class PieceWithLine(Protocol):
@@ -149,7 +245,7 @@ class RecentNotes(Feature[PieceWithLine, StateWithLine]):
     fields = tuple(Field(f"note {k + 1} ago", PITCH_SYMBOLS) for k in range(RECENT_NOTES))
 
     def of_piece(self, piece: PieceWithLine) -> Ints:
-        return _note_symbols(piece.line.recent)
+        return piece.line.recent
 
     def of_state(self, state: StateWithLine) -> Sequence[int]:
         recent = state.line.recent
@@ -165,8 +261,7 @@ class RecentSteps(Feature[PieceWithLine, StateWithLine]):
     fields = tuple(Field(f"step {k + 1} ago", INTERVAL_SYMBOLS) for k in range(RECENT_NOTES - 1))
 
     def of_piece(self, piece: PieceWithLine) -> Ints:
-        recent = piece.line.recent
-        return _interval_symbols(recent[:, 1:], recent[:, :-1])
+        return piece.line.steps
 
     def of_state(self, state: StateWithLine) -> Sequence[int]:
         recent = state.line.recent
@@ -186,8 +281,7 @@ class Echoes(Feature[PieceWithLine, StateWithLine]):
     )
 
     def of_piece(self, piece: PieceWithLine) -> Ints:
-        echoes = piece.line.echoes
-        return np.hstack([_note_symbols(echoes), _interval_symbols(piece.line.recent[:, :1], echoes)])
+        return piece.line.echoes
 
     def of_state(self, state: StateWithLine) -> Sequence[int]:
         line = state.line
@@ -196,15 +290,9 @@ class Echoes(Feature[PieceWithLine, StateWithLine]):
         return notes + [NO_INTERVAL if echo is None else _INTERVAL_SYMBOL[echo - line.recent[0]] for echo in echoes]
 
 
-def _note_symbols(pitches: Ints) -> Ints:
-    """The context symbols of pitches, of which -1 means none."""
-    return np.where(pitches < 0, NO_NOTE, FIRST_NOTE + pitches)
-
-
-def _interval_symbols(a: Ints, b: Ints) -> Ints:
-    """The context symbols of the intervals from pitches up to others; -1 means no pitch."""
-    intervals = np.clip(b - a, -WIDEST_INTERVAL, WIDEST_INTERVAL) + WIDEST_INTERVAL
-    return np.where((a < 0) | (b < 0), NO_INTERVAL, intervals)
+def _interval_symbols(intervals: Ints) -> Ints:
+    """The context symbols of intervals in semitones."""
+    return np.clip(intervals, -WIDEST_INTERVAL, WIDEST_INTERVAL) + WIDEST_INTERVAL
 
 
 _INTERVAL_SYMBOL = {

@@ -13,9 +13,10 @@ Knows nothing of networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import EncodedPiece, append_new, most_common_headers, transposition_range
-from playbach.encodings.features.bars import Timing
+from playbach.encodings.features.bars import Timing, Timings
 from playbach.encodings.features.base import Features
 from playbach.encodings.features.lines import ECHO_LENGTHS, RecentNotes
 from playbach.encodings.notes.decoder import NotesDecoder
@@ -39,11 +40,12 @@ from playbach.encodings.notes.vocabulary import (
     velocity_symbol,
 )
 from playbach.encodings.onsets import (
-    DURATION_SYMBOLS,
     NOTES_GRID,
     NOTES_UNITS,
     ONLY_DRUMS,
-    Onset,
+    REST,
+    Onsets,
+    in_batches,
     notes_header,
     onsets_with,
 )
@@ -80,8 +82,8 @@ class NotesEncoding(NotesVocabulary):
     def fit(cls, scores: Iterable[Score], options: Any = None, base: Self | None = None) -> Self:
         options = options or NotesOptions()
         survey = NotesSurvey(options)
-        for score in scores:
-            survey.add(score)
+        for batch in in_batches(scores):
+            survey.add(batch)
         if not survey.openings:
             raise ScoreError("the notes encoding has no pieces to learn its vocabulary from")
         headers = most_common_headers(survey.openings)
@@ -121,28 +123,39 @@ class NotesEncoding(NotesVocabulary):
         return left_out_meters(score, NOTES_GRID)
 
     def encode(self, score: Score) -> EncodedPiece:
-        onsets, header = onsets_with(self.options, score), notes_header(score, self.options)
-        steps = self._steps(onsets)
-        ticks = np.array([onset[0] for onset in onsets], np.int32) * NOTES_GRID
-        piece = NotesPiece(self.tops[steps[:, 0]], Timing(header, ticks, int(ticks[-1])), self.modulus)
-        last_tick, _, last_units, _ = onsets[-1]
-        return EncodedPiece(
-            steps=steps,
-            context=self.features.of_piece(piece),
-            header=header,
-            notes=sum(len(chord) for _, chord, _, _ in onsets),
-            ticks=(last_tick + last_units) * NOTES_GRID,
-        )
+        [piece] = self._encode_batch([score])
+        return piece
 
-    def _steps(self, onsets: list[Onset]) -> Ints:
-        written = [(chord, units) for _, chord, units, _ in onsets]
-        numbers = {onset: self.symbol_of(*onset) for onset in set(written)}
-        columns = [[numbers[onset] for onset in written]]
+    def encode_all(self, scores: Iterable[Score]) -> Iterator[EncodedPiece]:
+        for batch in in_batches(scores):
+            yield from self._encode_batch(batch)
+
+    def _encode_batch(self, scores: Sequence[Score]) -> list[EncodedPiece]:
+        """The pieces, computed together. Their steps and contexts are views of common arrays."""
+        onsets = onsets_with(self.options, scores)
+        headers = [notes_header(score, self.options) for score in scores]
+        steps = self._steps(onsets)
+        ticks = (onsets.times * NOTES_GRID).astype(np.int32)
+        parts = [slice(a, b) for a, b in pairwise((*onsets.begins, len(onsets)))]
+        timings = [Timing(header, ticks[part], int(ticks[part][-1])) for header, part in zip(headers, parts)]
+        context = self.features.of_piece(
+            NotesPiece(self.tops[steps[:, 0]], Timings(timings), self.modulus, onsets.begins)
+        )
+        lasts = (onsets.units[[part.stop - 1 for part in parts]] * NOTES_GRID).tolist()
+        notes = np.diff(onsets.begins_of_pitches, append=len(onsets.pitches)).tolist()
+        return [
+            EncodedPiece(steps[part], context[part], timing.header, notes=count, ticks=timing.last_tick + last)
+            for part, timing, count, last in zip(parts, timings, notes, lasts)
+        ]
+
+    def _steps(self, onsets: Onsets) -> Ints:
+        pairs, _, which = onsets.distinct(with_durations=self.options.durations == "joined")
+        columns = [np.array([self.symbol_of(*pair) for pair in pairs])[which]]
         if self.options.durations == "separate":
-            columns.append([DURATION_SYMBOLS[units] for _, _, units, _ in onsets])
+            columns.append(onsets.duration)
         if self.options.velocities:
-            columns.append([velocity_symbol(loudest) if chord else VELOCITY_REST for _, chord, _, loudest in onsets])
-        return np.array(columns, np.int32).T
+            columns.append(np.where(onsets.chord == REST, VELOCITY_REST, velocity_symbol(onsets.loudest)))
+        return np.stack(columns, axis=1, dtype=np.int32)
 
     def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
         steps, context = steps.copy(), context.copy()
@@ -158,7 +171,7 @@ class NotesEncoding(NotesVocabulary):
     def project(self, score: Score) -> Score:
         known = set(self.symbols)
         projected = score_from_header(notes_header(score, self.options))
-        for onset, chord, units, loudest in onsets_with(self.options, score):
+        for onset, chord, units, loudest in onsets_with(self.options, [score]).listed():
             symbol = symbol_with(self.options, chord, units)
             if symbol not in known:
                 continue

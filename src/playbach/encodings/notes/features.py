@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from playbach.encodings.features.bars import BarsLeft, MeterOfBar, PlaceInBar, Timing
+from playbach.encodings.features.bars import BarsLeft, MeterOfBar, PlaceInBar, Timing, Timings
 from playbach.encodings.features.base import Feature, Features
 from playbach.encodings.features.lines import NO_NOTE, PITCH_SYMBOLS, Echoes, RecentNotes, RecentSteps, WholeLine
 from playbach.encodings.fields import Field
@@ -28,19 +28,22 @@ NOTES_PLACES = 8 * NOTES_UNITS
 
 @dataclass(frozen=True)
 class NotesPiece:
-    """A piece of T steps."""
+    """A piece of T steps, or several pieces one after another."""
 
     tops: Ints
     """(T,): the highest note of each onset, as a context symbol."""
-    timing: Timing
+    timing: Timing | Timings
     modulus: int | None
     """Of the line of top notes."""
+    begins: tuple[int, ...] = (0,)
+    """Where each piece begins, as an index into the steps."""
 
     @cached_property
     def line(self) -> WholeLine:
         sounds = self.tops >= FIRST_TOP
         known: Ints = np.cumsum(sounds) - sounds
-        return WholeLine(self.tops[sounds] - FIRST_TOP, known, self.modulus)
+        begins = tuple(known[list(self.begins)].tolist())
+        return WholeLine(self.tops[sounds] - FIRST_TOP, known, self.modulus, begins, self.begins)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class TopNote(Feature[NotesPiece, NotesState]):
     fields = (Field("top", PITCH_SYMBOLS),)
 
     def of_piece(self, piece: NotesPiece) -> Ints:
-        return np.concatenate([np.array([NO_NOTE], np.int32), piece.tops[:-1]])[:, None]
+        before = np.roll(piece.tops, 1)
+        before[list(piece.begins)] = NO_NOTE
+        return before[:, None]
 
     def of_state(self, state: NotesState) -> Sequence[int]:
         return (state.top,)

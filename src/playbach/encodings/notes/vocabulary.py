@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from playbach.encodings.base import Encoding
 from playbach.encodings.features.lines import FIRST_NOTE
@@ -161,8 +162,8 @@ def velocity_of_bin(index: int) -> int:
     return min(max(index, 0) * NOTES_VELOCITY_BIN + NOTES_VELOCITY_BIN // 2, 127)
 
 
-def velocity_symbol(velocity: int) -> int:
-    """The symbol of a note's velocity."""
+def velocity_symbol(velocity: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The symbols of notes' velocities."""
     return FIRST_VELOCITY + velocity // NOTES_VELOCITY_BIN
 
 
