@@ -298,6 +298,7 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
     index: list[tuple[int, ...]] = []
     left_out: list[tuple[int, str]] = []
     rows = 0
+    types = _types(encoding)
     paths = [job.path.with_suffix(suffix) for suffix in (".steps", ".context")]
     with ExitStack() as stack:
         drafts = [stack.enter_context(pending_file(path, overwrite=True)) for path in paths]
@@ -306,8 +307,8 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
             before, ends = (len(index), rows), [file.tell() for file in files]
             try:
                 for shift, piece in _encode_in_keys(encoding, state, job.all_keys):
-                    for file, table, dtype in zip(files, (piece.steps, piece.context), _types(encoding)):
-                        file.write(np.ascontiguousarray(table, dtype).tobytes())
+                    for file, table, dtype in zip(files, (piece.steps, piece.context), types):
+                        file.write(table.astype(dtype).tobytes())
                     index.append((number, shift, rows, len(piece), piece.notes, piece.ticks))
                     rows += len(piece)
             except OSError:  # an error of the disk, not of the piece

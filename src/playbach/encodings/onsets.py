@@ -157,10 +157,12 @@ def notes_header(score: Score, options: NotesOptions) -> Header:
     Raises:
         ScoreError: the score has no notes other than drums.
     """
-    tracks = [t for t in score.tracks if len(t.notes) and not t.is_drum]
-    if not tracks:
+    main, most = None, 0
+    for track in score.tracks:
+        if (notes := len(track.notes)) > most and not track.is_drum:
+            main, most = track, notes
+    if main is None:
         raise ScoreError(ONLY_DRUMS)
-    main = max(tracks, key=lambda t: len(t.notes))
     meters = meters_of(score, NOTES_GRID)
     if options.durations == "none":  # times are not kept, so changes of meter have no place
         meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
@@ -182,7 +184,7 @@ def onsets_of(
     """
     times, durations, pitches, velocities, piece = _all_notes(scores)
     ends = times + durations
-    off = ends % NOTES_GRID > 0
+    off = ends // NOTES_GRID * NOTES_GRID != ends  # faster than `%`
     # All pieces lie on one axis of time, far enough apart that no note of one is near another.
     apart = int(ends.max()) // NOTES_GRID + 2 * NOTES_UNITS
     onsets = quantise(times, NOTES_GRID)
@@ -240,7 +242,7 @@ def _all_notes(scores: Sequence[Score]) -> tuple[AnyInts, ...]:
     tracks: list[Mapping[str, AnyInts]] = []
     sizes = []
     for score in scores:
-        found = [t.notes.numpy() for t in score.tracks if len(t.notes) and not t.is_drum]
+        found = [notes.numpy() for t in score.tracks if len(notes := t.notes) and not t.is_drum]
         if not found:
             raise ScoreError(ONLY_DRUMS)
         tracks += found

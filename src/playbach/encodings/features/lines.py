@@ -9,11 +9,11 @@ Knows pitches, or pitch classes where there is a modulus; knows nothing of symbo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ import numpy.typing as npt
 from playbach.encodings.features.base import Feature, Features
 from playbach.encodings.fields import Field
 from playbach.encodings.relations import WIDEST_INTERVAL
-from playbach.music.arrays import Ints
+from playbach.music.arrays import Ints, Mask
+
+_Longs = npt.NDArray[np.int64]
+_T = TypeVar("_T", bound=np.generic)
 
 RECENT_NOTES = 8
 """The number of last notes in the context."""
@@ -82,7 +85,7 @@ class Line:
 
 @dataclass(frozen=True)
 class WholeLine:
-    """A line of N known notes, as T steps see it, or several lines one after another; N is less than 2 ** 20.
+    """A line of N known notes, as T steps see it, or several lines one after another; N is at most 2 ** 20.
 
     All is computed in L columns, one for each note and RECENT_NOTES before each line. Each step sees one column.
     """
@@ -101,26 +104,29 @@ class WholeLine:
     @property
     def recent(self) -> Ints:
         """(T, RECENT_NOTES): the symbols of the last notes before each step, the newest first."""
-        return self._seen(_latest(self._symbols, RECENT_NOTES))
+        return self._seen(self._symbols, RECENT_NOTES)
 
     @property
     def steps(self) -> Ints:
         """(T, RECENT_NOTES - 1): the symbols of the intervals between these notes."""
         both = (self._symbols >= FIRST_NOTE) & (_shifted(self._symbols, 1) >= FIRST_NOTE)
-        return self._seen(_latest(np.where(both, _interval_symbols(self._moves), NO_INTERVAL), RECENT_NOTES - 1))
+        return self._seen(np.where(both, _interval_symbols(self._moves), NO_INTERVAL), RECENT_NOTES - 1)
 
     @property
     def echoes(self) -> Ints:
         """(T, 2 * echoes): the symbols of the echoes, then those of the intervals to them from the last note."""
         moves = self._moves % self.modulus if self.modulus else self._moves
-        last = _last_equal_runs(moves)
-        pitches = self._symbols + np.append(moves[1:], moves[:1])[last] - FIRST_NOTE
-        # The run that an echo repeats must lie in the same line. Then the echoed one does, too.
-        found = (last >= self._first + _LENGTHS) & (pitches >= 0) & (pitches <= 127)
-        pitches = pitches % self.modulus if self.modulus else pitches
-        notes = np.where(found, FIRST_NOTE + pitches, NO_NOTE)
-        intervals = np.where(found, _interval_symbols(FIRST_NOTE + pitches - self._symbols), NO_INTERVAL)
-        return self._seen(np.concatenate([notes, intervals]))
+        following = np.append(moves[1:], moves[:1])
+        seen = np.empty((2, len(ECHO_LENGTHS), len(self.known)), np.int32)
+        for row, (k, last) in enumerate(_last_equal_runs(moves)):
+            pitches = self._symbols - FIRST_NOTE + following.take(last)
+            # The run that an echo repeats must lie in the same line. Then the echoed one does, too.
+            found = (last - k >= self._first) & (pitches >= 0) & (pitches <= 127)
+            symbols = FIRST_NOTE + (pitches % self.modulus if self.modulus else pitches)
+            intervals = _interval_symbols(symbols - self._symbols)
+            self._see(np.where(found, symbols, NO_NOTE), into=seen[0, row])
+            self._see(np.where(found, intervals, NO_INTERVAL), into=seen[1, row])
+        return seen.reshape(2 * len(ECHO_LENGTHS), len(self.known)).T
 
     @cached_property
     def _lines(self) -> Ints:
@@ -152,9 +158,17 @@ class WholeLine:
         """(T,): the column that each step sees."""
         return self.known + RECENT_NOTES * (_numbers(self.begins_of_steps, len(self.known)) + 1) - 1
 
-    def _seen(self, columns: Ints) -> Ints:
-        """What each of the T steps sees of (k, L) columns: (T, k)."""
-        return columns.take(self._columns, axis=1).T
+    def _seen(self, symbols: Ints, most: int) -> Ints:
+        """(T, most): the last symbols that each step sees, of one in each column (L,), the newest first."""
+        seen = np.empty((most, len(self.known)), np.int32)
+        for k in range(most):  # there are enough columns before each line
+            self._see(symbols, into=seen[k], before=k)
+        return seen.T
+
+    def _see(self, symbols: Ints, into: Ints, before: int = 0) -> None:
+        """Put what each step sees of symbols (L,), so many columns before, into (T,)."""
+        # The columns are in range. This mode is the only one that writes directly.
+        symbols.take(self._columns - before if before else self._columns, out=into, mode="clip")
 
 
 def _numbers(begins: npt.ArrayLike, length: int) -> Ints:
@@ -162,64 +176,49 @@ def _numbers(begins: npt.ArrayLike, length: int) -> Ints:
     return np.repeat(np.arange(np.size(begins)), np.diff(begins, append=length))
 
 
-def _shifted(values: Ints, k: int) -> Ints:
-    """Values (..., L), each k columns later."""
+def _shifted(values: npt.NDArray[_T], k: int) -> npt.NDArray[_T]:
+    """Values (L,), each k columns later."""
     shifted = np.zeros_like(values)
-    shifted[..., k:] = values[..., :-k]
+    shifted[k:] = values[:-k]
     return shifted
 
 
-def _latest(symbols: Ints, most: int) -> Ints:
-    """(most, L): the last symbols up to each column, the newest first."""
-    latest = np.zeros((most, len(symbols)), np.int32)
-    for k in range(most):
-        latest[k, k:] = symbols[: len(symbols) - k]
-    return latest
+def _last_equal_runs(moves: Ints) -> Iterator[tuple[int, _Longs]]:
+    """For each k of ECHO_LENGTHS: where the last equal run of k moves ended before each of L moves, (L,).
 
-
-def _last_equal_runs(moves: Ints) -> Ints:
-    """Where the last equal run of k moves ended, before each of L moves: (echoes, L); -1 where a run is new.
-
-    Valid moves are from -127 to 127. Runs of fewer moves at the beginning are like anything.
+    -1 where a run is new. Valid moves are from -127 to 127. Runs of fewer moves at the beginning are like anything.
     """
     byte = moves.astype(np.int64) & 0xFF
     four = byte | _shifted(byte, 1) << 8 | _shifted(byte, 2) << 16 | _shifted(byte, 3) << 24
-    short = _SortedRows(four & np.array([[(1 << 8 * k) - 1] for k in _SHORT]))
-    # A longer run is a run of four moves after one of two or of four, each of which has a number of its own.
-    number = {k: short.numbers(_SHORT.index(k)) for k in {4, *(k - 4 for k in _LONG)}}
-    older = np.stack([_shifted(number[k - 4], 4) for k in _LONG])
-    long = _SortedRows(number[4] << len(moves).bit_length() | older)
-    return np.concatenate([short.last_equal(), long.last_equal()])
+    number: dict[int, _Longs] = {}  # for some k: a number for each run, the same for equal runs
+    for k in ECHO_LENGTHS:
+        # A longer run is a run of four after another; the number of each has fewer bits than its moves.
+        longer = k > 4
+        runs = (
+            number[4] << len(moves).bit_length() | _shifted(number[k - 4], 4) if longer else four & (1 << 8 * k) - 1
+        )
+        columns, is_new = _sorted_columns(runs)
+        last = np.empty(len(runs), np.int64)
+        last[columns] = np.where(is_new, -1, _shifted(columns, 1))
+        if k == 4 or k + 4 in ECHO_LENGTHS:
+            number[k] = np.empty(len(runs), np.int64)
+            number[k][columns] = np.cumsum(is_new)
+        yield k, last
 
 
-_SHORT, _LONG = ECHO_LENGTHS[:4], ECHO_LENGTHS[4:]
-_LENGTHS = np.array(ECHO_LENGTHS, np.int32)[:, None]
+def _sorted_columns(values: _Longs) -> tuple[_Longs, Mask]:
+    """The columns of L values in their order, equal ones from left to right; and whether each differs from the one
+    before it in this order.
 
-
-class _SortedRows:
-    """Rows of values (K, L), each sorted together with their columns, which are in the lowest bits."""
-
-    def __init__(self, values: Ints) -> None:
-        bits = values.shape[1].bit_length()
-        ordered = np.sort(values << bits | np.arange(values.shape[1]), axis=1)
-        self._columns = ordered & (1 << bits) - 1
-        ordered >>= bits
-        self._equal = np.zeros(values.shape, bool)  # to the value before
-        self._equal[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-
-    def last_equal(self) -> Ints:
-        """(K, L): the column of the last equal value before each; -1 if there is none."""
-        rows, length = self._columns.shape
-        last = np.empty(rows * length, np.int32)
-        places = self._columns + np.arange(rows)[:, None] * length
-        last[places.ravel()] = np.where(self._equal, _shifted(self._columns, 1), -1).ravel()
-        return last.reshape(rows, length)
-
-    def numbers(self, row: int) -> Ints:
-        """(L,): a number below L for each value of a row, the same for equal values."""
-        numbers = np.empty(self._columns.shape[1], np.int64)
-        numbers[self._columns[row]] = np.cumsum(~self._equal[row]) - 1
-        return numbers
+    Sorting the values with their columns in the lowest bits is several times as fast as `argsort`.
+    """
+    bits = len(values).bit_length()
+    ordered = np.sort(values << bits | np.arange(len(values)))
+    columns = ordered & (1 << bits) - 1
+    ordered >>= bits
+    is_new = np.ones(len(values), bool)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return columns, is_new
 
 
 class PieceWithLine(Protocol):

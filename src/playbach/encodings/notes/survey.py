@@ -26,7 +26,7 @@ from playbach.encodings.onsets import (
 from playbach.encodings.options import NotesOptions
 from playbach.music.bars import Bars, Header
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 MAX_SYMBOLS = 8192
 MAX_COUNTED_SYMBOLS = 1 << 17
@@ -131,7 +131,7 @@ class NotesSurvey:
         return lambda chord: chord.translate(moved)
 
 
-def _forget_rare(counters: Collection[dict[T, int]]) -> int:
+def _forget_rare(counters: Collection[dict[_T, int]]) -> int:
     """Drop the rarest symbols until at most half of MAX_COUNTED_SYMBOLS are left; return how many are left.
 
     The counts of common symbols stay nearly right (lossy counting; Manku and Motwani, 2002).
