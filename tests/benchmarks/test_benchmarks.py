@@ -135,6 +135,14 @@ def test_both_sides_read_the_same_file(lines_folder: Path) -> None:
     assert found["steps"] == sum(sample_music.line(seed, 8, tonic=seed % 3).note_num() for seed in range(3))
 
 
+def test_a_corpus_is_written_to_shards(lines_folder: Path) -> None:
+    paths, _ = reading.readable_files(lines_folder, 12)
+    found = reading.write_shards(list(map(str, paths)))
+    assert found["encoding"] == "notes" and found["pieces"] == len(paths)
+    assert found["in_all_keys"] > found["training_pieces"]
+    assert found["all"] == pytest.approx(sum(found[stage] for stage in reading.STAGES[:-1]))
+
+
 def test_commands_write_one_file_of_each_kind() -> None:
     made = startup.commands("model", 4)
     assert [c[-1] for c in made.values()][2:] == ["piece.mid", "piece.wav", "piece.png"]

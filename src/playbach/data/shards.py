@@ -297,31 +297,42 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
     """Write a shard and return its description."""
     index: list[tuple[int, ...]] = []
     left_out: list[tuple[int, str]] = []
-    rows = 0
-    types = _types(encoding)
+    types, pieces = _types(encoding), list(enumerate(job.states, job.first))
     paths = [job.path.with_suffix(suffix) for suffix in (".steps", ".context")]
     with ExitStack() as stack:
         drafts = [stack.enter_context(pending_file(path, overwrite=True)) for path in paths]
         files = [stack.enter_context(draft.temporary.open("r+b")) for draft in drafts]
-        for number, state in enumerate(job.states, job.first):
-            before, ends = (len(index), rows), [file.tell() for file in files]
+
+        def write(pieces: Sequence[tuple[int, bytes]]) -> None:
+            """Write some pieces, or none of them if one fails."""
+            before, ends = len(index), [file.tell() for file in files]
             try:
-                for shift, piece in _encode_in_keys(encoding, state, job.all_keys):
+                for number, shift, piece in _encode_in_keys(encoding, pieces, job.all_keys):
                     for file, table, dtype in zip(files, (piece.steps, piece.context), types):
                         file.write(table.astype(dtype).tobytes())
+                    rows = index[-1][BEGIN_COLUMN] + index[-1][STEPS_COLUMN] if index else 0
                     index.append((number, shift, rows, len(piece), piece.notes, piece.ticks))
-                    rows += len(piece)
-            except OSError:  # an error of the disk, not of the piece
-                raise
-            except Exception as error:  # a bad piece, or a bug that it triggers, must not stop the others
-                problem = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
-                fault = "" if isinstance(error, ScoreError | MemoryError) else f"{type(error).__name__}: "
-                left_out.append((number, fault + " ".join(problem.split())[:120]))
-                del index[before[0] :]
-                rows = before[1]
+            except Exception:
+                del index[before:]
                 for file, end in zip(files, ends):
                     file.seek(end)
                     file.truncate()
+                raise
+
+        try:
+            write(pieces)  # together, which is faster
+        except OSError:  # an error of the disk, not of a piece
+            raise
+        except Exception:  # a bad piece, or a bug that it triggers, must not stop the others
+            for number, state in pieces:
+                try:
+                    write([(number, state)])
+                except OSError:
+                    raise
+                except Exception as error:
+                    problem = "it takes too much memory" if isinstance(error, MemoryError) else str(error)
+                    fault = "" if isinstance(error, ScoreError | MemoryError) else f"{type(error).__name__}: "
+                    left_out.append((number, fault + " ".join(problem.split())[:120]))
         digests = {}
         for file, draft in zip(files, drafts):
             file.seek(0)
@@ -332,7 +343,16 @@ def _make(encoding: Encoding, job: _Job) -> dict[str, Any]:
     return description
 
 
-def _encode_in_keys(encoding: Encoding, state: bytes, all_keys: bool) -> Iterator[tuple[int, EncodedPiece]]:
-    score = score_from_bytes(state)
-    shifts = encoding.transpositions(score) if all_keys else range(1)
-    yield from zip(shifts, encoding.encode_all(transpose(score, shift) if shift else score for shift in shifts))
+def _encode_in_keys(
+    encoding: Encoding, pieces: Sequence[tuple[int, bytes]], all_keys: bool
+) -> Iterator[tuple[int, int, EncodedPiece]]:
+    """Each piece in its keys: its number, the transposition in semitones, its steps and contexts."""
+    scores = [(number, score_from_bytes(state)) for number, state in pieces]
+    keys = [
+        (number, shift, score)
+        for number, score in scores
+        for shift in (encoding.transpositions(score) if all_keys else (0,))
+    ]
+    encoded = encoding.encode_all(transpose(score, shift) if shift else score for _, shift, score in keys)
+    for (number, shift, _), piece in zip(keys, encoded):
+        yield number, shift, piece

@@ -39,7 +39,7 @@ ONLY_DRUMS = "it has no notes other than drums"
 Chord = tuple[int, ...]
 """Pitches or pitch classes, the lowest first; empty for a rest."""
 REST_CHORD: Chord = ()
-REST, FIRST_SINGLE = 0, 1
+REST_NUMBER, FIRST_SINGLE = 0, 1
 """The numbers of a rest and of the single note of pitch 0, in all pieces."""
 SIMPLE_CHORDS: tuple[Chord, ...] = (REST_CHORD, *((pitch,) for pitch in range(128)))
 """The rest and all single notes, by their numbers."""
@@ -213,7 +213,7 @@ def onsets_of(
     is_new = is_first | _changes(pitches)  # a pitch sounds once in a chord
     first_pitch = np.flatnonzero(is_first[is_new])
     numbers, chords = _numbered(pitches[is_new], first_pitch)
-    chord, loudest = np.full(len(lengths), REST), np.full(len(lengths), -1)
+    chord, loudest = np.full(len(lengths), REST_NUMBER), np.full(len(lengths), -1)
     sounding = places[finals > begins]
     chord[sounding], loudest[sounding] = numbers, np.maximum.reduceat(velocities[order], first)
     return Onsets(
@@ -351,12 +351,12 @@ def longest_runs(onsets: Onsets, kinds: AnyInts | None = None) -> tuple[int, int
     """The largest number of equal chords in succession in a piece, and that of rests; each at least 1.
 
     Args:
-        kinds: a number for each of the onsets' chords, the same for those that count as equal, and REST only for the
-            rest; None: all are different.
+        kinds: a number for each of the onsets' chords, the same for those that count as equal, and REST_NUMBER only
+            for the rest; None: all are different.
     """
     chord = onsets.chord if kinds is None else kinds[onsets.chord]
     changes = _changes(chord)
     changes[list(onsets.begins)] = True
     first = np.flatnonzero(changes)
-    runs, rests = np.diff(first, append=len(chord)), chord[first] == REST
+    runs, rests = np.diff(first, append=len(chord)), chord[first] == REST_NUMBER
     return int(runs[~rests].max(initial=1)), int(runs[rests].max(initial=1))

@@ -43,7 +43,7 @@ from playbach.encodings.onsets import (
     NOTES_GRID,
     NOTES_UNITS,
     ONLY_DRUMS,
-    REST,
+    REST_NUMBER,
     Onsets,
     in_batches,
     notes_header,
@@ -154,7 +154,7 @@ class NotesEncoding(NotesVocabulary):
         if self.options.durations == "separate":
             columns.append(onsets.duration)
         if self.options.velocities:
-            columns.append(np.where(onsets.chord == REST, VELOCITY_REST, velocity_symbol(onsets.loudest)))
+            columns.append(np.where(onsets.chord == REST_NUMBER, VELOCITY_REST, velocity_symbol(onsets.loudest)))
         return np.stack(columns, axis=1, dtype=np.int32)
 
     def mask_rare(self, steps: Ints, context: Ints, hidden: Mask) -> tuple[Ints, Ints]:
