@@ -50,8 +50,8 @@ _SHORTER = np.searchsorted(NOTES_DURATIONS, np.arange(NOTES_DURATIONS[-1] + 1), 
 
 
 NOTES_AT_ONCE = 1 << 14
-"""About the most notes and quarters of pieces that are read together; their numbers then stay in the processor's
-caches."""
+"""About the most notes and quarters of pieces that are read together: enough for numpy's cost for each call not to
+matter; more would take memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,10 @@ class Timings:
     @property
     def bars_left(self) -> Ints:
         last = [piece.bars.number(piece.last_tick) for piece in self.pieces]
-        return np.repeat(last, [len(piece.ticks) for piece in self.pieces]) - self._numbers_and_places[0]
+        return (
+            np.repeat(np.array(last, np.int32), [len(piece.ticks) for piece in self.pieces])
+            - self._numbers_and_places[0]
+        )
 
     def meter_symbols(self, meters: tuple[str, ...]) -> Ints:
         symbols = [meter_symbol(meters, bars.meter(tick)) for bars, tick, _ in self._meters]
