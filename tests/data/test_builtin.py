@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import symusic
 
-from helpers import sample_music
+from helpers import sample_music, sample_musicxml
 from playbach.data import builtin, chorales, conversions, corpora
 from playbach.data.builtin import CORPORA, Builtin, ConvertedFile, export_corpus, plain, quartet, tunes
 from playbach.data.corpora import builtin_name, corpus_folder, load_builtin, open_corpus
@@ -69,7 +69,6 @@ def small(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built
     for name in ("1", "2", "3", "bad"):
         (folder / f"{name}.abc").touch()
     spec = ModuleSpec("music21", None, origin=str(tmp_path / "music21" / "__init__.py"))
-    monkeypatch.setattr(builtin, "find_spec", lambda name: spec)
     monkeypatch.setattr(conversions, "find_spec", lambda name: spec)
     corpus = Builtin("small", "six melodies", "free", 6, 1, ("small/*.abc",), lines_of)
     monkeypatch.setitem(CORPORA, "small", corpus)
@@ -147,10 +146,8 @@ def test_a_quartet() -> None:
     assert len(score.tempos) > 0
 
 
-def test_a_quartet_must_have_four_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(builtin.musicxml, "load_music21", lambda: None)
-    monkeypatch.setattr(builtin.musicxml, "parse", lambda data, most: sample_music.line(1))
-    (tmp_path / "a.mxl").touch()
+def test_a_quartet_must_have_four_parts(tmp_path: Path) -> None:
+    (tmp_path / "a.mxl").write_bytes(sample_musicxml.musicxml(sample_musicxml.part([sample_musicxml.note(60, 16)])))
     with pytest.raises(ScoreError, match="1 parts instead of four"):
         quartet(tmp_path / "a.mxl")
 

@@ -10,6 +10,7 @@ import json
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import ScoreTick as Score
@@ -22,6 +23,7 @@ from playbach.data.pieces import SIDES
 from playbach.encodings.voices import CHOIR_PROGRAM, VOICES
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.reading import musicxml
+from playbach.system.errors import CorpusError
 from playbach.system.progress import Progress
 
 CORPUS_NAME = "bach-chorales"
@@ -66,22 +68,28 @@ def _convert_all(into: Path, progress: Progress | None) -> None:
 
 def _convert(into: Path, job: tuple[str, str]) -> str:
     side, name = job
-    score = chorale_score(conversions.music21_collection() / "bach" / name)
+    path = conversions.music21_collection() / "bach" / name
+    if not path.is_file():
+        raise CorpusError(f"{CORPUS_NAME}: music21 is installed without {name}; install it with its corpus")
+    score = chorale_score(_elements(path))
     (into / side / Path(name).with_suffix(".mid").name).write_bytes(bytes(score.dumps_midi()))
     return name
 
 
-def chorale_score(path: Path) -> Score:
-    """The four voices of a MusicXML file, with its meters. A pickup gets a short meter of its own.
+def _elements(path: Path) -> Element:
+    """A file as elements of MusicXML. Two chorales are in Humdrum's format."""
+    if path.suffix != ".krn":
+        return musicxml.elements(path.read_bytes())
+    from music21 import converter
+
+    return elements_of(converter.parse(path, forceSource=True, storePickle=False))
+
+
+def chorale_score(root: Element) -> Score:
+    """The four voices of a MusicXML score, with its meters. A pickup gets a short meter of its own.
 
     Repeats and ornaments are not played out, as in the literature's files.
     """
-    if path.suffix == ".krn":
-        from music21 import converter
-
-        root = elements_of(converter.parse(path, forceSource=True, storePickle=False))
-    else:
-        root = musicxml.elements(path.read_bytes())
     whole = musicxml.parse_elements(root, plain_ornaments=True, repeats=False).score
     score = Score(TICKS_PER_QUARTER)
     score.tempos.append(Tempo(0, qpm=CHORALE_TEMPO))

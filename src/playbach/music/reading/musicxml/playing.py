@@ -79,7 +79,7 @@ def play(
     ornaments: Counter[str] = Counter()
     budget = max_notes
     for part in parts:
-        notes = _part_notes(part, played, budget)
+        notes = _part_notes(part, played, most=budget, plain=plain_ornaments)
         budget -= len(notes)
         ornaments.update(count_ornaments(notes))
         notes = without_ornaments(notes) if plain_ornaments else play_ornaments(notes, _tempo_at(tempos))
@@ -124,8 +124,13 @@ def _tempo_at(tempos: Sequence[Change]) -> Callable[[int], float]:
 # ------------------------------------------------------------------------------------------------------------- notes
 
 
-def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> list[PartNote]:
-    """The notes of a part in the order of playing, ties joined. Raises ScoreError if there are more than `most`."""
+def _part_notes(part: WrittenPart, played: Iterable[Visit], *, most: int, plain: bool) -> list[PartNote]:
+    """The notes of a part in the order of playing, ties joined.
+
+    Args:
+        most: with more notes than this, ScoreError is raised.
+        plain: whether ornaments will be left out, so that none of them strikes a tied note.
+    """
     notes: list[PartNote] = []
     ties = _Ties()
     chords = 0
@@ -138,7 +143,7 @@ def _part_notes(part: WrittenPart, played: Iterable[Visit], most: int) -> list[P
                 continue
             onset, end = visit.start + note.onset, visit.start + note.end
             index = ties.end(note, onset)
-            if index is None or _is_struck(note, notes[index]):
+            if index is None or (not plain and _is_struck(note, notes[index])):
                 index = len(notes)
                 notes.append(_part_note(note, onset, end, chords + note.chord))
             else:
