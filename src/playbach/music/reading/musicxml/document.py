@@ -21,7 +21,7 @@ from playbach.music.reading.limits import impossible_value
 from playbach.music.reading.musicxml.archive import Element
 from playbach.music.reading.musicxml.instruments import Instruments
 from playbach.music.reading.musicxml.notes import STEPS, GraceNote, Ornament, Scale
-from playbach.music.reading.musicxml.ornaments import ornaments_of
+from playbach.music.reading.musicxml.ornaments import MAX_GRACES, ornaments_of
 from playbach.music.reading.musicxml.tempos import Tempos
 from playbach.system.errors import ScoreError
 
@@ -67,6 +67,7 @@ ODD_TRANSPOSITIONS = (
     "transposition that makes no sense is left out",
     "transpositions that make no sense are left out",
 )
+MORE_GRACES = ("grace note too many is left out", "grace notes too many are left out")
 MICROTONES = ("microtone is played as the nearest semitone", "microtones are played as the nearest semitones")
 _MOST_STAVES = 32
 _MOST_FIFTHS = 12
@@ -351,6 +352,9 @@ class _PartReader:
         grace = element.find("grace")
         slashed = grace is not None and grace.get("slash") == "yes"
         ticks = _GRACE_TICKS.get(_text(element, "type"), _GRACE_TICKS["eighth"])
+        if len(waiting) >= MAX_GRACES:
+            self._part.counts[MORE_GRACES] += 1
+            return
         waiting.append(GraceNote((pitch,), ticks, slashed, self._note_velocity(element)))
         # A slur that ends with a grace note ties it to the note before it, as after a trill.
         ends_slur = any(slur.get("type") == "stop" for slur in element.iterfind("notations/slur"))

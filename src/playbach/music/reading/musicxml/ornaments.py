@@ -32,7 +32,7 @@ _MAX_NOTES = 256
 """A written note is played as at most so many notes."""
 _MAX_MARKS = 32
 """At most so many marks of a note are looked at; there are 16 numbers for those that span notes."""
-_MAX_GRACES = 100
+MAX_GRACES = 100
 """At most so many grace notes are played before a note, and as many after it."""
 
 
@@ -368,7 +368,7 @@ def _play_graces(chord: Sequence[PartNote], tempo: float) -> tuple[list[PartNote
 def _graces(chord: Sequence[PartNote]) -> tuple[list[GraceNote], list[GraceNote]]:
     before = [grace for note in chord for grace in note.graces]
     after = [grace for note in chord for grace in note.after_graces]
-    return before[:_MAX_GRACES], after[:_MAX_GRACES]
+    return before[:MAX_GRACES], after[:MAX_GRACES]
 
 
 def _play_in_turn(
