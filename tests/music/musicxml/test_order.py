@@ -64,6 +64,12 @@ PLAYED = {
     "endings": (["", *ONE_TWO, ""], "CDCEF"),
     "a first ending of three bars": (["", start("1"), "", stop("1"), start("2") + stop("2", False)], "CDEFCG"),
     "a first ending alone": (["", start("1") + stop("1"), ""], "CDCE"),
+    "a bracket that ends before its repeat": (
+        ["", start("1") + stop("1", back=False), "", BACK, start("2") + stop("2", False), ""],
+        "CDEFCGA",
+    ),
+    "a bracket without a beginning": (["", "", stop(""), start("2") + stop("2", False), ""], "CDECDFG"),
+    "not back over a fine": ([BACK, "", FINE, "", BACK, DC], "CCDEFGFGACDE"),
     "an ending that stays open": (["", start("1") + stop("1"), start("2"), ""], "CDCEF"),
     "a discontinued ending": (
         ["", start("1") + stop("1"), start("2") + stop("2", False, "discontinue"), ""],

@@ -84,7 +84,19 @@ def read_marks(parts: Sequence[Sequence[Element]]) -> list[BarMarks]:
         if bar.jump is not None:
             bar.jump.until = bar.jump.until or bar.until
     _settle_coda_signs(bars)
+    _begin_lone_endings(bars)
     return bars
+
+
+def _begin_lone_endings(bars: Sequence[BarMarks]) -> None:
+    """A bracket that only ends, with `:|` and before the next ending, is a first ending of one bar."""
+    is_open = False
+    for bar, following in zip(bars, bars[1:]):
+        is_open |= bar.begins_ending
+        if bar.ends_ending and not is_open and bar.times and following.begins_ending:
+            bar.begins_ending = True
+            bar.numbers = {1}
+        is_open &= not bar.ends_ending
 
 
 def _bar_name(parts: Sequence[Sequence[Element]], i: int) -> str:

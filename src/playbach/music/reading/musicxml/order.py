@@ -1,6 +1,7 @@
 """The order in which the bars of a MusicXML score are played: repeats, endings, and jumps such as D.C. al Fine.
 
-- `:|` goes back to its `|:`. Without one, it goes back to the end of the repeat before it, or to the beginning.
+- `:|` goes back to its `|:`. Without one, it goes back to the end of the repeat before it, or to the beginning, but
+  not over a Fine that comes after a repeat.
 - An ending is played the times that its number says; music whose last ending also ends with `:|` is played once more,
   without an ending.
 - A jump is taken once, when its bar is played for the last time. On the way back there are no repeats, and of
@@ -106,7 +107,7 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
     """The repeats in order, each with those within it."""
     found: list[_Repeat] = []
     open_: list[int] = []  # bars with |: that have no :| yet
-    i = 0
+    i = section = 0
     while i < len(marks):
         bar = marks[i]
         if bar.begins_repeat:
@@ -114,20 +115,23 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
         group = _endings(marks, i) if bar.begins_ending else []
         if group and (times := _times_of_endings(marks, group, remarks)):
             last = group[-1].last
-            _add_repeat(found, open_, _Repeat(i, last, times, marks[last].after_jump, group))
+            _add_repeat(found, open_, _Repeat(i, last, times, marks[last].after_jump, group), section)
             open_ += [k for k in range(i + 1, last + 1) if marks[k].begins_repeat]
             i = last
         elif bar.times:
-            _add_repeat(found, open_, _Repeat(i, i, bar.times, bar.after_jump))
+            _add_repeat(found, open_, _Repeat(i, i, bar.times, bar.after_jump), section)
+        if bar.fine and found and not open_:
+            section = i + 1
         if bar.too_often:
             remarks.add(f"a repeat that asks for more than {MAX_TIMES} times is played twice", bar)
         i += 1
     return found
 
 
-def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat) -> None:
-    """Add a repeat that ends; it begins at the last |: that is open, else after the repeat before it."""
-    after = found[-1].last + 1 if found else 0
+def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat, section: int) -> None:
+    """Add a repeat that ends; it begins at the last |: that is open, else after the repeat before it, or with the
+    section if a Fine lies between."""
+    after = max(section, found[-1].last + 1 if found else 0)
     begin = open_.pop() if open_ else after
     if repeat.endings and begin == repeat.endings[0].first:
         begin = after  # nothing is between the sign and the first ending
@@ -166,11 +170,21 @@ def _last_of_ending(marks: Sequence[BarMarks], first: int, is_first: bool) -> in
         if i > first and marks[i].begins_repeat:
             break
         if marks[i].ends_ending:
-            return i
+            return _last_before_next_ending(marks, i) if is_first and not marks[i].times else i
         if marks[i].times:
             sign = i
             break
     return sign if sign is not None and (is_first or sign == first) else first
+
+
+def _last_before_next_ending(marks: Sequence[BarMarks], last: int) -> int:
+    """The `:|` between a bracket that ends too soon and the next ending; without one, the last bar of the bracket."""
+    for i in range(last + 1, len(marks) - 1):
+        if marks[i].begins_ending or marks[i].begins_repeat or marks[i].ends_ending:
+            break
+        if marks[i].times:
+            return i if marks[i + 1].begins_ending else last
+    return last
 
 
 def _goes_back(marks: Sequence[BarMarks], ending: _Ending) -> bool:
