@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from playbach.system.errors import PlaybachError
 from playbach.system.version import __version__
@@ -53,6 +53,9 @@ def train(
     base: str | Path | None = None,
     tensorboard: bool = False,
     report: Callable[[str], None] = lambda line: None,
+    pedal: Literal["keep", "ignore"] | None = None,
+    plain_ornaments: bool | None = None,
+    meter: str | None = None,
     encoding: str | None = None,
     notes: NotesOptions | None = None,
     events: EventsOptions | None = None,
@@ -130,6 +133,9 @@ def evaluate(
     bars: int | None = None,
     no_rules: bool | None = None,
     continuations: int | None = None,
+    pedal: Literal["keep", "ignore"] | None = None,
+    plain_ornaments: bool | None = None,
+    meter: str | None = None,
 ) -> Evaluation:
     """Measure a model on held-out music.
 
@@ -139,7 +145,7 @@ def evaluate(
         report: called with each progress line.
 
     The others are the fields of `playbach.evaluation.options.EvaluationOptions`, which says what they mean; None is
-    its default.
+    its default, and for pedal, plain_ornaments and meter what the model was trained with.
 
     Raises:
         BundleError: the model does not exist or is damaged.
@@ -155,11 +161,37 @@ def evaluate(
     return reports.evaluate(load(model), folder, options, report)
 
 
-def read(path: str | Path) -> ScoreTick:
-    """Read a MIDI or MusicXML file. A damaged file raises ScoreError, and cannot crash the process."""
+def read(
+    path: str | Path,
+    *,
+    pedal: Literal["keep", "ignore"] | None = None,
+    plain_ornaments: bool | None = None,
+    meter: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> ScoreTick:
+    """Read a MIDI or MusicXML file.
+
+    Args:
+        report: called with a line for each kind of thing that is left out or changed, such as `3 notes have no end;
+            each ends with its track`.
+
+    The others are the fields of `playbach.music.options.ReadingOptions`, which says what they mean; None is its
+    default.
+
+    Raises:
+        ScoreError: the file is damaged or is not music. It cannot crash the process.
+        UsageError: an option is invalid.
+    """
+    from playbach.music.options import ReadingOptions
+    from playbach.system.options import given
+
+    options = ReadingOptions(**given(ReadingOptions, locals()))
     from playbach.music import reading
 
-    return reading.read(path)
+    file = reading.read_file(path, options=options)
+    for line in file.remarks:
+        report(line)
+    return file.score
 
 
 def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None) -> Path:

@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import symusic
 
 import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
 from playbach.encodings.fields import symbol_label
+from playbach.music import reading
 
 
 def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -82,6 +84,62 @@ def test_a_music_file_as_json(lines_folder: Path, capsys: pytest.CaptureFixture[
     assert (found["kind"], found["bars"], found["meters"]) == ("music", 8, [{"bar": 1, "name": "4/4"}])
     assert found["tracks"][0]["instrument"] == "Cello"
     assert set(found["key"]) == {"name", "correlation"}
+
+
+@pytest.fixture
+def unusual(tmp_path: Path) -> Path:
+    """A folder with a piece that has a pedal, and five that say 1/4 all through."""
+    folder = tmp_path / "unusual"
+    folder.mkdir()
+    for seed in range(6):
+        score = sample_music.line(seed)
+        score.time_signatures.clear()
+        score.time_signatures.append(symusic.TimeSignature(0, 4 if seed == 0 else 1, 4))
+        if seed == 0:
+            score.tracks[0].controls.append(symusic.ControlChange(0, 64, 127))
+        (folder / f"{seed}.mid").write_bytes(bytes(score.dumps_midi()))
+    return folder
+
+
+def test_an_unusual_file_as_text(unusual: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output_of(capsys, "inspect", str(unusual / "0.mid")).splitlines()
+    assert "pedal   1 press; notes sound until it lifts" in lines
+    assert "Remarks" not in lines
+    lines = output_of(capsys, "inspect", str(unusual / "0.mid"), "--pedal", "ignore").splitlines()
+    assert "pedal   1 press, ignored: notes have their written lengths" in lines
+    lines = output_of(capsys, "inspect", str(unusual / "1.mid")).splitlines()
+    assert lines[lines.index("Remarks") + 1].startswith("  its meter is 1/4 all through")
+    assert max(map(len, lines[1:])) <= 80
+    lines = output_of(capsys, "inspect", str(unusual / "1.mid"), "--meter", "4/4").splitlines()
+    assert "meter   4/4" in lines
+    assert "Remarks" not in lines
+
+
+def test_ornaments_are_counted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+                               lines_folder: Path) -> None:  # fmt: skip
+    found = reading.read_file(lines_folder / "piece00.mid")
+    with_trills = reading.ReadFile(found.score, ("3 notes have no end",), {"trill": 2, "grace note": 1})
+    monkeypatch.setattr(reading, "read_file", lambda path, options: with_trills)
+    path = str(lines_folder / "piece00.mid")
+    text = output_of(capsys, "inspect", path)
+    assert "ornaments  2 trills, 1 grace note; played out" in text
+    assert "Remarks\n  3 notes have no end\n" in text
+    plain = output_of(capsys, "inspect", path, "--plain-ornaments")
+    assert "1 grace note; left out, or played as plain notes" in plain
+    data = json.loads(output_of(capsys, "inspect", path, "--json"))
+    assert (data["ornaments"], data["remarks"]) == ({"trill": 2, "grace note": 1}, ["3 notes have no end"])
+    assert (data["pedal"], data["pedal_presses"], data["plain_ornaments"]) == ("keep", 0, False)
+
+
+def test_a_corpus_of_unusual_files_as_text(unusual: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = output_of(capsys, "inspect", str(unusual))
+    joined = " ".join(text.split())
+    assert "pedal in 1 of 6 pieces; notes sound until it lifts" in joined
+    assert "a program may have made up the 1/4 of 5 pieces" in joined
+    assert "Remarks on 5 of 6 pieces 1.mid: its meter is 1/4 all through" in joined
+    assert "and 2 more files, such as 4.mid: its meter" in joined
+    assert max(len(line) for line in text.splitlines() if not line.startswith("folder")) <= 80
+    assert "Remarks" not in output_of(capsys, "inspect", str(unusual), "--meter", "4/4")
 
 
 def test_control_characters_in_a_file_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,6 +264,7 @@ FAULTS = [
     (["inspect", "cut.playbach"], 1, "cut.playbach: not a playbach bundle, or damaged"),
     (["inspect", "good.mid", "--vocabulary"], 2, "--vocabulary applies only to a model"),
     (["inspect", "good.mid", "--model", "nothing"], 1, "nothing: no such model"),
+    (["inspect", "bach-chorales", "--pedal", "ignore"], 2, "--pedal applies only to a music file or a corpus"),
     (["inspect", "bach-chorales", "--model", "bach-chorales"], 2, "--model applies only to a music file"),
     (["inspect", ""], 2, "FILE is empty"),
     (["inspect", "x" * 5000], 1, "no such file or folder, shipped model"),

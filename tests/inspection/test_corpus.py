@@ -15,7 +15,8 @@ from playbach.data.corpora import choose_encoding
 from playbach.inspection import corpus_picture
 from playbach.inspection.corpus import MAX_FAULTS, NOTE_VALUES, OTHER_DURATION, Share, note_values, survey_corpus
 from playbach.music import scores
-from playbach.music.reading import read
+from playbach.music.options import ReadingOptions
+from playbach.music.reading import ReadFile, read
 from playbach.music.scores import transpose
 from playbach.rendering.canvas import PAPER
 from playbach.system.errors import CorpusError
@@ -128,17 +129,17 @@ def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatc
         def __getattr__(self, name: str) -> object:
             return getattr(self.score, name)
 
-    def readable(paths: object, skip: object, progress: object) -> object:
+    def readable(paths: object, skip: object, progress: object, options: object) -> object:
         nonlocal most
         for seed in range(20):
             piece = Piece(sample_music.line(seed))
             alive.append(weakref.ref(piece))
             gc.collect()
             most = max(most, sum(ref() is not None for ref in alive))
-            yield tmp_path, piece
+            yield tmp_path / "few" / "a.mid", ReadFile(piece)  # type: ignore[arg-type]
 
     save(tmp_path / "few", a=sample_music.line(1))
-    monkeypatch.setattr(corpora, "readable_scores", readable)
+    monkeypatch.setattr(corpora, "readable_files", readable)
     monkeypatch.setattr(module, "content_hash", lambda piece: scores.content_hash(piece.score))
     monkeypatch.setattr(module, "ticks_to_seconds", lambda piece, ticks: np.zeros(1))
     monkeypatch.setattr(module, "ENCODINGS", {})
@@ -149,6 +150,25 @@ def test_one_piece_is_not_kept_while_the_next_is_read(tmp_path: Path, monkeypatc
     finally:
         gc.unfreeze()
     assert most <= 2
+
+
+def test_pedal_and_meters_that_a_program_made_up_are_counted(tmp_path: Path) -> None:
+    doubtful = {f"{seed}": sample_music.line(seed) for seed in range(5)}
+    for piece in doubtful.values():
+        piece.time_signatures.clear()
+        piece.time_signatures.append(symusic.TimeSignature(0, 1, 4))
+    pedalled = sample_music.line(9)
+    pedalled.tracks[0].controls.append(symusic.ControlChange(0, 64, 127))
+    folder = save(tmp_path / "music", pedalled=pedalled, **doubtful)
+    survey = survey_corpus(folder)
+    assert (survey.pedal, survey.with_pedal, survey.with_ornaments, survey.ornaments) == ("keep", 1, 0, ())
+    assert survey.doubtful_meters == (Share("1/4", 5),)
+    assert survey.with_remarks == 5
+    assert len(survey.remarks) == 4
+    assert "2 more files, such as 3.mid: its meter is 1/4 all through" in survey.remarks[-1]
+    told = survey_corpus(folder, options=ReadingOptions(meter="4/4", pedal="ignore"))
+    assert (told.pedal, told.doubtful_meters, told.remarks) == ("ignore", (), ())
+    assert told.meters == (Share("4/4", 6),)
 
 
 # ------------------------------------------------------------------------------------------------------ note values

@@ -13,7 +13,8 @@ from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
 from playbach.inspection import describe_music
-from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo
+from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo, pedal_presses
+from playbach.music.options import ReadingOptions
 from playbach.rendering import midi
 from playbach.system.errors import BundleError, ScoreError
 
@@ -176,3 +177,38 @@ def test_faults(tmp_path: Path, lines_folder: Path) -> None:
         describe_music(tmp_path / "missing.mid")
     with pytest.raises(BundleError, match="no such model"):
         describe_music(lines_folder / "piece00.mid", "nothing")
+
+
+def test_what_an_encoding_changes_is_said(tmp_path: Path) -> None:
+    piece = sample_music.score(
+        [[(t * 480, 480, 60 + t % 5) for t in range(24)]], meters=((0, 4, 4), (3840, 11, 4), (9120, 4, 4))
+    )
+    music = describe_music(saved(piece, tmp_path / "piece.mid"))
+    said = {found.encoding: found.remarks for found in music.encodings}
+    assert said["events"] == ("bar 3 (11/4) is split into bars of 4/4",)
+    assert said["notes"] == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "presses"),
+    [([], 0), ([127, 0, 127, 0], 2), ([127, 100, 64, 63, 64], 2), ([10, 63, 0], 0), ([64], 1)],
+)
+def test_the_pedal_is_pressed_where_its_controller_rises_to_64(values: list[int], presses: int) -> None:
+    piece = sample_music.score([[(0, 480, 60)]])
+    for tick, value in reversed(list(enumerate(values))):
+        piece.tracks[0].controls.append(symusic.ControlChange(tick, 64, value))
+        piece.tracks[0].controls.append(symusic.ControlChange(tick, 7, 127 - value))
+    assert pedal_presses(piece) == presses
+
+
+def test_a_piece_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
+    piece = sample_music.score([[(t * 480, 480, 60 + t % 5) for t in range(24)]], meters=((0, 1, 4),))
+    piece.tracks[0].controls.append(symusic.ControlChange(0, 64, 127))
+    path = saved(piece, tmp_path / "piece.mid")
+    music = describe_music(path)
+    assert (music.pedal, music.pedal_presses, music.ornaments, music.bars) == ("keep", 1, {}, 24)
+    assert [r for r in music.remarks if "1/4 all through" in r]
+    asked = describe_music(path, options=ReadingOptions(pedal="ignore", meter="4/4", plain_ornaments=True))
+    assert (asked.pedal, asked.pedal_presses, asked.plain_ornaments, asked.bars) == ("ignore", 1, True, 6)
+    assert asked.meters == (FromBar(1, "4/4"),)
+    assert not [r for r in asked.remarks if "all through" in r]

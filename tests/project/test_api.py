@@ -14,6 +14,7 @@ from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.evaluation.options import EvaluationOptions
 from playbach.inference.composing import Composer
 from playbach.inference.options import ComposeOptions
+from playbach.music.options import ReadingOptions
 from playbach.training.options import TrainOptions
 
 
@@ -22,6 +23,7 @@ from playbach.training.options import TrainOptions
     [
         (playbach.train, TrainOptions, {"folder", "name", "into", "resume", "base", "tensorboard", "report"}),
         (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
+        (playbach.read, ReadingOptions, {"path", "report"}),
         (Composer.compose, ComposeOptions, {"self", "seed", "prime"}),
         (Composer.stream, ComposeOptions, {"self", "seed", "prime"}),
     ],

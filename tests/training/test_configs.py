@@ -59,7 +59,7 @@ def test_the_options_of_a_file_are_those_of_the_dataclass(tmp_path: Path) -> Non
         ("normal = true", "the article's normal is called octaves"),
         ("octaves = 'folded'", r"no option called 'octaves'; it belongs in the table \[notes\]"),
         ("hidden = 3", r"it belongs in the table \[network\]"),
-        ("zzz = 3", "there are: encoding, "),
+        ("zzz = 3", "there are: pedal, "),
         ("[notes]\nvelocity = true", r"no option called 'velocity' in \[notes\]; did you mean velocities?"),
         ("model = 'lstm'\n[network]\nhiden = 3", r"in \[network\] of lstm; did you mean hidden?"),
         ("notes = 3", "notes must be a table"),

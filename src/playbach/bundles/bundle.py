@@ -34,8 +34,10 @@ from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Encoding
 from playbach.music.bars import Header
 from playbach.music.events import MAX_NUMERATOR, MAX_TEMPO, METER_DENOMINATORS, MIN_TEMPO
+from playbach.music.options import ReadingOptions
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path, pending_file
+from playbach.system.options import options_of
 from playbach.system.version import __version__
 
 BUNDLE_FORMAT = 2
@@ -370,3 +372,21 @@ def known_pieces(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:
     pieces = manifest.get("pieces")
     entries = pieces.items() if isinstance(pieces, Mapping) else ()
     return {key: list(entry) for key, entry in entries if isinstance(entry, list) and entry and entry[0] in SIDES}
+
+
+def reading_options(bundle: Bundle) -> ReadingOptions:
+    """How the files were read that a bundle's network was trained on.
+
+    Networks of versions that did not know the pedal learned written lengths.
+
+    Raises:
+        BundleError: the manifest has an option that is not valid.
+    """
+    provenance = bundle.manifest.get("provenance")
+    stored = provenance.get("options") if isinstance(provenance, Mapping) else None
+    stored = stored if isinstance(stored, Mapping) else {}
+    values = {"pedal": "ignore", **{o.name: stored[o.name] for o in options_of(ReadingOptions) if o.name in stored}}
+    try:
+        return ReadingOptions(**values)
+    except UsageError as error:
+        raise BundleError(f"{bundle.name}: how its music was read is not valid ({error}); train it again") from error

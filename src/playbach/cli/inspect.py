@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playbach.cli import options
 from playbach.cli.common import (
     Command,
     escape,
@@ -23,7 +24,9 @@ from playbach.cli.common import (
     format_table,
     print_result,
 )
+from playbach.music.options import ReadingOptions
 from playbach.system.errors import PlaybachError, UsageError
+from playbach.system.options import given, spelling
 
 if TYPE_CHECKING:
     from playbach.bundles.description import HeaderInfo, Vocabulary
@@ -46,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--config", action="store_true", help="print the training options as a file for `playbach train --config`"
     )
+    options.add_options(parser.add_argument_group("options for a music file or a corpus"), ReadingOptions)
     music = parser.add_argument_group("options for a music file")
     music.add_argument("--model", metavar="MODEL", help="show how well this model's vocabulary covers the file")
     corpus = parser.add_argument_group("options for a corpus")
@@ -93,10 +97,10 @@ def _config(arguments: argparse.Namespace) -> str:
     from playbach.inspection import configuration
 
     bundle = bundles.read(bundles.find(arguments.file))
-    options = bundle.manifest.get("provenance", {}).get("options")
-    if not isinstance(options, Mapping):
+    stored = bundle.manifest.get("provenance", {}).get("options")
+    if not isinstance(stored, Mapping):
         raise PlaybachError(f"{arguments.file}: the model does not contain its training options")
-    return configuration.toml_text(options).rstrip()
+    return configuration.toml_text(stored).rstrip()
 
 
 def _graph(arguments: argparse.Namespace) -> _Description:
@@ -112,7 +116,7 @@ def _music(arguments: argparse.Namespace) -> _Description:
     from playbach import inspection
     from playbach.cli import inspect_music
 
-    music = inspection.describe_music(arguments.file, arguments.model)
+    music = inspection.describe_music(arguments.file, arguments.model, _reading(arguments))
     return inspect_music.format_music(music), asdict(music), None
 
 
@@ -121,9 +125,15 @@ def _corpus(arguments: argparse.Namespace) -> _Description:
     from playbach.cli import inspect_corpus
     from playbach.cli.corpora import conversion_progress
 
-    survey = inspection.survey_corpus(arguments.file, converting=conversion_progress(arguments.file))
+    survey = inspection.survey_corpus(
+        arguments.file, converting=conversion_progress(arguments.file), options=_reading(arguments)
+    )
     picture = inspection.draw_corpus(survey, arguments.output) if arguments.output else None
     return inspect_corpus.format_corpus(survey), asdict(survey), picture
+
+
+def _reading(arguments: argparse.Namespace) -> ReadingOptions:
+    return ReadingOptions(**given(ReadingOptions, vars(arguments)))
 
 
 KIND_NAMES = {"bundle": "a model", "graph": "a model", "music": "a music file", "corpus": "a corpus"}
@@ -135,6 +145,9 @@ def _check_options(arguments: argparse.Namespace, kind: str) -> None:
     subject = f"{arguments.file} is {KIND_NAMES[kind]}"
     if arguments.model is not None and kind != "music":
         raise UsageError(f"{subject}; --model applies only to a music file")
+    if kind in ("bundle", "graph"):
+        for name in given(ReadingOptions, vars(arguments)):
+            raise UsageError(f"{subject}; --{spelling(name)} applies only to a music file or a corpus")
     if arguments.vocabulary and kind == "graph":
         raise UsageError("--vocabulary cannot be combined with --graph")
     if arguments.vocabulary and kind != "bundle":
@@ -200,7 +213,7 @@ def _contains(path: Path, member: str) -> bool:
 def _bundle_lines(bundle: BundleInfo, all_symbols: bool) -> list[str]:
     provenance = dict(bundle.provenance)
     parameters = "" if bundle.parameters is None else f", {bundle.parameters:,} parameters"
-    options, versions = _listed(bundle.encoding_options), _listed(provenance.pop("versions", {}))
+    encoding_options, versions = _listed(bundle.encoding_options), _listed(provenance.pop("versions", {}))
     lines = [f"{bundle.name}: a model, {format_bytes(bundle.bytes)}", ""]
     lines += format_labels(
         [
@@ -210,7 +223,7 @@ def _bundle_lines(bundle: BundleInfo, all_symbols: bool) -> list[str]:
             ("hash", bundle.sha256[:12]),
             ("network", f"{bundle.architecture or 'unknown'}{parameters}"),
             ("", _listed(bundle.config)),
-            ("encoding", f"{bundle.encoding or 'unknown'}{': ' if options else ''}{options}"),
+            ("encoding", f"{bundle.encoding or 'unknown'}{': ' if encoding_options else ''}{encoding_options}"),
             ("step fields", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.fields)),
             ("context", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.context)),
             ("sampling", _listed(bundle.sampling)),

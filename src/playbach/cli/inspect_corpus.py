@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from playbach.cli.common import format_labels, format_percent
+from playbach.cli.common import LINE_WIDTH, format_labels, format_percent
 
 if TYPE_CHECKING:
     from playbach.inspection import CorpusSurvey
     from playbach.inspection.corpus import Share, Spread
 
-SHOWN_NAMES, SHOWN_FAULTS = 6, 8
+SHOWN_NAMES, SHOWN_FAULTS, SHOWN_REMARKS = 6, 8, 12
 """The number of entries shown of a long list."""
 
 
@@ -31,22 +32,59 @@ def format_corpus(survey: CorpusSurvey) -> Iterator[str]:
             (
                 "meters",
                 _named(survey.meters, survey.pieces)
-                + (f"; {survey.changing:,} of {survey.pieces:,} change meter" if survey.changing else ""),
+                + (f"; {survey.changing:,} of {survey.pieces:,} change meter" if survey.changing else "")
+                + _doubtful(survey),
             ),
             ("tempos", _spread(survey.tempos, "quarter notes per minute")),
             ("instruments", _named(survey.instruments, survey.notes)),
             ("pitches", _pitches(pitched, notes)),
             ("durations", _most_and_least(survey.durations, notes)),
             ("velocities", _velocities(velocities, survey.notes)),
+            ("pedal", _pedal(survey)),
+            ("ornaments", _ornaments(survey)),
             ("encoding", f"{survey.encoding}; {_suits(survey)}"),
         ]
     )
+    if survey.remarks:
+        yield ""
+        yield f"Remarks on {survey.with_remarks:,} of {survey.pieces:,} pieces"
+        shown = survey.remarks[:SHOWN_REMARKS]
+        yield from (part for line in shown for part in _indented(line))
+        if len(survey.remarks) > len(shown):
+            yield f"  … and {len(survey.remarks) - len(shown):,} more lines (--json has them)"
     if survey.damaged:
         yield ""
         yield "Unreadable files"
         yield from (f"  {fault}" for fault in survey.faults[:SHOWN_FAULTS])
         if survey.damaged > SHOWN_FAULTS:
             yield f"  … and {survey.damaged - SHOWN_FAULTS:,} more (--json names more)"
+
+
+def _indented(text: str) -> list[str]:
+    return wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _doubtful(survey: CorpusSurvey) -> str:
+    doubtful = sum(share.count for share in survey.doubtful_meters)
+    if not doubtful:
+        return ""
+    names = " or ".join(share.name for share in survey.doubtful_meters)
+    return f"; a program may have made up the {names} of {doubtful:,} pieces"
+
+
+def _pedal(survey: CorpusSurvey) -> str:
+    if not survey.with_pedal:
+        return ""
+    lengths = "notes sound until it lifts" if survey.pedal == "keep" else "ignored: notes have their written lengths"
+    return f"in {survey.with_pedal:,} of {survey.pieces:,} pieces; {lengths}"
+
+
+def _ornaments(survey: CorpusSurvey) -> str:
+    if not survey.with_ornaments:
+        return ""
+    kinds = ", ".join(f"{share.count:,} {share.name}{'s' * (share.count != 1)}" for share in survey.ornaments)
+    played = "left out, or played as plain notes" if survey.plain_ornaments else "played out"
+    return f"in {survey.with_ornaments:,} of {survey.pieces:,} pieces: {kinds}; {played}"
 
 
 def _pieces(survey: CorpusSurvey) -> str:

@@ -31,12 +31,16 @@ def format_music(music: MusicInfo) -> list[str]:
             ("meter", _changing(music.meters[1 if music.pickup else 0 :])),
             ("tempo", _tempo(music)),
             ("notes", f"{music.notes:,}, {_at_once(music.at_once)}"),
+            ("pedal", _pedal(music)),
+            ("ornaments", _ornaments(music)),
             ("markers", "; ".join(markers[:SHOWN_ITEMS]) + _more(len(markers) - SHOWN_ITEMS)),
             ("made by", _made_by(music.made_by)),
         ]
     )
     if music.again is not None:
         lines += ["", "To compose it again, with the same version and model", f"  {shlex.join(music.again)}"]
+    if music.remarks:
+        lines += ["", "Remarks", *(line for text in music.remarks for line in _indented(text))]
     lines += ["", "Tracks", *_tracks(music.tracks), "", "Encodings", *_encodings(music.encodings)]
     return lines + (["", *wrap(_coverage(music.model), LINE_WIDTH)] if music.model is not None else [])
 
@@ -70,6 +74,26 @@ def _tempo(music: MusicInfo) -> str:
     between = f", between {tempos.slowest:g} and {tempos.fastest:g}" if tempos.changes else ""
     changes = f", {tempos.changes:,} change{'s' * (tempos.changes != 1)}" if tempos.changes else ""
     return f"{tempos.main:g} quarter notes per minute{between}{changes}"
+
+
+def _pedal(music: MusicInfo) -> str:
+    if not music.pedal_presses:
+        return ""
+    presses = f"{music.pedal_presses:,} press{'es' * (music.pedal_presses != 1)}"
+    if music.pedal == "keep":
+        return f"{presses}; notes sound until it lifts"
+    return f"{presses}, ignored: notes have their written lengths"
+
+
+def _ornaments(music: MusicInfo) -> str:
+    if not music.ornaments:
+        return ""
+    kinds = ", ".join(f"{n:,} {kind}{'s' * (n != 1)}" for kind, n in music.ornaments.items())
+    return f"{kinds}; {'left out, or played as plain notes' if music.plain_ornaments else 'played out'}"
+
+
+def _indented(text: str) -> list[str]:
+    return wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _at_once(notes: int) -> str:
@@ -120,6 +144,7 @@ def _encodings(encodings: tuple[EncodingInfo, ...]) -> list[str]:
         fields = f" of {' and '.join(found.fields)}" if len(found.fields) > 1 else ""
         rows.append((found.encoding, f"{found.steps:,} steps{fields}, {found.steps_per_bar:g} per bar; the first:"))
         rows.append(("", first))
+        rows += [("", remark) for remark in found.remarks]
     return format_labels(rows, indent=2)
 
 

@@ -69,7 +69,7 @@ def add_option(group: Any, described: DescribedOption, remark: str, can_be_negat
     assert described.flag is not None
     kind, option = described.type, described.option
     facts: dict[str, Any] = {"dest": described.name, "default": None, "help": option.help_text() + remark}
-    if kind is bool and can_be_negated:
+    if kind is bool and (can_be_negated or described.optional):
         facts["action"] = argparse.BooleanOptionalAction
     elif kind is bool:
         facts["action"] = "store_false" if described.default is True else "store_true"

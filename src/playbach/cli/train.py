@@ -16,6 +16,7 @@ from playbach.cli import options
 from playbach.cli.common import Command, print_message, print_result
 from playbach.encodings import OPTIONS, options_dict
 from playbach.models import MODELS
+from playbach.music.options import ReadingOptions
 from playbach.system.errors import UsageError
 from playbach.system.options import given, options_of, spelling
 from playbach.training.options import TrainOptions
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "(default: bach-chorales)",
     )
     _add_run_options(parser.add_argument_group("run"))
+    options.add_options(parser.add_argument_group("reading"), ReadingOptions)
     encoding = parser.add_argument_group("encoding", "Some options apply to one encoding and select it.")
     options.add_options(encoding, TrainOptions, ["encoding"])
     options.add_shared_options(encoding, OPTIONS)
@@ -41,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network", "An option applies to the architectures named with it.")
     options.add_options(network, TrainOptions, ["model"])
     options.add_shared_options(network, {name: entry.options for name, entry in MODELS.items()})
-    added = ("encoding", "weights", "model")
+    added = ("encoding", "weights", "model", *(o.name for o in options_of(ReadingOptions)))
     others = [o.name for o in options_of(TrainOptions) if o.flag is not None and o.name not in added]
     options.add_options(parser.add_argument_group("training"), TrainOptions, others)
 

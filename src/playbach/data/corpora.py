@@ -16,16 +16,18 @@ from symusic.core import ScoreTick as Score
 
 from playbach.data import builtin, chorales
 from playbach.data.pieces import SIDES, Corpus, Piece, ReadPiece
+from playbach.data.remarks import remark_lines
 from playbach.data.split import split
 from playbach.encodings import ENCODINGS
 from playbach.encodings.choosing import encoding_for_corpus, encoding_for_piece
-from playbach.music.reading import MUSIC_SUFFIXES, find_music, read_many
+from playbach.music.options import ReadingOptions
+from playbach.music.reading import MUSIC_SUFFIXES, ReadFile, find_music, read_many
 from playbach.music.scores import content_hash
 from playbach.music.tunes import interval_runs, top_line, tune_groups
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import display_path
 from playbach.system.processes import processor_count
-from playbach.system.progress import Progress
+from playbach.system.progress import Progress, Report
 from playbach.system.spool import Spool
 
 BUILTIN = tuple(builtin.CORPORA)
@@ -68,6 +70,8 @@ def open_corpus(
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
     converting: Progress | None = None,
+    reading: ReadingOptions | None = None,
+    remark: Report = lambda line: None,
 ) -> tuple[Corpus, str]:
     """Read and split a folder of music or a built-in corpus.
 
@@ -80,22 +84,30 @@ def open_corpus(
     """
     name = builtin_name(music)
     if name == chorales.CORPUS_NAME:
-        return _chorales(converting), encoding or "chorale"
+        return _chorales(converting, reading), encoding or "chorale"
     if name is None and music is not None and not os.path.lexists(music):
         raise CorpusError(
             f"{display_path(music)}: no such file or folder, and no built-in corpus of this name; "
             f"the built-in ones are: {', '.join(BUILTIN)}"
         )
-    pieces, skipped, encoding = _read_folder(corpus_folder(music, converting), encoding, report, progress)
+    pieces, skipped, encoding = _read_folder(
+        corpus_folder(music, converting), encoding, report, progress, reading=reading, remark=remark
+    )
     return split(name or _corpus_name(Path(str(music))), pieces, skipped, seed), encoding
 
 
-def load_builtin(name: str, progress: Progress | None = None, encoding: str | None = None) -> Corpus:
+def load_builtin(
+    name: str,
+    progress: Progress | None = None,
+    encoding: str | None = None,
+    reading: ReadingOptions | None = None,
+) -> Corpus:
     """A built-in corpus: the chorales with the literature's split, any other with that of seed 0.
 
     Args:
         progress: wraps the iterator over files to be converted, given their number.
         encoding: pieces that this encoding cannot represent are left out; None: choose the encoding by the music.
+        reading: how the converted files are read.
 
     Raises:
         CorpusError: there is no built-in corpus with this name, or its converted files are damaged.
@@ -104,18 +116,19 @@ def load_builtin(name: str, progress: Progress | None = None, encoding: str | No
     if name not in BUILTIN:
         raise CorpusError(f"no built-in corpus called {name!r}; choose one of: {', '.join(BUILTIN)}")
     if name == chorales.CORPUS_NAME:
-        return _chorales(progress)
-    pieces, skipped, _ = _read_folder(builtin.CORPORA[name].folder(progress), encoding)
+        return _chorales(progress, reading)
+    pieces, skipped, _ = _read_folder(builtin.CORPORA[name].folder(progress), encoding, reading=reading)
     return split(name, pieces, skipped, 0)
 
 
-def _chorales(progress: Progress | None) -> Corpus:
+def _chorales(progress: Progress | None, reading: ReadingOptions | None) -> Corpus:
     root = chorales.folder(progress)
     sides: dict[str, Any] = {}
     for side in SIDES:
         skipped: list[str] = []
         paths = find_music(root / side) if (root / side).is_dir() else []
-        scores = [(path.name, score) for path, score in readable_scores(paths, skipped.append)]
+        files = readable_files(paths, skipped.append, reading=reading)
+        scores = [(path.name, file.score) for path, file in files]
         # Figures for an incomplete corpus could not be compared.
         if skipped or len(scores) != len(chorales.sides()[side]):
             raise CorpusError(f"{root}: the converted chorales are damaged; delete this folder and try again")
@@ -130,6 +143,8 @@ def load_folder(
     encoding: str | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
+    reading: ReadingOptions | None = None,
+    remark: Report = lambda line: None,
 ) -> tuple[Corpus, str]:
     """Read all music files in a folder and its subfolders, and split them by tune.
 
@@ -138,6 +153,8 @@ def load_folder(
         encoding: the name of the encoding to use; None: choose it by the music.
         report: called with one line for each file that is left out, with the reason.
         progress: wraps the iterator over the files, given their number.
+        reading: how the files are read.
+        remark: called with each line on what is left out of the files that are used, or changed (`remark_lines`).
 
     Returns:
         The corpus and the name of the encoding to use.
@@ -145,7 +162,7 @@ def load_folder(
     Raises:
         CorpusError: there is no such folder or no usable file, or the files have fewer than three different tunes.
     """
-    pieces, skipped, encoding = _read_folder(folder, encoding, report, progress)
+    pieces, skipped, encoding = _read_folder(folder, encoding, report, progress, reading=reading, remark=remark)
     return split(_corpus_name(folder), pieces, skipped, seed), encoding
 
 
@@ -155,7 +172,11 @@ def _corpus_name(folder: Path) -> str:
 
 
 def read_folder(
-    folder: Path, encoding: str | None = None, report: Callable[[str], None] = lambda line: None
+    folder: Path,
+    encoding: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    reading: ReadingOptions | None = None,
+    remark: Report = lambda line: None,
 ) -> tuple[list[Piece], tuple[str, ...], str]:
     """Read all music files in a folder without splitting them; one piece is enough.
 
@@ -164,7 +185,7 @@ def read_folder(
     Returns:
         The pieces, one line for each file that was left out, and the name of the encoding to use.
     """
-    pieces, skipped, encoding = _read_folder(folder, encoding, report)
+    pieces, skipped, encoding = _read_folder(folder, encoding, report, reading=reading, remark=remark)
     return [p.piece for p in pieces], skipped, encoding
 
 
@@ -183,6 +204,9 @@ def _read_folder(
     encoding: str | None,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
+    *,
+    reading: ReadingOptions | None = None,
+    remark: Report = lambda line: None,
 ) -> tuple[list[ReadPiece], tuple[str, ...], str]:
     paths = music_in(folder)
     skipped: list[str] = []
@@ -194,8 +218,8 @@ def _read_folder(
     root = folder if folder.is_dir() else folder.parent
     spool, candidates = Spool(), (encoding,) if encoding else tuple(ENCODINGS)
     read = [
-        _read_piece(display_path(path.relative_to(root).as_posix()), score, candidates, spool)
-        for path, score in readable_scores(paths, skip, progress)
+        _read_piece(display_path(path.relative_to(root).as_posix()), file, candidates, spool)
+        for path, file in readable_files(paths, skip, progress, reading)
     ]
     encoding = encoding or encoding_for_corpus(p.encoding for p in read)
     pieces: list[ReadPiece] = []
@@ -211,26 +235,34 @@ def _read_folder(
         if len(paths) == 1:
             raise CorpusError(f"{folder}: no usable music: {skipped[0]}")
         raise CorpusError(f"{folder}: none of its {len(paths)} files can be used; the first problem: {skipped[0]}")
+    for line in remark_lines((p.piece.name, line) for p in pieces for line in p.remarks[encoding]):
+        remark(line)
     return pieces, tuple(skipped), encoding
 
 
-def _read_piece(name: str, score: Score, encodings: Iterable[str], spool: Spool) -> ReadPiece:
-    rejections = {encoding: ENCODINGS[encoding].load().rejection_reason(score) for encoding in encodings}
+def _read_piece(name: str, file: ReadFile, encodings: Iterable[str], spool: Spool) -> ReadPiece:
+    score, kinds = file.score, {encoding: ENCODINGS[encoding].load() for encoding in encodings}
+    rejections = {encoding: kind.rejection_reason(score) for encoding, kind in kinds.items()}
+    remarks = {encoding: (*file.remarks, *kind.remarks(score)) for encoding, kind in kinds.items()}
     piece = Piece(name, spool.put(bytes(score.__getstate__())), content_hash(score))
     runs = spool.put(interval_runs(top_line(score)).tobytes())
-    return ReadPiece(piece, int(score.note_num()), encoding_for_piece(score), rejections, runs)
+    return ReadPiece(piece, int(score.note_num()), encoding_for_piece(score), rejections, remarks, runs)
 
 
-def readable_scores(
-    paths: list[Path], skip: Callable[[str], None], progress: Progress = lambda work, total: work
-) -> Iterator[tuple[Path, Score]]:
-    """Each file and its score. Calls `skip` with one line for each file that cannot be read."""
+def readable_files(
+    paths: list[Path],
+    skip: Callable[[str], None],
+    progress: Progress = lambda work, total: work,
+    reading: ReadingOptions | None = None,
+) -> Iterator[tuple[Path, ReadFile]]:
+    """Each file and its music. Calls `skip` with one line for each file that cannot be read."""
     processes = min(processor_count(), 1 + len(paths) // FILES_A_PROCESS)
-    for path, result in read_many(progress(iter(paths), len(paths)), processes=processes):
+    files = progress(iter(paths), len(paths))
+    for path, result in read_many(files, processes=processes, options=reading):
         if isinstance(result, ScoreError):
             skip(str(result))
         else:
-            yield path, result.score
+            yield path, result
 
 
 def choose_encoding(scores: Iterable[Score]) -> str:

@@ -48,6 +48,8 @@ class ReadPiece:
     """The encoding that suits it."""
     rejections: dict[str, str | None]
     """For each encoding: why it cannot represent the piece, or None."""
+    remarks: dict[str, tuple[str, ...]]
+    """For each encoding: what reading the file and the encoding leave out or change."""
     runs: SpoolEntry
     """Hashes of the intervals of its melody, by which pieces with one tune are found."""
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from playbach.inference.options import MAX_BARS, ComposeOptions
-from playbach.system.options import check_options, option
+from playbach.music.options import ReadingOptions
+from playbach.system.options import check_options, given, option, options_of
 
 UNSEEN = "unseen"
 GROUPS = (UNSEEN, "test", "valid", "train")
 """From the most to the least trustworthy figures: nothing in a model can depend on unseen pieces."""
 DEFAULT_PLACES = 100
+_HELP = {described.name: described.option.help for described in options_of(ReadingOptions)}
+_AS_TRAINED = "as in training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,17 @@ class EvaluationOptions:
         low=1,
         const=DEFAULT_PLACES,
     )
+    pedal: Literal["keep", "ignore"] | None = option(_HELP["pedal"], default=None, default_text=_AS_TRAINED)
+    plain_ornaments: bool | None = option(_HELP["plain_ornaments"], default=None, default_text=_AS_TRAINED)
+    meter: str | None = option(_HELP["meter"], default=None, default_text=_AS_TRAINED, metavar="N/D")
 
     def __post_init__(self) -> None:
         check_options(self)
+        self.reading(ReadingOptions())
+
+    def reading(self, trained: ReadingOptions) -> ReadingOptions:
+        """How files are read: as for training, but for what these options say."""
+        return replace(trained, **given(ReadingOptions, asdict(self)))
 
 
 @dataclass(frozen=True, slots=True)

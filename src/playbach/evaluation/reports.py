@@ -38,6 +38,7 @@ from playbach.evaluation.statistics import Measures, Reference, measures_of
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes.base import Runtime
 from playbach.music import tunes
+from playbach.music.options import ReadingOptions
 from playbach.music.scores import transpose
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.progress import Report
@@ -119,7 +120,7 @@ def evaluate(
         MissingExtra: the built-in corpus must be converted first, and music21 is not installed.
     """
     options = options or EvaluationOptions()
-    groups, music = groups_of(composer, folder, report)
+    groups, music = groups_of(composer, folder, report, options.reading(bundle.reading_options(composer.bundle)))
     measured = [g for g in GROUPS if groups[g] and options.side in (None, g)]
     if not measured:
         found = ", ".join(f"{len(groups[g])} {GROUP_LABELS[g]}" for g in GROUPS if groups[g])
@@ -195,17 +196,23 @@ def _measure_group(
 # --------------------------------------------------------------------------------------------------- which pieces
 
 
-def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> tuple[dict[str, list[Piece]], str]:
+def groups_of(
+    composer: Composer, folder: str | Path | None, report: Report, reading: ReadingOptions | None = None
+) -> tuple[dict[str, list[Piece]], str]:
     """The pieces in a folder, or of the model's own corpus if it is a built-in one, by group, and their name.
+
+    Args:
+        reading: how files are read; None: as for the model's training.
 
     Raises:
         CorpusError: there is no music, or the model's corpus must be given as a folder.
         MissingExtra: the built-in corpus must be converted first, and music21 is not installed.
     """
-    known = _known(composer)
+    known, reading = _known(composer), reading or bundle.reading_options(composer.bundle)
     if folder is None:
         name = composer.bundle.manifest.get("provenance", {}).get("corpus")
-        corpus = corpora.load_builtin(name, encoding=composer.encoding.name) if name in corpora.BUILTIN else None
+        is_builtin, encoding = name in corpora.BUILTIN, composer.encoding.name
+        corpus = corpora.load_builtin(name, encoding=encoding, reading=reading) if is_builtin else None
         # A user's folder can have the name of a built-in corpus.
         if corpus is None or not any(p.digest in known for p in corpus.train):
             raise CorpusError(
@@ -215,7 +222,11 @@ def groups_of(composer: Composer, folder: str | Path | None, report: Report) -> 
         pieces = [piece for _, piece in corpus.pieces()]
     else:
         pieces, skipped, _ = corpora.read_folder(
-            corpora.corpus_folder(folder), composer.encoding.name, lambda line: report(f"left out: {line}")
+            corpora.corpus_folder(folder),
+            composer.encoding.name,
+            lambda line: report(f"left out: {line}"),
+            reading=reading,
+            remark=lambda line: report(f"remark: {line}"),
         )
         name = str(folder)
         if skipped:

@@ -18,12 +18,16 @@ from symusic.core import ScoreTick as Score
 
 from playbach.data import corpora
 from playbach.data.corpora import choose_encoding
+from playbach.data.remarks import FileRemark, remark_lines
 from playbach.encodings import ENCODINGS
-from playbach.inspection.music import key_of
+from playbach.inspection.music import key_of, pedal_presses
 from playbach.music.bars import Bars, meters_of, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.music.keys import pitch_name
+from playbach.music.meters import doubtful_meter
+from playbach.music.options import ReadingOptions
+from playbach.music.reading import ReadFile
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.system.errors import CorpusError
 from playbach.system.files import AnyPath, display_path
@@ -116,6 +120,22 @@ class CorpusSurvey:
     """The encoding that training would choose."""
     suits: tuple[Share, ...]
     """How many pieces each encoding can represent."""
+    pedal: str
+    """Whether the lengths of notes are those with the sustain pedal: `keep` or `ignore`."""
+    with_pedal: int
+    """The number of pieces in which the sustain pedal is pressed."""
+    plain_ornaments: bool
+    """Whether ornaments are left out or played as plain notes."""
+    with_ornaments: int
+    """The number of pieces with ornaments."""
+    ornaments: tuple[Share, ...]
+    """By kind."""
+    doubtful_meters: tuple[Share, ...]
+    """By piece: meters that a program may have made up."""
+    with_remarks: int
+    """The number of pieces of which something is left out or changed, by reading or by the encoding."""
+    remarks: tuple[str, ...]
+    """What is left out or changed, in few lines."""
 
     @property
     def sounding(self) -> list[Share]:
@@ -128,6 +148,7 @@ def survey_corpus(
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda work, total: work,
     converting: Progress | None = None,
+    options: ReadingOptions | None = None,
 ) -> CorpusSurvey:
     """Survey a folder of music or a built-in corpus.
 
@@ -135,6 +156,7 @@ def survey_corpus(
         report: receives a line for each file that cannot be read.
         progress: wraps the iterator over the files.
         converting: wraps the conversion of a built-in corpus, if it has not been converted yet.
+        options: how the files are read.
 
     Raises:
         CorpusError: no such folder, or no music in it that can be read.
@@ -142,19 +164,21 @@ def survey_corpus(
     """
     folder = corpora.corpus_folder(str(folder_or_name), converting)
     paths = corpora.music_in(folder)
-    tally = _Tally()
+    options = options or ReadingOptions()
+    tally, root = _Tally(), folder if folder.is_dir() else folder.parent
 
     def skip(line: str) -> None:
         tally.add_fault(line)
         report(line)
 
-    encoding = choose_encoding(tally.count(score for _, score in corpora.readable_scores(paths, skip, progress)))
+    files = corpora.readable_files(paths, skip, progress, options)
+    encoding = choose_encoding(tally.count((path.relative_to(root).as_posix(), file) for path, file in files))
     if not tally.lengths:
         raise CorpusError(
             f"{display_path(folder)}: none of its {len(paths)} files can be read; the first: {tally.faults[0]}"
         )
     name = corpora.builtin_name(str(folder_or_name)) or folder.resolve().name
-    return tally.to_survey(name, str(folder), encoding)
+    return tally.to_survey(name, str(folder), encoding, options)
 
 
 @dataclass
@@ -175,6 +199,14 @@ class _Tally:
     tracks: Counter[int] = field(default_factory=Counter)
     instruments: Counter[str] = field(default_factory=Counter)
     suits: Counter[str] = field(default_factory=Counter)
+    with_pedal: int = 0
+    with_ornaments: int = 0
+    ornaments: Counter[str] = field(default_factory=Counter)
+    doubtful_meters: Counter[str] = field(default_factory=Counter)
+    remarks: list[FileRemark] = field(default_factory=list)
+    """Of reading."""
+    encoding_remarks: dict[str, list[FileRemark]] = field(default_factory=dict)
+    """Of each encoding."""
     durations: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(NOTE_VALUES) + 1, np.int64))
     pitches: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
     velocities: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
@@ -184,11 +216,21 @@ class _Tally:
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(line)
 
-    def count(self, scores: Iterable[Score]) -> Iterator[Score]:
-        """Count each score, and pass it on."""
-        for score in scores:
-            self._count_piece(score)
-            yield score
+    def count(self, files: Iterable[tuple[str, ReadFile]]) -> Iterator[Score]:
+        """Count each file, by name, and pass its score on."""
+        for name, file in files:
+            self._count_piece(file.score)
+            self._count_reading(display_path(name), file)
+            yield file.score
+
+    def _count_reading(self, name: str, file: ReadFile) -> None:
+        self.with_pedal += pedal_presses(file.score) > 0
+        self.with_ornaments += bool(file.ornaments)
+        self.ornaments.update(file.ornaments)
+        self.remarks += [(name, remark) for remark in file.remarks]
+        for encoding, entry in ENCODINGS.items():
+            found = self.encoding_remarks.setdefault(encoding, [])
+            found += [(name, remark) for remark in entry.load().remarks(file.score)]
 
     def _count_piece(self, score: Score) -> None:
         tracks = [track for track in score.tracks if len(track.notes)]
@@ -203,7 +245,9 @@ class _Tally:
         key = key_of(score)
         self.keys[key.name if key else _NO_KEY] += 1
         ticks = _ticks_of_meters(meters, end)
-        self.meters[ticks.most_common(1)[0][0]] += 1
+        main_meter = ticks.most_common(1)[0][0]
+        self.meters[main_meter] += 1
+        self.doubtful_meters[main_meter] += doubtful_meter(score) is not None
         self.changing += len(ticks) > 1
         self.tracks[len(tracks)] += 1
         self.suits.update(name for name, entry in ENCODINGS.items() if entry.load().rejection_reason(score) is None)
@@ -218,7 +262,8 @@ class _Tally:
             self.pitches += np.bincount(notes["pitch"], minlength=128)
             self.durations += np.bincount(note_values(notes["duration"]), minlength=len(self.durations))
 
-    def to_survey(self, name: str, path: str, encoding: str) -> CorpusSurvey:
+    def to_survey(self, name: str, path: str, encoding: str, options: ReadingOptions) -> CorpusSurvey:
+        remarks = [*self.remarks, *self.encoding_remarks.get(encoding, [])]
         values = zip([*NOTE_VALUES, OTHER_DURATION], self.durations.tolist())
         return CorpusSurvey(
             name=name,
@@ -243,6 +288,14 @@ class _Tally:
             velocities=tuple(self.velocities.tolist()),
             encoding=encoding,
             suits=_shares(self.suits),
+            pedal=options.pedal,
+            with_pedal=self.with_pedal,
+            plain_ornaments=options.plain_ornaments,
+            with_ornaments=self.with_ornaments,
+            ornaments=_shares(self.ornaments),
+            doubtful_meters=_shares(+self.doubtful_meters),
+            with_remarks=len({name for name, _ in remarks}),
+            remarks=tuple(remark_lines(remarks)),
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.bundles import bundle as bundles
-from playbach.bundles.bundle import known_pieces
+from playbach.bundles.bundle import known_pieces, reading_options
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.fields import symbol_label
@@ -24,6 +24,7 @@ from playbach.music.bars import Bars, meters_of, printable_name, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.music.keys import pitch_name
+from playbach.music.options import ReadingOptions
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.rendering.midi import MARKER_PREFIX, find_comment
 from playbach.system.errors import ScoreError
@@ -31,6 +32,8 @@ from playbach.system.files import AnyPath
 from playbach.system.options import options_of
 
 _FIRST_STEPS = 16
+SUSTAIN_PEDAL, PEDAL_DOWN = 64, 64
+"""The number of its controller, and the values from which the pedal is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class EncodingInfo:
     fields: tuple[str, ...] = ()
     first: tuple[tuple[str, ...], ...] = ()
     """The first steps, a symbol label for each field."""
+    remarks: tuple[str, ...] = ()
+    """What it leaves out or changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,16 @@ class MusicInfo:
     key: KeyEstimate | None
     key_signatures: tuple[FromBar, ...]
     markers: tuple[str, ...]
+    pedal_presses: int
+    """How often the sustain pedal is pressed."""
+    pedal: str
+    """Whether the lengths of notes are those with the pedal: `keep` or `ignore`."""
+    ornaments: dict[str, int]
+    """The number of ornaments of each kind."""
+    plain_ornaments: bool
+    """Whether the ornaments are left out or played as plain notes."""
+    remarks: tuple[str, ...]
+    """What was left out or changed when the file was read."""
     made_by: dict[str, Any] | None
     """How the piece was composed, if playbach composed it."""
     again: tuple[str, ...] | None
@@ -128,16 +143,21 @@ class MusicInfo:
     model: VocabularyCheck | None
 
 
-def describe_music(path: AnyPath, model: str | Path | None = None) -> MusicInfo:
+def describe_music(
+    path: AnyPath, model: str | Path | None = None, options: ReadingOptions | None = None
+) -> MusicInfo:
     """Describe the piece in a file, and check it against the vocabulary of a model, if one is given.
+
+    For that check the file is read as those that the model was trained on.
 
     Raises:
         ScoreError: the file cannot be read.
         BundleError: the model cannot be read.
     """
     bundle = None if model is None else bundles.read(bundles.find(model))
-    encoding = None if bundle is None else bundle.encoding()
-    score = reading.read(path)
+    options = options or ReadingOptions()
+    file = reading.read_file(path, options=options)
+    score = file.score
     end = max(int(n.end) for track in score.tracks for n in track.notes)
     bars = Bars(meters_of(score, 1))
     made_by = _recipe(score)
@@ -157,11 +177,25 @@ def describe_music(path: AnyPath, model: str | Path | None = None) -> MusicInfo:
         key=key_of(score),
         key_signatures=_signatures(score, bars),
         markers=tuple(printable_name(m.text) for m in score.markers if not m.text.startswith(MARKER_PREFIX)),
+        pedal_presses=pedal_presses(score),
+        pedal=options.pedal,
+        ornaments=dict(file.ornaments),
+        plain_ornaments=options.plain_ornaments,
+        remarks=file.remarks,
         made_by=made_by,
         again=None if made_by is None else _command(made_by, [t.name for t in score.tracks]),
         encodings=tuple(_encode(score, entry.load(), max(count, 1)) for entry in ENCODINGS.values()),
-        model=None if bundle is None or encoding is None else _check_vocabulary(score, bundle, encoding),
+        model=None if bundle is None else _check_vocabulary(path, bundle),
     )
+
+
+def pedal_presses(score: Score) -> int:
+    """How often the sustain pedal is pressed: its controller rises to 64 or more."""
+    presses = 0
+    for track in score.tracks:
+        values = [c.value for c in sorted(track.controls, key=lambda c: c.time) if c.number == SUSTAIN_PEDAL]
+        presses += sum(after >= PEDAL_DOWN > before for before, after in zip([0, *values], values))
+    return presses
 
 
 def _track(track: Any) -> TrackInfo:
@@ -258,10 +292,13 @@ def _encode(score: Score, kind: type[Encoding], bars: int) -> EncodingInfo:
         for step in piece.steps[:_FIRST_STEPS]
     )
     names = tuple(field.name for field in encoding.fields)
-    return EncodingInfo(kind.name, None, len(piece), round(len(piece) / bars, 2), names, first)
+    per_bar = round(len(piece) / bars, 2)
+    return EncodingInfo(kind.name, None, len(piece), per_bar, names, first, kind.remarks(score))
 
 
-def _check_vocabulary(score: Score, bundle: bundles.Bundle, encoding: Encoding) -> VocabularyCheck:
+def _check_vocabulary(path: AnyPath, bundle: bundles.Bundle) -> VocabularyCheck:
+    encoding = bundle.encoding()
+    score = reading.read(path, options=reading_options(bundle))
     try:
         piece = encoding.encode(score)
     except ScoreError as error:

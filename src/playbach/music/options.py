@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Literal
 
 from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS
 from playbach.system.errors import UsageError
-from playbach.system.options import check_options, option, options_of
+from playbach.system.options import check_options, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,9 @@ class ReadingOptions:
         if self.meter is not None:
             meter_fraction(self.meter)
 
-    @classmethod
-    def among(cls, values: Mapping[str, Any]) -> Self:
-        """The options of reading among others, by name; those that are missing or None have their defaults.
-
-        Raises:
-            UsageError: a value is not valid.
-        """
-        return cls(**{o.name: values[o.name] for o in options_of(cls) if values.get(o.name) is not None})
+    def reading(self) -> ReadingOptions:
+        """These options alone, of a dataclass that has others too."""
+        return ReadingOptions(self.pedal, self.plain_ornaments, self.meter)
 
 
 def meter_fraction(text: str) -> tuple[int, int]:

@@ -7,9 +7,10 @@ never held out. Knows bundles and corpora; knows nothing of the training itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+from playbach.bundles.bundle import reading_options
 from playbach.bundles.network import BaseModel
 from playbach.data.pieces import SIDES, Corpus, Piece
 from playbach.encodings import OPTIONS, options_dict
@@ -22,6 +23,8 @@ FINETUNE_LEARNING_RATE = 5e-4
 
 def finetune_options(base: BaseModel, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options for training `base` further: those given, with the network and the encoding of `base`.
+
+    Files are read as for `base`, unless the options say otherwise.
 
     Raises:
         UsageError: an option contradicts the network or the encoding of `base`.
@@ -41,7 +44,8 @@ def finetune_options(base: BaseModel, options: Mapping[str, Any]) -> dict[str, A
     if encoding_options is not None:
         fixed[encoding.name] = encoding_options
     rate = {} if "learning_rate" in options else {"learning_rate": FINETUNE_LEARNING_RATE}
-    return {**options, **fixed, **rate, "network": dict(architecture["config"])}
+    reading = asdict(reading_options(base.bundle))
+    return {**reading, **options, **fixed, **rate, "network": dict(architecture["config"])}
 
 
 def _require_same(base: BaseModel, name: str, value: Any, base_value: Any) -> None:

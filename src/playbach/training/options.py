@@ -13,14 +13,15 @@ from typing import Any, Literal
 from playbach.encodings import ENCODINGS
 from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.models import MODELS
+from playbach.music.options import ReadingOptions
 from playbach.system.errors import UsageError
-from playbach.system.options import check_options, listed, option, options_of
+from playbach.system.options import listed, option, options_of
 
 MAX_TRAINING_SEED = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class TrainOptions:
+class TrainOptions(ReadingOptions):
     """All options that affect what the network learns, and when training ends."""
 
     encoding: str | None = option("{choices}", default=None, default_text="chosen from the music", choices=ENCODINGS)
@@ -60,7 +61,7 @@ class TrainOptions:
     )
 
     def __post_init__(self) -> None:
-        check_options(self)
+        ReadingOptions.__post_init__(self)  # checks all options; `super()` does not work in a dataclass with slots
         for name, weight in self.weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 raise UsageError(f"the weight of {name!r:.40} must be a number of 0 or more, not {weight!r:.40}")

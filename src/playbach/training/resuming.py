@@ -107,7 +107,7 @@ def resume_options(run: RunFolder, changes: Mapping[str, Any]) -> TrainOptions:
         if name in OPTIONS and name != stored["encoding"]:
             continue  # options of an encoding that the run does not use
         if name not in CHANGEABLE_OPTIONS:
-            _require_same(run.path, name, value, stored[name])
+            _require_same(run.path, name, value, stored.get(name, getattr(options, name)))
     return replace(options, **{name: value for name, value in changes.items() if name in CHANGEABLE_OPTIONS})
 
 

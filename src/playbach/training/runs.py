@@ -280,6 +280,8 @@ def _open_corpus(
             options.seed,
             options.encoding,
             report=lambda line: log(f"left out: {line}"),
+            reading=options.reading(),
+            remark=lambda line: log(f"remark: {line}"),
             progress=_bar(progress, "file"),
             converting=converting,
         )
