@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from playbach.music.midi.writing import DRUM_CHANNEL
 from playbach.rendering.soundfont import SAMPLE_RATE, Audio
 from playbach.streaming.session import Clock, RealClock, Session, StreamItem
 from playbach.streaming.settings import ProgrammeChange
@@ -21,8 +22,6 @@ from playbach.streaming.stream import Stream, TimedBar, note_key
 if TYPE_CHECKING:  # a MIDI port needs no sound, nor the packages that make it
     from playbach.streaming.live_audio import StreamRenderer
 
-DRUM_CHANNEL = 9
-"""General MIDI's channel for drums, counted from 0."""
 DELAY_SECONDS = 0.15
 """Notes are sent this long after their time in the stream, so that none is late."""
 SPEAKER_BLOCK = 3776

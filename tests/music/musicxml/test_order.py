@@ -47,6 +47,7 @@ def letters(found: PlayedOrder) -> str:
 
 
 ONE_TWO = (start("1") + stop("1"), start("2") + stop("2", back=False))
+FINAL = '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
 DC, FINE = words("D.C. al Fine"), words("Fine")
 TO_CODA, CODA = words("To Coda"), words("Coda")
 
@@ -97,6 +98,13 @@ PLAYED = {
     "a jump within a repeat": (["", FORWARD + sign("segno"), words("D.S."), BACK, ""], "CDEFDEDEFG"),
     "a fine within a repeat": ([FORWARD, FINE, BACK, DC], "CDECDEFCD"),
     "a jump after the second ending": (["", ONE_TWO[0], ONE_TWO[1] + DC, FINE], "CDCECEF"),
+    "the minuet after the trio": (["", BACK, words("Trio"), BACK + words("Menuetto D.C.")], "CDCDEFEFCD"),
+    "no repeat back over the beginning of a trio": (["", BACK, "", words("Trio."), BACK, ""], "CDCDEFGFGA"),
+    "music after the minuet": (["", words("Trio"), words("Menuetto D.C."), "", ""], "CDECFG"),
+    "a minuet as third movement": (
+        ["", FINAL, "", words("Trio"), words("Menuetto da capo"), ""],
+        "CDEFGEA",
+    ),
     "two jumps": (["", words("D.C."), "", words("D.C.")], "CDCDEFCDEF"),
     "words beside a sound": ([words("Fine", '<sound fine="yes"/>'), words("D.C.", '<sound dacapo="yes"/>')], "CDC"),
     "sounds alone": (['<sound fine="yes"/>', '<sound dacapo="yes"/>'], "CDC"),
@@ -151,6 +159,11 @@ SAID = {
         [BACK, words("D.C. al Coda")],
         "CCD",
         "a jump to a coda that is missing is left out (bar 2)",
+    ),
+    "a movement without an end": (
+        [BACK, words("Menuetto D.C."), ""],
+        "CCDE",
+        "a D.C. of a movement whose end is not marked is left out (bar 2)",
     ),
     "no segno": ([BACK, words("D.S.")], "CCD", "a D.S. without a segno before it is left out (bar 2)"),
     "a fine alone": ([BACK, FINE, ""], "CCDE", "a Fine without a jump is left out (bar 2)"),

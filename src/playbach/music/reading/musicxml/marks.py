@@ -29,6 +29,12 @@ class Jump:
     """The name of the segno, if the file names it."""
     until: Until = ""
     """What ends the way back; empty: whatever comes first."""
+    begin: int = 0
+    """The bar to which a D.C. leads."""
+    before: int | None = None
+    """The bar before which the way back ends, and playing goes on after the jump: the trio of a minuet."""
+    names_movement: bool = False
+    """Whether it says which movement is to be played again, as in `Menuetto D.C.`"""
     times: frozenset[int] = frozenset()
     """The times through its bar after which it is taken; empty: the last."""
 
@@ -59,6 +65,10 @@ class BarMarks:
     coda_signs: int = 0
     """Signs of a coda that do not say which end of the way they are."""
     fine: bool = False
+    trio: bool = False
+    """Whether the bar has the word `Trio`."""
+    closes: Literal["", "part", "movement"] = ""
+    """What ends with the bar, by its barline: double or final, without a repeat."""
     jump: Jump | None = None
     until: Until = ""
     """`al Fine` or `al Coda` in a direction of its own."""
@@ -106,6 +116,12 @@ def _bar_name(parts: Sequence[Sequence[Element]], i: int) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- barlines
 
+_CLOSING: dict[str, Literal["part", "movement"]] = {
+    "light-light": "part",
+    "light-heavy": "movement",
+    "heavy-heavy": "movement",
+}
+
 
 def _read_barline(barline: Element, bars: list[BarMarks], i: int) -> None:
     """What a barline at the left ends belongs to the bar before it; what one at the right begins to the bar after."""
@@ -119,6 +135,9 @@ def _read_barline(barline: Element, bars: list[BarMarks], i: int) -> None:
             bars[before].too_often |= times > MAX_TIMES
             bars[before].times = max(bars[before].times, times if times <= MAX_TIMES else 2)
             bars[before].after_jump |= repeat.get("after-jump") == "yes"
+    style = barline.findtext("bar-style", "").strip()
+    if not left and barline.find("repeat") is None and style in _CLOSING:
+        bars[i].closes = _CLOSING[style]
     for ending in barline.findall("ending"):
         if ending.get("type") == "start" and after < len(bars):
             bars[after].begins_ending = True
@@ -154,6 +173,8 @@ _DA_CAPO = re.compile(r"\b(?:d\. ?c\b|dc\b|da capo\b|dacapo\b|du debut\b|vom anf
 _DAL_SEGNO = re.compile(r"\b(?:d\. ?s\b|ds\b|dal segno\b|dalsegno\b|del segno\b|au signe\b|vom zeichen\b)")
 _FINE = re.compile(r"^\W*(?:fine|fin|ende)\W*$")
 _UNTIL = re.compile(r"^\W*(?:e poi )?al (?P<until>fine|coda)\W*$")
+_TRIO = re.compile(r"^\W*trio\W*(?:[iv12]+\W*)?$")
+_MOVEMENT = re.compile(r"menuet|minuet|\bm\. ?d\. ?c|scherzo|rondo|tempo di")
 _TO_CODA = re.compile(r"\b(?:to|alla|al|zur) (?:the )?coda\b")
 _CODA = re.compile(r"^\W*coda\W*$")
 
@@ -182,6 +203,7 @@ def _read_words(text: str, said: BarMarks, sign: str) -> None:
         if said.jump is None:
             said.jump = jump
         said.jump.until = jump.until
+        said.jump.names_movement = jump.names_movement
         said.fine = False  # `D.C. al Fine` says where to stop; it is not the place itself
         return
     if found := _UNTIL.search(text):
@@ -189,6 +211,8 @@ def _read_words(text: str, said: BarMarks, sign: str) -> None:
         said.to_codas.clear()
     elif said.jump is not None:
         return
+    elif _TRIO.search(text):
+        said.trio = True
     elif _FINE.search(text):
         said.fine = True
     elif _TO_CODA.search(text) and not said.codas:
@@ -205,7 +229,9 @@ def _jump(text: str, sign: str) -> Jump | None:
             return None
         segno = re.match("", text)
     until: Until = "fine" if re.search(r"\bfine?\b", text) else "coda" if "coda" in text else ""
-    return Jump(to_segno=segno is not None and not capo, until=until)
+    return Jump(
+        to_segno=segno is not None and not capo, until=until, names_movement=_MOVEMENT.search(text) is not None
+    )
 
 
 def _plain(text: str) -> str:
@@ -240,6 +266,7 @@ def _merge(bar: BarMarks, said: BarMarks) -> None:
     bar.to_codas |= said.to_codas
     bar.coda_signs = max(bar.coda_signs, said.coda_signs)
     bar.fine |= said.fine
+    bar.trio |= said.trio
     bar.until = bar.until or said.until
     if said.jump is not None and bar.jump is None:
         bar.jump = said.jump

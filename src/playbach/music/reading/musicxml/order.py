@@ -6,6 +6,8 @@
   without an ending.
 - A jump is taken once, when its bar is played for the last time. On the way back there are no repeats, and of
   endings only the last is played. It ends at `Fine`, or goes from `To Coda` to the coda, where repeats count again.
+- A D.C. after a trio, without a Fine, plays the minuet: from where its movement begins up to the trio. Then the music
+  after the D.C. goes on.
 - A mark that makes no sense is left out, and said. It never costs another mark.
 
 These are the rules of the notation, and what MuseScore plays, except where that skips an ending that has no `:|`,
@@ -21,7 +23,7 @@ from xml.etree.ElementTree import Element
 
 from playbach.music.reading.musicxml.marks import MAX_TIMES, BarMarks, Jump, read_marks
 
-MAX_BARS = 20_000
+MOST_PLAYED_BARS = 20_000
 """A piece is played with its repeats only if it then has at most so many bars."""
 _MAX_DEPTH = 3
 """Repeats within repeats; music has two."""
@@ -80,7 +82,7 @@ def _places(names: Sequence[str]) -> str:
     return f"bar{'s' if len(names) > 1 else ''} {', '.join(names[:_SHOWN_BARS])}{more}"
 
 
-def played_order(parts: Sequence[Sequence[Element]], most: int = MAX_BARS) -> PlayedOrder:
+def played_order(parts: Sequence[Sequence[Element]], most: int = MOST_PLAYED_BARS) -> PlayedOrder:
     """The order in which the bars are played.
 
     Args:
@@ -110,6 +112,8 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
     i = section = 0
     while i < len(marks):
         bar = marks[i]
+        if bar.trio:
+            section = i
         if bar.begins_repeat:
             open_.append(i)
         group = _endings(marks, i) if bar.begins_ending else []
@@ -130,7 +134,7 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
 
 def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat, section: int) -> None:
     """Add a repeat that ends; it begins at the last |: that is open, else after the repeat before it, or with the
-    section if a Fine lies between."""
+    section if a Fine or the beginning of a trio lies between."""
     after = max(section, found[-1].last + 1 if found else 0)
     begin = open_.pop() if open_ else after
     if repeat.endings and begin == repeat.endings[0].first:
@@ -251,7 +255,11 @@ def _by_name(names: Iterable[set[str]]) -> dict[str | None, list[int]]:
 def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) -> None:
     """Take away jumps that lead nowhere, and say which marks have no use."""
     for i, bar in enumerate(marks):
-        if bar.jump is not None and (fault := _fault(i, bar.jump, places)):
+        if bar.jump is None:
+            continue
+        if not bar.jump.to_segno and not bar.jump.until and not places.has_fine and not places.has_coda:
+            _end_before_trio(marks, i, bar.jump)
+        if fault := _fault(i, bar.jump, places, has_more=i + 1 < len(marks)):
             remarks.add(fault, bar)
             bar.jump = None
     if not any(bar.jump for bar in marks):
@@ -266,8 +274,18 @@ def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) 
                 remarks.add("a coda needs a mark where one leaves and one where it begins; it is left out", bar)
 
 
-def _fault(i: int, jump: Jump, places: _Places) -> str:
+def _end_before_trio(marks: Sequence[BarMarks], i: int, jump: Jump) -> None:
+    """A D.C. in bar `i` that says no more means the minuet before the trio, if there is one in its movement."""
+    begin = next((k + 1 for k in range(i - 1, -1, -1) if marks[k].closes == "movement" and not marks[k + 1].trio), 0)
+    trio = next((k for k in range(i, begin, -1) if marks[k].trio), None)
+    if trio is not None:
+        jump.begin, jump.before = begin, trio
+
+
+def _fault(i: int, jump: Jump, places: _Places, has_more: bool) -> str:
     """Why a jump makes no sense; empty if it does."""
+    if jump.names_movement and jump.before is None and not jump.until and has_more and not places.has_fine:
+        return "a D.C. of a movement whose end is not marked is left out"
     if jump.to_segno and places.segno(i, jump) is None:
         return "a D.S. without a segno before it is left out"
     if jump.until == "fine" and not places.has_fine:
@@ -330,6 +348,9 @@ class _Player:
         bar = self._marks[i]
         if self._jump is not None:
             jump = self._marks[self._jump].jump
+            if jump and jump.before == i + 1:
+                after, self._jump = self._jump + 1, None
+                return after
             if bar.fine and jump and jump.until != "coda":
                 return None
             if bar.to_codas and jump and jump.until != "fine":
@@ -348,7 +369,7 @@ class _Player:
             self._taken.add(i)
             self._jump = i
             self._time.clear()
-            return self._places.segno(i, bar.jump) if bar.jump.to_segno else 0
+            return self._places.segno(i, bar.jump) if bar.jump.to_segno else bar.jump.begin
         if self._jump == i:
             self._jump = None  # all that was played before has been played again
             self._time.update({id(repeat): repeat.times for repeat in self._within[i]})

@@ -16,7 +16,7 @@ from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.reading.limits import DENOMINATORS
 from playbach.music.reading.musicxml.document import Bar, Change
 
-Meter = tuple[int, int]
+MeterValue = tuple[int, int]
 
 
 class Visit(NamedTuple):
@@ -30,7 +30,7 @@ class Visit(NamedTuple):
     """The tick at which it begins."""
 
 
-def meters_of_bars(columns: Iterable[Sequence[Bar]]) -> list[Meter]:
+def meters_of_bars(columns: Iterable[Sequence[Bar]]) -> list[MeterValue]:
     """The meter of each bar, from the bars of all parts; 4/4 until the first time signature."""
     now, meters = (4, 4), []
     for column in columns:
@@ -39,7 +39,7 @@ def meters_of_bars(columns: Iterable[Sequence[Bar]]) -> list[Meter]:
     return meters
 
 
-def bar_lengths(columns: Iterable[Sequence[Bar]], meters: Sequence[Meter]) -> list[int]:
+def bar_lengths(columns: Iterable[Sequence[Bar]], meters: Sequence[MeterValue]) -> list[int]:
     """The length of each bar in ticks, the same for all parts, so that they stay together.
 
     It is the most frequent length among the parts that have notes in the bar, of equals the longest: a part may have
@@ -59,7 +59,7 @@ def bar_lengths(columns: Iterable[Sequence[Bar]], meters: Sequence[Meter]) -> li
     return lengths
 
 
-def full_bar(meter: Meter) -> int:
+def full_bar(meter: MeterValue) -> int:
     """The ticks of a whole bar."""
     return 4 * TICKS_PER_QUARTER * meter[0] // meter[1]
 
@@ -72,8 +72,8 @@ def visits(order: Iterable[tuple[int, int]], lengths: Sequence[int]) -> list[Vis
 
 
 def played_meters(
-    played: Iterable[Visit], lengths: Sequence[int], meters: Sequence[Meter]
-) -> Iterator[tuple[int, Meter]]:
+    played: Iterable[Visit], lengths: Sequence[int], meters: Sequence[MeterValue]
+) -> Iterator[tuple[int, MeterValue]]:
     """The ticks and values of the meter's changes. A bar that is not full gets its own meter, except the last one."""
     last = None
     bars = deque((v.start, lengths[v.bar], meters[v.bar]) for v in played if lengths[v.bar])
@@ -89,7 +89,7 @@ def played_meters(
         last = meter
 
 
-def _meter_of_length(length: int, signature: Meter) -> Meter:
+def _meter_of_length(length: int, signature: MeterValue) -> MeterValue:
     """A meter for a bar of `length` ticks, in the signature's beats or the longest shorter ones that divide it; the
     signature itself if none do."""
     for denominator in DENOMINATORS:
