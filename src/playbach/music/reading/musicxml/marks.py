@@ -29,6 +29,8 @@ class Jump:
     """The name of the segno, if the file names it."""
     until: Until = ""
     """What ends the way back; empty: whatever comes first."""
+    repeats: bool = False
+    """Whether repeats are played again on the way back."""
     begin: int = 0
     """The bar to which a D.C. leads."""
     before: int | None = None
@@ -62,9 +64,13 @@ class BarMarks:
     """The names of codas that begin with the bar."""
     to_codas: set[str] = field(default_factory=set)
     """The names of codas to which one goes after the bar, on the way back."""
-    coda_signs: int = 0
-    """Signs of a coda that do not say which end of the way they are."""
+    coda_sign: bool = False
+    """Whether it has the sign of a coda alone, which is where one leaves or where one arrives."""
+    coda_title: bool = False
+    """Whether it has the word `Coda` alone."""
     fine: bool = False
+    goal_times: set[int] = field(default_factory=set)
+    """The times through the bar at which its Fine or To Coda counts without a jump, if the file names some."""
     trio: bool = False
     """Whether the bar has the word `Trio`."""
     closes: Literal["", "part", "movement"] = ""
@@ -91,8 +97,10 @@ def read_marks(parts: Sequence[Sequence[Element]]) -> list[BarMarks]:
                 elif element.tag == "sound":
                     _read_sound(element, bars[i])
     for bar in bars:
-        if bar.jump is not None:
+        if bar.jump is not None and bar.until:
             bar.jump.until = bar.jump.until or bar.until
+            if bar.until == "coda":
+                bar.to_codas.discard("")
     _settle_coda_signs(bars)
     _begin_lone_endings(bars)
     return bars
@@ -149,7 +157,7 @@ def _read_barline(barline: Element, bars: list[BarMarks], i: int) -> None:
     if barline.get("coda") and after < len(bars):
         bars[after].codas.add(barline.get("coda", ""))
     elif barline.find("coda") is not None and after < len(bars):
-        bars[after if left else before].coda_signs += 1
+        bars[after if left else before].coda_sign = True
 
 
 def _times(text: str) -> int:
@@ -162,82 +170,101 @@ def _times(text: str) -> int:
 def ending_numbers(text: str) -> set[int]:
     """The numbers of an ending: `1, 2`, `1-3`, `1.2.`. Empty if there are none that make sense."""
     numbers: set[int] = set()
-    for first, last in re.findall(r"(\d{1,3})(?:\s*[-–]\s*(\d{1,3}))?", text[:80]):
-        numbers |= set(range(int(first), min(int(last or first), MAX_TIMES) + 1))
-    return {n for n in numbers if 1 <= n <= MAX_TIMES}
+    for first, last in re.findall(r"(\d{1,9})\.?(?:\s*[-–]\s*(\d{1,9}))?", text[:80]):
+        if int(last or first) <= MAX_TIMES:
+            numbers |= set(range(int(first), int(last or first) + 1))
+    return {n for n in numbers if n >= 1}
 
 
 # ---------------------------------------------------------------------------------------------------- signs and words
 
-_DA_CAPO = re.compile(r"\b(?:d\. ?c\b|dc\b|da capo\b|dacapo\b|du debut\b|vom anfang\b)")
-_DAL_SEGNO = re.compile(r"\b(?:d\. ?s\b|ds\b|dal segno\b|dalsegno\b|del segno\b|au signe\b|vom zeichen\b)")
-_FINE = re.compile(r"^\W*(?:fine|fin|ende)\W*$")
-_UNTIL = re.compile(r"^\W*(?:e poi )?al (?P<until>fine|coda)\W*$")
-_TRIO = re.compile(r"^\W*trio\W*(?:[iv12]+\W*)?$")
-_MOVEMENT = re.compile(r"menuet|minuet|\bm\. ?d\. ?c|scherzo|rondo|tempo di")
-_TO_CODA = re.compile(r"\b(?:to|alla|al|zur) (?:the )?coda\b")
-_CODA = re.compile(r"^\W*coda\W*$")
+_SIGNS = {
+    **dict.fromkeys("\U0001d10b\ue047\ue04a", " segno "),
+    **dict.fromkeys("\U0001d10c\u2295\u2a01\ue048\ue049", " coda "),
+}
+"""The signs as characters: Unicode's, those of music fonts (SMuFL), and a circled plus."""
+_DA_CAPO = re.compile(r"\b(?:dc|da ?capo|du debut|vom anfang)\b")
+_DAL_SEGNO = re.compile(r"\b(?:dss?|d segno|da ?l? ?segno|del segno|au signe|vom zeichen)\b")
+_UNTIL_FINE = re.compile(
+    r"\b(?:al|alla|a|to|till?|until|bis|bis zum|sin|sino|sin al|sino al|jusqu a) (?:the )?(?:fine?|ende?)\b"
+)
+_GO_TO = r"(?:to|go to|al|alla|a|a la|zur|poi|poi la|e poi la|then|vai alla|salta alla|jump to)"
+_UNTIL_CODA = re.compile(rf"\b{_GO_TO} (?:the )?coda\b")
+_TIME = r"(?: (?:the )?(?:last|second|third|2nd|3rd|ultima|seconda) (?:time|volta)(?: only)?)?"
+_FINE = re.compile(rf"(?:il |the )?(?:fine?|ende?){_TIME}")
+_TO_CODA = re.compile(rf"{_GO_TO} (?:the )?coda(?: \d| [iv]+)?{_TIME}")
+_CODA = re.compile(r"(?:la )?coda(?: \d| [iv]+)?")
+_SEGNO = re.compile(r"segno(?: \d)?")
+_TRIO = re.compile(r"trio(?: \d| [iv]+)?")
+_MOVEMENT = re.compile(r"menuet|minuet|\bm dc\b|scherzo|rondo|tempo di")
+_WITH_REPEATS = re.compile(r"\b(?:con|with|mit|avec)(?: le| les| the| den)? (?:rep|repet|ripet|repri|wiederh)")
+_MOST_WORDS = 12
+"""A jump is told in at most so many words."""
 
 
 def _read_direction(direction: Element, bar: BarMarks) -> None:
-    sound = direction.find("sound")
+    """Read the signs, the words and the sound of a direction, which together are one mark."""
     said = BarMarks("")
+    sound = direction.find("sound")
     if sound is not None:
         _read_sound(sound, said)
-    kinds = direction.findall("direction-type")
-    text = _plain(" ".join(words.text or "" for kind in kinds for words in kind.findall("words")))
-    has_segno = any(kind.find("segno") is not None for kind in kinds)
-    has_coda = any(kind.find("coda") is not None for kind in kinds)
-    _read_words(text, said, sign="segno" if has_segno else "coda" if has_coda else "")
-    if has_segno and said.jump is None and not said.segnos:
-        said.segnos.add("")
-    if has_coda and said.jump is None and not said.until and not said.codas and not said.to_codas:
-        said.coda_signs += 1
+    texts = [_text_of(child) for kind in direction.findall("direction-type") for child in kind]
+    words = " ".join(filter(None, texts))
+    if words:
+        has_sign = any(
+            child.tag in ("segno", "coda") for kind in direction.findall("direction-type") for child in kind
+        )
+        _read_words(plain_words(words), said, has_sign=has_sign or any(sign in words for sign in _SIGNS))
     _merge(bar, said)
 
 
-def _read_words(text: str, said: BarMarks, sign: str) -> None:
-    """Add what words say to what the sound beside them says; where both say a mark, it is one."""
-    jump = _jump(text, sign)
-    if jump is not None:
-        if said.jump is None:
-            said.jump = jump
-        said.jump.until = jump.until
-        said.jump.names_movement = jump.names_movement
+def _text_of(element: Element) -> str:
+    if element.tag in ("segno", "coda"):
+        return f" {element.tag} "
+    return (element.text or "") if element.tag == "words" else ""
+
+
+def plain_words(text: str) -> str:
+    """A text in small letters without accents and points; `D. C.` and `D.C.` become `dc`, signs their names."""
+    text = text[:200]
+    for sign, name in _SIGNS.items():
+        text = text.replace(sign, name)
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    text = re.sub(r"\bd ?\. ?([cs])\b", r" d\1 ", text)
+    text = re.sub(r"\bd ([cs]) (?=al|a |e |to )", r" d\1 ", text)
+    words = " ".join(re.findall(r"[a-z0-9]+", text))
+    return re.sub(r"\b(coda|segno)( \1)+\b", r"\1", words)
+
+
+def _read_words(words: str, said: BarMarks, *, has_sign: bool) -> None:
+    """Add what words say to what the sound beside them says; where both say a mark, it is one.
+
+    Args:
+        has_sign: whether some of the words stand for signs.
+    """
+    capo, segno = _DA_CAPO.search(words), _DAL_SEGNO.search(words)
+    if (capo or segno) and len(words.split()) <= _MOST_WORDS:
+        jump = said.jump = said.jump or Jump(to_segno=capo is None)
+        jump.until = "fine" if _UNTIL_FINE.search(words) else "coda" if _UNTIL_CODA.search(words) else ""
+        jump.repeats |= _WITH_REPEATS.search(words) is not None
+        jump.names_movement = _MOVEMENT.search(words) is not None
         said.fine = False  # `D.C. al Fine` says where to stop; it is not the place itself
-        return
-    if found := _UNTIL.search(text):
-        said.until = "fine" if found["until"] == "fine" else "coda"
-        said.to_codas.clear()
+    elif _UNTIL_FINE.fullmatch(words):
+        said.until = "fine"
     elif said.jump is not None:
         return
-    elif _TRIO.search(text):
-        said.trio = True
-    elif _FINE.search(text):
+    elif _FINE.fullmatch(words):
         said.fine = True
-    elif _TO_CODA.search(text) and not said.codas:
+    elif _TRIO.fullmatch(words):
+        said.trio = True
+    elif _TO_CODA.fullmatch(words) and not said.codas:
+        said.until = "coda" if words.startswith("al") else ""  # beside a jump, `al Coda` belongs to it
         said.to_codas = said.to_codas or {""}
-    elif _CODA.search(text) and not said.to_codas and not said.codas:
-        said.coda_signs += 1
-
-
-def _jump(text: str, sign: str) -> Jump | None:
-    capo, segno = _DA_CAPO.search(text), _DAL_SEGNO.search(text)
-    if not capo and not segno:
-        # `dal` beside the sign of a segno.
-        if not (sign == "segno" and re.match(r"^\W*(?:dal|d\.)\W*$", text)):
-            return None
-        segno = re.match("", text)
-    until: Until = "fine" if re.search(r"\bfine?\b", text) else "coda" if "coda" in text else ""
-    return Jump(
-        to_segno=segno is not None and not capo, until=until, names_movement=_MOVEMENT.search(text) is not None
-    )
-
-
-def _plain(text: str) -> str:
-    """In lower case, without accents, with single spaces."""
-    folded = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode().lower()
-    return " ".join(folded.split())
+    elif _SEGNO.fullmatch(words) and has_sign:
+        said.segnos = said.segnos or {""}
+    elif _CODA.fullmatch(words) and not said.to_codas and not said.codas:
+        said.coda_sign = has_sign
+        said.coda_title = not has_sign
 
 
 def _read_sound(sound: Element, bar: BarMarks) -> None:
@@ -254,8 +281,10 @@ def _read_sound(sound: Element, bar: BarMarks) -> None:
         bar.codas.add(sound.get("coda", ""))
     if sound.get("tocoda"):
         bar.to_codas.add(sound.get("tocoda", ""))
+        bar.goal_times |= times
     if sound.get("fine") not in (None, "no"):
         bar.fine = True
+        bar.goal_times |= times
 
 
 def _merge(bar: BarMarks, said: BarMarks) -> None:
@@ -264,8 +293,10 @@ def _merge(bar: BarMarks, said: BarMarks) -> None:
     bar.segnos |= said.segnos
     bar.codas |= said.codas
     bar.to_codas |= said.to_codas
-    bar.coda_signs = max(bar.coda_signs, said.coda_signs)
+    bar.coda_sign |= said.coda_sign
+    bar.coda_title |= said.coda_title
     bar.fine |= said.fine
+    bar.goal_times |= said.goal_times
     bar.trio |= said.trio
     bar.until = bar.until or said.until
     if said.jump is not None and bar.jump is None:
@@ -277,15 +308,18 @@ def _merge(bar: BarMarks, said: BarMarks) -> None:
 
 
 def _settle_coda_signs(bars: list[BarMarks]) -> None:
-    """A lone sign of a coda is where one leaves, if it comes first, and where one arrives, if it comes second."""
+    """A lone sign of a coda is where one leaves, if it comes first, and where one arrives, if it comes second.
+
+    The word alone is a mark only if it is where one arrives.
+    """
     has_exit = any(bar.to_codas for bar in bars)
     has_entry = any(bar.codas for bar in bars)
     for bar in bars:
-        if not bar.coda_signs or bar.codas or bar.to_codas:
+        if bar.codas or bar.to_codas:
             continue
-        if has_exit and not has_entry:
+        if (bar.coda_sign or bar.coda_title) and has_exit and not has_entry:
             bar.codas.add("")
             has_entry = True
-        elif not has_exit:
+        elif bar.coda_sign and not has_exit:
             bar.to_codas.add("")
             has_exit = True

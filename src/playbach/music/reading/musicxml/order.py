@@ -2,8 +2,7 @@
 
 - `:|` goes back to its `|:`. Without one, it goes back to the end of the repeat before it, or to the beginning, but
   not over a Fine that comes after a repeat.
-- An ending is played the times that its number says; music whose last ending also ends with `:|` is played once more,
-  without an ending.
+- An ending is played the times that its number says. A first ending alone is left out the second time.
 - A jump is taken once, when its bar is played for the last time. On the way back there are no repeats, and of
   endings only the last is played. It ends at `Fine`, or goes from `To Coda` to the coda, where repeats count again.
 - A D.C. after a trio, without a Fine, plays the minuet: from where its movement begins up to the trio. Then the music
@@ -58,10 +57,8 @@ class _Repeat:
     endings: list[_Ending] = field(default_factory=list)
     inner: list[_Repeat] = field(default_factory=list)
     """Repeats within it, in order."""
-
-    @property
-    def depth(self) -> int:
-        return 1 + max((repeat.depth for repeat in self.inner), default=0)
+    depth: int = 1
+    """1 without repeats within it."""
 
 
 class _Remarks:
@@ -112,7 +109,7 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
     i = section = 0
     while i < len(marks):
         bar = marks[i]
-        if bar.trio:
+        if bar.trio or bar.codas:
             section = i
         if bar.begins_repeat:
             open_.append(i)
@@ -129,12 +126,14 @@ def _repeats(marks: Sequence[BarMarks], remarks: _Remarks) -> list[_Repeat]:
         if bar.too_often:
             remarks.add(f"a repeat that asks for more than {MAX_TIMES} times is played twice", bar)
         i += 1
+    for begin in open_:
+        remarks.add("the beginning of a repeat has no end, and is left out", marks[begin])
     return found
 
 
 def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat, section: int) -> None:
     """Add a repeat that ends; it begins at the last |: that is open, else after the repeat before it, or with the
-    section if a Fine or the beginning of a trio lies between."""
+    section if a Fine or the beginning of a trio or coda lies between."""
     after = max(section, found[-1].last + 1 if found else 0)
     begin = open_.pop() if open_ else after
     if repeat.endings and begin == repeat.endings[0].first:
@@ -142,10 +141,11 @@ def _add_repeat(found: list[_Repeat], open_: list[int], repeat: _Repeat, section
     inner: list[_Repeat] = []
     while found and found[-1].first >= begin:
         inner.insert(0, found.pop())
-    if max((other.depth for other in inner), default=0) >= _MAX_DEPTH:
+    depth = 1 + max((other.depth for other in inner), default=0)
+    if depth > _MAX_DEPTH:
         found += inner
-        begin, inner = after, []
-    repeat.first, repeat.inner = begin, inner
+        begin, inner, depth = after, [], 1
+    repeat.first, repeat.inner, repeat.depth = begin, inner, depth
     found.append(repeat)
 
 
@@ -200,6 +200,9 @@ def _times_of_endings(marks: Sequence[BarMarks], group: list[_Ending], remarks: 
     if len(group) == 1 and not _goes_back(marks, group[0]):
         remarks.add("an ending without a repeat is left out", marks[group[0].first])
         return 0
+    if len(group) == 1:
+        group[0].numbers = set(range(1, max(group[0].numbers or {1}) + 1)) if 1 in group[0].numbers else {1}
+        return max(2, *group[0].numbers)
     expected = 1
     for ending, following in zip(group, [*group[1:], None]):
         if not ending.numbers or min(ending.numbers) < expected:
@@ -208,7 +211,7 @@ def _times_of_endings(marks: Sequence[BarMarks], group: list[_Ending], remarks: 
         if following and not _goes_back(marks, ending):
             remarks.add("a repeat sign is missing at the end of an ending, and is added", marks[ending.last])
         expected = max(ending.numbers) + 1
-    return max(group[-1].numbers) + _goes_back(marks, group[-1])
+    return max(group[-1].numbers)
 
 
 # -------------------------------------------------------------------------------------------------------------- jumps
@@ -262,12 +265,15 @@ def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) 
         if fault := _fault(i, bar.jump, places, has_more=i + 1 < len(marks)):
             remarks.add(fault, bar)
             bar.jump = None
-    if not any(bar.jump for bar in marks):
+    if not any(bar.jump or bar.goal_times for bar in marks):
         for bar in marks:
             if bar.fine and bar is not marks[-1]:
                 remarks.add("a Fine without a jump is left out", bar)
             if bar.to_codas or bar.codas:
                 remarks.add("a coda without a jump is left out", bar)
+        for bar in marks:
+            if bar.segnos:
+                remarks.add("a segno without a D.S. is left out", bar)
     elif (places.codas or places.exits) and not places.has_coda:
         for bar in marks:
             if bar.codas or bar.to_codas:
@@ -303,6 +309,7 @@ class _Player:
 
     def __init__(self, marks: Sequence[BarMarks], repeats: Sequence[_Repeat], places: _Places) -> None:
         self._marks, self._places = marks, places
+        self._begins: dict[int, list[_Repeat]] = {}  # by first bar, the innermost first
         self._ends: dict[int, list[_Repeat]] = {}  # those that end with a bar or go back from it, the innermost first
         self._endings: dict[int, tuple[_Repeat, _Ending]] = {}  # by first bar
         self._within: list[list[_Repeat]] = [[] for _ in marks]  # the repeats of each bar, the innermost first
@@ -311,12 +318,15 @@ class _Player:
                 self._endings[ending.first] = (repeat, ending)
                 if ending.last != repeat.last:
                     self._ends.setdefault(ending.last, []).append(repeat)
+            self._begins.setdefault(repeat.first, []).append(repeat)
             self._ends.setdefault(repeat.last, []).append(repeat)
             for i in range(repeat.first, repeat.last + 1):
                 self._within[i].append(repeat)
         self._time: dict[int, int] = {}  # by the id of a repeat: the time that is being played
+        self._again: _Repeat | None = None  # the repeat that has just gone back to its beginning
         self._taken: set[int] = set()  # bars whose jump was taken
         self._jump: int | None = None  # the bar of the jump on whose way back we are
+        self._plays_repeats = False  # on that way
 
     def play(self) -> Iterator[tuple[int, int]]:
         """The index of each bar, and for which time it is played."""
@@ -325,12 +335,21 @@ class _Player:
             i = self._skip_endings(i)
             if i >= len(self._marks):
                 return
+            self._begin_repeats(i)
             yield i, self._count(self._within[i][0]) if self._within[i] else 1
             i = self._following(i)
 
+    def _begin_repeats(self, i: int) -> None:
+        """Count anew the repeats that begin with bar `i`, but not one that has just gone back to it."""
+        for repeat in self._begins.get(i, []):
+            if repeat is self._again:
+                break
+            self._time.pop(id(repeat), None)
+        self._again = None
+
     def _count(self, repeat: _Repeat) -> int:
         """For which time a repeat is played: on the way back for the last."""
-        if self._jump is not None and not repeat.after_jump:
+        if self._jump is not None and not (repeat.after_jump or self._plays_repeats):
             return repeat.times
         return self._time.get(id(repeat), 1)
 
@@ -346,13 +365,15 @@ class _Player:
     def _following(self, i: int) -> int | None:
         """The bar after bar `i`; None if the piece ends."""
         bar = self._marks[i]
+        if self._jump is None and self._within[i] and self._count(self._within[i][0]) in bar.goal_times:
+            return None if bar.fine else self._places.coda(i, bar.to_codas)
         if self._jump is not None:
             jump = self._marks[self._jump].jump
             if jump and jump.before == i + 1:
                 after, self._jump = self._jump + 1, None
                 return after
             if bar.fine and jump and jump.until != "coda":
-                return None
+                return self._after_fine(i)
             if bar.to_codas and jump and jump.until != "fine":
                 coda = self._places.coda(i, bar.to_codas)
                 if coda is not None:
@@ -362,18 +383,26 @@ class _Player:
             count = self._count(repeat)
             if count < repeat.times:
                 self._time[id(repeat)] = count + 1
-                for inner in _innermost_first(repeat.inner):
-                    self._time.pop(id(inner), None)
+                self._again = repeat
                 return repeat.first
         if bar.jump is not None and i not in self._taken and self._is_due(bar.jump, i):
             self._taken.add(i)
-            self._jump = i
+            self._jump, self._plays_repeats = i, bar.jump.repeats
             self._time.clear()
             return self._places.segno(i, bar.jump) if bar.jump.to_segno else bar.jump.begin
         if self._jump == i:
             self._jump = None  # all that was played before has been played again
             self._time.update({id(repeat): repeat.times for repeat in self._within[i]})
         return i + 1
+
+    def _after_fine(self, i: int) -> int | None:
+        """The bar after a Fine: none, unless the jump stands at the end of a movement and another one follows."""
+        assert self._jump is not None
+        after = self._jump + 1
+        if i >= after or after >= len(self._marks) or self._marks[self._jump].closes != "movement":
+            return None
+        self._jump = None
+        return after
 
     def _is_due(self, jump: Jump, i: int) -> bool:
         """Whether a jump is taken now: the last time, unless it names other times."""
