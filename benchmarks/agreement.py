@@ -159,7 +159,7 @@ def summary_rows(found: dict[str, list[Compared]]) -> tuple[tuple[str, ...], ...
     for program, files in found.items():
         both = [c for c in files if c.kind not in (REFUSED_BY_US, REFUSED_BY_THEM)]
         long = [c for c in both if c.tempos is not None]
-        notes = sum(max(c.ours, c.theirs) for c in both)
+        notes, long_notes = (sum(max(c.ours, c.theirs) for c in own) for own in (both, long))
 
         def of_files(many: int, whole: int) -> str:
             return f"{many} of {whole}"
@@ -173,6 +173,8 @@ def summary_rows(found: dict[str, list[Compared]]) -> tuple[tuple[str, ...], ...
                 _percent(sum(c.begin_together for c in both), notes),
                 "–" if program in GATED else _percent(sum(c.same for c in both), notes),
                 of_files(len(long), len(both)),
+                _percent(sum(c.begin_together for c in long), long_notes),
+                "–" if program in GATED else _percent(sum(c.same for c in long), long_notes),
                 of_files(sum(c.tempos == 1 for c in long), len(long)),
                 of_files(sum(c.meters == 1 for c in long), len(long)),
                 of_files(sum(c.meters == 1 or c.bars_not_full for c in long), len(long)),
@@ -187,6 +189,8 @@ def summary_rows(found: dict[str, list[Compared]]) -> tuple[tuple[str, ...], ...
         "notes with the same onset and pitch",
         "notes with the same duration too",
         "files of the same length",
+        "of these: notes with the same onset and pitch",
+        "of these: notes with the same duration too",
         "of these: the same tempos",
         "of these: the same meters",
         "of these: the same meters, but for bars that are not full",
