@@ -9,6 +9,7 @@ import symusic
 from helpers import sample_music
 from helpers.names_of_symbols import contexts_by_name, first_symbols, related
 from playbach.encodings import ENCODINGS
+from playbach.encodings.chorale.encoding import ChoraleEncoding
 from playbach.music.bars import Bars
 
 FOUR_VOICES = sample_music.score(
@@ -218,3 +219,15 @@ def test_the_style_mask_prevents_parallel_octaves_and_fifths() -> None:
                     if min(a0, a1, b0, b1) >= 3 and np.sign(a1 - a0) == np.sign(b1 - b0) != 0:
                         assert not (abs(a0 - b0) % 12 == abs(a1 - b1) % 12 and abs(a0 - b0) % 12 in (0, 7))
     assert fell_back == 0
+
+
+def test_thirty_seconds_in_a_voice_are_not_chords() -> None:
+    score = sample_music.chorale(1, bars=2)
+    soprano = score.tracks[0]
+    fast = [symusic.Note(60 * i, 60, 71 + i % 2, 80) for i in range(16)]
+    soprano.notes = [*fast, *(n for n in soprano.notes if n.time >= 960)]
+    assert ChoraleEncoding.rejection_reason(score) is None
+    encoding = ChoraleEncoding.fit([score])
+    assert [len(onsets) for onsets in encoding.unheard(score).values() if len(onsets)] == [8]
+    soprano.notes = [*(symusic.Note(60 * i, 120, 71 + i % 2, 80) for i in range(16)), *list(soprano.notes)[16:]]
+    assert "has chords" in str(ChoraleEncoding.rejection_reason(score))

@@ -168,6 +168,8 @@ class Encoding(ABC):
     step_kind: ClassVar[str | None] = None
     """The context field that names the kind of the next step, such as the voice in `chorale`; None if all steps
     are of one kind."""
+    has_single_voices: ClassVar[bool] = False
+    """Whether a track sounds one note at a time, so that each note ends the one before it."""
     fields: tuple[Field, ...]
     """The fields of a step, F of them."""
     meters: tuple[str, ...]
@@ -217,6 +219,26 @@ class Encoding(ABC):
     @abstractmethod
     def project(self, score: Score) -> Score:
         """The score as this encoding represents it. Computed without `encode`, so that tests can compare the two."""
+
+    @property
+    def keeps_times(self) -> bool:
+        """Whether a decoder fed with an encoded score is at the tick of the score, up to the grid."""
+        return True
+
+    def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
+        """For each track of the header with which this score is encoded, the index of the score's track that composed
+        notes continue; None if there is none.
+
+        By default the track with the name, else the first one with the program, of those with notes.
+        """
+        return tuple(_source(score, track) for track in header.tracks)
+
+    def unheard(self, score: Score) -> dict[str, Ints]:
+        """The onsets in ticks (n,) of the notes that no symbol of training stands for, by the reason.
+
+        A reason goes on after "they are", such as `beyond its range`. By default there are none.
+        """
+        return {}
 
     @abstractmethod
     def decoder(self, header: Header, bars: int | None = None) -> Decoder:
@@ -306,6 +328,13 @@ class Encoding(ABC):
     def bars_left_column(self) -> int:
         """The column of the context that holds the bars left."""
         return [field.name for field in self.context].index(BARS_LEFT)
+
+
+def _source(score: Score, track: Track) -> int | None:
+    found = [i for i, t in enumerate(score.tracks) if len(t.notes) and t.is_drum == track.drums]
+    named = [i for i in found if score.tracks[i].name == track.name]
+    played = [i for i in found if score.tracks[i].program == track.program]
+    return next(iter([*named, *played]), None)
 
 
 def append_new(known: Iterable[Any], items: Iterable[Any]) -> list[Any]:

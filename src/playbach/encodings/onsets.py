@@ -157,16 +157,22 @@ def notes_header(score: Score, options: NotesOptions) -> Header:
     Raises:
         ScoreError: the score has no notes other than drums.
     """
-    main, most = None, 0
-    for track in score.tracks:
-        if (notes := len(track.notes)) > most and not track.is_drum:
-            main, most = track, notes
-    if main is None:
-        raise ScoreError(ONLY_DRUMS)
+    main = score.tracks[main_track(score)]
     meters = meters_of(score, NOTES_GRID)
     if options.durations == "none":  # times are not kept, so changes of meter have no place
         meters = ((0, *meters[-1 if len(meters) == 1 else 1][1:]),)
     return Header(meters, tempo_of(score), (Track(printable_name(main.name), main.program),))
+
+
+def main_track(score: Score) -> int:
+    """The index of the track that has the most notes other than drums. Raises ScoreError if there are none."""
+    main, most = None, 0
+    for i, track in enumerate(score.tracks):
+        if (notes := len(track.notes)) > most and not track.is_drum:
+            main, most = i, notes
+    if main is None:
+        raise ScoreError(ONLY_DRUMS)
+    return main
 
 
 def onsets_of(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score
 
+from playbach.music.arrays import Mask
 from playbach.music.bars import Header, meters_of, quantise, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER, Track
 from playbach.system.errors import ScoreError
@@ -27,7 +28,7 @@ SingleNote = tuple[int, int, int]
 
 def chorale_header(score: Score) -> Header:
     """Meters, tempo and the four voices with their instruments. Raises ScoreError as `voices_of` does."""
-    programs = [part.program for part in _parts(score)]
+    programs = [score.tracks[i].program for i in voice_tracks(score)]
     if len(set(programs)) == 1:  # program 0 on every part usually means that the file sets none
         programs = [programs[0] or CHOIR_PROGRAM] * 4
     tracks = tuple(Track(name, program) for name, program in zip(VOICES, programs))
@@ -42,22 +43,24 @@ def voices_of(score: Score) -> list[list[SingleNote]]:
     Raises:
         ScoreError: the score does not have four single voices, or they have no notes.
     """
-    four = [_single_voice(part.notes.numpy(), part.name) for part in _parts(score)]
+    parts = [score.tracks[i] for i in voice_tracks(score)]
+    four = [_single_voice(part.notes.numpy(), part.name) for part in parts]
     if not any(four):
         raise ScoreError("its four voices have no notes")
     return four
 
 
-def _parts(score: Score) -> list[Any]:
-    """The tracks named after the four voices, or else the score's four tracks with notes, the highest first."""
-    named = {track.name.strip().lower(): track for track in score.tracks if not track.is_drum}
+def voice_tracks(score: Score) -> list[int]:
+    """The indices of the tracks named after the four voices, or else of the score's four tracks with notes, the
+    highest first. Raises ScoreError as `voices_of` does."""
+    named = {track.name.strip().lower(): i for i, track in enumerate(score.tracks) if not track.is_drum}
     if all(name.lower() in named for name in VOICES):
         return [named[name.lower()] for name in VOICES]
-    parts = [t for t in score.tracks if len(t.notes) and not t.is_drum]
+    parts = [i for i, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum]
     if len(parts) != 4:
         tracks = f"{len(parts)} track{'s' * (len(parts) != 1)} with notes"
         raise ScoreError(f"the chorale encoding needs four voices on four tracks, but this piece has {tracks}")
-    mean = [float(np.mean(t.notes.numpy()["pitch"])) for t in parts]
+    mean = [float(np.mean(score.tracks[i].notes.numpy()["pitch"])) for i in parts]
     return [parts[i] for i in sorted(range(4), key=lambda i: (-mean[i], i))]
 
 
@@ -67,11 +70,11 @@ def _single_voice(notes: Mapping[str, Any], name: str) -> list[SingleNote]:
     order = np.argsort(onsets, kind="stable")
     voice: list[SingleNote] = []
     overlaps = 0
-    for i in order.tolist():
+    for before, i in zip([-1, *order.tolist()], order.tolist()):
         onset = int(quantise(int(onsets[i]), SIXTEENTH))
         end = max(int(quantise(int(ends[i]), SIXTEENTH)), onset + 1)
         if voice and voice[-1][0] == onset:
-            overlaps += 1
+            overlaps += bool(ends[before] > onsets[i])  # not if they are thirty-seconds
             voice.pop()
         if voice and voice[-1][1] > onset:
             overlaps += voice[-1][1] - onset > 1
@@ -80,3 +83,12 @@ def _single_voice(notes: Mapping[str, Any], name: str) -> list[SingleNote]:
     if overlaps * 8 > len(order):
         raise ScoreError(f"the chorale encoding needs one note at a time in a voice, but track {name!r} has chords")
     return voice
+
+
+def too_short(notes: Mapping[str, Any]) -> Mask:
+    """Which notes (n,) of a voice are left out, because a later one begins in the same sixteenth."""
+    order = np.argsort(notes["time"], kind="stable")
+    onsets = quantise(notes["time"][order].astype(np.int64), SIXTEENTH)
+    found = np.zeros(len(order), bool)
+    found[order[:-1]] = onsets[:-1] == onsets[1:]
+    return found

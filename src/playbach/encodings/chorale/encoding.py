@@ -36,7 +36,14 @@ from playbach.encodings.chorale.state import ChoraleState
 from playbach.encodings.chorale.vocabulary import FIRST_PITCH, HOLD, ORDER, ChoraleVocabulary
 from playbach.encodings.features.base import Features
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
-from playbach.encodings.voices import SIXTEENTH, VOICES, chorale_header, voices_of
+from playbach.encodings.voices import (
+    SIXTEENTH,
+    VOICES,
+    chorale_header,
+    too_short,
+    voice_tracks,
+    voices_of,
+)
 from playbach.music import keys
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header, left_out_meters
@@ -50,6 +57,7 @@ class ChoraleEncoding(ChoraleVocabulary):
     """See the module."""
 
     step_kind: ClassVar[str | None] = "voice"
+    has_single_voices: ClassVar[bool] = True
 
     @cached_property
     def features(self) -> Features[ChoralePiece, ChoraleState]:
@@ -140,6 +148,21 @@ class ChoraleEncoding(ChoraleVocabulary):
                     duration = (end - onset) * SIXTEENTH
                     track.notes.append(ScoreNote(onset * SIXTEENTH, duration, pitch, DEFAULT_VELOCITY))
         return projected
+
+    def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
+        return tuple(voice_tracks(score))
+
+    def unheard(self, score: Score) -> dict[str, Ints]:
+        voices, onsets = set(voice_tracks(score)), dict[str, list[Ints]]()
+        for i, track in enumerate(score.tracks):
+            notes = track.notes.numpy()
+            reasons = {"outside its four voices": np.full(len(track.notes), i not in voices)}
+            if i in voices and len(track.notes):
+                beyond = (notes["pitch"] < self.low) | (notes["pitch"] > self.high)
+                reasons = {"beyond its range": beyond, "too short for its sixteenths": too_short(notes) & ~beyond}
+            for reason, unheard in reasons.items():
+                onsets.setdefault(reason, []).append(notes["time"][unheard])
+        return {reason: np.concatenate(found) for reason, found in onsets.items()}
 
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
         return ChoraleDecoder(vocabulary=self, features=self.features, header=header, bars=bars)

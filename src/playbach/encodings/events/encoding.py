@@ -34,6 +34,7 @@ from playbach.encodings.base import EncodedPiece, Encoding, transposition_range
 from playbach.encodings.events.decoder import EventsDecoder
 from playbach.encodings.events.features import events_features
 from playbach.encodings.events.grid import (
+    DRUM_PROGRAM,
     EVENTS_GRID,
     GridNotes,
     GridScore,
@@ -56,7 +57,7 @@ from playbach.encodings.features.base import Features
 from playbach.encodings.fields import Field
 from playbach.encodings.options import EventsOptions
 from playbach.encodings.relations import Relation
-from playbach.music.arrays import Mask
+from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header
 from playbach.music.events import DEFAULT_VELOCITY
 from playbach.music.scores import score_from_header
@@ -163,6 +164,28 @@ class EventsEncoding(EventsVocabulary, Encoding):
         for part in projected.tracks:
             part.notes.sort()
         return projected
+
+    def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
+        """See `Encoding.sources`: the first track with notes whose program belongs to the instrument."""
+        names, first = [track.name for track in self.tracks], dict[int, int]()
+        for i, track in enumerate(score.tracks):
+            if len(track.notes):
+                first.setdefault(self.programs[DRUM_PROGRAM if track.is_drum else track.program], i)
+        return tuple(first.get(names.index(track.name)) for track in header.tracks)
+
+    def unheard(self, score: Score) -> dict[str, Ints]:
+        onsets = dict[str, list[Ints]]()
+        for track in score.tracks:
+            notes = track.notes.numpy()
+            times, pitches = notes["time"], notes["pitch"]
+            if self.programs[DRUM_PROGRAM if track.is_drum else track.program] < 0:
+                onsets.setdefault("of instruments unknown to it", []).append(times)
+            elif track.is_drum:
+                onsets.setdefault("on drums unknown to it", []).append(times[self.alphabet.drum_index[pitches] < 0])
+            else:
+                beyond = (pitches < self.alphabet.low) | (pitches > self.alphabet.high)
+                onsets.setdefault("beyond its range", []).append(times[beyond])
+        return {reason: np.concatenate(found) for reason, found in onsets.items()}
 
     def decoder(self, header: Header, bars: int | None = None) -> EventsDecoder:
         return EventsDecoder(vocabulary=self, features=self.features, header=header, bars=bars)

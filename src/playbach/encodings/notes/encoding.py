@@ -46,13 +46,14 @@ from playbach.encodings.onsets import (
     REST_NUMBER,
     Onsets,
     in_batches,
+    main_track,
     notes_header,
     onsets_with,
 )
 from playbach.encodings.options import NotesOptions
 from playbach.encodings.relations import Relation, chord_classes, interval_classes
 from playbach.music.arrays import Ints, Mask
-from playbach.music.bars import Header, left_out_meters
+from playbach.music.bars import Header, left_out_meters, quantise
 from playbach.music.events import DEFAULT_VELOCITY
 from playbach.music.scores import score_from_header
 from playbach.system.errors import ScoreError
@@ -180,6 +181,27 @@ class NotesEncoding(NotesVocabulary):
                 projected.tracks[0].notes.append(ScoreNote(onset * NOTES_GRID, units * NOTES_GRID, pitch, velocity))
         projected.tracks[0].notes.sort()
         return projected
+
+    @property
+    def keeps_times(self) -> bool:
+        return self.options.durations != "none" and not self.offset
+
+    def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
+        return (main_track(score),)
+
+    def unheard(self, score: Score) -> dict[str, Ints]:
+        drums = [track.notes.numpy()["time"] for track in score.tracks if track.is_drum]
+        pitched = [track.notes.numpy() for track in score.tracks if len(track.notes) and not track.is_drum]
+        times, pitches = (np.concatenate([notes[key] for notes in pitched]) for key in ("time", "pitch"))
+        onsets = onsets_with(replace(self.options, durations="separate"), [score]).listed()
+        unknown = [t for t, chord, units, _ in onsets if symbol_with(self.options, chord, units) not in self.index]
+        in_unknown = np.isin(quantise(times.astype(np.int64), NOTES_GRID), unknown)
+        beyond = ((pitches < self.low) | (pitches > self.high)) & (not self.folded)
+        return {
+            "on drums": np.concatenate([np.zeros(0, np.int32), *drums]),
+            "beyond its range": times[beyond],
+            "in chords unknown to it": times[in_unknown & ~beyond],
+        }
 
     def decoder(self, header: Header, bars: int | None = None) -> NotesDecoder:
         return NotesDecoder(vocabulary=self, features=self.features, header=header, bars=bars)
