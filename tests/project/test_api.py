@@ -24,8 +24,8 @@ from playbach.training.options import TrainOptions
         (playbach.train, TrainOptions, {"folder", "name", "into", "resume", "base", "tensorboard", "report"}),
         (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
         (playbach.read, ReadingOptions, {"path", "report"}),
-        (Composer.compose, ComposeOptions, {"self", "seed", "prime"}),
-        (Composer.stream, ComposeOptions, {"self", "seed", "prime"}),
+        (Composer.compose, ComposeOptions, {"self", "seed", "prime", "reading_options"}),
+        (Composer.stream, ComposeOptions, {"self", "seed", "prime", "reading_options"}),
     ],
     ids=lambda case: getattr(case, "__qualname__", ""),
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playbach.cli import options
 from playbach.cli.common import LINE_WIDTH, Command, add_runtime, format_table, print_message, print_result
 from playbach.inference.options import ComposeOptions, SeedOption
+from playbach.music.options import ReadingOptions
 from playbach.rendering import output_for, outputs_text
 from playbach.system.errors import UsageError
 from playbach.system.options import given, options_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playbach.inference.confidence import Confidence
 
 PRIME_OPTIONS = ("prime_bars", "keep_prime")
+ONLY_WITH_PRIME = (*PRIME_OPTIONS, *(o.name for o in options_of(ReadingOptions)))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="MIDI or MusicXML file to continue, or `corpus` for a passage of the training music, chosen by the seed",
     )
     options.add_options(prime, ComposeOptions, PRIME_OPTIONS)
+    options.add_options(prime, ReadingOptions)
 
 
 def _add_music(group: Any) -> None:
@@ -88,15 +91,16 @@ def run(arguments: argparse.Namespace) -> int:
     import playbach
     from playbach.inference import composing
     from playbach.inference.confidence import summary_sentence
-    from playbach.music import reading
 
     if arguments.count < 1:
         raise UsageError(f"--count must be at least 1, not {arguments.count}")
     chosen = given(ComposeOptions, vars(arguments))
-    if arguments.prime is None and not chosen.keys().isdisjoint(PRIME_OPTIONS):
-        raise UsageError("--no-prime and --prime-bars need --prime FILE")
+    reading_chosen = given(ReadingOptions, vars(arguments))
+    if arguments.prime is None and not {*chosen, *reading_chosen}.isdisjoint(ONLY_WITH_PRIME):
+        raise UsageError("--no-prime, --prime-bars, --pedal and --plain-ornaments need --prime FILE")
     output = output_for(arguments.output)
     ComposeOptions(**chosen)  # checks them before the model is loaded
+    reading_options = ReadingOptions(**reading_chosen)
     if arguments.soundfont is not None and not output.has_sound:
         raise UsageError("--soundfont applies only to audio files: add -o piece.wav, .flac, .mp3 or .ogg")
     seed = composing.new_seed(arguments.seed)
@@ -104,9 +108,17 @@ def run(arguments: argparse.Namespace) -> int:
     composer = playbach.load(arguments.model, runtime=arguments.runtime)
     if arguments.instrument:
         chosen["programs"] = instruments.parse_instruments(arguments.instrument, composer.tracks)
-    prime = arguments.prime if arguments.prime in (None, composing.CORPUS) else reading.read(arguments.prime)
+    prime = arguments.prime
+    if prime not in (None, composing.CORPUS):
+        found = composing.read_prime(prime, reading_options)
+        prime = found.score
+        for remark in found.remarks:
+            print_message(f"{arguments.prime}: {remark}")
     for number in range(arguments.count):
-        piece = composer.compose(seed=seed + number, prime=prime, **chosen)
+        piece = composer.compose(seed=seed + number, prime=prime, **chosen, reading_options=reading_options)
+        if number == 0:
+            for remark in piece.remarks:
+                print_message(remark)
         path = piece.write(arguments.output, arguments.soundfont)
         print_message(f"seed {piece.seed}")
         if arguments.confidence and number:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,29 @@ from symusic.core import ScoreTick
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
-from playbach.encodings.base import Decoder, EncodedPiece, Encoding
+from playbach.encodings.base import Encoding
 from playbach.inference.confidence import Confidence, confidences
 from playbach.inference.generation import GenerationCache, PieceGenerator, Schedule
 from playbach.inference.options import ComposeOptions, ParameterChange, Sampling, SeedOption
+from playbach.inference.primes import (
+    Opening,
+    OwnMusic,
+    Prime,
+    chosen_programs,
+    open_prime,
+    own_music,
+    own_prime,
+    remarks_of,
+)
 from playbach.inference.runtimes import open_runtime
 from playbach.inference.runtimes.base import Runtime
 from playbach.inference.sampling import draw
 from playbach.music import reading, scores
-from playbach.music.assembly import drop_later_meters, header_after, opening_events, score_from_events
+from playbach.music.assembly import header_after, opening_events, score_from_events
 from playbach.music.bars import Bars, Header
-from playbach.music.events import End, Event, Note, Start, Track
+from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
+from playbach.music.options import ReadingOptions
 from playbach.music.performance import perform
-from playbach.music.scores import content_hash
 from playbach.system.errors import BundleError, PlaybachError, ScoreError, UsageError
 from playbach.system.files import display_path
 from playbach.system.options import given
@@ -55,6 +65,8 @@ class Composition:
     """How it was composed, as JSON; its file contains this."""
     confidence: tuple[Confidence, ...]
     """How sure the network was of each onset."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the prime: a line that says how many of its notes the network does not hear."""
 
     def write(self, path: str | Path, soundfont: str | Path | None = None) -> Path:
         """Write the piece in the format of the path's suffix, under an unused name, and return its path."""
@@ -67,10 +79,12 @@ class Composition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prime:
-    piece: EncodedPiece
-    label: str
-    """Its content hash, or the name of a passage."""
+class _PrimedPart:
+    """What a network hears of a prime, and what of it comes first in the result."""
+
+    opening: Opening
+    own: OwnMusic | None
+    remarks: tuple[str, ...]
 
 
 class Composer:
@@ -125,12 +139,16 @@ class Composer:
         changes: tuple[ParameterChange, ...] | None = None,
         offset: float | None = None,
         duration: float | None = None,
+        reading_options: ReadingOptions | None = None,
     ) -> Iterator[Event]:
         """Compose piece after piece, without an end.
 
         Args:
             seed: of the first piece; by default a random one.
             prime: the beginning of the first piece: a score, a path, or "corpus" for a passage that the seed chooses.
+                A score or the music of a file comes back unchanged, up to where composed music begins; what events
+                cannot tell, such as keys and controllers, is only in the score that `compose` returns.
+            reading_options: what the network hears of a prime of one's own, and how its file is read.
 
         The others are those of `ComposeOptions`, which says what they mean.
 
@@ -141,8 +159,8 @@ class Composer:
         options = ComposeOptions(**given(ComposeOptions, locals()))
         self._check_options(options)
         seed = new_seed(seed)
-        encoded_prime = self._encode_prime(prime, options, seed)
-        return self._perform(self._pieces(seed, options, encoded_prime), options)
+        found = self._find_prime(prime, options, reading_options, seed)
+        return self._perform(self._pieces(seed, options, found), options)
 
     def piece(
         self, seed: int, options: ComposeOptions = DEFAULTS, cache: GenerationCache | None = None
@@ -177,6 +195,7 @@ class Composer:
         changes: tuple[ParameterChange, ...] | None = None,
         offset: float | None = None,
         duration: float | None = None,
+        reading_options: ReadingOptions | None = None,
     ) -> Composition:
         """Compose one piece. The arguments are those of `stream`.
 
@@ -188,10 +207,19 @@ class Composer:
         options = ComposeOptions(**given(ComposeOptions, locals()))
         self._check_options(options)
         seed = new_seed(seed)
-        encoded_prime = self._encode_prime(prime, options, seed)
-        events = list(self._perform(self._piece(seed, 0, options, encoded_prime), options))
-        comment = self._comment(seed, options, encoded_prime)
-        return Composition(score_from_events(events), seed, comment, confidences(events, self.encoding.fields))
+        found = self._find_prime(prime, options, reading_options, seed)
+        part = None if found is None else self._open(found, options)
+        events = list(self._perform(self._piece(seed, 0, options, part), options))
+        score = score_from_events(events)
+        if part is not None and part.own is not None:
+            score = part.own.complete(score)
+        return Composition(
+            score=score,
+            seed=seed,
+            comment=self._comment(seed, options, found, reading_options),
+            confidence=confidences(events, self.encoding.fields),
+            remarks=() if part is None else part.remarks,
+        )
 
     def _perform(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
@@ -206,44 +234,61 @@ class Composer:
             )
 
     def _apply_options(self, header: Header, options: ComposeOptions) -> Header:
-        tracks = header.tracks
-        if options.programs is not None:
-            names = [track.name for track in self.tracks]
-            programs = options.programs
-            if self.encoding.track_count is None:  # a piece may have only some of the tracks
-                programs = tuple(programs[names.index(track.name)] for track in tracks)
-            tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(tracks, programs))
+        programs = chosen_programs(self.encoding, header, options)
+        tracks = tuple(t if p is None else replace(t, program=p) for t, p in zip(header.tracks, programs))
         return replace(header, tracks=tracks, tempo=options.tempo or header.tempo)
 
-    def _encode_prime(
-        self, prime: ScoreTick | str | Path | None, options: ComposeOptions, seed: int
-    ) -> _Prime | None:
+    def _find_prime(
+        self,
+        prime: ScoreTick | str | Path | None,
+        options: ComposeOptions,
+        reading_options: ReadingOptions | None,
+        seed: int,
+    ) -> Prime | None:
         if prime is None:
             return None
         if prime == CORPUS:
             choices = passages.read_passages(self.bundle.manifest, self.bundle.name, self.encoding)
             passage = choices[np.random.default_rng([seed, len(choices)]).integers(len(choices))]
-            return _Prime(passage.piece, f"{CORPUS}: {passage.name}")
-        score = reading.read(prime) if isinstance(prime, str | Path) else scores.convert_resolution(prime)
-        try:
-            piece = self.encoding.encode(score)
-        except ScoreError as error:
-            raise ScoreError(f"the model {self.bundle.name!r} cannot continue this prime: {error}") from error
-        bars = Bars(piece.header.meters).number(piece.ticks - 1)
+            return Prime(f"{CORPUS}: {passage.name}", passage.piece)
+        reading_options = reading_options or ReadingOptions()
+        if isinstance(prime, str | Path):
+            score = read_prime(prime, reading_options).score
+        else:
+            score = scores.convert_resolution(prime)
+        found = own_prime(score, self.encoding, self.bundle.name, reading_options)
+        bars = Bars(found.piece.header.meters).number(found.piece.ticks - 1)
         if min(bars, options.prime_bars or bars) > MAX_PRIME_BARS:
             raise ScoreError(
                 f"the prime has {bars:,} bars, more than {MAX_PRIME_BARS:,}; use fewer of them (--prime-bars)"
             )
-        return _Prime(piece, content_hash(score))
+        return found
 
-    def _pieces(self, seed: int, options: ComposeOptions, prime: _Prime | None) -> Iterator[Event]:
+    def _open(self, prime: Prime, options: ComposeOptions) -> _PrimedPart:
+        played = self._with_fixed_times(options)
+        opening = open_prime(prime, self.encoding, played, options)
+        header = self._apply_options(opening.header, options)
+        own = own_music(prime, opening, header, self.encoding, options)
+        if own is not None and not len(own.score.tempos):
+            opening = replace(opening, header=replace(opening.header, tempo=own.main_tempo))
+        return _PrimedPart(opening, own, remarks_of(prime, opening, self.encoding, own is not None))
+
+    def _with_fixed_times(self, options: ComposeOptions) -> Encoding:
+        if options.offset is None and options.duration is None:
+            return self.encoding
+        return self.encoding.with_fixed_times(options.offset, options.duration)
+
+    def _pieces(self, seed: int, options: ComposeOptions, prime: Prime | None) -> Iterator[Event]:
         tick = 0
+        part = None if prime is None else self._open(prime, options)
         for number in itertools.count():
-            for event in self._piece(seed + number, tick, options, prime if number == 0 else None):
+            for event in self._piece(seed + number, tick, options, part if number == 0 else None):
                 yield event
             tick = event.tick
 
-    def _comment(self, seed: int, options: ComposeOptions, prime: _Prime | None) -> str:
+    def _comment(
+        self, seed: int, options: ComposeOptions, prime: Prime | None, reading_options: ReadingOptions | None
+    ) -> str:
         """How to compose this piece again, as JSON."""
         recipe: dict[str, Any] = {
             "version": __version__,
@@ -254,6 +299,8 @@ class Composer:
         }
         if prime is not None:
             recipe["prime"] = prime.label
+            if prime.given is not None:
+                recipe["options"] |= asdict(reading_options or ReadingOptions())
         return json.dumps(recipe, sort_keys=True)
 
     def _piece(
@@ -261,51 +308,32 @@ class Composer:
         seed: int,
         start: int,
         options: ComposeOptions,
-        prime: _Prime | None,
+        part: _PrimedPart | None,
         cache: GenerationCache | None = None,
     ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then events in the order of their ticks, then End."""
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-        encoding = self.encoding
-        if options.offset is not None or options.duration is not None:
-            encoding = encoding.with_fixed_times(options.offset, options.duration)
-        steps, primed_until, primed_bars = np.zeros((0, len(self.encoding.fields)), np.int32), 0, 0
-        if prime is None:
+        encoding, own = self._with_fixed_times(options), None
+        if part is None:
             header = _draw_header(self.encoding.headers, rng)
+            opening = Opening(header, np.zeros((0, len(self.encoding.fields)), np.int32), 0, 0, 0)
         else:
-            header = prime.piece.header
-            steps, primed_until, primed_bars = _first_bars(
-                prime.piece.steps, encoding.decoder(header), options.prime_bars
-            )
-            header = drop_later_meters(header, primed_until)
-        header = self._apply_options(header, options)
-        total = options.bars + primed_bars
+            opening, own = part.opening, part.own
+        header = self._apply_options(opening.header, options)
+        total = options.bars + opening.bars
         schedule = Schedule(options.sampling(self.sampling), total, tuple(options.changes or ()))
         decoder, total = encoding.decoder(header, total), schedule.length
-        composed = PieceGenerator(self.runtime, encoding, rng, schedule, options.rules).events(decoder, steps, cache)
-        cut = 0 if options.keep_prime else primed_until
-        yield Start(start, seed, header.tracks, total, self.encoding.has_velocities)
-        beginning, end = opening_events(header, cut, start), 0
-        for event in composed:
-            if isinstance(event, Note):
-                if cut and event.steps[0] < len(steps):
-                    # Of the prime's notes, only those that the network holds beyond the cut stay, from the cut on.
-                    held = tuple(step for step in event.steps if step >= len(steps))
-                    if not held:
-                        continue
-                    event = replace(event, tick=cut, duration=event.tick + event.duration - cut, steps=held)
-                end = max(end, event.tick + event.duration)
-            else:
-                header = header_after(header, event)
-                if event.tick < cut or event.tick == 0:  # it is in force where the result begins
-                    beginning = opening_events(header, cut, start)
-                    continue
-            moved = replace(event, tick=event.tick - cut + start)
-            while beginning and beginning[0].tick <= moved.tick:
-                yield beginning.pop(0)
-            yield moved
-        yield from beginning
-        yield End(max(end, Bars(header.meters).end(total)) - cut + start)
+        generator = PieceGenerator(self.runtime, encoding, rng, schedule, options.rules)
+        composed = generator.events(decoder, opening.steps, cache)
+        if own is None:
+            yield Start(start, seed, header.tracks, total, self.encoding.has_velocities)
+            cut = 0 if options.keep_prime else opening.tick
+            yield from _from_cut(composed, header, cut, len(opening.steps), total, start)
+        else:
+            begin = start + own.until
+            yield Start(start, seed, own.tracks, total, self.encoding.has_velocities, begin)
+            after = _from_cut(composed, header, opening.tick, len(opening.steps), total, begin, own.main_tempo)
+            yield from own.followed_by(after, start)
 
 
 def load(name_or_path: str | Path | None = None, runtime: str | None = None) -> Composer:
@@ -326,6 +354,15 @@ def load(name_or_path: str | Path | None = None, runtime: str | None = None) -> 
     return Composer(bundle, open_runtime(bundle, runtime))
 
 
+def read_prime(path: str | Path, options: ReadingOptions | None = None) -> reading.ReadFile:
+    """Read a file as a prime: notes keep their written lengths, for the pedal is kept beside them.
+
+    Raises:
+        ScoreError: the file is damaged, is not music, or exceeds the limits.
+    """
+    return reading.read_file(path, options=replace(options or ReadingOptions(), pedal="ignore"))
+
+
 def new_seed(seed: int | None) -> int:
     """The seed, or a random one for None.
 
@@ -342,11 +379,44 @@ def _draw_header(headers: tuple[tuple[Header, int], ...], rng: np.random.Generat
     return headers[draw(weights / weights.sum(), rng)][0]
 
 
-def _first_bars(steps: Any, decoder: Decoder, bars: int | None) -> tuple[Any, int, int]:
-    """The steps of the first bars (None: of all), the tick at which the next bar begins, and the number of bars that
-    they fill or begin."""
-    for number, step in enumerate(steps):
-        if bars is not None and decoder.bar > bars:
-            return steps[:number], decoder.tick, decoder.last_begun_bar
-        decoder.feed(step)
-    return steps, decoder.tick, decoder.last_begun_bar
+def _from_cut(
+    composed: Iterable[Event],
+    header: Header,
+    cut: int,
+    primed: int,
+    bars: int,
+    start: int,
+    tempo: float | None = None,
+) -> Iterator[Event]:
+    """The events of a piece without its first ticks, with the meters and the tempo with which it begins, and its end.
+
+    Args:
+        cut: how many ticks are left out.
+        primed: how many of the first steps are the prime's.
+        bars: the length of the piece.
+        start: where the events begin.
+        tempo: with which they begin, if no event before the cut has another one; None for the header's.
+    """
+    opening, end = header if tempo is None else replace(header, tempo=tempo), 0
+    beginning = opening_events(opening, cut, start)
+    for event in composed:
+        if isinstance(event, Note):
+            if cut and event.steps[0] < primed:
+                # Of the prime's notes, only those that the network holds beyond the cut stay, from the cut on.
+                held = tuple(step for step in event.steps if step >= primed)
+                if not held:
+                    continue
+                event = replace(event, tick=cut, duration=event.tick + event.duration - cut, steps=held)
+            end = max(end, event.tick + event.duration)
+        else:
+            assert isinstance(event, Meter | Tempo)
+            header, opening = header_after(header, event), header_after(opening, event)
+            if event.tick < cut or event.tick == 0:  # it is in force where the result begins
+                beginning = opening_events(opening, cut, start)
+                continue
+        moved = replace(event, tick=event.tick - cut + start)
+        while beginning and beginning[0].tick <= moved.tick:
+            yield beginning.pop(0)
+        yield moved
+    yield from beginning
+    yield End(max(end, Bars(header.meters).end(bars)) - cut + start)

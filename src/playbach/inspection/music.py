@@ -254,7 +254,12 @@ def _recipe(score: Score) -> dict[str, Any] | None:
     if not isinstance(recipe, dict) or not isinstance(recipe.get("options"), dict):
         return None
     kinds = {"version": str, "model": str, "bundle": str, "seed": int, "prime": str, "soundfont": str}
-    options = {k: v for k, v in recipe["options"].items() if isinstance(v, int | float) or k == "programs"}
+    words = {o.name for o in options_of(ReadingOptions) if o.type is str}
+    options = {
+        name: value
+        for name, value in recipe["options"].items()
+        if isinstance(value, int | float) or name == "programs" or (name in words and isinstance(value, str))
+    }
     programs = options.pop("programs", None)
     if isinstance(programs, list) and all(p is None or isinstance(p, int) for p in programs):
         options["programs"] = programs
@@ -270,7 +275,8 @@ def _command(made_by: dict[str, Any], tracks: list[str]) -> tuple[str, ...] | No
         return None
     options = made_by["options"]
     words = ["playbach", "compose", made_by["model"], "--seed", str(made_by["seed"])]
-    words += [word for o in options_of(ComposeOptions) if o.name in options for word in o.words(options[o.name])]
+    described = (*options_of(ComposeOptions), *options_of(ReadingOptions))
+    words += [word for o in described if o.name in options for word in o.words(options[o.name])]
     words += ["--prime", PRIME_PLACEHOLDER] if "prime" in made_by else []
     for track, program in zip(tracks, options.get("programs", [])):
         if program is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
 
@@ -36,6 +38,17 @@ def score_from_events(events: Iterable[Event]) -> ScoreTick:
             case End():
                 break
     return score
+
+
+def beginning_of(score: ScoreTick, until: int) -> ScoreTick:
+    """A copy of the score with only what begins before tick `until`; notes keep their lengths."""
+    part = score.copy()
+    events: Any
+    shared = (part.time_signatures, part.tempos, part.key_signatures, part.markers)
+    own = ((t.notes, t.controls, t.pitch_bends, t.pedals, t.lyrics) for t in part.tracks)
+    for events in (*shared, *chain.from_iterable(own)):
+        events.filter(lambda event: event.time < until, inplace=True)
+    return part
 
 
 def drop_later_meters(header: Header, tick: int) -> Header:

@@ -40,6 +40,8 @@ class Start:
     """The number of bars that was asked for."""
     velocities: bool = False
     """True if the network composed the dynamics."""
+    given_until: int = 0
+    """The events before this tick are a user's own music, which is played as it was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ Most networks compose no dynamics, and music in which all velocities are equal s
 - between two pieces there is a pause.
 
 Nothing is random: the same notes are always performed in the same way. Velocities that the network composed
-(`Start.velocities`) stay. Works on a stream of events and looks a few bars ahead.
+(`Start.velocities`) stay. So does a user's own music with which a piece begins, and composed notes go on as loudly as
+it was. Works on a stream of events and looks a few bars ahead.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class _PieceState:
     """The moving average of the top voice's durations."""
     top: int = 0
     """The track of the top voice."""
+    louder: float | None = None
+    """By how much a user's own music has lately been louder than the rules would play it; None if there is none."""
 
 
 def perform(events: Iterable[Event], options: PerformanceOptions | None = None) -> Iterator[Event]:
@@ -119,8 +122,19 @@ def _play(piece: _PieceState, until: float, tempos: deque[Tempo], options: Perfo
         elif isinstance(event, Tempo):
             piece.tempo = event.qpm
         elif isinstance(event, Note) and not piece.start.velocities:
-            event = replace(event, velocity=_velocity(piece, event, options))
+            event = _performed(piece, event, options)
         yield replace(event, tick=event.tick + piece.shift)
+
+
+def _performed(piece: _PieceState, note: Note, options: PerformanceOptions) -> Note:
+    """The note with its velocity; a note of a user's own music as it is."""
+    level = _level(piece, note, options)
+    if note.tick < piece.start.given_until:
+        louder = note.velocity - level
+        piece.louder = louder if piece.louder is None else piece.louder + (louder - piece.louder) / 16
+        return note
+    level += piece.louder or 0.0
+    return replace(note, velocity=round(max(options.softest, min(options.loudest, level))))
 
 
 def _full_meter(piece: _PieceState, meter: Meter) -> Meter:
@@ -146,6 +160,7 @@ def _slower_tempos(piece: _PieceState, end: int, options: PerformanceOptions) ->
     first = end - bar
     if (
         first - bar < piece.start.tick
+        or first < piece.start.given_until
         or first < piece.last_tick
         or beat == 0
         or any(isinstance(e, Tempo) and e.tick >= first for e in piece.waiting)
@@ -163,10 +178,10 @@ def _slower_tempos(piece: _PieceState, end: int, options: PerformanceOptions) ->
     return deque(tempos)
 
 
-def _velocity(piece: _PieceState, note: Note, options: PerformanceOptions) -> int:
+def _level(piece: _PieceState, note: Note, options: PerformanceOptions) -> float:
+    """The velocity by the rules, not yet rounded or limited."""
     if piece.start.tracks[note.track].drums:  # only the beats count
-        level = options.level + options.inner + 2 * options.beat * _metrical_weight(piece, note.tick)
-        return round(max(options.softest, min(options.loudest, level)))
+        return options.level + options.inner + 2 * options.beat * _metrical_weight(piece, note.tick)
     mean = piece.mean_pitch.get(note.track, float(note.pitch))
     piece.mean_pitch[note.track] = mean + (note.pitch - mean) / 16
     piece.top = max(piece.mean_pitch, key=lambda t: piece.mean_pitch[t])
@@ -183,7 +198,7 @@ def _velocity(piece: _PieceState, note: Note, options: PerformanceOptions) -> in
         if _ends_phrase(piece, note):
             piece.phrase_start = note.tick + note.duration
         piece.mean_length += (note.duration - piece.mean_length) / 12
-    return round(max(options.softest, min(options.loudest, level)))
+    return level
 
 
 def _ends_phrase(piece: _PieceState, note: Note) -> bool:

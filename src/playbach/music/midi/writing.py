@@ -33,7 +33,7 @@ _MAX_DELTA = 0x0FFFFFFF
 _META, _PROGRAM, _NOTE_END, _CHANGE, _NOTE_BEGIN, _EMPTY_NOTE_END = range(6)
 """The order of events at one tick."""
 
-MidiMessage = tuple[int, int, bytes, bytes]
+ChunkEvent = tuple[int, int, bytes, bytes]
 """A tick, the place in the order at that tick, the status byte (of a meta event with its type) and the data."""
 
 
@@ -122,7 +122,7 @@ class _Kits:
         return len(self.programs) - 1
 
 
-def _common_events(score: Score) -> Iterator[MidiMessage]:
+def _common_events(score: Score) -> Iterator[ChunkEvent]:
     """Meters, keys, tempos and markers."""
     for meter in score.time_signatures:
         numerator, denominator = int(meter.numerator), int(meter.denominator)
@@ -141,12 +141,12 @@ def _common_events(score: Score) -> Iterator[MidiMessage]:
         yield _meta(marker.time, _TEXT_MARKER, _encoded(marker.text))
 
 
-def _port_events(port: int) -> Iterator[MidiMessage]:
+def _port_events(port: int) -> Iterator[ChunkEvent]:
     yield _meta(0, _PORT, bytes([port]))
     yield _meta(0, _TEXT_DEVICE, f"Port {port + 1}".encode("ascii"))
 
 
-def _track_events(track: ScoreTrack, channel: int) -> Iterator[MidiMessage]:
+def _track_events(track: ScoreTrack, channel: int) -> Iterator[ChunkEvent]:
     if track.name:
         yield _meta(0, _TEXT_NAME, _encoded(track.name))
     yield 0, _PROGRAM, bytes([0xC0 | channel]), bytes([_seven_bits("program", track.program)])
@@ -162,7 +162,7 @@ def _track_events(track: ScoreTrack, channel: int) -> Iterator[MidiMessage]:
         yield note.time + note.duration, _NOTE_END if note.duration else _EMPTY_NOTE_END, end, data
 
 
-def _changes(track: ScoreTrack, channel: int) -> Iterator[MidiMessage]:
+def _changes(track: ScoreTrack, channel: int) -> Iterator[ChunkEvent]:
     """Controllers and pitch bends."""
     control, bend = bytes([0xB0 | channel]), bytes([0xE0 | channel])
     for change in track.controls:
@@ -178,7 +178,7 @@ def _changes(track: ScoreTrack, channel: int) -> Iterator[MidiMessage]:
         yield wheel.time, _CHANGE, bend, bytes([value & 0x7F, value >> 7])
 
 
-def _chunk(messages: Iterable[MidiMessage]) -> bytes:
+def _chunk(messages: Iterable[ChunkEvent]) -> bytes:
     """The events of a track in order, with running status, and the end of the track."""
     data, before, running = bytearray(), 0, b""
     for tick, _, status, content in sorted(messages, key=lambda message: message[:2]):
@@ -192,7 +192,7 @@ def _chunk(messages: Iterable[MidiMessage]) -> bytes:
     return bytes(data + b"\x01\xff\x2f\x00")
 
 
-def _meta(tick: int, kind: int, content: bytes) -> MidiMessage:
+def _meta(tick: int, kind: int, content: bytes) -> ChunkEvent:
     return tick, _META, bytes([0xFF, kind]), _variable_length(len(content)) + content
 
 

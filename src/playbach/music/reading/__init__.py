@@ -16,8 +16,8 @@ from types import TracebackType
 
 from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
+from playbach.music.options import ReadingOptions
 from playbach.music.reading.limits import ReadingLimits
-from playbach.music.reading.options import ReadingOptions
 from playbach.music.reading.results import ReadFile
 from playbach.music.reading.worker import Worker
 from playbach.system.errors import CorpusError, ScoreError

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from playbach.music.meters import doubtful_meter, regroup
+from playbach.music.options import ReadingOptions
 from playbach.music.reading import midi, musicxml
 from playbach.music.reading.limits import ReadingLimits, validate_score
-from playbach.music.reading.options import ReadingOptions
 from playbach.music.reading.results import ReadFile
 from playbach.music.scores import score_from_bytes
 from playbach.system.errors import PlaybachError, ScoreError
