@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import random
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from helpers import odd_midi, odd_musicxml, sample_music, sample_musicxml
+from helpers import midi_files, odd_midi, odd_musicxml, sample_music, sample_musicxml
 from helpers.damage import (
     damage_bytes,
     damage_json,
@@ -107,7 +108,11 @@ def _polyphonic() -> bytes:
     return bytes(score.dumps_midi())
 
 
-MIDI = (_polyphonic(), *(bytes(make(1, 3).dumps_midi()) for make in (sample_music.chorale, sample_music.line)))
+MIDI = (
+    _polyphonic(),
+    *(bytes(make(1, 3).dumps_midi()) for make in (sample_music.chorale, sample_music.line)),
+    *(midi_files.random_file(random.Random(seed), formats=(0, 1, 2)).encode() for seed in range(5)),
+)
 
 
 def _all_of_musicxml() -> bytes:
