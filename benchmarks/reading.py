@@ -6,8 +6,7 @@ before, so that they are in the disk cache. Imports are not counted.
 
 `--part steps` runs both sides in turn on the same files:
 
-- playbach: `reading.read_many`, including the start of its worker process, with `fit` at the same time; then
-  `encode_all`.
+- playbach: `reading.read_many`, with `fit` at the same time; then `encode_all`.
 - music21, as in the article: `converter.parse`, flattened; the names and the quarterLength of each note, chord and
   rest; then a number for each distinct one. Its cache is neither read nor written, which makes it faster.
 
@@ -54,7 +53,7 @@ def read_with_playbach(paths: list[str]) -> dict[str, float]:
     pieces: list[Any] = []
 
     def scores() -> Any:
-        """Yield each score from the worker, which reads on meanwhile."""
+        """Yield each score as it is read."""
         for _, read in reading.read_many(paths):
             pieces.append(read.score)
             yield read.score

@@ -125,7 +125,11 @@ FAULTS = [
     (["compose", "--soundfont", "missing.sf2", "-o", "a.wav"], 1, "missing.sf2"),
     (["compose", "broken.playbach"], 1, "broken.playbach: not a playbach bundle"),
     (["train", "missing"], 1, "missing: no such file or folder"),
-    (["train", "empty"], 1, "no music in this folder; supported files are .mid, .midi, .musicxml, .xml, .mxl"),
+    (
+        ["train", "empty"],
+        1,
+        "no music in this folder; supported files are .mid, .midi, .kar, .rmi, .musicxml, .xml, .mxl",
+    ),
     (["train", "empty", "--encoding", "midi"], 2, "encoding must be notes, chorale or events, not 'midi'"),
     (["train", "empty", "--encoding", "chorale", "--octaves", "folded"], 2, "--octaves"),
     (["dance"], 2, "dance"),

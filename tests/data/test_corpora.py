@@ -268,7 +268,10 @@ def test_a_folder_without_a_usable_file(tmp_path: Path) -> None:
 
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("C D E")
-    assert "no music in this folder; supported files are .mid, .midi, .musicxml, .xml, .mxl" in error_line(tmp_path)
+    assert (
+        "no music in this folder; supported files are .mid, .midi, .kar, .rmi, .musicxml, .xml, .mxl"
+        in error_line(tmp_path)
+    )
     assert "no such folder" in error_line(tmp_path / "missing")
 
 

@@ -40,8 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a .playbach file, a shipped model, a music file (.mid, .midi, "
-        ".musicxml, .xml, .mxl), a folder or a built-in corpus",
+        help="a .playbach file, a shipped model, a music file (.mid, .midi, .kar, "
+        ".rmi, .musicxml, .xml, .mxl), a folder or a built-in corpus",
     )
     model = parser.add_argument_group("options for a model")
     model.add_argument("--vocabulary", action="store_true", help="list every symbol, those of the context included")

@@ -1,8 +1,8 @@
 """Reads music files into `symusic` scores, however damaged the files are.
 
-symusic parses MIDI, and music21 parses MusicXML. Both run in a worker process with limits (`worker.py`), because a
-damaged file can crash them: then only that file is lost. Scores have 480 ticks to a quarter note and only values that
-MIDI allows. Knows nothing of encodings or models, and writes nothing.
+`music/midi` parses MIDI, whose time and memory are linear in the file's size, in our own process. MusicXML is parsed
+in a worker process with limits (`worker.py`). Scores have 480 ticks to a quarter note and only values that MIDI
+allows. Knows nothing of encodings or models, and writes nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from types import TracebackType
 from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
 from playbach.music.options import ReadingOptions
+from playbach.music.reading import musicxml
+from playbach.music.reading.files import as_wanted, describe_failure, parse_midi, read_bytes
 from playbach.music.reading.limits import ReadingLimits
 from playbach.music.reading.results import ReadFile
 from playbach.music.reading.worker import Worker
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import AnyPath, display_path
 
-MUSIC_SUFFIXES = (".mid", ".midi", ".musicxml", ".xml", ".mxl")
+MUSIC_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl")
 """The suffixes of music files in a folder. A file that is named itself may have any suffix."""
+
+_MAX_WAITING = 32  # music that has been read but must wait for that of a file before it
 
 __all__ = [
     "MUSIC_SUFFIXES",
@@ -104,10 +108,12 @@ def _find_files(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
 
 
 class Reader:
-    """Reads music files in worker processes, which start when they are first needed.
+    """Reads music files, in this process or in worker processes, which start when they are first needed.
 
-    Use it as a context manager, in one thread, with one `read_many` at a time. One process reads about 2,000 MIDI
-    files a second, so that several processes help only with thousands of files.
+    With one process, MIDI is read in this one and MusicXML in a worker; with several, everything in workers. One
+    process reads about 2,000 MIDI files a second, so that several help only with thousands of files.
+
+    Use it as a context manager, in one thread, with one `read_many` at a time.
     """
 
     def __init__(
@@ -116,8 +122,8 @@ class Reader:
         processes: int | None = None,
         options: ReadingOptions | None = None,
     ) -> None:
-        limits, options = limits or ReadingLimits(), options or ReadingOptions()
-        self._workers = [Worker(limits, options) for _ in range(max(1, processes or 1))]
+        self._limits, self._options = limits or ReadingLimits(), options or ReadingOptions()
+        self._workers = [Worker(self._limits, self._options) for _ in range(max(1, processes or 1))]
 
     def __enter__(self) -> Reader:
         return self
@@ -147,22 +153,44 @@ class Reader:
         """Each path with its music or its error, in the order of `paths`. Only a few files are read ahead."""
         if any(worker.open_requests for worker in self._workers):
             raise RuntimeError("this Reader is busy with another read_many; finish or close that one first")
-        waiting: deque[tuple[Path, Worker]] = deque()
+        waiting: deque[tuple[Path, Worker | ReadFile | str]] = deque()
         workers = itertools.cycle(self._workers)
         try:
             for path in map(Path, paths):
-                worker, request = next(workers), os.fsencode(path.absolute())
-                while worker.is_full(request):
+                if (result := self._read_here(path)) is not None:
+                    waiting.append((path, result))
+                else:
+                    worker, request = next(workers), os.fsencode(path.absolute())
+                    while worker.is_full(request):
+                        yield _receive_result(*waiting.popleft())
+                    worker.send_request(request)
+                    waiting.append((path, worker))
+                while waiting and (not isinstance(waiting[0][1], Worker) or len(waiting) > self._most_waiting):
                     yield _receive_result(*waiting.popleft())
-                worker.send_request(request)
-                waiting.append((path, worker))
             while waiting:
                 yield _receive_result(*waiting.popleft())
         finally:
             if any(worker.open_requests for worker in self._workers):
                 self.close()  # stopped halfway: results under way would be taken for those of the next files
 
+    @property
+    def _most_waiting(self) -> int:
+        return _MAX_WAITING * len(self._workers)
 
-def _receive_result(path: Path, worker: Worker) -> tuple[Path, ReadFile | ScoreError]:
-    result = worker.receive_result()
+    def _read_here(self, path: Path) -> ReadFile | str | None:
+        """The music of a file, or what is wrong with it, if it need not be read in a worker."""
+        if len(self._workers) > 1:
+            return None
+        try:
+            data = read_bytes(path, self._limits)
+            if musicxml.is_musicxml(data):
+                return None
+            return as_wanted(parse_midi(data, self._limits), self._options)
+        except Exception as error:  # a file must not end the reading of others
+            return describe_failure(error, self._limits)
+
+
+def _receive_result(path: Path, result: Worker | ReadFile | str) -> tuple[Path, ReadFile | ScoreError]:
+    if isinstance(result, Worker):
+        result = result.receive_result()
     return path, ScoreError(f"{display_path(path)}: {result}") if isinstance(result, str) else result

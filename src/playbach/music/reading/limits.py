@@ -1,7 +1,8 @@
 """The limits on one music file, and the check of what a score from outside contains.
 
 A file with impossible notes, instruments or meters is rejected. Impossible controllers, keys and texts are only left
-out, and extreme tempos are brought into range. Knows nothing of file formats.
+out, and extreme tempos are brought into range. What MIDI allows is possible, however unusual it is. Knows nothing of
+file formats.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
-from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, TICKS_PER_QUARTER
+from playbach.music.midi import MAX_FILE_TRACKS, MAX_QUARTERS
 from playbach.system.errors import ScoreError
 
-_MAX_TRACKS = 1024
-_MAX_QUARTERS = 24 * 60 * 120  # a day at 120 quarters a minute
 _MIN_MSPQ, _MAX_MSPQ = 60_000, 0xFFFFFF  # microseconds per quarter: 1000 quarters a minute, and MIDI's slowest tempo
-DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
-"""Of time signatures."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +28,36 @@ class ReadingLimits:
     """The size of the file, and of an unpacked MusicXML file."""
     max_notes: int = 500_000
     seconds: float = 10.0
-    """The time to read a MIDI file, from the moment at which the worker begins with it."""
+    """The time to read a MIDI file in a worker, from the moment at which it begins with the file."""
     musicxml_seconds: float = 60.0
-    """The same for MusicXML: music21 needs a second for about a thousand notes, ten on a small or busy machine."""
+    """The same for MusicXML: the largest score in the limits takes some seconds, on a small or busy machine a minute."""
     memory_bytes: int = 1 << 30
     """The memory that the worker may use, in addition to what it needs to start."""
 
 
 def validate_score(score: Score, limits: ReadingLimits) -> Score:
     """The score with 480 ticks to a quarter note and only values that MIDI allows. Raises ScoreError."""
-    if len(score.tracks) > _MAX_TRACKS:
-        raise ScoreError(f"it has {len(score.tracks):,} tracks, but the limit is {_MAX_TRACKS:,}; leave it out")
-    if score.note_num() > limits.max_notes:
-        raise ScoreError(
-            f"it has {score.note_num():,} notes, but the limit is {limits.max_notes:,}; leave it out or split it"
-        )
-    last = _MAX_QUARTERS * score.ticks_per_quarter
+    if len(score.tracks) > MAX_FILE_TRACKS:
+        raise ScoreError(f"it has {len(score.tracks):,} tracks, but the limit is {MAX_FILE_TRACKS:,}; leave it out")
+    check_number_of_notes(score, limits)
+    last = MAX_QUARTERS * score.ticks_per_quarter
     _check_notes(score, last)
     for track in score.tracks:
         _check_track(track, last)
     _check_global(score, last)
-    if score.note_num() == 0:
-        raise ScoreError("it contains no notes; leave it out")
+    check_number_of_notes(score, limits)
     if score.ticks_per_quarter == TICKS_PER_QUARTER:
         return score
     return score.resample(TICKS_PER_QUARTER, 1)  # 1: the shortest note, in ticks
+
+
+def check_number_of_notes(score: Score, limits: ReadingLimits) -> None:
+    """Raise ScoreError if there are too many notes, or none."""
+    number = score.note_num()
+    if number > limits.max_notes:
+        raise ScoreError(f"it has {number:,} notes, but the limit is {limits.max_notes:,}; leave it out or split it")
+    if number == 0:
+        raise ScoreError("it contains no notes; leave it out")
 
 
 def _check_notes(score: Score, last: int) -> None:
@@ -89,7 +92,7 @@ def _check_global(score: Score, last: int) -> None:
     _keep_in_range(score, "key_signatures", time=(0, last), key=(-7, 7), tonality=(0, 1))
     _keep_in_range(score, "time_signatures", time=(0, last))
     for meter in score.time_signatures:
-        if not 1 <= meter.numerator <= 64 or meter.denominator not in DENOMINATORS:
+        if not 1 <= meter.numerator <= MAX_NUMERATOR or meter.denominator not in METER_DENOMINATORS:
             raise ScoreError(impossible_value("time signature", f"{meter.numerator}/{meter.denominator}"))
     _keep_in_range(score, "tempos", time=(0, last), mspq=(1, 1 << 31))
     for tempo in score.tempos:

@@ -1,9 +1,9 @@
-"""A worker process that reads music files, so that a damaged file cannot crash ours.
+"""A worker process that reads music files, so that a file cannot harm ours.
 
-symusic can crash, hang or exhaust the memory over a damaged file (a pitch above 127 on channel 16 is enough). So a
-worker with limits on time and memory parses the files; if it dies, it is replaced, and only that file is lost. Both
-ends of the pipe are in this module: a request is a file's absolute path, a response is one letter followed by a score
-or a line of text, all as bytes. Knows nothing of what is done with scores.
+Parsing MusicXML can take very long or exhaust the memory. So a worker with limits on time and memory parses the
+files; if it dies, it is replaced, and only that file is lost. It parses MIDI too if several workers share many files.
+Both ends of the pipe are in this module: a request is a file's absolute path, a response is one letter followed by a
+score or a line of text, all as bytes. Knows nothing of what is done with scores.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import multiprocessing
 import os
 import signal
-import stat
 import sys
 from collections import deque
 from contextlib import suppress
@@ -23,16 +22,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from playbach.music.meters import doubtful_meter, regroup
 from playbach.music.options import ReadingOptions
-from playbach.music.reading import midi, musicxml
+from playbach.music.reading import musicxml
+from playbach.music.reading.files import as_wanted, describe_failure, parse_midi, read_bytes
 from playbach.music.reading.limits import ReadingLimits, validate_score
 from playbach.music.reading.results import ReadFile
 from playbach.music.scores import score_from_bytes
-from playbach.system.errors import PlaybachError, ScoreError
+from playbach.system.errors import PlaybachError
 from playbach.system.processes import START_METHOD, ignore_fork_warnings
 
-_STARTUP_SECONDS = 60.0  # for a new interpreter, or to import music21, on a busy machine
+_STARTUP_SECONDS = 60.0  # for a new interpreter on a busy machine
 _ORPHAN_SECONDS = 5.0
 # Open requests of one worker: enough to keep it busy, few enough for the pipe's buffer, or else both sides could
 # block for ever while they write.
@@ -150,11 +149,10 @@ class Worker:
             response = self._pipe.recv_bytes()
             if response != _MUSICXML:
                 return response
-            self._await_start(self._pipe)
-            seconds = self._limits.musicxml_seconds
+            seconds = self._limits.musicxml_seconds  # from here on
 
     def _await_start(self, pipe: Connection) -> None:
-        """Wait until the process has started or has imported music21. That time does not count for any file."""
+        """Wait until the process has started. That time does not count for any file."""
         try:
             self._ready = pipe.poll(_STARTUP_SECONDS) and pipe.recv_bytes() == _READY
         except (EOFError, OSError):
@@ -213,7 +211,7 @@ def _serve(pipe: Connection, limits: ReadingLimits, options: ReadingOptions) -> 
 def _release_inherited(pipe: int) -> None:
     """Detach from what the parent owns: terminal, signal handlers, open files, objects with finalizers."""
     gc.freeze()
-    gc.enable()  # music21's streams contain reference cycles
+    gc.enable()
     faulthandler.disable()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
@@ -255,47 +253,12 @@ def _set_alarm(seconds: float) -> None:
 
 def _respond(path: Path, limits: ReadingLimits, options: ReadingOptions, pipe: Connection) -> bytes:
     try:
-        data = _read_bytes(path, limits)
-        if musicxml.is_musicxml(data):
-            read = musicxml.parse(data, limits, plain_ornaments=options.plain_ornaments)
-        else:
-            read = ReadFile(midi.parse(data))
-        return _SCORE + _pack(_with_meter(replace(read, score=validate_score(read.score, limits)), options))
-    except ScoreError as error:
-        return _ERROR + str(error).encode()
-    except MemoryError:
-        return _ERROR + f"it takes more than {limits.memory_bytes >> 20} MiB of memory to read; leave it out".encode()
-    except Exception as error:  # symusic and music21 raise RuntimeError, OverflowError, ValueError and others
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        return _ERROR + f"the file is damaged ({reason}); leave it out or export it again".encode()
-
-
-def _with_meter(read: ReadFile, options: ReadingOptions) -> ReadFile:
-    """The music in the meter that was asked for, or what is to be said of its own."""
-    if options.meter is not None:
-        return replace(read, score=regroup(read.score, options.meter))
-    doubt = doubtful_meter(read.score)
-    return read if doubt is None else replace(read, remarks=(*read.remarks, doubt))
-
-
-def _read_bytes(path: Path, limits: ReadingLimits) -> bytes:
-    """The contents of a regular file within the size limit. Raises ScoreError."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ScoreError("this is a folder; give a music file")
-        if not stat.S_ISREG(mode):
-            raise ScoreError("this is not a regular file; copy it to a regular file first")
-        with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
-    except FileNotFoundError:
-        raise ScoreError("no such file; check the name") from None
-    except PermissionError:
-        raise ScoreError("you do not have permission to read this file; change its permissions") from None
-    except OSError as error:
-        raise ScoreError(f"the file cannot be read ({error.strerror}); check the path and the disk") from None
-    if len(data) > limits.max_bytes:
-        raise ScoreError(f"the file is larger than {limits.max_bytes:,} bytes; leave it out or split it")
-    if not data:
-        raise ScoreError("the file is empty; download or export it again")
-    return data
+        data = read_bytes(path, limits)
+        if not musicxml.is_musicxml(data):
+            return _SCORE + _pack(as_wanted(parse_midi(data, limits), options))
+        pipe.send_bytes(_MUSICXML)
+        _set_alarm(limits.musicxml_seconds + _ORPHAN_SECONDS)
+        read = musicxml.parse(data, limits, plain_ornaments=options.plain_ornaments)
+        return _SCORE + _pack(as_wanted(replace(read, score=validate_score(read.score, limits)), options))
+    except Exception as error:
+        return _ERROR + describe_failure(error, limits).encode()

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from playbach.music.events import TICKS_PER_QUARTER
-from playbach.music.reading.limits import DENOMINATORS
+from playbach.music.events import METER_DENOMINATORS, TICKS_PER_QUARTER
 from playbach.music.reading.musicxml.document import Bar, Change
 
 MeterValue = tuple[int, int]
@@ -92,7 +91,7 @@ def played_meters(
 def _meter_of_length(length: int, signature: MeterValue) -> MeterValue:
     """A meter for a bar of `length` ticks, in the signature's beats or the longest shorter ones that divide it; the
     signature itself if none do."""
-    for denominator in DENOMINATORS:
+    for denominator in METER_DENOMINATORS:
         beat = 4 * TICKS_PER_QUARTER // denominator
         if denominator >= signature[1] and length % beat == 0 and length // beat <= 255:
             return length // beat, denominator
