@@ -451,8 +451,8 @@ def test_the_notes_of_a_chord_have_their_own_lengths(read_parts: Callable[..., S
     ],
 )
 def test_meters_of_every_kind(read_parts: Callable[..., Score], time: str, meter: tuple[int, int]) -> None:
-    length = 64 * meter[0] // meter[1]  # in sixteenths, of quarters of them
-    divisions = attributes(f"<divisions>16</divisions><time>{time}</time>")
+    length = 128 * meter[0] // meter[1]
+    divisions = attributes(f"<divisions>32</divisions><time>{time}</time>")
     score = read_parts(part([divisions + note(60, length), note(60, length)]))
     assert meters(score) == [(0, *meter)]
 

@@ -24,15 +24,13 @@ from playbach.inference.options import ComposeOptions
 from playbach.music.arrays import Ints
 from playbach.music.assembly import beginning_of, drop_later_meters
 from playbach.music.bars import Bars, Header, meters_of, tempo_of
-from playbach.music.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Tempo, Track
+from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER, End, Event, Meter, Note, Tempo, Track
 from playbach.music.options import ReadingOptions
 from playbach.music.pedal import sustain
 from playbach.music.scores import content_hash
 from playbach.rendering.midi import MARKER_PREFIX
 from playbach.system.errors import ScoreError
 
-MIDI_TEMPO = 120.0
-"""The tempo of a MIDI file without one, in quarters a minute."""
 SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
 SAME_TEMPO = 0.006
 """Headers have tempos rounded to hundredths."""

@@ -13,7 +13,7 @@ from typing import Any
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
 
 from playbach.music.bars import Bars, Header
-from playbach.music.events import TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo
+from playbach.music.events import MAX_NUMERATOR, TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo
 from playbach.music.scores import score_from_header
 
 
@@ -89,7 +89,8 @@ def opening_events(header: Header, cut: int, start: int) -> list[Event]:
 
 def _meter_of_length(sixteenths: int) -> tuple[int, int]:
     """A meter of this many sixteenths, in quarters or eighths if possible."""
-    for denominator, size in ((4, 4), (8, 2)):
-        if sixteenths % size == 0:
+    for denominator, size in ((4, 4), (8, 2), (16, 1)):
+        if sixteenths % size == 0 and sixteenths // size <= MAX_NUMERATOR:
             return sixteenths // size, denominator
-    return sixteenths, 16
+    # No meter says it exactly; in whole notes, it says the longest bar.
+    return min(sixteenths // 16, MAX_NUMERATOR), 1

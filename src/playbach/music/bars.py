@@ -14,12 +14,10 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints
-from playbach.music.events import TICKS_PER_QUARTER, Track
+from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER, Track
 
 DEFAULT_TEMPO = 80.0
 """Of a score without a tempo, in quarters a minute."""
-_MIDI_TEMPO = 120.0
-"""Until the first tempo of a file that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ def tempo_of(score: Score) -> float:
     tempos = sorted(score.tempos, key=lambda t: t.time)
     if not tempos:
         return DEFAULT_TEMPO
-    qpms = np.array([_MIDI_TEMPO, *(round(float(t.qpm), 2) for t in tempos)])
+    qpms = np.array([MIDI_TEMPO, *(round(float(t.qpm), 2) for t in tempos)])
     first, end = span_of(score) or (tempos[-1].time, tempos[-1].time + 1)
     lines = np.clip([first, *(t.time for t in tempos), end], first, end)
     seconds = np.diff(lines) / qpms  # but for a factor

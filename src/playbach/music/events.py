@@ -11,6 +11,8 @@ from dataclasses import dataclass
 TICKS_PER_QUARTER = 480
 MIN_TEMPO, MAX_TEMPO = 10, 480
 """The slowest and the fastest tempo of composed pieces, in quarters a minute."""
+MIDI_TEMPO = 120.0
+"""The tempo of music that gives none, by the MIDI standard, in quarters a minute."""
 MAX_NUMERATOR = 255
 """Of a meter, as in MIDI."""
 METER_DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)

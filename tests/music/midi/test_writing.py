@@ -49,7 +49,7 @@ def scores(draw: st.DrawFn, changes: bool = True, most_tracks: int = 20) -> symu
         score.time_signatures.append(symusic.TimeSignature(tick, *meter))
         score.key_signatures.append(symusic.KeySignature(tick, draw(st.integers(-7, 7)), draw(st.integers(0, 1))))
         tempo = symusic.Tempo(tick, 100.0)
-        tempo.mspq = draw(st.integers(1, 0xFFFFFF))
+        tempo.mspq = draw(st.integers(60_000, 0xFFFFFF))
         score.tempos.append(tempo)
         score.markers.append(symusic.TextMeta(tick, draw(texts.filter(bool))))
     return score

@@ -30,7 +30,7 @@ class ReadingLimits:
     seconds: float = 10.0
     """The time to read a MIDI file in a worker, from the moment at which it begins with the file."""
     musicxml_seconds: float = 60.0
-    """The same for MusicXML: the largest score in the limits takes some seconds, on a small or busy machine a minute."""
+    """The same for MusicXML; the largest score takes seconds, on a small or busy machine up to a minute."""
     memory_bytes: int = 1 << 30
     """The memory that the worker may use, in addition to what it needs to start."""
 

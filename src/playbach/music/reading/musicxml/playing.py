@@ -21,7 +21,7 @@ from symusic.core import TempoTick as Tempo
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
-from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER
 from playbach.music.reading.limits import impossible_value
 from playbach.music.reading.musicxml.document import Bar, Change, WrittenNote, WrittenPart
 from playbach.music.reading.musicxml.notes import PartNote
@@ -38,8 +38,6 @@ from playbach.music.reading.musicxml.timeline import (
 from playbach.music.reading.results import ReadFile
 from playbach.system.errors import ScoreError
 
-MIDI_TEMPO = 120.0
-"""The tempo of music that gives none, in quarters a minute."""
 _LONGEST_GAP = 4 * TICKS_PER_QUARTER
 """Between two notes that both say that they are tied. They are apart where the length of a chord's second note is
 wrong, and apart or overlap where the bar of one part is too short or too long."""
