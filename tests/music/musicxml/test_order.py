@@ -107,7 +107,8 @@ PLAYED = {
     "a jump after the second ending": (["", ONE_TWO[0], ONE_TWO[1] + DC, FINE], "CDCECEF"),
     "the minuet after the trio": (["", BACK, words("Trio"), BACK + words("Menuetto D.C.")], "CDCDEFEFCD"),
     "no repeat back over the beginning of a trio": (["", BACK, "", words("Trio."), BACK, ""], "CDCDEFGFGA"),
-    "music after the minuet": (["", words("Trio"), words("Menuetto D.C."), "", ""], "CDECFG"),
+    "music after the minuet": ([words("Menuetto"), words("Trio"), words("Menuetto D.C."), "", ""], "CDECFG"),
+    "a minuet by its title": (["", words("Menuet"), words("Trio"), words("Men. D.C."), ""], "CDEFDG"),
     "a minuet as third movement": (
         ["", FINAL, "", words("Trio"), words("Menuetto da capo"), ""],
         "CDEFGEA",
@@ -201,7 +202,7 @@ SAID = {
     "a movement without an end": (
         [BACK, words("Menuetto D.C."), ""],
         "CCDE",
-        "a D.C. of a movement whose end is not marked is left out (bar 2)",
+        "a D.C. of a movement whose beginning or end is not marked is left out (bar 2)",
     ),
     "no segno": ([BACK, words("D.S.")], "CCD", "a D.S. without a segno before it is left out (bar 2)"),
     "a fine alone": ([BACK, FINE, ""], "CCDE", "a Fine without a jump is left out (bar 2)"),

@@ -71,6 +71,8 @@ class BarMarks:
     fine: bool = False
     goal_times: set[int] = field(default_factory=set)
     """The times through the bar at which its Fine or To Coda counts without a jump, if the file names some."""
+    title: bool = False
+    """Whether the bar has the title of a dance, such as `Menuetto`."""
     trio: bool = False
     """Whether the bar has the word `Trio`."""
     closes: Literal["", "part", "movement"] = ""
@@ -196,7 +198,8 @@ _TO_CODA = re.compile(rf"{_GO_TO} (?:the )?coda(?: \d| [iv]+)?{_TIME}")
 _CODA = re.compile(r"(?:la )?coda(?: \d| [iv]+)?")
 _SEGNO = re.compile(r"segno(?: \d)?")
 _TRIO = re.compile(r"trio(?: \d| [iv]+)?")
-_MOVEMENT = re.compile(r"menuet|minuet|\bm dc\b|scherzo|rondo|tempo di")
+_TITLE = re.compile(r"(?:tempo di )?(?:menuett?o?|minuett?o?|scherzo|rondo)\b")
+_MOVEMENT = re.compile(r"\bmen|minuet|\bm dc\b|scherzo|rondo|tempo di")
 _WITH_REPEATS = re.compile(r"\b(?:con|with|mit|avec)(?: le| les| the| den)? (?:rep|repet|ripet|repri|wiederh)")
 _MOST_WORDS = 12
 """A jump is told in at most so many words."""
@@ -257,6 +260,8 @@ def _read_words(words: str, said: BarMarks, *, has_sign: bool) -> None:
         said.fine = True
     elif _TRIO.fullmatch(words):
         said.trio = True
+    elif _TITLE.match(words):
+        said.title = True
     elif _TO_CODA.fullmatch(words) and not said.codas:
         said.until = "coda" if words.startswith("al") else ""  # beside a jump, `al Coda` belongs to it
         said.to_codas = said.to_codas or {""}
@@ -298,6 +303,7 @@ def _merge(bar: BarMarks, said: BarMarks) -> None:
     bar.fine |= said.fine
     bar.goal_times |= said.goal_times
     bar.trio |= said.trio
+    bar.title |= said.title
     bar.until = bar.until or said.until
     if said.jump is not None and bar.jump is None:
         bar.jump = said.jump

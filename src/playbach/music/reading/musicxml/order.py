@@ -262,7 +262,7 @@ def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) 
             continue
         if not bar.jump.to_segno and not bar.jump.until and not places.has_fine and not places.has_coda:
             _end_before_trio(marks, i, bar.jump)
-        if fault := _fault(i, bar.jump, places, has_more=i + 1 < len(marks)):
+        if fault := _fault(i, bar.jump, places):
             remarks.add(fault, bar)
             bar.jump = None
     if not any(bar.jump or bar.goal_times for bar in marks):
@@ -281,17 +281,26 @@ def _check_jumps(marks: Sequence[BarMarks], places: _Places, remarks: _Remarks) 
 
 
 def _end_before_trio(marks: Sequence[BarMarks], i: int, jump: Jump) -> None:
-    """A D.C. in bar `i` that says no more means the minuet before the trio, if there is one in its movement."""
-    begin = next((k + 1 for k in range(i - 1, -1, -1) if marks[k].closes == "movement" and not marks[k + 1].trio), 0)
-    trio = next((k for k in range(i, begin, -1) if marks[k].trio), None)
-    if trio is not None:
-        jump.begin, jump.before = begin, trio
+    """A D.C. in bar `i` that says no more means the minuet before the trio, if there is one in its movement.
+
+    The minuet begins at its title, else where its movement does. If more music follows, and neither is marked, the
+    beginning is unknown, and nothing changes.
+    """
+    trio = next((k for k in range(i, 0, -1) if marks[k].trio), None)
+    if trio is None:
+        return
+    title = next((k for k in range(trio - 1, -1, -1) if marks[k].title), None)
+    # A final barline just before the trio closes the minuet itself.
+    after_barline = next((k + 1 for k in range(trio - 2, -1, -1) if marks[k].closes == "movement"), None)
+    begin = title if title is not None else after_barline
+    if begin is not None or i + 1 == len(marks):
+        jump.begin, jump.before = begin or 0, trio
 
 
-def _fault(i: int, jump: Jump, places: _Places, has_more: bool) -> str:
+def _fault(i: int, jump: Jump, places: _Places) -> str:
     """Why a jump makes no sense; empty if it does."""
-    if jump.names_movement and jump.before is None and not jump.until and has_more and not places.has_fine:
-        return "a D.C. of a movement whose end is not marked is left out"
+    if jump.names_movement and jump.before is None and not (jump.until or places.has_fine or places.has_coda):
+        return "a D.C. of a movement whose beginning or end is not marked is left out"
     if jump.to_segno and places.segno(i, jump) is None:
         return "a D.S. without a segno before it is left out"
     if jump.until == "fine" and not places.has_fine:
