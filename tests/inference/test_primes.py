@@ -18,6 +18,7 @@ from playbach.inference.composing import Composer, Composition
 from playbach.music.events import End, Note, Start
 from playbach.music.options import ReadingOptions
 from playbach.rendering.midi import MARKER_PREFIX
+from playbach.system.errors import ScoreError
 
 BAR = 1920
 
@@ -292,6 +293,16 @@ def test_the_command_keeps_the_prime_and_says_what_is_not_heard(
     assert main.main(["inspect", str(out)]) == 0
     assert "--pedal ignore --prime" in capsys.readouterr().out
     assert mido.MidiFile(out).ticks_per_beat == 480
+
+
+def test_a_prime_has_a_bounded_number_of_tracks(composers: dict[str, Composer]) -> None:
+    score = symusic.Score(480)
+    for number in range(257):
+        track = symusic.Track(str(number), 0, False)
+        track.notes.append(symusic.Note(0, 480, 60, 80))
+        score.tracks.append(track)
+    with pytest.raises(ScoreError, match="the prime has 257 tracks, but the limit is 256"):
+        next(iter(composers.values())).compose(prime=score, bars=1)
 
 
 def test_options_of_a_prime_need_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,8 @@ CORPUS = "corpus"
 """As a prime: a passage of the corpus, chosen by the seed."""
 MAX_PRIME_BARS = 1000
 """The network first steps through the whole prime, at some hundred bars per second."""
+MAX_PRIME_TRACKS = 256
+"""Performing a note takes time in proportion to the number of tracks; orchestras have about forty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,8 @@ class Composer:
             score = read_prime(prime, reading_options).score
         else:
             score = scores.convert_resolution(prime)
+        if len(score.tracks) > MAX_PRIME_TRACKS:
+            raise ScoreError(f"the prime has {len(score.tracks):,} tracks, but the limit is {MAX_PRIME_TRACKS:,}")
         found = own_prime(score, self.encoding, self.bundle.name, reading_options)
         bars = Bars(found.piece.header.meters).number(found.piece.ticks - 1)
         if min(bars, options.prime_bars or bars) > MAX_PRIME_BARS:
