@@ -8,17 +8,19 @@ spelling.
 
 from __future__ import annotations
 
-import bisect
+import random
+import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import _agreement_compare as compare
 from _agreement_compare import TICKS, Heard, Note
 from _agreement_sides import from_midi, from_score
-from _bench import Table, fail, print_report
+from _bench import ROOT, Table, fail, print_report
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 REFUSED_BY_US, REFUSED_BY_THEM = "refused by playbach", "refused by the other program"
@@ -76,29 +78,33 @@ def with_playbach(paths: Sequence[Path]) -> dict[Path, tuple[Performed | str, tu
 
 
 def with_mido(path: Path) -> Performed:
-    """A track's note has the program that its channel has at that tick, whichever track says so."""
+    """A note has the program of its channel then, whichever track says so. A pedal without notes is left out."""
     import mido
 
     file = mido.MidiFile(path)
     heard = _without_silent(from_midi(path.read_bytes()))
-    changes: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    begun: list[tuple[int, int, int]] = []  # tick, channel, pitch
-    pedal = []
-    for track in file.tracks:
+    channels: dict[int, list[tuple[int, int, int, Any]]] = defaultdict(list)  # tick, track, place and event
+    for number, track in enumerate(file.tracks):
         now = 0
-        for event in track:
+        for place, event in enumerate(track):
             now += event.time
-            if event.type == "program_change":
-                changes[event.channel].append((now, event.program))
-            elif event.type == "note_on" and event.velocity:
-                begun.append((now, event.channel, event.note))
-            elif event.type == "control_change" and event.control == SUSTAIN:
-                pedal.append((round(now * TICKS / file.ticks_per_beat), event.value))
+            if not event.is_meta and hasattr(event, "channel"):
+                channels[event.channel].append((now, number, place, event))
     programs: Programs = defaultdict(list)
-    for tick, channel, pitch in sorted(set(begun)):
-        programs[_program(sorted(changes[channel]), tick, channel)].append(
-            (round(tick * TICKS / file.ticks_per_beat), 0, pitch)
-        )
+    pedal: list[tuple[int, int]] = []
+    for channel, events in channels.items():
+        program, notes, own = 0, set(), []
+        for tick, _, _, event in sorted(events, key=lambda found: found[:3]):
+            scaled = round(tick * TICKS / file.ticks_per_beat)
+            if event.type == "program_change":
+                program = event.program
+            elif event.type == "note_on" and event.velocity:
+                notes.add((-1 if channel == 9 else program, scaled, event.note))
+            elif event.type == "control_change" and event.control == SUSTAIN:
+                own.append((scaled, event.value))
+        for number, onset, pitch in notes:
+            programs[number].append((onset, 0, pitch))
+        pedal += own if notes else []
     return Performed(heard, programs, tuple(sorted(pedal)))
 
 
@@ -107,13 +113,6 @@ def _without_silent(heard: Heard) -> Heard:
     sounding = {(onset, pitch) for onset, duration, pitch in heard.notes if duration}
     kept = tuple(note for note in heard.notes if note[1] or (note[0], note[2]) not in sounding)
     return replace(heard, notes=kept)
-
-
-def _program(changes: list[tuple[int, int]], tick: int, channel: int) -> int:
-    if channel == 9:
-        return -1
-    place = bisect.bisect_right(changes, (tick, 127))
-    return changes[place - 1][1] if place else 0
 
 
 def with_pretty_midi(path: Path) -> Performed:
@@ -185,9 +184,21 @@ def same_sounding_key(ours: compare.Key, theirs: set[compare.Key]) -> bool:
 
 
 def _share_of_events(ours: Pedal, theirs: Pedal) -> float:
-    """Events of the same value, at the same tick or one that rounds to it."""
-    match = compare.match_notes([(t, 0, v) for t, v in ours], [(t, 0, v) for t, v in theirs])
-    return match.same / max(len(ours), len(theirs)) if ours or theirs else 1.0
+    """Events of the same value, at the same tick or one that rounds to it. A channel's pedal is in playbach's score
+    in each track of that channel, and counts once."""
+    match = compare.match_notes(*([(tick, 0, value) for tick, value in set(side)] for side in (ours, theirs)))
+    return match.same / max(len(set(ours)), len(set(theirs))) if ours or theirs else 1.0
+
+
+def make_files(folder: Path, number: int) -> None:
+    """Random MIDI files with every event of the standard; every second one has only what all readers read alike."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from helpers.midi_files import random_file
+
+    for seed in range(number):
+        kind = "all" if seed % 2 else "ordinary"
+        made = random_file(random.Random(seed), ordinary=kind == "ordinary", events=200)
+        (folder / f"{kind}-{seed:04}.mid").write_bytes(made.encode(seed))
 
 
 def compare_midi(folder: Path, lines: int, as_json: bool) -> None:

@@ -7,7 +7,8 @@ Notes are compared as multisets of onset, duration and pitch, all parts together
 keys are compared over the time, in the files of which both programs play the same length. `--explain FILE` lists the
 first differences of one file.
 
-With `--midi FOLDER`, the MIDI files of a folder are read by playbach, mido and pretty_midi instead.
+With `--midi FOLDER`, the MIDI files of a folder are read by playbach, mido and pretty_midi instead; with
+`--generated N`, random ones that use every event of the standard.
 
 It needs mido, and of the other programs those that it compares: `pip install music21 verovio pretty_midi`.
 """
@@ -15,6 +16,7 @@ It needs mido, and of the other programs those that it compares: `pip install mu
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +26,7 @@ from typing import Any
 
 import _agreement_compare as compare
 from _agreement_compare import Heard
-from _agreement_midi import compare_midi
+from _agreement_midi import compare_midi, make_files
 from _agreement_programs import Cache, exports, musescore_program
 from _agreement_sides import from_midi, from_score
 from _bench import Table, count, fail, parser, print_report, show_progress
@@ -284,9 +286,15 @@ def main() -> None:
     options.add_argument("--explain", type=Path, metavar="FILE", help="list the first differences of one file")
     options.add_argument("--lines", type=count, default=6, help="differences of each sort (default: %(default)s)")
     options.add_argument("--midi", type=Path, metavar="FOLDER", help="compare readings of the MIDI files of a folder")
+    options.add_argument("--generated", type=count, metavar="N", help="the same with N random MIDI files")
     args = options.parse_args()
     if args.midi:
         compare_midi(args.midi, args.lines, args.json)
+        return
+    if args.generated:
+        with tempfile.TemporaryDirectory() as folder:
+            make_files(Path(folder), args.generated)
+            compare_midi(Path(folder), args.lines, args.json)
         return
     programs = args.program or ["music21", "verovio"]
     if args.musescore:

@@ -101,7 +101,8 @@ def attempt(workspace: Workspace, kind: str, seed: int, number: int, case: Any) 
         raise Hang
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
+    # More than once, since an exception within a callback of the garbage collector is lost.
+    signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS, HANG_SECONDS)
     memory = Memory(workspace)
     memory.start()
     began, result, message = time.perf_counter(), "done", ""
