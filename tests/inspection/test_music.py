@@ -13,8 +13,9 @@ from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
 from playbach.inspection import describe_music
-from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo, pedal_presses
+from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo
 from playbach.music.options import ReadingOptions
+from playbach.music.pedal import pedal_presses
 from playbach.rendering import midi
 from playbach.system.errors import BundleError, ScoreError
 

@@ -20,13 +20,14 @@ from playbach.data import corpora
 from playbach.data.corpora import choose_encoding
 from playbach.data.remarks import FileRemark, remark_lines
 from playbach.encodings import ENCODINGS
-from playbach.inspection.music import key_of, pedal_presses
+from playbach.inspection.music import key_of
 from playbach.music.bars import Bars, meters_of, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.music.keys import pitch_name
 from playbach.music.meters import doubtful_meter
 from playbach.music.options import ReadingOptions
+from playbach.music.pedal import pedal_presses
 from playbach.music.reading import ReadFile
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.system.errors import CorpusError

@@ -25,6 +25,7 @@ from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.music.keys import pitch_name
 from playbach.music.options import ReadingOptions
+from playbach.music.pedal import pedal_presses
 from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.rendering.midi import MARKER_PREFIX, find_comment
 from playbach.system.errors import ScoreError
@@ -32,8 +33,6 @@ from playbach.system.files import AnyPath
 from playbach.system.options import options_of
 
 _FIRST_STEPS = 16
-SUSTAIN_PEDAL, PEDAL_DOWN = 64, 64
-"""The number of its controller, and the values from which the pedal is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +186,6 @@ def describe_music(
         encodings=tuple(_encode(score, entry.load(), max(count, 1)) for entry in ENCODINGS.values()),
         model=None if bundle is None else _check_vocabulary(path, bundle),
     )
-
-
-def pedal_presses(score: Score) -> int:
-    """How often the sustain pedal is pressed: its controller rises to 64 or more."""
-    presses = 0
-    for track in score.tracks:
-        values = [c.value for c in sorted(track.controls, key=lambda c: c.time) if c.number == SUSTAIN_PEDAL]
-        presses += sum(after >= PEDAL_DOWN > before for before, after in zip([0, *values], values))
-    return presses
 
 
 def _track(track: Any) -> TrackInfo:

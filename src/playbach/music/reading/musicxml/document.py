@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -128,7 +128,6 @@ class Bar:
     """Quarters a minute."""
     controls: list[Change] = field(default_factory=list)
     """(controller, value)."""
-    has_rests: bool = False
 
 
 @dataclass
@@ -272,7 +271,6 @@ class _PartReader:
         if element.find("cue") is not None:
             self._part.counts[CUE_NOTES] += element.find("rest") is None
         elif element.find("rest") is not None:
-            self._bar.has_rests = True
             self._close_with_graces(self._voice)
         elif is_grace:
             self._read_grace(element, is_chord)
@@ -594,8 +592,3 @@ def _velocity(percent: str, otherwise: int) -> int:
         return min(max(round(float(percent) * _FORTE / 100), 1), 127)
     except (ValueError, OverflowError):
         return otherwise
-
-
-def bars_of(parts: list[WrittenPart], number: int) -> Iterator[Bar]:
-    """The bar with this index of each part that has it."""
-    return (part.bars[number] for part in parts if number < len(part.bars))
