@@ -38,6 +38,12 @@ def sustain(score: Score) -> Score:
     return sounding
 
 
+def has_pedals(score: Score) -> bool:
+    """Whether a track has controllers of the sustain or sostenuto pedal. Without them `sustain` changes nothing."""
+    numbers = [track.controls.numpy()["number"] for track in score.tracks if len(track.controls)]
+    return any(bool(((n == SUSTAIN) | (n == SOSTENUTO)).any()) for n in numbers)
+
+
 def pedal_presses(score: Score) -> int:
     """How often the sustain pedal goes down, over all tracks but drums."""
     return sum(

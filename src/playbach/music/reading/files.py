@@ -12,7 +12,7 @@ from pathlib import Path
 from playbach.music import midi
 from playbach.music.meters import doubtful_meter, regroup
 from playbach.music.options import ReadingOptions
-from playbach.music.pedal import sustain
+from playbach.music.pedal import has_pedals, sustain
 from playbach.music.reading.limits import ReadingLimits, check_number_of_notes
 from playbach.music.reading.results import ReadFile
 from playbach.system.errors import ScoreError
@@ -55,7 +55,7 @@ def as_wanted(read: ReadFile, options: ReadingOptions) -> ReadFile:
         score = regroup(score, options.meter)
     elif (doubt := doubtful_meter(score)) is not None:
         remarks = (*remarks, doubt)
-    if options.pedal == "keep" and any(len(track.controls) for track in score.tracks):
+    if options.pedal == "keep" and has_pedals(score):
         score = sustain(score)
     return replace(read, score=score, remarks=remarks)
 
