@@ -17,7 +17,7 @@ from playbach.inference.options import ComposeOptions, SeedOption
 from playbach.music.options import ReadingOptions
 from playbach.rendering import output_for, outputs_text
 from playbach.system.errors import UsageError
-from playbach.system.options import given, options_of
+from playbach.system.options import given, listed, options_of
 
 if TYPE_CHECKING:
     from playbach.inference.confidence import Confidence
@@ -97,7 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = given(ComposeOptions, vars(arguments))
     reading_chosen = given(ReadingOptions, vars(arguments))
     if arguments.prime is None and not {*chosen, *reading_chosen}.isdisjoint(ONLY_WITH_PRIME):
-        raise UsageError("--no-prime, --prime-bars, --pedal and --plain-ornaments need --prime FILE")
+        options_of_both = (*options_of(ComposeOptions), *options_of(ReadingOptions))
+        flags = listed((o.flag for o in options_of_both if o.flag and o.name in ONLY_WITH_PRIME), "and")
+        raise UsageError(f"{flags} need --prime FILE")
     output = output_for(arguments.output)
     ComposeOptions(**chosen)  # checks them before the model is loaded
     reading_options = ReadingOptions(**reading_chosen)

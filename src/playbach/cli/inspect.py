@@ -24,7 +24,7 @@ from playbach.cli.common import (
     format_table,
     print_result,
 )
-from playbach.music.options import ReadingOptions
+from playbach.music.options import MUSIC_SUFFIXES, ReadingOptions
 from playbach.system.errors import PlaybachError, UsageError
 from playbach.system.options import given, spelling
 
@@ -40,8 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a .playbach file, a shipped model, a music file (.mid, .midi, .kar, "
-        ".rmi, .musicxml, .xml, .mxl), a folder or a built-in corpus",
+        help=f"a .playbach file, a shipped model, a music file ({', '.join(MUSIC_SUFFIXES)}), a folder or a built-in "
+        "corpus",
     )
     model = parser.add_argument_group("options for a model")
     model.add_argument("--vocabulary", action="store_true", help="list every symbol, those of the context included")

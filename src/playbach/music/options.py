@@ -1,4 +1,4 @@
-"""The options of reading music files. Cheap to import, so that `--help` is fast."""
+"""The options of reading music files, and their suffixes. Cheap to import, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Literal
 from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS
 from playbach.system.errors import UsageError
 from playbach.system.options import check_options, option
+
+MUSIC_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl")
+"""The suffixes of music files in a folder. A file that is named itself may have any suffix."""
 
 
 @dataclass(frozen=True, slots=True)

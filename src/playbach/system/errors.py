@@ -24,6 +24,16 @@ class ScoreError(PlaybachError):
     """A music file that cannot be read, or a score that cannot be used."""
 
 
+def damaged_file(reason: str) -> ScoreError:
+    """The error for a music file with something in it that its format does not allow."""
+    return ScoreError(f"the file is damaged ({reason}); leave it out or export it again")
+
+
+def impossible_value(name: str, value: int | str) -> ScoreError:
+    """The error for a value that no score can have."""
+    return damaged_file(f"{name} {value} is not valid")
+
+
 class BundleError(PlaybachError):
     """A model file that is missing, damaged or from another version."""
 

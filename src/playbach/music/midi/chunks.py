@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from playbach.system.errors import ScoreError
+from playbach.music.options import MUSIC_SUFFIXES
+from playbach.system.errors import ScoreError, damaged_file
+from playbach.system.options import listed
 
 MAX_FILE_TRACKS = 0xFFFF
 """As many as a header can state."""
@@ -46,25 +48,19 @@ def split_file(data: bytes, ticks_per_quarter: int) -> Chunks:
     data = _unwrap_riff(data)
     if data[:4] != b"MThd":
         raise ScoreError(
-            f"this is neither MIDI nor MusicXML (it begins with {data[:4]!r}); "
-            "give a .mid, .midi, .kar, .rmi, .musicxml, .xml or .mxl file"
+            f"this is neither MIDI nor MusicXML (it begins with {data[:4]!r}); give a {listed(MUSIC_SUFFIXES)} file"
         )
     if len(data) < 14:
         raise ScoreError("the file is cut short in its header; download or export it again")
     size, midi_format, promised, division = struct.unpack_from(">IHHH", data, 4)
     if size < 6:
-        raise damaged(f"a header of {size} bytes")
+        raise damaged_file(f"a header of {size} bytes")
     spans, rest = _find_tracks(data, 8 + size, promised)
     film_frames = bool(division & 0x8000)
     ticks = _film_ticks(division, ticks_per_quarter) if film_frames else (ticks_per_quarter, division)
     if ticks[1] == 0:
-        raise damaged("0 ticks per quarter note")
+        raise damaged_file("0 ticks per quarter note")
     return Chunks(data, midi_format, promised, ticks, film_frames, spans, rest)
-
-
-def damaged(reason: str) -> ScoreError:
-    """The error for a file that breaks the standard."""
-    return ScoreError(f"the file is damaged ({reason}); leave it out or export it again")
 
 
 def cut_short(span: Span, number: int, tracks: int) -> ScoreError:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from playbach.music.midi.chunks import Chunks, Span, cut_short, damaged
+from playbach.music.midi.chunks import Chunks, Span, cut_short
 from playbach.music.midi.remarks import say
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, damaged_file, impossible_value
 
 Wide = NDArray[np.int64]
 """Positions in a file, indices of events, ticks of a file: too large for 32 bits if a file is damaged."""
@@ -166,7 +166,7 @@ def _without_wrong(events: Events) -> Events:
         ("program", first, wrong & (status == 0xC0)),
     ):
         if among.any():
-            raise damaged(f"{name} {values[among][0]} is not valid")
+            raise impossible_value(name, values[among][0])
     number = int(np.count_nonzero(wrong & ((status == 0xB0) | (status == 0xE0))))
     return replace(
         events,
@@ -198,7 +198,7 @@ def _read_statuses(data: Bytes, at: Wide, first: Wide) -> tuple[Bytes, Wide]:
     status = data[at]
     explicit = status > 127
     if not explicit[first].all():
-        raise damaged("a track begins with a message that does not say what it is")
+        raise damaged_file("a track begins with a message that does not say what it is")
     said = explicit.nonzero()[0]
     if len(said) < len(status):  # a message without a status byte has that of the one before
         status = status[said].repeat(np.append(said[1:], len(status)) - said)
@@ -302,7 +302,7 @@ def _walk_track(data: bytes, steps: bytearray, walk: _Walk, span: Span) -> tuple
         if i >= end and not span.missing:
             return wait, end
         if i >= end:
-            raise damaged("a track ends before its end")
+            raise damaged_file("a track ends before its end")
         begin, delta = i, data[i]
         i += 1
         if delta > 127:
@@ -314,14 +314,14 @@ def _walk_track(data: bytes, steps: bytearray, walk: _Walk, span: Span) -> tuple
             seen[begin] = 1
             i += 1 if single else 2
             if i > end:
-                raise damaged("a track ends in the middle of a message")
+                raise damaged_file("a track ends in the middle of a message")
             if data[i - 1] > 127 or (not single and data[i - 2] > 127):
                 walk.wrong.append(begin)
             continue
         kind, size = -1, 0
         if status == 0xFF:
             if i + 2 >= end:
-                raise damaged("a track ends in the middle of an event")
+                raise damaged_file("a track ends in the middle of an event")
             kind, size = data[i + 1], data[i + 2]
             i += 3
             if size > 127:
@@ -331,7 +331,7 @@ def _walk_track(data: bytes, steps: bytearray, walk: _Walk, span: Span) -> tuple
         else:
             i += 1 + _SYSTEM_SIZES.get(status, 0)
         if i + size > end:
-            raise damaged("a track ends in the middle of an event")
+            raise damaged_file("a track ends in the middle of an event")
         if delta:
             wait += delta
             walk.waits_at.append(begin)
@@ -356,4 +356,4 @@ def _read_number(data: bytes, i: int, end: int) -> tuple[int, int]:
         number = number << 7 | data[place] & 127
         if data[place] < 128:
             return number, place + 1
-    raise damaged("a number is longer than 4 bytes, or a track ends in it")
+    raise damaged_file("a number is longer than 4 bytes, or a track ends in it")

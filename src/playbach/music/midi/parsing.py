@@ -23,12 +23,12 @@ from playbach.music.midi.channels import (
     find_split_channels,
     player_of,
 )
-from playbach.music.midi.chunks import MAX_FILE_TRACKS, Chunks, damaged, split_file
+from playbach.music.midi.chunks import MAX_FILE_TRACKS, Chunks, split_file
 from playbach.music.midi.events import Events, Wide, read_events
 from playbach.music.midi.notes import Notes, pair_notes
 from playbach.music.midi.remarks import say
 from playbach.music.midi.signs import COMMON_METER, COMMON_TEMPO, Signs, read_signs
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, impossible_value
 
 MAX_QUARTERS = 24 * 60 * 120
 """The length of a piece: a day at 120 quarters a minute."""
@@ -133,7 +133,7 @@ def _check_times(events: Events, notes: Notes, clock: _Clock) -> None:
     onset = events.tick[notes.event]
     for name, values in (("onset", onset), ("duration", notes.end - onset)):
         if values.max() > clock.last:
-            raise damaged(f"{name} {values[values > clock.last][0]} is not valid")
+            raise impossible_value(name, values[values > clock.last][0])
 
 
 def _count_late(events: Events, last: int) -> int:

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...)` makes by default
 
-from playbach.music.options import ReadingOptions
+from playbach.music.options import MUSIC_SUFFIXES, ReadingOptions
 from playbach.music.reading import musicxml
 from playbach.music.reading.files import as_wanted, describe_failure, parse_midi, read_bytes
 from playbach.music.reading.limits import ReadingLimits
@@ -24,9 +24,6 @@ from playbach.music.reading.results import ReadFile
 from playbach.music.reading.worker import Worker
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import AnyPath, display_path
-
-MUSIC_SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl")
-"""The suffixes of music files in a folder. A file that is named itself may have any suffix."""
 
 _MAX_WAITING = 32  # music that has been read but must wait for that of a file before it
 

@@ -15,7 +15,7 @@ from playbach.music.options import ReadingOptions
 from playbach.music.pedal import has_pedals, sustain
 from playbach.music.reading.limits import ReadingLimits, check_number_of_notes
 from playbach.music.reading.results import ReadFile
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, damaged_file
 
 
 def read_bytes(path: Path, limits: ReadingLimits) -> bytes:
@@ -67,4 +67,4 @@ def describe_failure(error: Exception, limits: ReadingLimits) -> str:
     if isinstance(error, MemoryError):
         return f"it takes more than {limits.memory_bytes >> 20} MiB of memory to read; leave it out"
     reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return f"the file is damaged ({reason}); leave it out or export it again"
+    return str(damaged_file(reason))

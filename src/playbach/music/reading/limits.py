@@ -15,7 +15,7 @@ from symusic.core import ScoreTick as Score  # the class that `symusic.Score(...
 
 from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, TICKS_PER_QUARTER
 from playbach.music.midi import MAX_FILE_TRACKS, MAX_QUARTERS
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, impossible_value
 
 _MIN_MSPQ, _MAX_MSPQ = 60_000, 0xFFFFFF  # microseconds per quarter: 1000 quarters a minute, and MIDI's slowest tempo
 
@@ -81,7 +81,7 @@ def _check_notes(score: Score, last: int) -> None:
 def _check_track(track: Any, last: int) -> None:
     """Reject an impossible instrument, and leave out impossible controllers."""
     if not 0 <= track.program <= 127:
-        raise ScoreError(impossible_value("program", track.program))
+        raise impossible_value("program", track.program)
     _keep_in_range(track, "controls", time=(0, last), number=(0, 127), value=(0, 127))
     _keep_in_range(track, "pitch_bends", time=(0, last), value=(-8192, 8191))
     _keep_in_range(track, "pedals", time=(0, last), duration=(0, last))
@@ -93,7 +93,7 @@ def _check_global(score: Score, last: int) -> None:
     _keep_in_range(score, "time_signatures", time=(0, last))
     for meter in score.time_signatures:
         if not 1 <= meter.numerator <= MAX_NUMERATOR or meter.denominator not in METER_DENOMINATORS:
-            raise ScoreError(impossible_value("time signature", f"{meter.numerator}/{meter.denominator}"))
+            raise impossible_value("time signature", f"{meter.numerator}/{meter.denominator}")
     _keep_in_range(score, "tempos", time=(0, last), mspq=(1, 1 << 31))
     for tempo in score.tempos:
         tempo.mspq = min(max(tempo.mspq, _MIN_MSPQ), _MAX_MSPQ)
@@ -104,12 +104,7 @@ def _require_range(name: str, values: Any, low: int, high: int, bits: int = 8) -
     if values.min() < low or values.max() > high:
         wrong = int(values[(values < low) | (values > high)][0])
         # The arrays are signed, so that values above the range can be negative.
-        raise ScoreError(impossible_value(name, wrong % (1 << bits)))
-
-
-def impossible_value(name: str, value: int | str) -> str:
-    """The message for a value that no score can have."""
-    return f"the file is damaged ({name} {value} is not valid); leave it out or export it again"
+        raise impossible_value(name, wrong % (1 << bits))
 
 
 def _keep_in_range(owner: Any, name: str, **ranges: tuple[int, int]) -> None:

@@ -17,13 +17,12 @@ from functools import lru_cache
 
 from playbach.music.events import DEFAULT_VELOCITY, TICKS_PER_QUARTER
 from playbach.music.pedal import SUSTAIN
-from playbach.music.reading.limits import impossible_value
 from playbach.music.reading.musicxml.archive import Element
 from playbach.music.reading.musicxml.instruments import Instruments
 from playbach.music.reading.musicxml.notes import STEPS, GraceNote, Ornament, Scale
 from playbach.music.reading.musicxml.ornaments import MAX_GRACES, ornaments_of
 from playbach.music.reading.musicxml.tempos import Tempos
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, impossible_value
 
 _FORTE = 90
 """The velocity that dynamics in per cent refer to, by the standard."""
@@ -325,10 +324,10 @@ class _PartReader:
             return scale, self._part.instruments.drum(None if instrument is None else instrument.get("id"))
         step = _text(pitch, "step").upper()
         if step not in STEPS or not step:
-            raise ScoreError(impossible_value("pitch", step[:20] or "without a step"))
+            raise impossible_value("pitch", step[:20] or "without a step")
         octave, alter = round(_number(pitch.find("octave"))), _number(pitch.find("alter"))
         if not -100 < alter < 100 or not -100 < octave < 100:
-            raise ScoreError(impossible_value("pitch", f"{step}{octave}"))
+            raise impossible_value("pitch", f"{step}{octave}")
         self._part.counts[MICROTONES] += alter != round(alter)
         degree = 7 * octave + STEPS.index(step)
         if not _is_tied(element, "stop") or element.find("accidental") is not None:
@@ -336,7 +335,7 @@ class _PartReader:
         scale = replace(scale, accidentals={**scale.accidentals, degree: alter})
         sounding = scale.pitch(degree)
         if not 0 <= sounding <= 127:
-            raise ScoreError(impossible_value("pitch", sounding))
+            raise impossible_value("pitch", sounding)
         return scale, sounding
 
     def _read_grace(self, element: Element, is_chord: bool) -> None:
@@ -373,14 +372,14 @@ class _PartReader:
             return Fraction(0)
         duration = _fraction(found) / self._divisions
         if not 0 <= duration < _LONGEST_BAR:
-            raise ScoreError(impossible_value("duration", (found.text or "").strip()[:20]))
+            raise impossible_value("duration", (found.text or "").strip()[:20])
         return duration
 
     def _move(self, quarters: Fraction) -> None:
         self._cursor = max(Fraction(0), self._cursor + quarters)
         self._furthest = max(self._furthest, self._cursor)
         if self._furthest > _LONGEST_BAR:
-            raise ScoreError(impossible_value("bar", "of more than a million quarters"))
+            raise impossible_value("bar", "of more than a million quarters")
 
     def backup(self, element: Element) -> None:
         self._move(-self._duration(element))
@@ -479,7 +478,7 @@ def _first_divisions(part: Element) -> Fraction:
 def _divisions(element: Element) -> Fraction:
     divisions = _fraction(element)
     if divisions <= 0:
-        raise ScoreError(impossible_value("divisions", (element.text or "").strip()[:20]))
+        raise impossible_value("divisions", (element.text or "").strip()[:20])
     return divisions
 
 
@@ -563,7 +562,7 @@ def _fraction(element: Element) -> Fraction:
     try:
         return _parse_fraction(element.text or "")
     except (ValueError, ZeroDivisionError):
-        raise ScoreError(impossible_value(element.tag, repr((element.text or "").strip()[:20]))) from None
+        raise impossible_value(element.tag, repr((element.text or "").strip()[:20])) from None
 
 
 @lru_cache(1 << 12)

@@ -22,7 +22,6 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
 from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER
-from playbach.music.reading.limits import impossible_value
 from playbach.music.reading.musicxml.document import Bar, Change, WrittenNote, WrittenPart
 from playbach.music.reading.musicxml.notes import PartNote
 from playbach.music.reading.musicxml.ornaments import count_ornaments, play_ornaments, without_ornaments
@@ -36,7 +35,7 @@ from playbach.music.reading.musicxml.timeline import (
     visits,
 )
 from playbach.music.reading.results import ReadFile
-from playbach.system.errors import ScoreError
+from playbach.system.errors import ScoreError, impossible_value
 
 _LONGEST_GAP = 4 * TICKS_PER_QUARTER
 """Between two notes that both say that they are tied. They are apart where the length of a chord's second note is
@@ -65,7 +64,7 @@ def play(
     lengths = bar_lengths(columns, meters)
     played = visits(order, lengths)
     if played and played[-1].start + lengths[played[-1].bar] >= 1 << 31:
-        raise ScoreError(impossible_value("onset", played[-1].start))
+        raise impossible_value("onset", played[-1].start)
     score = Score(TICKS_PER_QUARTER)
     for tick, meter in played_meters(played, lengths, meters):
         score.time_signatures.append(TimeSignature(tick, *meter))
