@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from playbach.cli.common import LINE_WIDTH, format_labels, format_percent
+from playbach.cli.common import format_labels, format_percent
+from playbach.cli.inspect_music import indented, ornaments_text
 
 if TYPE_CHECKING:
     from playbach.inspection import CorpusSurvey
@@ -49,7 +49,7 @@ def format_corpus(survey: CorpusSurvey) -> Iterator[str]:
         yield ""
         yield f"Remarks on {survey.with_remarks:,} of {survey.pieces:,} pieces"
         shown = survey.remarks[:SHOWN_REMARKS]
-        yield from (part for line in shown for part in _indented(line))
+        yield from (part for line in shown for part in indented(line))
         if len(survey.remarks) > len(shown):
             yield f"  … and {len(survey.remarks) - len(shown):,} more lines (--json has them)"
     if survey.damaged:
@@ -58,10 +58,6 @@ def format_corpus(survey: CorpusSurvey) -> Iterator[str]:
         yield from (f"  {fault}" for fault in survey.faults[:SHOWN_FAULTS])
         if survey.damaged > SHOWN_FAULTS:
             yield f"  … and {survey.damaged - SHOWN_FAULTS:,} more (--json names more)"
-
-
-def _indented(text: str) -> list[str]:
-    return wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _doubtful(survey: CorpusSurvey) -> str:
@@ -82,9 +78,8 @@ def _pedal(survey: CorpusSurvey) -> str:
 def _ornaments(survey: CorpusSurvey) -> str:
     if not survey.with_ornaments:
         return ""
-    kinds = ", ".join(f"{share.count:,} {share.name}{'s' * (share.count != 1)}" for share in survey.ornaments)
-    played = "left out, or played as plain notes" if survey.plain_ornaments else "played out"
-    return f"in {survey.with_ornaments:,} of {survey.pieces:,} pieces: {kinds}; {played}"
+    told = ornaments_text({share.name: share.count for share in survey.ornaments}, survey.plain_ornaments)
+    return f"in {survey.with_ornaments:,} of {survey.pieces:,} pieces: {told}"
 
 
 def _pieces(survey: CorpusSurvey) -> str:

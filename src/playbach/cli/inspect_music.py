@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def format_music(music: MusicInfo) -> list[str]:
             ("tempo", _tempo(music)),
             ("notes", f"{music.notes:,}, {_at_once(music.at_once)}"),
             ("pedal", _pedal(music)),
-            ("ornaments", _ornaments(music)),
+            ("ornaments", ornaments_text(music.ornaments, music.plain_ornaments)),
             ("markers", "; ".join(markers[:SHOWN_ITEMS]) + _more(len(markers) - SHOWN_ITEMS)),
             ("made by", _made_by(music.made_by)),
         ]
@@ -40,7 +41,7 @@ def format_music(music: MusicInfo) -> list[str]:
     if music.again is not None:
         lines += ["", "To compose it again, with the same version and model", f"  {shlex.join(music.again)}"]
     if music.remarks:
-        lines += ["", "Remarks", *(line for text in music.remarks for line in _indented(text))]
+        lines += ["", "Remarks", *(line for text in music.remarks for line in indented(text))]
     lines += ["", "Tracks", *_tracks(music.tracks), "", "Encodings", *_encodings(music.encodings)]
     return lines + (["", *wrap(_coverage(music.model), LINE_WIDTH)] if music.model is not None else [])
 
@@ -85,14 +86,16 @@ def _pedal(music: MusicInfo) -> str:
     return f"{presses}, ignored: notes have their written lengths"
 
 
-def _ornaments(music: MusicInfo) -> str:
-    if not music.ornaments:
+def ornaments_text(ornaments: Mapping[str, int], plain: bool) -> str:
+    """The number of ornaments of each kind, and what becomes of them; nothing without ornaments."""
+    if not ornaments:
         return ""
-    kinds = ", ".join(f"{n:,} {kind}{'s' * (n != 1)}" for kind, n in music.ornaments.items())
-    return f"{kinds}; {'left out, or played as plain notes' if music.plain_ornaments else 'played out'}"
+    kinds = ", ".join(f"{n:,} {kind}{'s' * (n != 1)}" for kind, n in ornaments.items())
+    return f"{kinds}; {'left out, or played as plain notes' if plain else 'played out'}"
 
 
-def _indented(text: str) -> list[str]:
+def indented(text: str) -> list[str]:
+    """The lines of a text, each a little to the right."""
     return wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 

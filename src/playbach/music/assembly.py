@@ -12,7 +12,7 @@ from typing import Any
 
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick
 
-from playbach.music.bars import Bars, Header
+from playbach.music.bars import Bars, Header, meter_of_length
 from playbach.music.events import MAX_NUMERATOR, TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo
 from playbach.music.scores import score_from_header
 
@@ -82,15 +82,12 @@ def opening_events(header: Header, cut: int, start: int) -> list[Event]:
     sixteenths = rest * 4 // TICKS_PER_QUARTER
     first: list[Event] = [Meter(start, numerator, denominator)]
     if sixteenths:
-        first = [Meter(start, *_meter_of_length(sixteenths)), Meter(start + rest, numerator, denominator)]
+        first = [Meter(start, *_meter_of_sixteenths(sixteenths)), Meter(start + rest, numerator, denominator)]
     later = [Meter(t - cut + start, n, d) for t, n, d in header.meters if t > cut + rest]
     return [first[0], *events, *first[1:], *later]
 
 
-def _meter_of_length(sixteenths: int) -> tuple[int, int]:
-    """A meter of this many sixteenths, in quarters or eighths if possible."""
-    for denominator, size in ((4, 4), (8, 2), (16, 1)):
-        if sixteenths % size == 0 and sixteenths // size <= MAX_NUMERATOR:
-            return sixteenths // size, denominator
-    # No meter says it exactly; in whole notes, it says the longest bar.
-    return min(sixteenths // 16, MAX_NUMERATOR), 1
+def _meter_of_sixteenths(count: int) -> tuple[int, int]:
+    """A meter of this many sixteenths. If no meter says it exactly: of its whole notes, as many as one can have."""
+    meter = meter_of_length(count * TICKS_PER_QUARTER // 4)
+    return meter if meter[0] <= MAX_NUMERATOR else (min(count // 16, MAX_NUMERATOR), 1)

@@ -14,7 +14,7 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints
-from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER, Track
+from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, MIDI_TEMPO, TICKS_PER_QUARTER, Track
 
 DEFAULT_TEMPO = 80.0
 """Of a score without a tempo, in quarters a minute."""
@@ -125,6 +125,17 @@ class Bars:
 def quantise(ticks: Any, unit: int) -> Any:
     """Ticks as a number of units, rounded to the nearest; halves go up."""
     return (ticks + unit // 2) // unit
+
+
+def meter_of_length(ticks: int) -> tuple[int, int]:
+    """The meter of a bar of this length, with the smallest denominator from 4 on, if its numerator is in range.
+
+    A length that is no number of 128ths is rounded down.
+    """
+    count, denominator = ticks // (TICKS_PER_QUARTER // 32), METER_DENOMINATORS[-1]
+    while count % 2 == 0 and (denominator > 4 or (count > MAX_NUMERATOR and denominator > 1)):
+        count, denominator = count // 2, denominator // 2
+    return count, denominator
 
 
 def meters_of(score: Score, unit: int) -> tuple[tuple[int, int, int], ...]:

@@ -10,9 +10,10 @@ import numpy as np
 from symusic.core import ScoreTick as Score
 from symusic.core import TimeSignatureTick as TimeSignature
 
-from playbach.music.bars import Bars, meters_of, span_of
-from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, TICKS_PER_QUARTER
+from playbach.music.bars import Bars, meter_of_length, meters_of, span_of
+from playbach.music.events import MAX_NUMERATOR, TICKS_PER_QUARTER
 from playbach.music.options import meter_fraction
+from playbach.music.pedal import DOWN, SUSTAIN
 
 _FEWEST_BARS = 5
 """A shorter piece may well be in 1/4."""
@@ -23,7 +24,6 @@ this, all of them among the 668 with incomplete bars, which move all later bar l
 Of 11 piano pieces and dances in 2/4, the most is 4 %."""
 _CLEARLY = TICKS_PER_QUARTER // 8
 """A note that begins less than this many ticks before a bar line, or ends less after it, does not sound across it."""
-_PEDAL, _PEDAL_DOWN = 64, 64
 
 
 def doubtful_meter(score: Score) -> str | None:
@@ -52,7 +52,7 @@ def _remark(name: str, reason: str) -> str:
 
 
 def _has_pedal(score: Score) -> bool:
-    return any(c.number == _PEDAL and c.value >= _PEDAL_DOWN for track in score.tracks for c in track.controls)
+    return any(c.number == SUSTAIN and c.value >= DOWN for track in score.tracks for c in track.controls)
 
 
 def _crossing_share(score: Score, bars: Bars) -> float:
@@ -80,7 +80,7 @@ def regroup(score: Score, meter: str) -> Score:
     meters = meters_of(score, 1)
     whole = Bars(meters).pickup
     pickup = whole % bar
-    name = (meters[0][1], meters[0][2]) if pickup == whole else _fraction(pickup)
+    name = (meters[0][1], meters[0][2]) if pickup == whole else meter_of_length(pickup)
     if name[0] > MAX_NUMERATOR:  # a remainder of more than 255 short beats: no meter says it
         pickup = 0
     regrouped = score.copy()
@@ -89,11 +89,3 @@ def regroup(score: Score, meter: str) -> Score:
         regrouped.time_signatures.append(TimeSignature(0, *name))
     regrouped.time_signatures.append(TimeSignature(pickup, numerator, denominator))
     return regrouped
-
-
-def _fraction(ticks: int) -> tuple[int, int]:
-    """The meter of a bar of this length, with the smallest denominator from 4 on, if its numerator is in range."""
-    count, denominator = ticks // (TICKS_PER_QUARTER // 32), METER_DENOMINATORS[-1]
-    while count % 2 == 0 and (denominator > 4 or (count > MAX_NUMERATOR and denominator > 1)):
-        count, denominator = count // 2, denominator // 2
-    return count, denominator

@@ -19,7 +19,7 @@ from itertools import cycle
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.events.grid import EVENTS_GRID, MAX_BAR, THIRTY_SECOND, MeterList, bar_ticks
-from playbach.music.bars import Bars, left_out_meters, meters_of, span_of
+from playbach.music.bars import Bars, left_out_meters, meter_of_length, meters_of, span_of
 
 _MAX_TICKS = MAX_BAR * EVENTS_GRID
 _NAMED_BARS = 3
@@ -98,7 +98,7 @@ class _Section:
                 yield (tick, *bar)
                 tick += bar_ticks(*bar)
         if rest and not self.is_last:
-            yield (tick, *_shortest_name(rest))
+            yield (tick, *meter_of_length(rest))
 
     def change(self) -> str:
         """What happens to a bar of it, if it gets another length: `is split into bars of 4/4`."""
@@ -136,14 +136,14 @@ def _bars(raw: tuple[tuple[int, int, int], ...], index: int, end: int, is_last: 
     around = _meter_around(raw, index)
     if span <= length:
         if span <= _MAX_TICKS and not is_last:
-            return (_shortest_name(span),)
+            return (meter_of_length(span),)
         return (around,) if around else _parts(*fraction)
     if even := _even_parts(*fraction):
         return (even,)
     if around is None:
         return _parts(*fraction)
     whole, rest = divmod(length, bar_ticks(*around))
-    return (*[around] * whole, *[_shortest_name(rest)] * (rest > 0))
+    return (*[around] * whole, *[meter_of_length(rest)] * (rest > 0))
 
 
 def _meter_around(raw: tuple[tuple[int, int, int], ...], index: int) -> _Fraction | None:
@@ -178,11 +178,3 @@ def _parts(numerator: int, denominator: int) -> tuple[_Fraction, ...]:
     count = -(-bar_ticks(numerator, denominator) // _MAX_TICKS)
     beats, longer = divmod(numerator, count)
     return tuple((beats + (i < longer), denominator) for i in range(count))
-
-
-def _shortest_name(ticks: int) -> _Fraction:
-    """The meter of a bar of this length, with the smallest denominator from 4 on."""
-    count, denominator = ticks // THIRTY_SECOND, 32
-    while count % 2 == 0 and denominator > 4:
-        count, denominator = count // 2, denominator // 2
-    return count, denominator
