@@ -394,6 +394,7 @@ def test_a_part_alone_has_its_sounding_key(read_parts: Callable[..., Score]) -> 
     assert keys(-3, "<chromatic>3</chromatic>") == [-6]
     assert keys(6, "<diatonic>1</diatonic><chromatic>2</chromatic>") == [-4]  # eight sharps are four flats
     assert keys(-2, "<chromatic>0</chromatic><octave-change>-1</octave-change>") == [-2]
+    assert keys(8, "<chromatic>0</chromatic>") == [-4]  # G sharp major sounds like A flat major
 
 
 def test_one_staff_is_transposed(read_parts: Callable[..., Score]) -> None:

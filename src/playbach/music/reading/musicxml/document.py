@@ -461,11 +461,12 @@ def sounding_key(fifths: int, chromatic: int, diatonic: int = _NO_STEPS) -> int:
         diatonic: by how many steps; _NO_STEPS: whatever gives the fewest sharps or flats.
 
     Returns:
-        Sharps, or flats below 0; between -7 and 7 if `fifths` is.
+        Sharps, or flats below 0; between -7 and 7.
     """
     sounding = fifths + 7 * chromatic - 12 * diatonic
     if diatonic == _NO_STEPS or not -7 <= sounding <= 7:
-        sounding = (fifths + 7 * chromatic + 6) % 12 - 6 if chromatic % 12 else fifths
+        is_same = chromatic % 12 == 0 and -7 <= fifths <= 7
+        sounding = fifths if is_same else (fifths + 7 * chromatic + 6) % 12 - 6
     return sounding
 
 
