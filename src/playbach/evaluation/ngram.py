@@ -11,6 +11,8 @@ pieces is set aside. A chain grows greedily by the column that most lowers the c
 viewpoints before it. The powers minimise the same cost, which is a convex problem. Then all training pieces are
 counted. Each kind of step (`Encoding.step_kind`: soprano, alto …) and each field has viewpoints of its own.
 
+`NGramAverage` is the mean of several such mixtures, which is better than any of them.
+
 Needs numpy only. Knows encodings, but neither scores nor networks. Deterministic.
 """
 
@@ -47,6 +49,8 @@ NEWTON_STEPS, NEWTON_TOLERANCE = 16, 1e-3
 MAX_NUMBERS = 1 << 24
 """The number of probabilities that are held in memory at once."""
 FLOOR = 1e-9
+NGRAM_MEMBERS = 5
+"""How many n-grams are averaged."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,11 @@ class NGram:
         self.encoding, self._experts, self.pieces = encoding, experts, pieces
 
     @classmethod
-    def fit(cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding) -> Self:
+    def fit(cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding, *, seed: int = 0) -> Self:
         """Fit a baseline to training pieces, each given in all its keys.
+
+        Args:
+            seed: determines which pieces are set aside, and from which columns each viewpoint may choose.
 
         Raises:
             ValueError: there are no pieces.
@@ -87,8 +94,8 @@ class NGram:
         if not keys:
             raise ValueError("no pieces to fit")
         table = StepTable.from_pieces([s for piece in keys for s in piece])
-        marks = _set_aside([[len(s) for s in piece] for piece in keys])
-        kinds, rng = _step_kinds(encoding, table.context), np.random.default_rng(0)
+        marks = _set_aside([[len(s) for s in piece] for piece in keys], seed)
+        kinds, rng = _step_kinds(encoding, table.context), np.random.default_rng(seed)
         experts = {}
         for kind in np.unique(kinds).tolist():
             rows = np.flatnonzero(kinds == kind)
@@ -130,6 +137,30 @@ class NGram:
         return StepPredictor(self, steps, context)
 
 
+class NGramAverage:
+    """The arithmetic mean of several n-grams that differ only in their seed. It does not change after `fit`."""
+
+    def __init__(self, members: Sequence[NGram]) -> None:
+        self.encoding, self.members, self.pieces = members[0].encoding, tuple(members), members[0].pieces
+
+    @classmethod
+    def fit(
+        cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding, *, members: int = NGRAM_MEMBERS
+    ) -> Self:
+        """Fit `members` n-grams, with seeds from 0 on. Arguments and errors are otherwise those of `NGram.fit`."""
+        keys = [list(piece) for piece in pieces]
+        return cls([NGram.fit(keys, encoding, seed=seed) for seed in range(members)])
+
+    def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
+        """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
+        found = [member.probabilities(piece) for member in self.members]
+        return [np.mean(of_field, axis=0) for of_field in zip(*found)]
+
+    def predictions(self, piece: EncodedPiece) -> Predictions:
+        """How each step of a piece was predicted."""
+        return predictions_from_logits([np.log(p) for p in self.probabilities(piece)], piece.steps)
+
+
 class StepPredictor:
     """Predicts a piece step by step: `predict` from the next step's context, then `feed` the step."""
 
@@ -169,11 +200,11 @@ def _step_kinds(encoding: Encoding, context: Ints) -> Ints:
     return context[:, names.index(encoding.step_kind)] if encoding.step_kind else np.zeros(len(context), np.int32)
 
 
-def _set_aside(lengths: list[list[int]]) -> npt.NDArray[np.int8]:
+def _set_aside(lengths: list[list[int]], seed: int) -> npt.NDArray[np.int8]:
     """For each step of all pieces in all their keys: 0 to learn from, 2 to check on, 1 for neither (a piece to check
     on, in another key). If there is only one piece, its second half is set aside."""
     pieces = len(lengths)
-    chosen = np.random.default_rng(0).permutation(pieces)[: max(1, round(SET_ASIDE_SHARE * pieces))]
+    chosen = np.random.default_rng(seed).permutation(pieces)[: max(1, round(SET_ASIDE_SHARE * pieces))]
     marks: list[npt.NDArray[np.int8]] = []
     for number, keys in enumerate(lengths):
         for key, length in enumerate(keys):
