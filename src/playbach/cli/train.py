@@ -37,13 +37,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_run_options(parser.add_argument_group("run"))
     options.add_options(parser.add_argument_group("reading"), ReadingOptions)
     encoding = parser.add_argument_group("encoding", "Some options apply to one encoding and select it.")
-    options.add_options(encoding, TrainOptions, ["encoding"])
+    options.add_options(encoding, TrainOptions, ["encoding", "vocabulary"])
     options.add_shared_options(encoding, OPTIONS)
     options.add_options(encoding, TrainOptions, ["weights"])
     network = parser.add_argument_group("network", "An option applies to the architectures named with it.")
     options.add_options(network, TrainOptions, ["model"])
     options.add_shared_options(network, {name: entry.options for name, entry in MODELS.items()})
-    added = ("encoding", "weights", "model", *(o.name for o in options_of(ReadingOptions)))
+    added = ("encoding", "vocabulary", "weights", "model", *(o.name for o in options_of(ReadingOptions)))
     others = [o.name for o in options_of(TrainOptions) if o.flag is not None and o.name not in added]
     options.add_options(parser.add_argument_group("training"), TrainOptions, others)
 

@@ -192,6 +192,16 @@ class Encoding(ABC):
         """
 
     @classmethod
+    def for_any_music(cls, options: Any = None) -> Self:
+        """An encoding with the symbols of any usual music, as a `base` for `fit`: music on which a network trains
+        later then seldom has a new symbol.
+
+        Raises:
+            UsageError: the encoding has no such vocabulary.
+        """
+        raise UsageError(f"the vocabulary `any` does not exist for the {cls.name!r} encoding; use `music`")
+
+    @classmethod
     @abstractmethod
     def rejection_reason(cls, score: Score) -> str | None:
         """Why this encoding cannot represent a score, as a clause for a message; None if it can."""

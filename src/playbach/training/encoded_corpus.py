@@ -30,10 +30,16 @@ class EncodedCorpus:
 
 
 def fit_encoding(corpus: Corpus, options: TrainOptions) -> Encoding:
-    """The encoding, with a vocabulary from the training pieces only."""
+    """The encoding, with a vocabulary from the training pieces only, or with that of any music before it.
+
+    Raises:
+        UsageError: the encoding has no vocabulary for any music.
+    """
     assert options.encoding is not None
+    kind = ENCODINGS[options.encoding].load()
     encoding_options = getattr(options, options.encoding) if options.encoding in OPTIONS else None
-    return ENCODINGS[options.encoding].load().fit((p.score for p in corpus.train), encoding_options)
+    base = kind.for_any_music(encoding_options) if options.vocabulary == "any" else None
+    return kind.fit((p.score for p in corpus.train), encoding_options, base)
 
 
 def encode_corpus(corpus: Corpus, encoding: Encoding, folder: Path | None, callbacks: Callbacks) -> EncodedCorpus:

@@ -27,6 +27,9 @@ class TrainOptions(ReadingOptions):
     encoding: str | None = option("{choices}", default=None, default_text="chosen from the music", choices=ENCODINGS)
     notes: NotesOptions = option("options of the notes encoding", factory=NotesOptions, flag=None)
     events: EventsOptions = option("options of the events encoding", factory=EventsOptions, flag=None)
+    vocabulary: Literal["music", "any"] = option(
+        "symbols of the music alone, or also those that any other music may need", default="music"
+    )
     model: str = option("architecture: {choices}", default="lstm", choices=MODELS)
     network: Mapping[str, Any] = option("options of the architecture, such as `hidden`", factory=dict, flag=None)
     weights: Mapping[str, float] = option(

@@ -22,6 +22,12 @@ from playbach.music.events import TICKS_PER_QUARTER
 BARS_LEFT = "left"
 """The name of the context field that holds the number of bars left. Every encoding has this field."""
 BARS_LEFT_SYMBOLS = (*map(str, range(9)), "many", "unknown")
+USUAL_METERS = (
+    *("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "3/2", "6/4", "5/4", "4/2"),
+    *("7/8", "5/8", "1/4", "1/8", "5/2", "7/4", "8/8", "9/4", "12/4", "6/2", "4/8", "2/8"),
+    *("6/16", "9/16", "12/16", "3/16", "5/16", "7/16", "1/2", "8/4", "12/2", "10/8", "11/8"),
+)
+"""The meters of a vocabulary for any music."""
 MANY_BARS_LEFT, UNKNOWN_BARS_LEFT = 9, 10
 
 

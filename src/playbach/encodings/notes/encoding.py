@@ -24,7 +24,7 @@ from symusic.core import NoteTick as ScoreNote
 from symusic.core import ScoreTick as Score
 
 from playbach.encodings.base import EncodedPiece, append_new, most_common_headers, transposition_range
-from playbach.encodings.features.bars import Timing, Timings
+from playbach.encodings.features.bars import USUAL_METERS, Timing, Timings
 from playbach.encodings.features.base import Features
 from playbach.encodings.features.lines import ECHO_LENGTHS, RecentNotes
 from playbach.encodings.notes.decoder import NotesDecoder
@@ -43,9 +43,12 @@ from playbach.encodings.onsets import (
     NOTES_GRID,
     NOTES_UNITS,
     ONLY_DRUMS,
+    REST_CHORD,
     REST_NUMBER,
     Onsets,
+    durations_to,
     in_batches,
+    longest_units,
     main_track,
     notes_header,
     onsets_with,
@@ -57,6 +60,9 @@ from playbach.music.bars import Header, left_out_meters, quantise
 from playbach.music.events import DEFAULT_VELOCITY
 from playbach.music.scores import score_from_header
 from playbach.system.errors import ScoreError
+
+ANY_LOW, ANY_HIGH = 21, 108
+"""The lowest and the highest pitch of a vocabulary for any music: those of a piano."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +106,35 @@ class NotesEncoding(NotesVocabulary):
                 meters=tuple(survey.meters),
                 headers=headers,
             )
-        low, high = min(survey.low, base.low), max(survey.high, base.high)
         return cls(
             options=options,
-            symbols=tuple(append_new(base.symbols, survey.symbols(low, high))),
-            low=low,
-            high=high,
-            middle=base.middle,
+            symbols=tuple(append_new(base.symbols, survey.symbols(survey.low, survey.high))),
+            low=survey.low,
+            high=survey.high,
+            middle=survey.middle,
             longest_run=max(survey.longest_run, base.longest_run),
             longest_rest=max(survey.longest_rest, base.longest_rest),
             meters=tuple(append_new(base.meters, survey.meters)),
             headers=headers,
+        )
+
+    @classmethod
+    def for_any_music(cls, options: Any = None) -> Self:
+        """All single notes of a piano. Chords are too many: those of the music follow."""
+        options = options or NotesOptions()
+        lengths = durations_to(longest_units(options)) if options.durations == "joined" else (0,)
+        pitches = range(12) if options.octaves == "folded" else range(ANY_LOW, ANY_HIGH + 1)
+        chords = (REST_CHORD, *((pitch,) for pitch in pitches))
+        return cls(
+            options=options,
+            symbols=tuple((chord, units) for chord in chords for units in lengths),
+            low=ANY_LOW,
+            high=ANY_HIGH,
+            middle=(ANY_LOW + ANY_HIGH) // 2,
+            longest_run=1,
+            longest_rest=1,
+            meters=USUAL_METERS,
+            headers=((Header(), 1),),
         )
 
     @classmethod
