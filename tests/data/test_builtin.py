@@ -76,6 +76,19 @@ def small(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built
     return corpus
 
 
+@pytest.fixture
+def both(small: Builtin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builtin:
+    """A corpus of the pieces of two others, `small` and one that has two of its files again."""
+    folder = tmp_path / "music21" / "corpus" / "second"
+    folder.mkdir()
+    for name in ("2", "3", "4"):
+        (folder / f"{name}.abc").touch()
+    monkeypatch.setitem(CORPORA, "second", Builtin("second", "", "", 6, 1, ("second/*.abc",), lines_of))
+    corpus = Builtin("both", "all melodies", "free", 8, 1, of=("small", "second"))
+    monkeypatch.setitem(CORPORA, "both", corpus)
+    return corpus
+
+
 # -------------------------------------------------------------------------------------------------- what there is
 
 
@@ -99,7 +112,8 @@ def test_restricted_music_is_not_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "files"), [("string-quartets", 51), ("oneills-1850", 39), ("ryans-mammoth", 1059), ("airds-airs", 6)]
+    ("name", "files"),
+    [("string-quartets", 51), ("oneills-1850", 39), ("ryans-mammoth", 1059), ("airds-airs", 6), ("folk", 1104)],
 )
 def test_the_sources_are_in_music21(name: str, files: int) -> None:
     pytest.importorskip("music21")
@@ -188,6 +202,20 @@ def test_a_corpus_is_converted_once(small: Builtin, cache: Path, monkeypatch: py
     assert line == "small/bad.abc: not music"
     monkeypatch.setattr(conversions, "find_spec", lambda name: None)
     assert small.folder(lambda work, total: pytest.fail("converted again")) == root
+
+
+def test_a_corpus_of_corpora_has_each_piece_once_and_names_its_corpus(both: Builtin, cache: Path) -> None:
+    root = both.folder()
+    names = [
+        *("second again-3.mid", "second tune 4.mid"),
+        *(f"small {name}.mid" for name in ("again", "again-2", "again-3", "tune 1", "tune 2", "tune 3")),
+    ]
+    assert sorted(path.name for path in root.glob("*.mid")) == sorted(names)
+    assert (root / "small tune 2.mid").read_bytes() == (cache / "small-1" / "tune 2.mid").read_bytes()
+    assert (root / "second tune 4.mid").read_bytes() == bytes(sample_music.line(4).dumps_midi())
+    assert builtin.piece_count("both") == 8
+    assert builtin.unreadable_files("both") == ["small/bad.abc: not music"]
+    assert [path.name for path in both.paths()] == ["1.abc", "2.abc", "3.abc", "bad.abc", "2.abc", "3.abc", "4.abc"]
 
 
 def test_a_missing_collection_is_an_error(small: Builtin, cache: Path, tmp_path: Path) -> None:

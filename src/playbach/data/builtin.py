@@ -27,7 +27,9 @@ from symusic.core import TempoTick as Tempo
 
 from playbach.data import chorales, conversions
 from playbach.data.from_music21 import elements_of
+from playbach.music import midi
 from playbach.music.reading import ReadingLimits, musicxml
+from playbach.music.scores import content_hash
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.files import pending_folder, unused_path
 from playbach.system.progress import Progress
@@ -64,6 +66,8 @@ class Builtin:
     """Patterns of files in music21's collection."""
     convert: Callable[[Path], ConvertedFile] | None = None
     """Converts one of the files."""
+    of: tuple[str, ...] = ()
+    """The built-in corpora whose pieces it has, each distinct piece once, instead of `sources` and `convert`."""
 
     def cache_folder(self) -> Path:
         """Where its MIDI files are, or would be."""
@@ -71,9 +75,24 @@ class Builtin:
 
     def folder(self, progress: Progress | None = None) -> Path:
         """The folder with its MIDI files; converts if necessary. Arguments and errors: see `chorales.folder`."""
+        if self.of:
+            return conversions.converted_folder(self.name, self.version, lambda into: self._gather(into, progress))
         if self.convert is None:
             return chorales.folder(progress)
         return conversions.converted_folder(self.name, self.version, lambda into: self._fill(into, progress))
+
+    def _gather(self, into: Path, progress: Progress | None) -> None:
+        """Copy the pieces of other corpora, under names that begin with the corpus; convert these first."""
+        known: set[str] = set()
+        left_out: list[str] = []
+        for name in self.of:
+            for path in sorted(CORPORA[name].folder(progress).rglob("*.mid")):
+                content = content_hash(midi.parse(path.read_bytes())[0])
+                if content not in known:
+                    known.add(content)
+                    shutil.copyfile(path, into / f"{name} {path.name}")
+            left_out += unreadable_files(name)
+        _write_index(into, len(known), left_out)
 
     def _fill(self, into: Path, progress: Progress | None) -> None:
         assert self.convert is not None
@@ -85,13 +104,19 @@ class Builtin:
                 count += 1
         if not count:
             raise CorpusError(f"{self.name}: music21 is installed without this music; install it with its corpus")
-        index = {"pieces": count, "left_out": left_out}
-        (into / INDEX).write_text(json.dumps(index, indent=1, ensure_ascii=False), "utf-8")
+        _write_index(into, count, left_out)
 
     def paths(self) -> list[Path]:
         """The files in music21's collection. Does not load music21."""
+        if self.of:
+            return [path for name in self.of for path in CORPORA[name].paths()]
         root = conversions.music21_collection()
         return sorted(path for pattern in self.sources for path in root.glob(pattern))
+
+
+def _write_index(into: Path, pieces: int, left_out: list[str]) -> None:
+    index = {"pieces": pieces, "left_out": left_out}
+    (into / INDEX).write_text(json.dumps(index, indent=1, ensure_ascii=False), "utf-8")
 
 
 def _convert_file(convert: Callable[[Path], ConvertedFile], path: Path) -> ConvertedFile:
@@ -221,6 +246,14 @@ CORPORA: dict[str, Builtin] = {
             2,
             ("airdsAirs/*.abc",),
             tunes,
+        ),
+        Builtin(
+            "folk",
+            "the Irish, Scottish and fiddle tunes of oneills-1850, ryans-mammoth and airds-airs, each once",
+            f"music out of copyright; {NO_TERMS}",
+            4142,
+            1,
+            of=("oneills-1850", "ryans-mammoth", "airds-airs"),
         ),
     )
 }
