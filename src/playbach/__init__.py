@@ -82,7 +82,8 @@ def train(
         name: the name of the files; by default corpus, model and encoding.
         into: the folder for the files, which must exist.
         resume: continue an interrupted run: the path of its NAME.run, or True for the only run in `into`.
-        base: continue training this model, named as for `load`; its network and encoding are kept.
+        base: continue training this model, named as for `load`; its network and encoding are kept. By default the
+            shipped model that suits the music; "none": begin from nothing.
         tensorboard: also write NAME.tensorboard/ (extra `tensorboard`).
         report: called with each progress line.
 
@@ -101,7 +102,6 @@ def train(
 
     options = given(TrainOptions, locals())
     try:
-        from playbach.bundles import network as networks
         from playbach.training import finetuning, runs
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
@@ -110,12 +110,11 @@ def train(
             raise UsageError("base cannot be combined with resume: a resumed run keeps its own network")
         path = None if resume is True else resume
         return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
-    base_model = networks.read_base_model(base) if base is not None else None
-    chosen = finetuning.finetune_options(base_model, options) if base_model else options
+    begun_from = finetuning.read_base(base)
     return runs.run(
         folder,
-        TrainOptions(**chosen),
-        base=base_model,
+        TrainOptions(**finetuning.finetune_options(begun_from, options)),
+        base=begun_from,
         tensorboard=tensorboard,
         name=name,
         into=into,

@@ -65,7 +65,13 @@ def _add_run_options(group: Any) -> None:
         metavar="FILE",
         help="TOML file of options, with _ for - in their names; the command line takes precedence",
     )
-    group.add_argument("--from", dest="base", metavar="MODEL", help="continue training this model, on other music")
+    group.add_argument(
+        "--from",
+        dest="base",
+        metavar="MODEL",
+        help="continue training this model, on other music; "
+        "none: begin from nothing (default: the shipped model that suits the music)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,7 +86,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
-    from playbach.bundles import network
     from playbach.training import configs, finetuning, runs
 
     if arguments.resume is not None:
@@ -97,8 +102,8 @@ def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
     _add_flags(chosen, arguments)
     common: dict[str, Any] = {"name": name, "report": _print_message, "progress": _progress_bar(), "group": group}
     if arguments.resume is None:
-        base = network.read_base_model(base_name) if base_name is not None else None
-        chosen = finetuning.finetune_options(base, chosen) if base else chosen
+        base = finetuning.read_base(base_name)
+        chosen = finetuning.finetune_options(base, chosen)
         finished = runs.run(
             folder, TrainOptions(**_with_dataclasses(chosen)), base=base, tensorboard=arguments.tensorboard, **common
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,8 @@ class Batch:
     """(B, T, C)."""
     target: Longs
     """(B, T, F): the steps to predict; IGNORED where a window is padded."""
+    soft: npt.NDArray[np.float32] | None = None
+    """(B, T, sum of V_f): the probability that each symbol of each field is to have, where teachers say so."""
     mean_steps: float | None = None
     """If several processes share the batch: the mean number of steps per process. Each process divides the sum of its
     losses by it, so that the mean over the processes is that of the whole batch. None if this is the whole batch."""
@@ -68,8 +70,42 @@ def _row(shard: int, row: int) -> int:
     return (shard << 40) + row
 
 
+class SoftTargets:
+    """The distributions that a network is to learn, for each step of each encoded piece of some shards, on disk.
+
+    There are two for each step: one for when the number of bars left is known, and one for when it is not.
+    """
+
+    def __init__(self, tables: dict[bool, npt.NDArray[np.float16]], firsts: Longs) -> None:
+        self._tables, self._firsts = tables, firsts
+
+    @classmethod
+    def create(cls, path: Path, shards: Shards, width: int) -> Self:
+        """New files, whose names begin with `path`, for shards and `width` symbols over all fields."""
+        steps = shards.index[:, STEPS_COLUMN]
+        shape = (int(steps.sum()), width)
+        tables: dict[bool, npt.NDArray[np.float16]] = {
+            known: np.memmap(path.with_name(f"{path.name}-{int(known)}.targets"), np.float16, "w+", shape=shape)
+            for known in (True, False)
+        }
+        return cls(tables, np.cumsum(steps) - steps)
+
+    def write(self, row: int, distributions: npt.NDArray[Any], *, length_known: bool) -> None:
+        """Write the distributions (T, sum of V_f) of the piece in this row of the shards' index."""
+        first = self._firsts[row]
+        self._tables[length_known][first : first + len(distributions)] = distributions
+
+    def window(self, row: int, begin: int, end: int, *, length_known: bool) -> npt.NDArray[np.float32]:
+        """The distributions of the steps from `begin` to `end` of the piece in this row."""
+        first = self._firsts[row]
+        return self._tables[length_known][first + begin : first + end].astype(np.float32)
+
+
 class TrainingSet:
     """The training pieces, encoded in all their keys, on disk."""
+
+    soft: SoftTargets | None = None
+    """What the network is to learn instead of the symbols alone."""
 
     def __init__(
         self,
@@ -78,10 +114,13 @@ class TrainingSet:
         folder: Path | None = None,
         stop: Callable[[], bool] = lambda: False,
         progress: Progress = lambda work, total: work,
+        *,
+        name: str = SIDE,
+        all_keys: bool = True,
     ) -> None:
         """Arguments and errors are those of `shards.build_shards`."""
         self._index_shards(
-            build_shards(pieces, encoding, SIDE, folder, all_keys=True, stop=stop, progress=progress), encoding
+            build_shards(pieces, encoding, name, folder, all_keys=all_keys, stop=stop, progress=progress), encoding
         )
 
     @classmethod
@@ -150,6 +189,12 @@ class TrainingSet:
             done: how many batches to skip.
             share: (i, n) returns only the i-th of n shares of each batch, and reads only its windows.
         """
+        for i, cuts in enumerate(self.plan(number, seed, length, batch)):
+            if i >= done:
+                yield self.batch(cuts, length, (seed, number, i), *share)
+
+    def plan(self, number: int, seed: int, length: int, batch: int) -> list[list[list[int]]]:
+        """The windows of each batch of an epoch: the row of the encoded piece, its first step and its last."""
         rng = np.random.default_rng([seed, number])
         rows = self._first + rng.integers(self._keys)
         lengths = self.shards.index[rows, STEPS_COLUMN]
@@ -163,15 +208,23 @@ class TrainingSet:
         cuts = np.stack([rows[piece], begins, ends], axis=1)
         # Windows of similar length go together, so that there is little padding. Batches then come in random order.
         order = np.argsort((ends - begins) * rng.uniform(0.8, 1.25, len(cuts)), kind="stable")
-        places = rng.permutation(-(-len(cuts) // batch))
-        for i in range(done, len(places)):
-            windows_of_batch = cuts[order[places[i] * batch : (places[i] + 1) * batch]].tolist()
-            # i + 1, since a 0 at the end of a seed has no effect.
-            yield self._batch(windows_of_batch, length, np.random.default_rng([seed, number, i + 1]), *share)
+        places = rng.permutation(-(-len(cuts) // batch)).tolist()
+        return [cuts[order[place * batch : (place + 1) * batch]].tolist() for place in places]
 
-    def _batch(
-        self, cuts: list[list[int]], length: int, rng: np.random.Generator, rank: int = 0, size: int = 1
+    def batch(
+        self, cuts: list[list[int]], length: int, key: tuple[int, int, int], rank: int = 0, size: int = 1
     ) -> Batch:
+        """The batch of these windows.
+
+        Args:
+            key: the seed, the number of the epoch and that of the batch, which determine its random numbers.
+            rank: which share of the batch to read, of `size` shares.
+        """
+        seed, number, place = key
+        rng = np.random.default_rng([seed, number, place + 1])  # a 0 at the end of a seed has no effect
+        return self._batch(cuts, length, rng, rank, size)
+
+    def _batch(self, cuts: list[list[int]], length: int, rng: np.random.Generator, rank: int, size: int) -> Batch:
         encoding, left = self._encoding, self._encoding.bars_left_column
         own = cuts[rank::size]  # neighbours have similar lengths, and so do the shares
         # An empty share, in the last batch, is one step of padding, since all processes must take the same steps.
@@ -179,6 +232,7 @@ class TrainingSet:
         previous = np.zeros((*shape, len(encoding.fields)), np.int64)
         context = np.zeros((*shape, len(encoding.context)), np.int64)
         target = np.full((*shape, len(encoding.fields)), IGNORED, np.int64)
+        soft = np.zeros((*shape, sum(map(len, encoding.fields))), np.float32) if self.soft is not None else None
         for number, (row, a, b) in enumerate(cuts):
             known = max(0, a - 1)  # the step before the window is the first previous step
             if number % size != rank:
@@ -189,9 +243,13 @@ class TrainingSet:
             previous[i, : b - a] = previous_of(steps, encoding)[a - known :] if a == 0 else steps[:-1]
             context[i, : b - a] = contexts[a - known :]
             target[i, : b - a] = steps[a - known :]
-            if rng.random() < UNKNOWN_BARS_LEFT_SHARE:
+            hides_length = rng.random() < UNKNOWN_BARS_LEFT_SHARE
+            if hides_length:
                 context[i, :, left] = UNKNOWN_BARS_LEFT
-        return Batch(previous, context, target, sum(b - a for _, a, b in cuts) / size if size > 1 else None)
+            if self.soft is not None and soft is not None:
+                soft[i, : b - a] = self.soft.window(row, a, b, length_known=not hides_length)
+        mean_steps = sum(b - a for _, a, b in cuts) / size if size > 1 else None
+        return Batch(previous, context, target, soft, mean_steps)
 
     def _skip_window(self, row: int, a: int, b: int, rng: np.random.Generator) -> None:
         """Draw as many random numbers as for a window that is read, for one that another process reads."""
@@ -212,3 +270,37 @@ class TrainingSet:
         hidden[a:] = rare & (rng.random(b - a) < RARE_UNKNOWN_SHARE)
         steps, context = self._encoding.mask_rare(steps, context, hidden)
         return steps[a:], context[a:]
+
+
+class MixedSet:
+    """Training pieces and other pieces, which come together in each epoch, in batches of their own."""
+
+    def __init__(self, music: TrainingSet, others: TrainingSet) -> None:
+        self.music, self.others = music, others
+
+    @property
+    def shards(self) -> Shards:
+        """Those of the training pieces."""
+        return self.music.shards
+
+    @property
+    def encoded_count(self) -> int:
+        """The number of encoded training pieces; each key counts as one."""
+        return self.music.encoded_count
+
+    def windows(self, length: int) -> int:
+        """The approximate number of windows in an epoch."""
+        return self.music.windows(length) + self.others.windows(length)
+
+    def epoch(
+        self, number: int, seed: int, length: int, batch: int, done: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
+        """The batches of one epoch, in random order; see `TrainingSet.epoch`."""
+        planned = [
+            (part, cuts) for part in (self.music, self.others) for cuts in part.plan(number, seed, length, batch)
+        ]
+        order = np.random.default_rng([seed, number, len(planned)]).permutation(len(planned)).tolist()
+        for i, place in enumerate(order):
+            if i >= done:
+                part, cuts = planned[place]
+                yield part.batch(cuts, length, (seed, number, i), *share)

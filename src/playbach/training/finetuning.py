@@ -1,34 +1,109 @@
 """Fine-tuning: training a bundle's network further, on the same music or on other music.
 
 The symbols of its encoding keep their indices, and new symbols are appended. Pieces that it was trained on before are
-never held out. Knows bundles and corpora; knows nothing of the training itself. Needs torch.
+never held out. If no model is named, training begins from the shipped model that suits the music, its *base model*.
+Knows bundles and corpora; knows nothing of the training itself. Needs torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
-from playbach.bundles.bundle import reading_options
-from playbach.bundles.network import BaseModel
+from playbach.bundles.bundle import reading_options, shipped_models
+from playbach.bundles.network import BaseModel, read_base_model
 from playbach.data.pieces import SIDES, Corpus, Piece
 from playbach.encodings import OPTIONS, options_dict
 from playbach.system.errors import PlaybachError, UsageError
-from playbach.system.options import spelling
+from playbach.system.options import listed, spelling
+from playbach.training.options import TrainOptions
 
 FINETUNE_LEARNING_RATE = 5e-4
 """The default learning rate: a quarter of that of a new network."""
+BASE_MODELS = {"notes": "folk", "chorale": "bach-chorales", "events": "ensemble"}
+"""For each encoding the shipped model that training begins from by default."""
+
+MAX_KNOWN_SHARE = 0.25
+"""Training begins from nothing if the suitable base was trained on more than this share of the held-out pieces."""
 
 
-def finetune_options(base: BaseModel, options: Mapping[str, Any]) -> dict[str, Any]:
+class Beginning(Enum):
+    """From where training begins, if no model is named."""
+
+    SUITABLE = "the shipped model that suits the music"
+    NOTHING = "none"
+    """A network with random weights."""
+
+
+def read_base(name: str | Path | None) -> BaseModel | Beginning:
+    """The model to begin from: the one named, none for `none`, the suitable one for None.
+
+    Raises:
+        BundleError: there is no such model, or it cannot be trained further.
+    """
+    if name is None:
+        return Beginning.SUITABLE
+    return Beginning.NOTHING if str(name) == Beginning.NOTHING.value else read_base_model(name)
+
+
+def suitable_base(corpus: Corpus, options: TrainOptions) -> tuple[BaseModel | None, str]:
+    """The shipped model that suits some music, and a line about it; None if the options exclude it.
+
+    Args:
+        options: those of a new network, with the encoding of the music.
+    """
+    name = BASE_MODELS[str(options.encoding)]
+    if name not in shipped_models():
+        return None, ""
+    base = read_base_model(name)
+    if difference := _difference(base, options):
+        return None, f"Begins from nothing, since {difference}"
+    if held_out := _known_share(corpus, base):
+        return None, f"Begins from nothing, since {name} was trained on {held_out} that are to be held out"
+    return base, f"Begins from {name}, which knows music of this kind (--from none begins from nothing)"
+
+
+def _difference(base: BaseModel, options: TrainOptions) -> str | None:
+    """How the options differ from the network and the encoding of a base; None if they do not."""
+    config = base.bundle.manifest["architecture"]["config"]
+    if options.model != base.bundle.manifest["architecture"]["name"]:
+        return f"{base.name} is no {options.model}"
+    wanted = dict(options.network)
+    of_base = {name: config.get(name) for name in wanted}
+    if options.encoding in OPTIONS:
+        wanted |= asdict(getattr(options, str(options.encoding)))
+        of_base |= asdict(base.encoding.options)  # type: ignore[attr-defined]
+    if options.vocabulary != TrainOptions().vocabulary:
+        return f"the vocabulary is {options.vocabulary}"
+    different = [name for name, value in wanted.items() if value != of_base[name]]
+    return f"{base.name} has another value of {listed(different, 'and')}" if different else None
+
+
+def _known_share(corpus: Corpus, base: BaseModel) -> str | None:
+    """How much of the held-out music a base was trained on, in words, if that is more than a little."""
+    held_out = [piece for side, piece in corpus.pieces() if side != "train"]
+    known = sum(_was_trained(base, piece) for piece in held_out)
+    return f"{known} of {len(held_out)} pieces" if known > MAX_KNOWN_SHARE * len(held_out) else None
+
+
+def _was_trained(base: BaseModel, piece: Piece) -> bool:
+    side, *_ = base.pieces.get(piece.digest, ("",))
+    return bool(side == "train")
+
+
+def finetune_options(base: BaseModel | Beginning, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options for training `base` further: those given, with the network and the encoding of `base`.
 
-    Files are read as for `base`, unless the options say otherwise.
+    Files are read as for `base`, unless the options say otherwise. If no model is named, the options stay as given.
 
     Raises:
         UsageError: an option contradicts the network or the encoding of `base`.
     """
+    if isinstance(base, Beginning):
+        return dict(options)
     architecture = base.bundle.manifest["architecture"]
     encoding = base.encoding
     fixed: dict[str, Any] = {"encoding": encoding.name, "model": architecture["name"]}
@@ -48,6 +123,13 @@ def finetune_options(base: BaseModel, options: Mapping[str, Any]) -> dict[str, A
     return {**reading, **options, **fixed, **rate, "network": dict(architecture["config"])}
 
 
+def with_base(base: BaseModel, options: TrainOptions) -> TrainOptions:
+    """The options of a new network as those for training its suitable base further."""
+    is_default = options.learning_rate == TrainOptions().learning_rate
+    rate = FINETUNE_LEARNING_RATE if is_default else options.learning_rate
+    return replace(options, learning_rate=rate, network=dict(base.bundle.manifest["architecture"]["config"]))
+
+
 def _require_same(base: BaseModel, name: str, value: Any, base_value: Any) -> None:
     if value != base_value:
         fact = "has no such option" if base_value is None else f"has {base_value}"
@@ -61,11 +143,10 @@ def move_known_pieces(corpus: Corpus, base: BaseModel) -> tuple[Corpus, int]:
     Raises:
         PlaybachError: no piece is left to validate or to test.
     """
-    trained = {digest for digest, (side, *_) in base.pieces.items() if side == "train"}
     sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
     moved = 0
     for side, piece in corpus.pieces():
-        must_move = piece.digest in trained and side != "train"
+        must_move = side != "train" and _was_trained(base, piece)
         moved += must_move
         sides["train" if must_move else side].append(piece)
     for side in SIDES[1:]:

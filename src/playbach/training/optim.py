@@ -118,7 +118,11 @@ def train_step(
     previous, context, target = (torch.from_numpy(array).to(device) for array in arrays)
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         logits = model(previous, context)  # F times (B, T, V_f)
-    losses = [_field_loss(scores, target[..., f], batch.mean_steps) for f, scores in enumerate(logits)]
+    if batch.soft is None:
+        losses = [_field_loss(scores, target[..., f], batch.mean_steps) for f, scores in enumerate(logits)]
+    else:
+        wanted = torch.split(torch.from_numpy(batch.soft).to(device), [s.shape[-1] for s in logits], dim=-1)
+        losses = [_soft_loss(scores, soft, target[..., 0]) for scores, soft in zip(logits, wanted)]
     loss = torch.stack([part * w for part, w in zip(losses, weights or [1.0] * len(losses))]).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -133,3 +137,9 @@ def _field_loss(scores: Tensor, target: Tensor, mean_steps: float | None) -> Ten
     if mean_steps is None:
         return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED)
     return nn.functional.cross_entropy(scores, target, ignore_index=IGNORED, reduction="sum") / mean_steps
+
+
+def _soft_loss(scores: Tensor, wanted: Tensor, target: Tensor) -> Tensor:
+    """The mean cross-entropy of a field's distributions (B, T, V_f), but for the padding of `target` (B, T)."""
+    costs = -(wanted * scores.float().log_softmax(-1)).sum(-1)
+    return costs[target != IGNORED].mean()

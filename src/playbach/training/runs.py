@@ -28,6 +28,7 @@ from playbach.training.callbacks import Callbacks, Item, SavePoint
 from playbach.training.checkpoints import RunState
 from playbach.training.diagnosis import Diagnosis, diagnose
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
+from playbach.training.finetuning import Beginning
 from playbach.training.loop import Diverged, train
 from playbach.training.options import TrainOptions
 from playbach.training.run_folders import RunFolder
@@ -67,7 +68,7 @@ def run(
     folder: str | Path | None = None,
     options: TrainOptions | None = None,
     *,
-    base: BaseModel | None = None,
+    base: BaseModel | Beginning = Beginning.SUITABLE,
     tensorboard: bool = False,
     name: str | None = None,
     into: str | Path = ".",
@@ -80,7 +81,7 @@ def run(
     Args:
         folder: searched for MIDI and MusicXML files, including all folders below it; or the name of a built-in
             corpus. None is `bach-chorales`.
-        base: the model to begin from; the options are then those of `finetuning.finetune_options`.
+        base: the model to begin from; if one is given, the options are those of `finetuning.finetune_options`.
         tensorboard: also write NAME.tensorboard/ during training.
         name: the name of the files; by default made of corpus, model and encoding.
         into: the folder for the files, which must exist.
@@ -99,16 +100,23 @@ def run(
     if tensorboard:
         epoch_log.require_tensorboard()
     log = _Log(report)
-    corpus, options = _open_corpus(folder, options, base=base, log=log, progress=progress)
+    named = base if isinstance(base, BaseModel) else None
+    corpus, options = _open_corpus(folder, options, base=named, log=log, progress=progress)
+    if base is Beginning.SUITABLE:
+        named, line = finetuning.suitable_base(corpus, options)
+        if line:
+            log(line)
+        options = finetuning.with_base(named, options) if named else options
+    corpus = _with_known_pieces(corpus, named, log)
     name = name or f"{_printable(corpus.name)}-{options.model}-{options.encoding}"
-    description = {**resuming.describe_run(folder, corpus, options, base), "tensorboard": tensorboard}
+    description = {**resuming.describe_run(folder, corpus, options, named), "tensorboard": tensorboard}
     description["made_by"] = resuming.environment(group.size)
     endings = (bundles.BUNDLE_SUFFIX, PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX, *[TENSORBOARD_SUFFIX] * tensorboard)
     session = _Session(
         run_folder=run_folders.create(Path(into), name, endings, description),
         corpus=corpus,
         options=options,
-        base=base,
+        base=named,
         log=log,
         progress=progress,
         group=group,
@@ -151,6 +159,7 @@ def resume(
         corpus_log = _Log(lambda line: None) if has_state else log
         music = run_folder.description.get("folder") if folder is None else folder
         corpus, _ = _open_corpus(music, options, base=base, log=corpus_log, progress=progress)
+        corpus = _with_known_pieces(corpus, base, corpus_log)
         resuming.require_same_music(run_folder, corpus)
     except BaseException:
         run_folder.release()
@@ -295,11 +304,17 @@ def _open_corpus(
         log(f"{len(corpus.skipped)} of {len(corpus.skipped) + used} files left out")
     if options.encoding is None and folder is not None:
         log(f"Chose the {encoding!r} encoding for this music (--encoding chooses another)")
-    if base is not None:
-        corpus, moved = finetuning.move_known_pieces(corpus, base)
-        if moved:
-            log(f"{base.name} was trained on {moved} of the held-out pieces: they are used for training instead")
     return corpus, replace(options, encoding=encoding)
+
+
+def _with_known_pieces(corpus: Corpus, base: BaseModel | None, log: _Log) -> Corpus:
+    """The corpus, with the pieces that the base knows on the training side."""
+    if base is None:
+        return corpus
+    corpus, moved = finetuning.move_known_pieces(corpus, base)
+    if moved:
+        log(f"{base.name} was trained on {moved} of the held-out pieces: they are used for training instead")
+    return corpus
 
 
 def _bar(progress: ProgressBar | None, unit: str) -> Progress:

@@ -1,0 +1,224 @@
+"""Teaches a network what several others and some n-grams know together (Hinton et al. 2015, arXiv:1503.02531).
+
+The teachers' predictions are averaged, and mixed with those of n-grams of the same training pieces; the share of each
+is learnt from the validation pieces. The network then learns these distributions instead of the symbols alone, on the
+training pieces in all keys and on pieces that the teachers compose, of which there are as many as one likes. On the
+training pieces, which the teachers know by heart, half of the target is the true symbol.
+
+Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from playbach.bundles.network import BaseModel
+from playbach.data.batches import SoftTargets, TrainingSet, previous_of
+from playbach.data.pieces import Piece
+from playbach.encodings.base import Decoder, EncodedPiece, Encoding
+from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
+from playbach.evaluation.metrics import Figures, Predictions, compute_figures, predictions_from_logits
+from playbach.evaluation.ngram import NGramAverage
+from playbach.inference.sampling import draw, probabilities
+from playbach.models.base import Model, Shape
+from playbach.music.assembly import opening_events, score_from_events
+from playbach.music.bars import Bars, Header
+from playbach.music.events import Event, Start
+from playbach.music.scores import content_hash
+from playbach.system.errors import UsageError
+from playbach.system.progress import Progress
+
+TRUE_SHARE = 0.5
+"""The share of the true symbol in the targets of training pieces."""
+PIECES_AT_ONCE = 64
+"""How many pieces are composed at once."""
+SHARE_STEPS = 50
+"""The steps of expectation maximisation that learn the share of the networks."""
+
+_Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """Networks and n-grams that predict together."""
+
+    encoding: Encoding
+    networks: tuple[Model, ...]
+    ngrams: NGramAverage | None
+    """None where there is too much music for them."""
+    share: float
+    """That of the networks, from 0 to 1; the n-grams have the rest."""
+
+    def distributions(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
+        """For each field, the probability of each symbol before each step of a piece (T, V_f).
+
+        Args:
+            length_known: whether the networks are told how many bars are left.
+        """
+        return self.mix(self.of_networks(piece, length_known=length_known), self.of_ngrams(piece))
+
+    @torch.inference_mode()
+    def of_networks(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
+        """The mean of the networks' distributions."""
+        previous = torch.from_numpy(previous_of(piece.steps, self.encoding).astype(np.int64))[None]
+        context = torch.from_numpy(piece.context.astype(np.int64))[None]
+        if not length_known:
+            context[..., self.encoding.bars_left_column] = UNKNOWN_BARS_LEFT
+        found = [[f[0].softmax(-1) for f in network(previous, context)] for network in self.networks]
+        return [torch.stack(field).mean(0).numpy() for field in zip(*found)]
+
+    def of_ngrams(self, piece: EncodedPiece) -> list[_Floats] | None:
+        return None if self.ngrams is None else list(self.ngrams.probabilities(piece))
+
+    def mix(self, networks: Sequence[_Floats], ngrams: Sequence[_Floats] | None) -> list[_Floats]:
+        if ngrams is None:
+            return list(networks)
+        return [self.share * p + (1 - self.share) * q for p, q in zip(networks, ngrams)]
+
+    def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
+        """How well they predict held-out pieces together."""
+        return compute_figures(map(self._predictions, pieces), pieces, self.encoding)
+
+    def _predictions(self, piece: EncodedPiece) -> Predictions:
+        return predictions_from_logits([np.log(p) for p in self.distributions(piece)], piece.steps)
+
+
+def gather(
+    models: Sequence[BaseModel], encoding: Encoding, ngrams: NGramAverage | None, valid: Sequence[EncodedPiece]
+) -> Teachers:
+    """The teachers, with the share that predicts the validation pieces best.
+
+    Raises:
+        UsageError: a model has another vocabulary than the network that is to learn from it.
+        BundleError: a model's weights do not fit its manifest.
+    """
+    for model in models:
+        if model.encoding.manifest() != encoding.manifest():
+            raise UsageError(
+                f"{model.name} cannot teach: its vocabulary is not that of this music; train it on the same music "
+                "with the same options"
+            )
+    networks = tuple(model.load_network(Shape.of(encoding)).eval() for model in models)
+    teachers = Teachers(encoding, networks, ngrams, 1.0)
+    return teachers if ngrams is None else Teachers(encoding, networks, ngrams, _best_share(teachers, valid))
+
+
+def _best_share(teachers: Teachers, pieces: Sequence[EncodedPiece]) -> float:
+    """The share of the networks with which the true symbols are most probable, by expectation maximisation."""
+    pairs = []
+    for piece in pieces:
+        rows, ngrams = np.arange(len(piece)), teachers.of_ngrams(piece)
+        assert ngrams is not None
+        for f, (p, q) in enumerate(zip(teachers.of_networks(piece), ngrams)):
+            pairs.append(np.stack([p[rows, piece.steps[:, f]], q[rows, piece.steps[:, f]]]))
+    of_networks, of_ngrams = np.concatenate(pairs, axis=1)
+    share = 0.5
+    for _ in range(SHARE_STEPS):
+        share = float((share * of_networks / (share * of_networks + (1 - share) * of_ngrams)).mean())
+    return share
+
+
+# ----------------------------------------------------------------------------------------------------- what they say
+
+
+def write_targets(
+    teachers: Teachers, data: TrainingSet, path: Path, *, true_share: float, progress: Progress
+) -> SoftTargets:
+    """Write the teachers' distributions for all steps of all encoded pieces to files that begin with `path`.
+
+    Args:
+        true_share: the share of the true symbol.
+    """
+    targets = SoftTargets.create(path, data.shards, sum(map(len, teachers.encoding.fields)))
+    for row in progress(iter(range(len(data.shards.index))), len(data.shards.index)):
+        piece = data.shards.encoded_piece(row)
+        ngrams = teachers.of_ngrams(piece)
+        truth = np.concatenate(
+            [
+                np.eye(len(field), dtype=np.float32)[piece.steps[:, f]]
+                for f, field in enumerate(teachers.encoding.fields)
+            ],
+            axis=1,
+        )
+        for known in (True, False):
+            told = np.concatenate(teachers.mix(teachers.of_networks(piece, length_known=known), ngrams), axis=1)
+            targets.write(row, true_share * truth + (1 - true_share) * told, length_known=known)
+    return targets
+
+
+# -------------------------------------------------------------------------------------------------- what they compose
+
+
+def compose_pieces(teachers: Teachers, originals: Sequence[EncodedPiece], count: int, seed: int) -> Iterator[Piece]:
+    """Pieces that the networks compose together at temperature 1, without rules.
+
+    Args:
+        originals: training pieces with their headers; each composed piece has the header and the length of one.
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, count])))
+    order = [originals[i] for i in rng.integers(len(originals), size=count)]
+    order.sort(key=len)  # pieces of similar lengths are composed together
+    for first in range(0, count, PIECES_AT_ONCE):
+        drafts = [_Draft.like(piece, teachers.encoding) for piece in order[first : first + PIECES_AT_ONCE]]
+        _compose_together(teachers, drafts, rng)
+        for number, draft in enumerate(drafts, first):
+            score = score_from_events(draft.events)
+            if score.note_num():
+                yield Piece(f"composed {number}", score, content_hash(score))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A piece that is being composed."""
+
+    decoder: Decoder
+    events: list[Event]
+    previous: npt.NDArray[Any]
+    """The last step (F,), or the start symbols."""
+
+    @classmethod
+    def like(cls, piece: EncodedPiece, encoding: Encoding) -> _Draft:
+        """A draft with the header and the length of a piece."""
+        bars = Bars(piece.header.meters).number(piece.ticks - 1)
+        events = [Start(0, 0, piece.header.tracks, bars, encoding.has_velocities), *_opening(piece.header)]
+        start = np.array([len(field) for field in encoding.fields])
+        return cls(encoding.decoder(piece.header, max(1, bars)), events, start)
+
+    def feed(self, step: npt.NDArray[Any]) -> None:
+        self.previous = step
+        self.events += self.decoder.feed(step)
+        if self.decoder.finished:
+            self.events += self.decoder.finish()
+
+
+def _opening(header: Header) -> Iterable[Event]:
+    return opening_events(header, 0, 0)
+
+
+@torch.inference_mode()
+def _compose_together(teachers: Teachers, drafts: Sequence[_Draft], rng: np.random.Generator) -> None:
+    """Compose drafts to their ends, stepping the networks for all of them at once."""
+    active = list(drafts)
+    states = [network.initial_state(len(active)) for network in teachers.networks]
+    while active:
+        previous = torch.from_numpy(np.stack([d.previous for d in active]).astype(np.int64))
+        context = torch.from_numpy(np.stack([d.decoder.context() for d in active]).astype(np.int64))
+        found = []
+        for i, network in enumerate(teachers.networks):
+            logits, states[i] = network.step(previous, context, states[i])
+            found.append([field.softmax(-1) for field in logits])
+        logs = [torch.stack(field).mean(0).log().numpy() for field in zip(*found)]
+        for i, draft in enumerate(active):
+            masks = draft.decoder.valid_mask()
+            draft.feed(np.array([draw(probabilities(field[i], m), rng) for field, m in zip(logs, masks)], np.int32))
+        if any(draft.decoder.finished for draft in active):
+            kept = [i for i, draft in enumerate(active) if not draft.decoder.finished]
+            active = [active[i] for i in kept]
+            states = [[tensor[kept] for tensor in state] for state in states]
