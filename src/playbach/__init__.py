@@ -9,7 +9,7 @@ Each function imports what it needs when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,6 +51,7 @@ def train(
     into: str | Path = ".",
     resume: bool | str | Path = False,
     base: str | Path | None = None,
+    teachers: Sequence[str | Path] = (),
     tensorboard: bool = False,
     report: Callable[[str], None] = lambda line: None,
     pedal: Literal["keep", "ignore"] | None = None,
@@ -59,6 +60,7 @@ def train(
     encoding: str | None = None,
     notes: NotesOptions | None = None,
     events: EventsOptions | None = None,
+    vocabulary: Literal["music", "any"] | None = None,
     model: str | None = None,
     network: Mapping[str, Any] | None = None,
     weights: Mapping[str, float] | None = None,
@@ -68,6 +70,7 @@ def train(
     batch: int | None = None,
     window: int | None = None,
     learning_rate: float | None = None,
+    composed: int | None = None,
     weight_decay: float | None = None,
     averaging: float | None = None,
     clip: float | None = None,
@@ -84,6 +87,7 @@ def train(
         resume: continue an interrupted run: the path of its NAME.run, or True for the only run in `into`.
         base: continue training this model, named as for `load`; its network and encoding are kept. By default the
             shipped model that suits the music; "none": begin from nothing.
+        teachers: learn also what these models of the same music predict, which differ in their seed.
         tensorboard: also write NAME.tensorboard/ (extra `tensorboard`).
         report: called with each progress line.
 
@@ -102,6 +106,7 @@ def train(
 
     options = given(TrainOptions, locals())
     try:
+        from playbach.bundles import network as networks
         from playbach.training import finetuning, runs
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", str(error.name)) from error
@@ -115,6 +120,7 @@ def train(
         folder,
         TrainOptions(**finetuning.finetune_options(begun_from, options)),
         base=begun_from,
+        teachers=[networks.read_base_model(teacher) for teacher in teachers],
         tensorboard=tensorboard,
         name=name,
         into=into,

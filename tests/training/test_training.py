@@ -96,7 +96,7 @@ def test_the_bundle_records_its_provenance(finished: tuple[Run, list[str]]) -> N
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest["pieces"])
     assert manifest["metrics"]["onnx_largest_logit_difference"] < 1e-3
     assert "| held-out test |" in bundle.card
-    assert "| test, n-gram |" in bundle.card
+    assert "| test, 5 n-grams averaged |" in bundle.card
     assert (
         0
         < manifest["metrics"]["ngram"]["bits_per_note"]

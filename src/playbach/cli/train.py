@@ -72,6 +72,14 @@ def _add_run_options(group: Any) -> None:
         help="continue training this model, on other music; "
         "none: begin from nothing (default: the shipped model that suits the music)",
     )
+    group.add_argument(
+        "--teacher",
+        dest="teachers",
+        action="append",
+        metavar="MODEL",
+        help="learn also what this model of the same music predicts; can be given several times, for models that "
+        "differ in their --seed",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,12 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
+    from playbach.bundles import network
     from playbach.training import configs, finetuning, runs
 
     if arguments.resume is not None:
-        for flag in ("base", "config"):
+        for flag in ("base", "config", "teachers"):
             if getattr(arguments, flag) is not None:
-                name = "from" if flag == "base" else flag
+                name = {"base": "from", "teachers": "teacher"}.get(flag, flag)
                 raise UsageError(f"--{name} cannot be combined with --resume: a resumed run keeps its own options")
     chosen = _options_from_file(configs.read(arguments.config), arguments) if arguments.config else {}
     if arguments.folder is not None:
@@ -105,7 +114,12 @@ def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
         base = finetuning.read_base(base_name)
         chosen = finetuning.finetune_options(base, chosen)
         finished = runs.run(
-            folder, TrainOptions(**_with_dataclasses(chosen)), base=base, tensorboard=arguments.tensorboard, **common
+            folder,
+            TrainOptions(**_with_dataclasses(chosen)),
+            base=base,
+            teachers=[network.read_base_model(name) for name in arguments.teachers or ()],
+            tensorboard=arguments.tensorboard,
+            **common,
         )
     else:
         finished = runs.resume(arguments.resume or None, chosen, folder=folder, **common)

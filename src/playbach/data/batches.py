@@ -80,12 +80,17 @@ class SoftTargets:
         self._tables, self._firsts = tables, firsts
 
     @classmethod
-    def create(cls, path: Path, shards: Shards, width: int) -> Self:
-        """New files, whose names begin with `path`, for shards and `width` symbols over all fields."""
+    def open(cls, path: Path, shards: Shards, width: int, *, is_new: bool) -> Self:
+        """Two files whose names begin with `path`, for shards and `width` symbols over all fields.
+
+        Raises:
+            OSError: the files cannot be made, or they are missing.
+            ValueError: they have another size.
+        """
         steps = shards.index[:, STEPS_COLUMN]
-        shape = (int(steps.sum()), width)
+        shape, mode = (int(steps.sum()), width), "w+" if is_new else "r"
         tables: dict[bool, npt.NDArray[np.float16]] = {
-            known: np.memmap(path.with_name(f"{path.name}-{int(known)}.targets"), np.float16, "w+", shape=shape)
+            known: np.memmap(path.with_name(f"{path.name}-{int(known)}.targets"), np.float16, mode, shape=shape)  # type: ignore[call-overload]
             for known in (True, False)
         }
         return cls(tables, np.cumsum(steps) - steps)
@@ -124,10 +129,10 @@ class TrainingSet:
         )
 
     @classmethod
-    def open(cls, encoding: Encoding, folder: Path) -> Self:
+    def open(cls, encoding: Encoding, folder: Path, name: str = SIDE) -> Self:
         """The set that another process has encoded. Errors are those of `shards.open_shards`."""
         training_set = cls.__new__(cls)
-        training_set._index_shards(open_shards(encoding, SIDE, folder), encoding)
+        training_set._index_shards(open_shards(encoding, name, folder), encoding)
         return training_set
 
     def _index_shards(self, shards: Shards, encoding: Encoding) -> None:
@@ -275,8 +280,9 @@ class TrainingSet:
 class MixedSet:
     """Training pieces and other pieces, which come together in each epoch, in batches of their own."""
 
-    def __init__(self, music: TrainingSet, others: TrainingSet) -> None:
-        self.music, self.others = music, others
+    def __init__(self, music: TrainingSet, others: TrainingSet, ratio: float) -> None:
+        """An epoch has at most `ratio` windows of other pieces for each window of training pieces."""
+        self.music, self.others, self.ratio = music, others, ratio
 
     @property
     def shards(self) -> Shards:
@@ -290,15 +296,16 @@ class MixedSet:
 
     def windows(self, length: int) -> int:
         """The approximate number of windows in an epoch."""
-        return self.music.windows(length) + self.others.windows(length)
+        own = self.music.windows(length)
+        return own + min(self.others.windows(length), round(self.ratio * own))
 
     def epoch(
         self, number: int, seed: int, length: int, batch: int, done: int = 0, share: tuple[int, int] = (0, 1)
     ) -> Iterator[Batch]:
         """The batches of one epoch, in random order; see `TrainingSet.epoch`."""
-        planned = [
-            (part, cuts) for part in (self.music, self.others) for cuts in part.plan(number, seed, length, batch)
-        ]
+        own, others = (part.plan(number, seed, length, batch) for part in (self.music, self.others))
+        planned = [(self.music, cuts) for cuts in own]
+        planned += [(self.others, cuts) for cuts in others[: round(self.ratio * len(own))]]
         order = np.random.default_rng([seed, number, len(planned)]).permutation(len(planned)).tolist()
         for i, place in enumerate(order):
             if i >= done:

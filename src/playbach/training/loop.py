@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,17 @@ import torch
 from torch import nn
 
 from playbach.bundles.network import BaseModel
-from playbach.data.batches import TrainingSet
+from playbach.data.batches import MixedSet, TrainingSet
 from playbach.data.pieces import Corpus
 from playbach.data.shards import STEPS_COLUMN
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
-from playbach.evaluation.ngram import NGram
+from playbach.evaluation.ngram import NGRAM_MEMBERS, NGramAverage
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
 from playbach.models.base import Shape
 from playbach.system.errors import PlaybachError, UsageError
+from playbach.training import teaching
 from playbach.training.callbacks import Callbacks
 from playbach.training.checkpoints import EpochResult, RunState, weights_of
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
@@ -59,6 +60,7 @@ def train(
     clock: Callable[[], float] = time.monotonic,
     folder: Path | None = None,
     base: BaseModel | None = None,
+    teachers: Sequence[BaseModel] = (),
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainedNetwork:
     """Train a network on a corpus until it stops improving, is stopped, or has done all epochs.
@@ -68,6 +70,7 @@ def train(
         clock: returns seconds.
         folder: for the encoded music, which a resumed run finds there; None is a temporary folder.
         base: the model to begin from; the options are then those of `finetuning.finetune_options`.
+        teachers: models of the same music, whose predictions are learnt too (`teaching`).
         group: the processes to train with, of which this is process 0.
 
     Raises:
@@ -76,7 +79,9 @@ def train(
         PlaybachError: training diverged, or was stopped before the first step.
     """
     callbacks = callbacks or Callbacks()
-    trainer = set_up(corpus, options, callbacks=callbacks, clock=clock, folder=folder, base=base, group=group)
+    trainer = set_up(
+        corpus, options, callbacks=callbacks, clock=clock, folder=folder, base=base, teachers=teachers, group=group
+    )
     network = trainer.start()
     train_epochs(trainer.runner, network, trainer)
     return trainer.finish()
@@ -119,12 +124,15 @@ def set_up(
     clock: Callable[[], float],
     folder: Path | None,
     base: BaseModel | None,
+    teachers: Sequence[BaseModel] = (),
     group: ProcessGroup,
 ) -> Trainer:
     """All that process 0 needs to train: the encoded music, the network, and the state, which may be that of a run to
     resume. The arguments and errors are those of `train`."""
     began = clock()
     _require_a_window_each(options, group)
+    if teachers and group.size > 1:
+        raise UsageError("a network learns from teachers in one process only; start a single one")
     device = group.device(pick_device(options.device))
     torch.manual_seed(options.seed)
     encoding = base.extend_encoding(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
@@ -134,12 +142,16 @@ def set_up(
     model = (base.load_network(shape) if base else build(options.model, shape, options.network)).to(device)
     state = RunState.new(model, make_optimiser(model, options), options.learning_rate)
     callbacks.restore(state)
+    ngrams = _fit_ngrams(music, callbacks) if teachers else None
+    lesson = _ask_teachers(teachers, music, ngrams, options, folder=folder, callbacks=callbacks) if teachers else None
     return Trainer(
         music=music,
         sample=music.train.sample(sum(map(len, music.valid)), options.seed),
         base=base,
         state=state,
-        runner=_make_runner(state, music.train, options, weights=weights, device=device, group=group),
+        runner=_make_runner(state, lesson or music.train, options, weights=weights, device=device, group=group),
+        teachers=tuple(teachers),
+        ngrams=ngrams,
         callbacks=callbacks,
         clock=clock,
         began=began - state.seconds,
@@ -147,9 +159,46 @@ def set_up(
     )
 
 
+def _fit_ngrams(music: EncodedCorpus, callbacks: Callbacks) -> NGramAverage | None:
+    """N-grams of the training pieces; None if there are too many pieces."""
+    data = music.train
+    if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
+        return None
+    callbacks.report(f"Fitting {NGRAM_MEMBERS} n-grams to the training pieces")
+    return NGramAverage.fit(data.in_all_keys(), music.encoding)
+
+
+def _ask_teachers(
+    teachers: Sequence[BaseModel],
+    music: EncodedCorpus,
+    ngrams: NGramAverage | None,
+    options: TrainOptions,
+    *,
+    folder: Path | None,
+    callbacks: Callbacks,
+) -> MixedSet:
+    """The training pieces, and pieces that the teachers compose, with what they say of them."""
+    asked = teaching.gather(teachers, music.encoding, ngrams, music.valid)
+    figures = asked.figures(music.valid)
+    callbacks.report(
+        f"Teachers: {len(teachers)} networks ({asked.share:.0%}) and n-grams ({1 - asked.share:.0%}) together have "
+        f"{figures.bits_per_note:.3f} bits per note on validation pieces; they compose {options.composed:,} pieces"
+    )
+    composed = teaching.prepare(
+        asked,
+        music.corpus.train,
+        count=options.composed,
+        seed=options.seed,
+        folder=folder or music.train.shards.folder,
+        stop=callbacks.should_stop,
+        progress=callbacks.encoding_progress,
+    )
+    return MixedSet(music.train, composed, teaching.COMPOSED_RATIO)
+
+
 def _make_runner(
     state: RunState,
-    data: TrainingSet,
+    data: TrainingSet | MixedSet,
     options: TrainOptions,
     *,
     weights: list[float],
@@ -184,6 +233,10 @@ class Trainer:
     """Training pieces to measure, about as long as the validation pieces."""
     base: BaseModel | None
     """The model that training began from."""
+    teachers: tuple[BaseModel, ...]
+    """The models whose predictions are learnt too."""
+    ngrams: NGramAverage | None
+    """Those of the training pieces, if they are fitted already."""
     state: RunState
     """All that training changes, and that a resumed run goes on with."""
     runner: EpochRunner
@@ -278,7 +331,7 @@ class Trainer:
         state.model.load_state_dict(state.best)
         on_test = measure_network(state.model, self.music.encoding, test)
         baseline = frequency_baseline(self.music.encoding, self.music.train.originals(), test)
-        ngram = self._measure_ngram()
+        ngram, ngrams = self._measure_ngrams()
         assert self.stop_reason is not None
         return TrainedNetwork(
             model=state.model.cpu().eval(),
@@ -289,6 +342,7 @@ class Trainer:
             test=on_test,
             baseline=baseline,
             ngram=ngram,
+            ngrams=ngrams,
             seconds=self.elapsed(),
             stop_reason=self.stop_reason,
             device=runner.device.type,
@@ -297,16 +351,20 @@ class Trainer:
             training_symbols=self.music.train.steps,
             sample=max(self.music.valid, key=len),
             base=self.base,
+            teachers=self.teachers,
         )
 
-    def _measure_ngram(self) -> Figures | None:
-        """How well an n-gram of the training pieces predicts the test pieces; None if there are too many."""
-        data, test = self.music.train, self.music.test
-        if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
-            return None
-        self.callbacks.report("Fitting an n-gram to the same pieces, for comparison")
-        ngram = NGram.fit(data.in_all_keys(), self.music.encoding)
-        return compute_figures(map(ngram.predictions, test), test, self.music.encoding)
+    def _measure_ngrams(self) -> tuple[Figures | None, Figures | None]:
+        """How well one n-gram of the training pieces and the average of several predict the test pieces; None if
+        there are too many training pieces."""
+        ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
+        if ngrams is None:
+            return None, None
+        test, encoding = self.music.test, self.music.encoding
+        one, average = (
+            compute_figures(map(n.predictions, test), test, encoding) for n in (ngrams.members[0], ngrams)
+        )
+        return one, average
 
     def elapsed(self) -> float:
         """Seconds of training, over all sessions of the run."""
@@ -356,7 +414,7 @@ def _require_a_window_each(options: TrainOptions, group: ProcessGroup) -> None:
         )
 
 
-def _choose_batch(data: TrainingSet, options: TrainOptions, processes: int) -> int:
+def _choose_batch(data: TrainingSet | MixedSet, options: TrainOptions, processes: int) -> int:
     """The number of windows in a batch: that of the options, or else one that suits the size of the corpus."""
     low, high = BATCH_LIMITS
     return options.batch or max(min(max(data.windows(options.window) // STEPS_PER_EPOCH, low), high), processes)

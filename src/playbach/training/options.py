@@ -48,6 +48,7 @@ class TrainOptions(ReadingOptions):
     learning_rate: float = option(
         "learning rate of AdamW after the warm-up, halved on plateaus", default=2e-3, above=0
     )
+    composed: int = option("pieces that the teachers compose (with --teacher)", default=2400, above=0)
     weight_decay: float = option("weight decay of AdamW, for matrices only", default=0.1, low=0, flag=None)
     averaging: float = option(  # after Polyak and Juditsky 1992
         "decay of the exponential moving average of the weights, for each step",

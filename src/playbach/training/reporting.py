@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from playbach.data.batches import TrainingSet
 from playbach.data.pieces import Corpus
 from playbach.encodings.base import Encoding
+from playbach.evaluation.ngram import NGRAM_MEMBERS
 from playbach.training.checkpoints import EpochResult, RunState
 from playbach.training.diagnosis import Diagnosis
 from playbach.training.trained import TrainedNetwork
@@ -65,7 +66,10 @@ def closing_lines(trained: TrainedNetwork, diagnosis: Diagnosis) -> Iterator[str
     minutes, seconds = divmod(round(trained.seconds), 60)
     yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stop_reason}"
     test, guessing, ngram = trained.test, trained.baseline, trained.ngram
-    ngram_text = f"; n-gram: {ngram.accuracy:.3f}, {ngram.bits_per_note:.3f}" if ngram else ""
+    ngram_text = f"; one n-gram: {ngram.accuracy:.3f}, {ngram.bits_per_note:.3f}" if ngram else ""
+    if trained.ngrams:
+        average = trained.ngrams
+        ngram_text += f"; {NGRAM_MEMBERS} averaged: {average.accuracy:.3f}, {average.bits_per_note:.3f}"
     yield (
         f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note "
         f"(guessing by frequency: {guessing.accuracy:.3f}, {guessing.bits_per_note:.3f}{ngram_text}); "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -29,19 +29,24 @@ from playbach.training import run_folders
 from playbach.training.options import TrainOptions
 from playbach.training.run_folders import RunFolder
 
-_BASE_FOLDER = "base"
+_BASE_FOLDER, _TEACHERS_FOLDER = "base", "teachers"
 CHANGEABLE_OPTIONS = ("epochs", "max_minutes", "patience")
 """The options that a resumed run may change, since they only decide when it stops."""
 
 
 def describe_run(
-    folder: str | Path | None, corpus: Corpus, options: TrainOptions, base: BaseModel | None = None
+    folder: str | Path | None,
+    corpus: Corpus,
+    options: TrainOptions,
+    base: BaseModel | None = None,
+    teachers: Sequence[BaseModel] = (),
 ) -> dict[str, Any]:
     """The description of a run for NAME.run/, as JSON."""
     return {
         "playbach": __version__,
         "folder": _absolute(folder),
         "base": base.name if base else None,
+        "teachers": [teacher.path.stem for teacher in teachers],
         "options": asdict(options),
         "pieces": [[side, piece.digest] for side, piece in corpus.pieces()],
         "made_by": environment(),
@@ -111,17 +116,20 @@ def resume_options(run: RunFolder, changes: Mapping[str, Any]) -> TrainOptions:
     return replace(options, **{name: value for name, value in changes.items() if name in CHANGEABLE_OPTIONS})
 
 
-def save_base(run: RunFolder, base: BaseModel) -> None:
-    """Copy the model that the run begins from into its folder, since the original may be gone when it is resumed.
+def save_models(run: RunFolder, base: BaseModel | None, teachers: Sequence[BaseModel]) -> None:
+    """Copy the model that the run begins from, and its teachers, into its folder, since the originals may be gone
+    when it is resumed.
 
     Raises:
-        PlaybachError: the file cannot be written.
+        PlaybachError: a file cannot be written.
     """
-    path = _base_path(run, base.name)
-    if base.path != path:
-        path.parent.mkdir(exist_ok=True)
-        with pending_file(path, overwrite=True) as draft:
-            shutil.copyfile(base.path, draft.temporary)
+    copies = [] if base is None else [(base, _model_path(run, _BASE_FOLDER, base.name))]
+    copies += [(teacher, _model_path(run, _TEACHERS_FOLDER, teacher.path.stem)) for teacher in teachers]
+    for model, path in copies:
+        if model.path != path:
+            path.parent.mkdir(exist_ok=True)
+            with pending_file(path, overwrite=True) as draft:
+                shutil.copyfile(model.path, draft.temporary)
 
 
 def load_base(run: RunFolder) -> BaseModel | None:
@@ -131,11 +139,17 @@ def load_base(run: RunFolder) -> BaseModel | None:
         BundleError: the copy of the model is missing or damaged.
     """
     name = run.description.get("base")
-    return network.read_base_model(_base_path(run, str(name))) if name else None
+    return network.read_base_model(_model_path(run, _BASE_FOLDER, str(name))) if name else None
 
 
-def _base_path(run: RunFolder, name: str) -> Path:
-    return run.path / _BASE_FOLDER / f"{Path(name).name}{bundles.BUNDLE_SUFFIX}"
+def load_teachers(run: RunFolder) -> list[BaseModel]:
+    """The run's teachers. Errors are those of `load_base`."""
+    names = run.description.get("teachers", [])
+    return [network.read_base_model(_model_path(run, _TEACHERS_FOLDER, str(name))) for name in names]
+
+
+def _model_path(run: RunFolder, folder: str, name: str) -> Path:
+    return run.path / folder / f"{Path(name).name}{bundles.BUNDLE_SUFFIX}"
 
 
 def _require_same(path: Path, name: str, value: Any, stored: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -69,6 +69,7 @@ def run(
     options: TrainOptions | None = None,
     *,
     base: BaseModel | Beginning = Beginning.SUITABLE,
+    teachers: Sequence[BaseModel] = (),
     tensorboard: bool = False,
     name: str | None = None,
     into: str | Path = ".",
@@ -82,6 +83,8 @@ def run(
         folder: searched for MIDI and MusicXML files, including all folders below it; or the name of a built-in
             corpus. None is `bach-chorales`.
         base: the model to begin from; if one is given, the options are those of `finetuning.finetune_options`.
+        teachers: models of the same music, whose predictions are learnt too; training then begins from nothing,
+            unless `base` is given.
         tensorboard: also write NAME.tensorboard/ during training.
         name: the name of the files; by default made of corpus, model and encoding.
         into: the folder for the files, which must exist.
@@ -102,14 +105,14 @@ def run(
     log = _Log(report)
     named = base if isinstance(base, BaseModel) else None
     corpus, options = _open_corpus(folder, options, base=named, log=log, progress=progress)
-    if base is Beginning.SUITABLE:
+    if base is Beginning.SUITABLE and not teachers:
         named, line = finetuning.suitable_base(corpus, options)
         if line:
             log(line)
         options = finetuning.with_base(named, options) if named else options
     corpus = _with_known_pieces(corpus, named, log)
     name = name or f"{_printable(corpus.name)}-{options.model}-{options.encoding}"
-    description = {**resuming.describe_run(folder, corpus, options, named), "tensorboard": tensorboard}
+    description = {**resuming.describe_run(folder, corpus, options, named, teachers), "tensorboard": tensorboard}
     description["made_by"] = resuming.environment(group.size)
     endings = (bundles.BUNDLE_SUFFIX, PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX, *[TENSORBOARD_SUFFIX] * tensorboard)
     session = _Session(
@@ -117,6 +120,7 @@ def run(
         corpus=corpus,
         options=options,
         base=named,
+        teachers=tuple(teachers),
         log=log,
         progress=progress,
         group=group,
@@ -153,7 +157,7 @@ def resume(
     try:
         log = _Log(report)
         options = resuming.resume_options(run_folder, changes or {})
-        base = resuming.load_base(run_folder)
+        base, teachers = resuming.load_base(run_folder), resuming.load_teachers(run_folder)
         has_state = (run_folder.path / STATE_FILE).exists()
         # The saved log already has the lines about the corpus.
         corpus_log = _Log(lambda line: None) if has_state else log
@@ -169,6 +173,7 @@ def resume(
         corpus=corpus,
         options=options,
         base=base,
+        teachers=tuple(teachers),
         log=log,
         progress=progress,
         group=group,
@@ -197,6 +202,7 @@ class _Session:
     corpus: Corpus
     options: TrainOptions
     base: BaseModel | None
+    teachers: tuple[BaseModel, ...]
     log: _Log
     progress: ProgressBar | None
     group: ProcessGroup
@@ -205,8 +211,7 @@ class _Session:
 
     def run(self) -> Run:
         with _cleaning_up(self.run_folder):
-            if self.base is not None:
-                resuming.save_base(self.run_folder, self.base)
+            resuming.save_models(self.run_folder, self.base, self.teachers)
             # Ctrl-C is handled until the bundle is written, so that it cannot lose the network.
             with _handling_interrupts(self.log) as interrupted:
                 trained = self._train(interrupted)
@@ -229,7 +234,13 @@ class _Session:
         shards = self.run_folder.path / SHARDS_FOLDER
         try:
             return train(
-                self.corpus, self.options, callbacks=callbacks, folder=shards, base=self.base, group=self.group
+                self.corpus,
+                self.options,
+                callbacks=callbacks,
+                folder=shards,
+                base=self.base,
+                teachers=self.teachers,
+                group=self.group,
             )
         finally:
             callbacks.close()

@@ -19,14 +19,16 @@ import safetensors.torch
 
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
+from playbach.bundles.network import BaseModel
 from playbach.data.corpora import DEFAULT_CORPUS
 from playbach.encodings import OPTIONS
+from playbach.evaluation.ngram import NGRAM_MEMBERS
 from playbach.export import onnx
 from playbach.inference.options import Sampling
 from playbach.models import MODELS
 from playbach.models.base import Model
 from playbach.system.errors import BundleError
-from playbach.system.options import changed
+from playbach.system.options import changed, listed
 from playbach.system.version import __version__
 from playbach.training.diagnosis import Diagnosis
 from playbach.training.trained import TrainedNetwork, example_inputs
@@ -72,7 +74,8 @@ def _manifest(name: str, trained: TrainedNetwork, diagnosis: Diagnosis, differen
         "provenance": {
             "command": training_command(name, trained),
             "corpus": trained.corpus.name,
-            **({"base": {"name": base.name, "sha256": base.bundle.sha256}} if (base := trained.base) else {}),
+            **({"base": _identity(trained.base)} if trained.base else {}),
+            **({"teachers": [_identity(teacher) for teacher in trained.teachers]} if trained.teachers else {}),
             "options": asdict(trained.options),
             "device": trained.device,
             "dtype": trained.dtype,
@@ -91,12 +94,17 @@ def _manifest(name: str, trained: TrainedNetwork, diagnosis: Diagnosis, differen
             "train": trained.best.train.manifest(),
             "guessing_by_frequency": trained.baseline.manifest(),
             **({"ngram": trained.ngram.manifest()} if trained.ngram else {}),
+            **({"ngrams": trained.ngrams.manifest()} if trained.ngrams else {}),
             "onnx_largest_logit_difference": difference,
             "verdict": diagnosis.word,
         },
         "pieces": _pieces(trained),
         "passages": [passage.manifest() for passage in _passages(trained)],
     }
+
+
+def _identity(model: BaseModel) -> dict[str, str]:
+    return {"name": model.name, "sha256": model.bundle.sha256}
 
 
 def _passages(trained: TrainedNetwork) -> Iterator[passages.Passage]:
@@ -119,6 +127,7 @@ def training_command(name: str, trained: TrainedNetwork) -> str:
     options, corpus, base = trained.options, trained.corpus.name, trained.base
     words = [*([] if corpus == DEFAULT_CORPUS else [corpus])]
     words += [*(["--from", base.name] if base else []), "--name", name]
+    words += [word for teacher in trained.teachers for word in ("--teacher", teacher.name)]
     of_base = {"encoding", "model"} if base else set()
     is_chosen = {"encoding"} if corpus == DEFAULT_CORPUS and options.encoding == "chorale" else set()
     words += _words(options, without=of_base | is_chosen | {"weights"})
@@ -142,7 +151,8 @@ def _card(name: str, trained: TrainedNetwork, diagnosis: Diagnosis) -> str:
         ("held-out test", trained.test),
         ("validation", trained.best.valid),
         ("training pieces", trained.best.train),
-        *([("test, n-gram", trained.ngram)] if trained.ngram else []),
+        *([("test, one n-gram", trained.ngram)] if trained.ngram else []),
+        *([(f"test, {NGRAM_MEMBERS} n-grams averaged", trained.ngrams)] if trained.ngrams else []),
         ("test, guessing by frequency", trained.baseline),
     ]
     table = "\n".join(
@@ -179,8 +189,11 @@ same keys (see docs/evaluation.md). Guessing by frequency is the minimum that a 
 
 
 def _base_line(trained: TrainedNetwork) -> str:
-    base = trained.base
-    return f"- Trained further from {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
+    base, teachers = trained.base, trained.teachers
+    line = f"- Trained further from {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
+    if teachers:
+        line += f"- Learnt also what {listed([t.name for t in teachers], 'and')} and n-grams know together.\n"
+    return line
 
 
 def weights_as_bytes(model: Model) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from playbach.data.batches import TrainingSet
+from playbach.data.batches import MixedSet, TrainingSet
 from playbach.encodings import OPTIONS, from_manifest
 from playbach.encodings.base import Encoding
 from playbach.models import build
@@ -50,7 +50,7 @@ class EpochRunner:
 
     model: Model
     optimiser: torch.optim.Optimizer
-    data: TrainingSet
+    data: TrainingSet | MixedSet
     options: TrainOptions
     weights: list[float]
     """The weight of each field's loss, for the F fields."""

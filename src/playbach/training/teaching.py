@@ -1,16 +1,16 @@
 """Teaches a network what several others and some n-grams know together (Hinton et al. 2015, arXiv:1503.02531).
 
 The teachers' predictions are averaged, and mixed with those of n-grams of the same training pieces; the share of each
-is learnt from the validation pieces. The network then learns these distributions instead of the symbols alone, on the
-training pieces in all keys and on pieces that the teachers compose, of which there are as many as one likes. On the
-training pieces, which the teachers know by heart, half of the target is the true symbol.
+is learnt from the validation pieces. The network then learns the training pieces as usual, and these distributions on
+pieces that the teachers compose, of which there are as many as one likes. (What the teachers say of the training
+pieces is worth little: they know them by heart.)
 
 Needs torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 from playbach.bundles.network import BaseModel
 from playbach.data.batches import SoftTargets, TrainingSet, previous_of
 from playbach.data.pieces import Piece
+from playbach.data.shards import Stopped
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation.metrics import Figures, Predictions, compute_figures, predictions_from_logits
@@ -35,8 +36,10 @@ from playbach.music.scores import content_hash
 from playbach.system.errors import UsageError
 from playbach.system.progress import Progress
 
-TRUE_SHARE = 0.5
-"""The share of the true symbol in the targets of training pieces."""
+COMPOSED_RATIO = 4.0
+"""How many windows of composed pieces come with each window of training pieces."""
+COMPOSED = "composed"
+"""The first part of the names of the composed pieces' files."""
 PIECES_AT_ONCE = 64
 """How many pieces are composed at once."""
 SHARE_STEPS = 50
@@ -128,29 +131,54 @@ def _best_share(teachers: Teachers, pieces: Sequence[EncodedPiece]) -> float:
 # ----------------------------------------------------------------------------------------------------- what they say
 
 
-def write_targets(
-    teachers: Teachers, data: TrainingSet, path: Path, *, true_share: float, progress: Progress
-) -> SoftTargets:
-    """Write the teachers' distributions for all steps of all encoded pieces to files that begin with `path`.
+def prepare(
+    teachers: Teachers,
+    pieces: Sequence[Piece],
+    *,
+    count: int,
+    seed: int,
+    folder: Path,
+    stop: Callable[[], bool],
+    progress: Progress,
+) -> TrainingSet:
+    """The pieces that the teachers compose, encoded in `folder`, with what the teachers say of them.
+
+    What is complete there already is not made again.
 
     Args:
-        true_share: the share of the true symbol.
+        pieces: the training pieces.
+        count: how many pieces to compose.
+        stop: called after each piece; True stops.
+        progress: wraps the iterator over the pieces whose targets are written, given their number.
+
+    Raises:
+        Stopped: `stop` returned True.
+        PlaybachError: the disk is full, or a process died.
     """
-    targets = SoftTargets.create(path, data.shards, sum(map(len, teachers.encoding.fields)))
-    for row in progress(iter(range(len(data.shards.index))), len(data.shards.index)):
-        piece = data.shards.encoded_piece(row)
-        ngrams = teachers.of_ngrams(piece)
-        truth = np.concatenate(
-            [
-                np.eye(len(field), dtype=np.float32)[piece.steps[:, f]]
-                for f, field in enumerate(teachers.encoding.fields)
-            ],
-            axis=1,
-        )
-        for known in (True, False):
-            told = np.concatenate(teachers.mix(teachers.of_networks(piece, length_known=known), ngrams), axis=1)
-            targets.write(row, true_share * truth + (1 - true_share) * told, length_known=known)
-    return targets
+    encoding, width = teachers.encoding, sum(map(len, teachers.encoding.fields))
+    done = folder / f"{COMPOSED}.done"
+    if done.exists():
+        composed = TrainingSet.open(encoding, folder, COMPOSED)
+        composed.soft = SoftTargets.open(folder / COMPOSED, composed.shards, width, is_new=False)
+        return composed
+    originals = [encoding.encode(piece.score) for piece in pieces]
+    made = tuple(compose_pieces(teachers, originals, count, seed))
+    composed = TrainingSet(made, encoding, folder, stop, name=COMPOSED, all_keys=False)
+    composed.soft = SoftTargets.open(folder / COMPOSED, composed.shards, width, is_new=True)
+    for row in progress(iter(range(composed.encoded_count)), composed.encoded_count):
+        _write_targets(teachers, composed.shards.encoded_piece(row), composed.soft, row)
+        if stop():
+            raise Stopped("stopped while the teachers were asked; --resume asks them again")
+    done.touch()
+    return composed
+
+
+def _write_targets(teachers: Teachers, piece: EncodedPiece, targets: SoftTargets, row: int) -> None:
+    """Write what the teachers say of all steps of a piece."""
+    ngrams = teachers.of_ngrams(piece)
+    for known in (True, False):
+        told = teachers.mix(teachers.of_networks(piece, length_known=known), ngrams)
+        targets.write(row, np.concatenate(told, axis=1), length_known=known)
 
 
 # -------------------------------------------------------------------------------------------------- what they compose

@@ -33,6 +33,8 @@ class TrainedNetwork:
     """The same pieces, predicted by the frequency of the symbols."""
     ngram: Figures | None
     """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
+    ngrams: Figures | None
+    """The same, by the average of several n-grams."""
     seconds: float
     """Training time."""
     stop_reason: str
@@ -47,6 +49,8 @@ class TrainedNetwork:
     """A validation piece, for checking exports."""
     base: BaseModel | None = None
     """The model that training began from; None if it began with random weights."""
+    teachers: tuple[BaseModel, ...] = ()
+    """The models whose predictions the network learnt too."""
 
     @property
     def best(self) -> EpochResult:
