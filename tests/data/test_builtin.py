@@ -11,9 +11,10 @@ import pytest
 import symusic
 
 from helpers import sample_music, sample_musicxml
-from playbach.data import builtin, chorales, conversions, corpora
-from playbach.data.builtin import CORPORA, Builtin, ConvertedFile, export_corpus, plain, quartet, tunes
+from playbach.data import builtin, chorales, conversions, corpora, terms
+from playbach.data.builtin import CORPORA, Builtin, export_corpus
 from playbach.data.corpora import builtin_name, corpus_folder, load_builtin, open_corpus
+from playbach.data.file_pieces import QUARTET, TUNE_TEMPO, VIOLIN, ConvertedFile, ensemble, plain, quartet, tunes
 from playbach.data.pieces import SIDES
 from playbach.system.errors import CorpusError, MissingExtra, PlaybachError, ScoreError
 
@@ -113,7 +114,14 @@ def test_restricted_music_is_not_offered() -> None:
 
 @pytest.mark.parametrize(
     ("name", "files"),
-    [("string-quartets", 51), ("oneills-1850", 39), ("ryans-mammoth", 1059), ("airds-airs", 6), ("folk", 1104)],
+    [
+        ("string-quartets", 51),
+        ("oneills-1850", 39),
+        ("ryans-mammoth", 1059),
+        ("airds-airs", 6),
+        ("folk", 1104),
+        ("ensemble", 474),
+    ],
 )
 def test_the_sources_are_in_music21(name: str, files: int) -> None:
     pytest.importorskip("music21")
@@ -135,8 +143,8 @@ def test_the_tunes_of_a_file(tmp_path: Path) -> None:
     assert [(m.time, m.numerator, m.denominator) for m in first.time_signatures][:2] == [(0, 1, 8), (240, 6, 8)]
     assert len(first.tracks[0].notes) == 2 * 15  # the repeat is played
     assert [(k.key, k.tonality) for k in first.key_signatures] == [(1, 0)]
-    assert (first.tracks[0].name, first.tracks[0].program) == ("Melody", builtin.VIOLIN)
-    assert round(first.tempos[0].qpm) == builtin.TUNE_TEMPO
+    assert (first.tracks[0].name, first.tracks[0].program) == ("Melody", VIOLIN)
+    assert round(first.tempos[0].qpm) == TUNE_TEMPO
     assert round(last.tempos[0].qpm) == 90
     assert [n.pitch for n in last.tracks[0].notes][:4] == [69, 71, 72, 74]
 
@@ -154,7 +162,7 @@ def test_a_quartet() -> None:
     [(name, data)], problems = quartet(path)
     assert (name, problems) == ("Haydn opus 1 no 1 movement 2", [])
     score = symusic.Score.from_midi(data)
-    assert tuple((t.name, t.program) for t in score.tracks) == builtin.QUARTET
+    assert tuple((t.name, t.program) for t in score.tracks) == QUARTET
     assert [(m.numerator, m.denominator) for m in score.time_signatures] == [(3, 4)]
     assert [(k.key, k.tonality) for k in score.key_signatures][:2] == [(-2, 0), (-3, 0)]
     assert len(score.tempos) > 0
@@ -164,6 +172,52 @@ def test_a_quartet_must_have_four_parts(tmp_path: Path) -> None:
     (tmp_path / "a.mxl").write_bytes(sample_musicxml.musicxml(sample_musicxml.part([sample_musicxml.note(60, 16)])))
     with pytest.raises(ScoreError, match="1 parts instead of four"):
         quartet(tmp_path / "a.mxl")
+
+
+def ensemble_of(path: Path, names: dict[str, int | None]) -> tuple[str, symusic.Score]:
+    """The piece of a file of the collection that has a repeated bar for each name and program of a part."""
+    played = '<barline location="right"><repeat direction="backward"/></barline>'
+    parts = [
+        sample_musicxml.part(
+            [sample_musicxml.note(60 + number, 16) + played],
+            f"P{number}",
+            name,
+            ""
+            if program is None
+            else f'<score-instrument id="I"/><midi-instrument id="I"><midi-program>{program + 1}</midi-program>'
+            "</midi-instrument>",
+        )
+        for number, (name, program) in enumerate(names.items())
+    ]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(sample_musicxml.musicxml(*parts))
+    [(name, data)], problems = ensemble(path)
+    assert problems == []
+    return name, symusic.Score.from_midi(data)
+
+
+def test_the_instruments_of_an_ensemble_are_those_of_the_part_names(tmp_path: Path) -> None:
+    names = {"Horn 1": 0, "Soprano Oboe 1": 0, "Alto": 6, "Bass": None, "": 52, "MusicXML Part": 0, "2nd Violin": 48}
+    name, score = ensemble_of(tmp_path / "corpus" / "haydn" / "opus1no2" / "movement3.mxl", names)
+    assert name == "Joseph Haydn opus 1 no 2 movement 3"
+    assert [(track.name, track.program) for track in score.tracks] == [
+        ("French Horn", 60),
+        ("Choir Aahs", 52),
+        ("Choir Aahs", 52),
+        ("Choir Aahs", 52),
+        ("Choir Aahs", 52),
+        ("Acoustic Grand Piano", 0),
+        ("Violin", 40),
+    ]
+    assert [len(track.notes) for track in score.tracks] == [2] * 7
+    assert round(score.tempos[0].qpm) == TUNE_TEMPO
+
+
+def test_a_chorale_of_ensemble_has_no_repeats_and_the_tempo_of_the_chorales(tmp_path: Path) -> None:
+    name, score = ensemble_of(tmp_path / "corpus" / "bach" / "bwv1.6.mxl", {"Soprano": None, "Bass": None})
+    assert name == "J. S. Bach bwv 1.6"
+    assert [len(track.notes) for track in score.tracks] == [1, 1]
+    assert round(score.tempos[0].qpm) == chorales.CHORALE_TEMPO
 
 
 @pytest.mark.parametrize(
@@ -302,6 +356,14 @@ def test_an_exported_corpus_has_its_files_and_terms(small: Builtin, tmp_path: Pa
     assert len(source) == 6
     assert (written / "ABOUT.txt").read_text() == "small: 6 pieces\nsix melodies\nTerms: free.\n"
     assert sorted(p.name for p in written.iterdir()) == sorted([*source, "ABOUT.txt"])
+
+
+def test_an_exported_corpus_has_the_terms_of_its_files(
+    small: Builtin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = terms.sources("ensemble")
+    monkeypatch.setattr(builtin, "sources", {"small": rows}.__getitem__)
+    assert (export_corpus("small", tmp_path) / "SOURCES.tsv").read_text("utf-8") == terms.as_tsv(rows)
 
 
 def test_an_export_never_overwrites(small: Builtin, tmp_path: Path) -> None:

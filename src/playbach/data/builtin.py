@@ -1,10 +1,8 @@
 """The built-in corpora: their contents, their terms of use, and their conversion to MIDI files.
 
 The music is in the collection that comes with music21 (extra `train`). It is converted once, on the user's machine;
-this package distributes none of it. Four collections are left out, since their files or a note in their folder
-restrict their use: Palestrina's masses (all rights to derived formats reserved), the Essen folk songs (legal status
-"unclear", no commercial use), Monteverdi's madrigals (scanned from modern editions, some with their notice), and the
-trecento (terms that differ from file to file). Single pieces are left out too.
+this package distributes none of it. Collections and pieces whose use is restricted or unclear are left out:
+`terms.LEFT_OUT` says which, and why.
 
 Knows files and scores; knows nothing of splits and encodings.
 """
@@ -12,9 +10,7 @@ Knows files and scores; knows nothing of splits and encodings.
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import unicodedata
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,15 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from symusic.core import ScoreTick as Score
-from symusic.core import TempoTick as Tempo
-
 from playbach.data import chorales, conversions
-from playbach.data.from_music21 import elements_of
+from playbach.data.file_pieces import ConvertedFile, ensemble, quartet, tunes
+from playbach.data.terms import ENSEMBLE, as_tsv, is_left_out, sources
 from playbach.music import midi
-from playbach.music.reading import ReadingLimits, musicxml
 from playbach.music.scores import content_hash
-from playbach.system.errors import CorpusError, ScoreError
+from playbach.system.errors import CorpusError
 from playbach.system.files import pending_folder, unused_path
 from playbach.system.progress import Progress
 
@@ -38,15 +31,8 @@ INDEX = "index.json"
 """The file in a converted corpus's folder with the number of its pieces and the files that music21 could not read."""
 ABOUT = "ABOUT.txt"
 """The file in an exported corpus's folder with its contents and terms."""
-LONGEST_NAME = 80
-TUNE_TEMPO = 120.0
-"""The tempo of music that gives none: MIDI's default, in quarters a minute."""
-VIOLIN = 40
-QUARTET = (("Violin 1", 40), ("Violin 2", 40), ("Viola", 41), ("Cello", 42))
-MAX_QUARTET_BYTES = 64 << 20
-
-ConvertedFile = tuple[list[tuple[str, bytes]], list[str]]
-"""The pieces of a file as (name, MIDI data), and one line for each piece that could not be converted."""
+SOURCES = "SOURCES.tsv"
+"""The file in it with each file of music21's of which it is made: see `terms.sources`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +97,8 @@ class Builtin:
         if self.of:
             return [path for name in self.of for path in CORPORA[name].paths()]
         root = conversions.music21_collection()
-        return sorted(path for pattern in self.sources for path in root.glob(pattern))
+        found = sorted(path for pattern in self.sources for path in root.glob(pattern))
+        return [path for path in found if not is_left_out(path.relative_to(root).as_posix())]
 
 
 def _write_index(into: Path, pieces: int, left_out: list[str]) -> None:
@@ -129,64 +116,6 @@ def _convert_file(convert: Callable[[Path], ConvertedFile], path: Path) -> Conve
         raise
     except Exception as error:  # music21 raises exceptions of many kinds
         return [], [f"{path.parent.name}/{path.name}: {' '.join(str(error).split())[:120] or type(error).__name__}"]
-
-
-# ------------------------------------------------------------------------------------------------ one file's pieces
-
-
-def tunes(path: Path) -> ConvertedFile:
-    """Each tune of an ABC file that has one voice, with repeats played out."""
-    from music21 import converter
-
-    read: Any = converter.parse(path, forceSource=True, storePickle=False)
-    several = "Opus" in read.classes
-    pieces: list[tuple[str, bytes]] = []
-    problems: list[str] = []
-    for number, stream in enumerate(read.scores if several else [read], 1):
-        title = str(stream.metadata.title or path.stem)
-        name = plain(f"{stream.metadata.number or number} {title}" if several else title)
-        try:
-            pieces.append((name, bytes(_tune(stream).dumps_midi())))
-        except ScoreError as error:
-            problems.append(f"{path.parent.name}/{path.name}: {name}: {error}")
-    return pieces, problems
-
-
-def _tune(stream: Any) -> Score:
-    score = musicxml.parse_elements(elements_of(stream)).score
-    if len(score.tracks) != 1 or not len(score.tracks[0].notes):
-        raise ScoreError("it does not have exactly one voice")
-    [track] = score.tracks
-    track.name, track.program = "Melody", VIOLIN
-    if not len(score.tempos):
-        score.tempos.append(Tempo(0, qpm=TUNE_TEMPO))
-    return score
-
-
-def quartet(path: Path) -> ConvertedFile:
-    """The movement or quartet in a file, with the same names and instruments for the parts of all files."""
-    score = musicxml.parse(path.read_bytes(), ReadingLimits(max_bytes=MAX_QUARTET_BYTES)).score
-    if len(score.tracks) != len(QUARTET):
-        raise ScoreError(f"it has {len(score.tracks)} parts instead of four")
-    for track, (name, program) in zip(score.tracks, QUARTET):
-        track.name, track.program = name, program
-    if not len(score.tempos):
-        score.tempos.append(Tempo(0, qpm=TUNE_TEMPO))
-    return [(_work(path), bytes(score.dumps_midi()))], []
-
-
-def _work(path: Path) -> str:
-    """A name such as `Beethoven opus 18 no 1 movement 2`, from beethoven/opus18no1/movement2.mxl."""
-    below = path.parts[len(path.parts) - path.parts[::-1].index("corpus") :]
-    composer = below[0].partition("_")[0].capitalize()
-    work = " ".join([*below[1:-1], path.stem])
-    return plain(f"{composer} {re.sub(r'(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])', ' ', work)}")
-
-
-def plain(name: str) -> str:
-    """A title as a file name that is valid on every system."""
-    text = "".join(c if c.isalnum() or c in "'(),.&-" else " " for c in unicodedata.normalize("NFC", name))
-    return re.sub(r" +", " ", text).strip(" .")[:LONGEST_NAME].strip(" .") or "untitled"
 
 
 # ------------------------------------------------------------------------------------------------------- the corpora
@@ -255,6 +184,16 @@ CORPORA: dict[str, Builtin] = {
             1,
             of=("oneills-1850", "ryans-mammoth", "airds-airs"),
         ),
+        Builtin(
+            "ensemble",
+            "Bach's chorales with their instruments, string quartets, piano pieces, songs and chamber music",
+            "music out of copyright; editions in the public domain, under CC0, CC BY or CC BY-SA, in music21 by "
+            f"permission, or without terms, as SOURCES.tsv says file by file; {WARNING}",
+            474,
+            1,
+            ENSEMBLE,
+            ensemble,
+        ),
     )
 }
 
@@ -298,6 +237,8 @@ def export_corpus(name: str, folder: Path, progress: Progress | None = None) -> 
             shutil.copyfile(path, draft.temporary / path.name)
         about = f"{name}: {len(files)} pieces\n{corpus.music}\nTerms: {corpus.terms}.\n"
         (draft.temporary / ABOUT).write_text(about, "utf-8")
+        if rows := sources(name):
+            (draft.temporary / SOURCES).write_text(as_tsv(rows), "utf-8")
     return draft.path
 
 

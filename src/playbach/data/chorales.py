@@ -31,6 +31,8 @@ VERSION = 2
 """The version of the conversion. A new version gets a new folder."""
 CHORALE_TEMPO = 76.0
 """In quarters a minute; the files have no tempos."""
+MAX_SCORE_BYTES = 64 << 20
+"""The largest of music21's scores, unpacked."""
 
 
 def sides() -> dict[str, list[str]]:
@@ -71,15 +73,15 @@ def _convert(into: Path, job: tuple[str, str]) -> str:
     path = conversions.music21_collection() / "bach" / name
     if not path.is_file():
         raise CorpusError(f"{CORPUS_NAME}: music21 is installed without {name}; install it with its corpus")
-    score = chorale_score(_elements(path))
+    score = chorale_score(elements(path))
     (into / side / Path(name).with_suffix(".mid").name).write_bytes(bytes(score.dumps_midi()))
     return name
 
 
-def _elements(path: Path) -> Element:
-    """A file as elements of MusicXML. Two chorales are in Humdrum's format."""
+def elements(path: Path) -> Element:
+    """A file of music21's collection as elements of MusicXML. Two chorales are in Humdrum's format."""
     if path.suffix != ".krn":
-        return musicxml.elements(path.read_bytes())
+        return musicxml.elements(path.read_bytes(), MAX_SCORE_BYTES)
     from music21 import converter
 
     return elements_of(converter.parse(path, forceSource=True, storePickle=False))
