@@ -57,7 +57,7 @@ def test_it_ends_where_it_was_asked_to(composer: Composer, bars: int) -> None:
 def test_events_come_in_order_and_bars_are_full(composer: Composer) -> None:
     changes = 0
     for seed in range(6):
-        events = piece(composer, seed=seed, bars=8, plain=True)
+        events = piece(composer, seed=seed, bars=8, plain=True, temperature=1.3)
         assert [e.tick for e in events] == sorted(e.tick for e in events)
         bars = bars_of(events)
         meters = [e for e in events if isinstance(e, Meter)]

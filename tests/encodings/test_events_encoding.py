@@ -51,8 +51,8 @@ def tempos(score: symusic.Score) -> list[tuple[int, float]]:
 def test_symbols_go_from_left_to_right_and_from_high_to_low() -> None:
     piece = sample_music.score([[(0, 480, 72), (960, 320, 74)], [(0, 1920, 48), (1920, 1920, 43)]])
     assert symbols(fitted(piece), piece) == [
-        *("72", "for 1", "48", "for 4", "at 2", "74", "for 2/3", "bar"),
-        *("43", "for 4", "bar"),
+        *("for 1", "72", "for 4", "48", "at 2", "for 2/3", "74", "bar"),
+        *("for 4", "43", "bar"),
     ]
 
 
@@ -60,8 +60,66 @@ def test_an_instrument_is_named_once_for_all_its_notes_at_a_place() -> None:
     violins = [(0, 960, 72), (0, 960, 67), (960, 960, 71)]
     piece = sample_music.score([violins, [(0, 1920, 48)]], programs=(40, 42))
     assert symbols(fitted(piece), piece) == [
-        *("Violin", "72", "for 2", "67", "for 2", "Cello", "48", "for 4", "at 2", "Violin", "71", "for 2", "bar"),
+        *("Violin", "for 2", "72", "67", "Cello", "for 4", "48", "at 2", "Violin", "71", "bar"),
     ]
+
+
+def test_an_instrument_keeps_its_velocity_and_its_duration_until_they_change() -> None:
+    violins = [(0, 480, 72), (480, 480, 71), (960, 240, 72), (1440, 240, 74), (1440, 480, 70)]
+    piece = sample_music.score([violins, [(0, 1920, 48), (1920, 1920, 43)]], programs=(40, 42))
+    for note in piece.tracks[0].notes:
+        note.velocity = 84 if note.pitch != 71 else 100
+    for note, velocity in zip(piece.tracks[1].notes, (84, 40), strict=True):
+        note.velocity = velocity
+    assert symbols(fitted(piece), piece) == [
+        *("Violin", "for 1", "72", "Cello", "for 4", "48", "at 1", "Violin", "velocity 100", "71"),
+        *("at 2", "Violin", "velocity 84", "for 1/2", "72", "at 3", "Violin", "74", "for 1", "70", "bar"),
+        *("Cello", "velocity 44", "43", "bar"),
+    ]
+
+
+def test_velocity_and_duration_are_written_once_and_only_where_they_change() -> None:
+    flutes = sample_music.score([[(0, 1920, 79), (0, 1920, 70)], [(0, 1920, 48)]], programs=(73, 42))
+    flutes.tracks[1].notes[0].velocity = 50
+    encoding = fitted(flutes)
+    decoder, names = encoding.decoder(encoding.headers[0][0], 4), list(encoding.fields[0].symbols)
+
+    def valid() -> set[str]:
+        return {names[symbol] for symbol in np.flatnonzero(decoder.valid_mask()[0])}
+
+    def feed(*words: str) -> None:
+        for word in words:
+            decoder.feed(np.array([names.index(word)]))
+
+    def begins(kind: str) -> set[str]:
+        return {name for name in valid() if name.startswith(kind)}
+
+    feed("Flute")
+    assert "72" not in valid(), "its first note needs a duration"
+    assert begins("velocity") == begins("velocity") - {"velocity 84"} != set()
+    feed("velocity 60")
+    assert not begins("velocity")
+    feed("for 1")
+    assert not begins("velocity") | begins("for") | begins("at") | begins("bar")
+    feed("76")
+    assert {"72", "velocity 84", "for 1/2", "at 1"} <= valid()
+    assert not {"velocity 60", "for 1", "76"} & valid()
+    feed("at 1", "Flute")
+    assert "72" in valid()
+    assert not {"velocity 60", "for 1"} & valid()
+    decoder.end_after(1)
+    feed("for 3", "72", "at 2", "Flute")
+    assert "71" not in valid(), "three quarters are too long for the rest of the piece"
+    feed("velocity 84")
+    assert "71" not in valid()
+    assert "for 2" in valid()
+
+
+def test_a_manifest_of_an_earlier_order_is_refused() -> None:
+    data = fitted(sample_music.piano(1)).manifest()
+    del data["order"]
+    with pytest.raises(ValueError, match="order of an earlier version"):
+        encodings.from_manifest(data)
 
 
 def test_drums_are_struck_without_duration_and_never_transposed() -> None:
@@ -69,8 +127,8 @@ def test_drums_are_struck_without_duration_and_never_transposed() -> None:
     piece.tracks[1].is_drum = True
     encoding = fitted(piece, transpose(piece, 3))
     drums = ["Drums", "drum 42", "drum 36", "at 1", "Drums", "drum 38", "bar"]
-    assert symbols(encoding, piece) == ["Electric Bass (finger)", "60", "for 4", *drums]
-    assert symbols(encoding, transpose(piece, 3)) == ["Electric Bass (finger)", "63", "for 4", *drums]
+    assert symbols(encoding, piece) == ["Electric Bass (finger)", "for 4", "60", *drums]
+    assert symbols(encoding, transpose(piece, 3)) == ["Electric Bass (finger)", "for 4", "63", *drums]
     assert encoding.encode(piece).header.tracks[1] == Track("Drums", 0, True)
 
 
@@ -81,8 +139,8 @@ def test_meters_and_tempos_have_symbols_where_they_change() -> None:
     piece.tempos.append(symusic.Tempo(3360 + 480, qpm=100))
     encoding = fitted(piece)
     row = " ".join(symbols(encoding, piece))
-    assert "63 for 1 bar meter 3/4 tempo x0.500 64 for 1 at 1" in row
-    assert "66 for 1 bar meter 4/4 67 for 1 at 1 tempo x1.000 68 for 1" in row
+    assert "63 bar meter 3/4 tempo x0.500 64 at 1" in row
+    assert "66 bar meter 4/4 67 at 1 tempo x1.000 68" in row
     projected = encoding.project(piece)
     assert tempos(projected) == [(0, 100), (1920, 50), (3840, 100)]
     assert [(m.time, m.numerator) for m in projected.time_signatures] == [(0, 4), (1920, 3), (3360, 4)]
@@ -368,26 +426,28 @@ def test_the_context_of_a_note_has_what_sounds_and_what_the_instrument_played() 
     piece = sample_music.score([VIOLIN, CELLO], programs=(40, 42))
     before = contexts_of_notes(fitted(piece), piece)
 
-    b = before["71"]  # the third quarter
-    assert (b["next"], b["after"], b["instrument"], b["place"]) == ("pitch", "instrument", "Violin", "2")
+    b = before["71"]  # the third quarter, after the name and a duration
+    assert (b["next"], b["after"], b["instrument"], b["place"]) == ("pitch", "duration", "Violin", "2")
     assert b["lowest that sounds"] == "48", "the cello's"
     assert (b["note 1 ago"], b["note 2 ago"], b["note above"]) == ("72", "nothing", "nothing")
     assert (b["second of the onset before"], b["third of the onset before"]) == ("67", "nothing")
-    assert (b["lowest of the onset before"], b["length before"], b["waited"]) == ("67", "2", "2")
+    assert (b["lowest of the onset before"], b["length"], b["waited"]) == ("67", "1", "2")
 
     d = before["74"]  # on the second bar line, where all earlier notes have ended
     assert (d["place"], d["lowest that sounds"]) == ("0", "nothing")
     assert [d[f"note {k} ago"] for k in (1, 2, 3, 4)] == ["72", "71", "72", "nothing"]
     assert [d[f"step {k} ago"] for k in (1, 2, 3)] == ["1", "-1", "none"]
-    assert (d["note 1 bars before"], d["length a bar before"], d["length before"]) == ("72", "2", "1")
+    assert (d["note 1 bars before"], d["length a bar before"], d["length"]) == ("72", "2", "2")
     assert (d["place 1 bars before"], d["instrument 1 bars before"]) == ("2", "Cello"), "the next ones a bar before"
 
     bass = before["43"]
     assert (bass["instrument"], bass["note above"], bass["lowest that sounds"]) == ("Cello", "nothing", "74")
-    assert (bass["note 1 ago"], bass["note 1 bars before"], bass["length before"]) == ("48", "48", "4")
+    assert (bass["note 1 ago"], bass["note 1 bars before"], bass["length"]) == ("48", "48", "4")
+    assert bass["length here"] == "2", "the violin's"
 
     lower = before["67"]  # the lower note of the violin's chord
-    assert (lower["note above"], lower["lowest that sounds"], lower["length before"]) == ("72", "72", "2")
+    assert (lower["note above"], lower["lowest that sounds"], lower["length"]) == ("72", "72", "2")
+    assert (lower["next"], lower["after"], lower["length here"]) == ("event", "note", "2")
 
 
 def test_no_bars_are_left_in_the_context_of_the_last_bar_line() -> None:
@@ -463,9 +523,15 @@ def test_notes_are_related_by_interval_to_the_line_and_to_the_lowest_sounding_no
 def test_places_are_related_by_the_wait_and_durations_by_equality(related: Related) -> None:
     assert related("wait", "0", "at 1") == related("wait", "2", "at 3") > related("wait", "1/2", "at 1") > 0
     assert related("wait", "0", "bar") == related("wait", "2", "at 1") == related("wait", "0", "60") == 0
-    for name in ("length as before", "length as a bar before"):
+    for name in ("length as here", "length as a bar before"):
         assert related(name, "1", "for 1") == related(name, "4", "for 4") == 1
         assert related(name, "1", "for 1/2") == related(name, "none", "for 1") == related(name, "1", "60") == 0
+    assert (
+        related("longer", "1", "for 2") == related("longer", "1/2", "for 1") > related("longer", "1", "for 3/2") > 0
+    )
+    assert (
+        related("longer", "1", "for 2") > related("longer", "1", "for 1/2") > related("longer", "none", "for 1") == 0
+    )
 
 
 @pytest.mark.parametrize("bars", [1, 2, 4])
@@ -512,10 +578,11 @@ def test_each_relation_reads_the_column_that_it_names(bands: Encoding) -> None:
         "above the lowest": "lowest that sounds",
         "degree": "home",
         "wait": "place",
-        "length as before": "length before",
+        "length as here": "length here",
         "length as a bar before": "length a bar before",
         **{f"{what} of {lag}": f"{what} {lag}" for lag in lags for what in ("place", "note", "instrument")},
-        "louder": "velocity before",
+        "longer": "length",
+        "louder": "velocity",
         "faster": "tempo",
     }
 
@@ -553,8 +620,8 @@ def test_an_ending_is_full_and_on_the_tonic() -> None:
 
     def ending(*chord: str) -> bool:
         decoder = encoding.decoder(encoding.headers[0][0], 2)
-        first = ["72", "for 1", "67", "for 1", "64", "for 1", "60", "for 1", "at 2", "74", "for 2", "67", "for 2"]
-        for name in [*first, "bar", *(word for p in chord for word in (p, "for 4")), "bar"]:
+        first = ["for 1", "72", "67", "64", "60", "at 2", "for 2", "74", "67"]
+        for name in [*first, "bar", "for 4", *chord, "bar"]:
             decoder.feed(np.array([names.index(name)]))
         assert decoder.finished
         return decoder.is_good_ending()
@@ -592,7 +659,7 @@ def test_a_change_of_meter_moves_the_end() -> None:
     encoding = fitted(*(sample_music.band(seed) for seed in range(4)))
     names = list(encoding.fields[0].symbols)
     decoder = encoding.decoder(Header(((0, 4, 4),), 100.0, encoding.headers[0][0].tracks), 3)
-    for name in ("Flute", "72", "for 1", "velocity 60", "bar", "meter 3/4"):
+    for name in ("Flute", "velocity 60", "for 1", "72", "bar", "meter 3/4"):
         decoder.feed(np.array([names.index(name)]))
     decoder.feed(np.array([names.index("bar")]))
     assert decoder.bars_left() == 0

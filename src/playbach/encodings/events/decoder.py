@@ -16,10 +16,9 @@ from playbach.encodings.events.state import (
     AFTER_BAR,
     AFTER_METER,
     AFTER_PLACE,
-    NEXT_DURATION,
+    AFTER_VELOCITY,
     NEXT_EVENT,
     NEXT_PITCH,
-    NEXT_VELOCITY,
     EventsState,
 )
 from playbach.encodings.events.symbols import (
@@ -54,19 +53,15 @@ class EventsDecoder(EventsState):
         self.features = features
 
     def valid_mask(self) -> list[Mask]:
-        if self.next == NEXT_PITCH:
-            return [self._pitches(self.track)]
-        if self.next == NEXT_DURATION:
-            return [self._durations()]
-        if self.next == NEXT_VELOCITY:
-            return [self._of_kind(VELOCITY_KIND)]
+        if self.next != NEXT_EVENT:
+            return [self._notes()]
         mask = np.zeros(len(self.alphabet), bool)
         if self.after == AFTER_BAR:
             mask |= self._new_meters()
         if self.after in (AFTER_BAR, AFTER_METER, AFTER_PLACE) and self.place_unit % EVENTS_UNITS == 0:
             mask |= self._of_kind(TEMPO_KIND) & (self.alphabet.values != self.tempo_bin)
         if self.track >= 0:
-            mask |= self._pitches(self.track)
+            mask |= self._notes()
         if self.only_track < 0:
             mask |= self._instruments()
         if self.after != AFTER_PLACE:  # a place is written only where something follows
@@ -96,6 +91,23 @@ class EventsDecoder(EventsState):
         for number in self.track_numbers:
             if number > self.track:
                 mask[self.alphabet.symbol[PROGRAM_KIND, number]] = self._pitches(number, begun=False).any()
+        return mask
+
+    def _notes(self) -> Mask:
+        """What the instrument's next note can begin with: its pitch, or a velocity or duration other than now."""
+        pitches, values, part = self._pitches(self.track), self.alphabet.values, self.instrument
+        if self.next == NEXT_PITCH or not pitches.any():
+            return pitches
+        mask = np.zeros(len(values), bool)
+        if self.vocabulary.tracks[self.track].drums:
+            mask |= pitches
+        else:
+            durations = self._durations()
+            mask |= durations & (values != part.duration)
+            if (durations & (values == part.duration)).any():
+                mask |= pitches
+        if self.after != AFTER_VELOCITY:
+            mask |= self._of_kind(VELOCITY_KIND) & (values != part.velocity_bin)
         return mask
 
     def _pitches(self, track: int, begun: bool = True) -> Mask:
@@ -137,9 +149,13 @@ class EventsDecoder(EventsState):
             return [mask]
         left = self.end_unit - self.unit
         values = self.alphabet.values
-        if self.next == NEXT_DURATION:
+        if self.next != NEXT_PITCH:
             ends = (values == left) | (values <= left - EVENTS_UNITS)
-            return [narrow_mask(mask, ~self._of_kind(DURATION_KIND) | ends)]
+            unfit = self._of_kind(DURATION_KIND) & ~ends
+            now = self.instrument.duration
+            if now != left and now > left - EVENTS_UNITS:
+                unfit = unfit | self._of_kind(PITCH_KIND)
+            mask = narrow_mask(mask, ~unfit)
         if self.next != NEXT_EVENT or self.bars_left():
             return [mask]
         leaves = left - (values - self.place_unit)

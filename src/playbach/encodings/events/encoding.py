@@ -6,15 +6,18 @@ A piece is written from left to right:
 - `meter 3/4` and `tempo x1.091` change the meter or the tempo. The header holds those of the beginning.
 - `at 3/2` moves to a place in the bar, in quarters.
 - An instrument's name says who plays the notes that follow, if the encoding has several instruments.
-- A note is a pitch, then `for 1/2`, its duration in quarters, then `velocity 68`. The notes of an instrument at one
-  place come from high to low. Drums have symbols of their own and no duration.
+- `velocity 68`, then `for 1/2`, a duration in quarters, say how the instrument plays from here on. Each is written
+  only before a note in which it changes, as MIDI's running status leaves out what stays. A piece begins at velocity
+  84 and without a duration.
+- A note is a pitch. The notes of an instrument at one place come from high to low. Drums have symbols of their own
+  and no duration.
 
 A symbol that depends on another one is a later step, and the context says which kind of step comes next.
 
 `grid.py` describes how a score is fitted to the grid, `features/` what a network is told before each step,
 `decoder.py` which symbol may follow which. The order of symbols is that of REMI and its successors (Huang and Yang,
-arXiv:2002.00212; von Rütte et al., arXiv:2201.10936); that an instrument is named once for all its notes at a place
-is new. Knows nothing of networks.
+arXiv:2002.00212; von Rütte et al., arXiv:2201.10936); that an instrument is named once for all its notes at a place,
+and keeps its velocity and duration until they change, is new. Knows nothing of networks.
 """
 
 from __future__ import annotations

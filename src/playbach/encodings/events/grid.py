@@ -26,7 +26,7 @@ from symusic.core import ScoreTick as Score
 
 from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars, Header, quantise, tempo_of
-from playbach.music.events import MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER
+from playbach.music.events import DEFAULT_VELOCITY, MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER
 from playbach.music.scores import ticks_to_seconds
 from playbach.system.errors import ScoreError
 
@@ -43,6 +43,8 @@ MAX_BAR = 8 * EVENTS_UNITS
 """The longest bar, in units."""
 EVENTS_VELOCITY_BIN = 8
 """MIDI velocities are rounded to bins of this width."""
+DEFAULT_VELOCITY_BIN = DEFAULT_VELOCITY // EVENTS_VELOCITY_BIN
+"""The bin of each instrument's velocity until a symbol changes it."""
 DRUM_DURATION = 1
 """In units."""
 DRUM_PROGRAM = 128

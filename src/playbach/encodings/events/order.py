@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from playbach.encodings.events.grid import EVENTS_GRID, MAX_BAR, GridNotes, GridScore, LongInts
+from playbach.encodings.events.grid import (
+    DEFAULT_VELOCITY_BIN,
+    EVENTS_GRID,
+    MAX_BAR,
+    GridNotes,
+    GridScore,
+    LongInts,
+)
 from playbach.encodings.events.piece import EventsPiece
 from playbach.encodings.events.symbols import (
     BAR_KIND,
@@ -22,13 +29,14 @@ from playbach.encodings.events.symbols import (
     Alphabet,
 )
 from playbach.encodings.fields import UNKNOWN
-from playbach.music.arrays import Ints
+from playbach.music.arrays import Ints, Mask
 from playbach.music.bars import Bars
 
 BAR_RANK, METER_RANK, UNKNOWN_METER_RANK, PLACE_RANK, TEMPO_RANK, NOTE_RANK = range(6)
 """The order of symbols at one place."""
 NOTE_RANKS = 4 * 130
 """The ranks of one track: its name, then four for each pitch, of which a note's symbols use three."""
+_VELOCITY_OFFSET, _DURATION_OFFSET, _PITCH_OFFSET = range(3)
 
 _BAR, _PLACE, _RANK, _SYMBOL, _NOTE = range(5)
 _Numbers = int | Ints | LongInts
@@ -90,13 +98,30 @@ def _notes(score: GridScore, alphabet: Alphabet, bars: Bars) -> LongInts:
     bar, place, rank = bar[known], place[known], rank[known]
     drums = alphabet.is_drums(sounding.track)
     pitches = np.where(drums, alphabet.table(DRUM_KIND)[sounding.pitch], alphabet.table(PITCH_KIND)[sounding.pitch])
-    rows.append(_rows(bar=bar, place=place, rank=rank, symbol=pitches, note=number))
+    rows.append(_rows(bar=bar, place=place, rank=rank + _PITCH_OFFSET, symbol=pitches, note=number))
     lengths = alphabet.table(DURATION_KIND)[sounding.duration]
-    rows.append(_rows(bar=bar, place=place, rank=rank + 1, symbol=lengths, note=number)[~drums])
+    longer_or_shorter = ~drums & _changes_of_track(sounding.duration, sounding.track, first=0)
+    rows.append(
+        _rows(bar=bar, place=place, rank=rank + _DURATION_OFFSET, symbol=lengths, note=number)[longer_or_shorter]
+    )
     if alphabet.has_velocities:
         velocities = alphabet.table(VELOCITY_KIND)[sounding.velocity]
-        rows.append(_rows(bar=bar, place=place, rank=rank + 2, symbol=velocities, note=number))
+        louder_or_softer = _changes_of_track(sounding.velocity, sounding.track, first=DEFAULT_VELOCITY_BIN)
+        rows.append(
+            _rows(bar=bar, place=place, rank=rank + _VELOCITY_OFFSET, symbol=velocities, note=number)[
+                louder_or_softer
+            ]
+        )
     return np.concatenate(rows)
+
+
+def _changes_of_track(values: Ints, tracks: Ints, *, first: int) -> Mask:
+    """Which of N values differ from the one before of the same track, as a mask (N,); `first` precedes each track."""
+    order = np.argsort(tracks, kind="stable")
+    begins = np.diff(tracks[order], prepend=-1) != 0
+    changes = np.zeros(len(values), bool)
+    changes[order] = values[order] != np.where(begins, first, np.roll(values[order], 1))
+    return changes
 
 
 def _names(notes: GridNotes, alphabet: Alphabet, *, bar: LongInts, place: LongInts) -> LongInts:

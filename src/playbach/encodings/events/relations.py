@@ -7,6 +7,7 @@ symbols; knows nothing of notes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import log2
 
 import numpy as np
 
@@ -34,6 +35,9 @@ NOTE_FIELDS = (
     *("second of the onset before", "third of the onset before", "lowest of the onset before"),
 )
 """The context fields of notes from which the network sees the interval to the next one."""
+
+LENGTH_STEPS = 6
+"""The steps of a ratio of durations between one and its double."""
 
 _Row = tuple[str, str, Classes, Classes]
 """The name of a relation, the context field, the classes and the aspects."""
@@ -72,10 +76,12 @@ def _intervals(alphabet: Alphabet) -> Iterator[_Row]:
 
 
 def _lengths(alphabet: Alphabet) -> Iterator[_Row]:
-    """From durations to equal ones."""
+    """From durations to equal, longer and shorter ones."""
     lengths, same = _ranks(alphabet, DURATION_KIND), _equal(len(EVENTS_DURATIONS) + 1)
-    for name in ("before", "a bar before"):
+    for name in ("here", "a bar before"):
         yield f"length as {name}", f"length {name}", same, lengths
+    ratios: list[int | None] = [None, *(round(LENGTH_STEPS * log2(units)) for units in EVENTS_DURATIONS)]
+    yield "longer", "length", interval_classes(ratios, ratios), lengths
 
 
 def _repetitions(alphabet: Alphabet, places: Classes) -> Iterator[_Row]:
@@ -97,7 +103,7 @@ def _levels(alphabet: Alphabet) -> Iterator[_Row]:
     """From velocities and tempos to higher and lower ones."""
     if alphabet.has_velocities:
         bins: list[int | None] = [None, *range(128 // EVENTS_VELOCITY_BIN)]
-        yield "louder", "velocity before", interval_classes(bins, bins), _ranks(alphabet, VELOCITY_KIND)
+        yield "louder", "velocity", interval_classes(bins, bins), _ranks(alphabet, VELOCITY_KIND)
     low, high = alphabet.tempos
     if low < high:
         tempos: list[int | None] = [*range(low, high + 1)]

@@ -12,7 +12,15 @@ from typing import ClassVar, Self
 import numpy as np
 
 from playbach.encodings.base import Decoder
-from playbach.encodings.events.grid import DRUM_DURATION, EVENTS_GRID, bar_ticks, note_order, parse_meter, tempo_at
+from playbach.encodings.events.grid import (
+    DEFAULT_VELOCITY_BIN,
+    DRUM_DURATION,
+    EVENTS_GRID,
+    bar_ticks,
+    note_order,
+    parse_meter,
+    tempo_at,
+)
 from playbach.encodings.events.symbols import (
     BAR_KIND,
     DRUM_KIND,
@@ -33,9 +41,9 @@ from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
 from playbach.music.events import DEFAULT_VELOCITY, Event, Meter, Note, Tempo
 
-NEXT_EVENT, NEXT_PITCH, NEXT_DURATION, NEXT_VELOCITY = range(4)
-"""The kinds of the next step; an event is any symbol that can stand at this place."""
-AFTER_BAR, AFTER_METER, AFTER_PLACE, AFTER_TEMPO, AFTER_PROGRAM, AFTER_NOTE = range(6)
+NEXT_EVENT, NEXT_NOTE, NEXT_PITCH = range(3)
+"""The kinds of the next step; an event is any symbol that can stand at this place, a note any that it begins with."""
+AFTER_BAR, AFTER_METER, AFTER_PLACE, AFTER_TEMPO, AFTER_PROGRAM, AFTER_NOTE, AFTER_VELOCITY, AFTER_DURATION = range(8)
 """The kinds of the symbol before."""
 BAR_LAGS = (1, 2, 4)
 """How many bars back features look for what came at the same place."""
@@ -46,12 +54,12 @@ class InstrumentState:
 
     def __init__(self) -> None:
         self.line = lines.Line()
-        self.top, self.until = -1, -1  # pitch and end of the line's last note; the end is -2 until it is known
+        self.top, self.until = -1, -1  # pitch and end of the line's last note
         self.onset = -1  # its last onset
         self.now: list[int] = []  # the pitches of its last onset, from high to low
         self.before: list[int] = []  # those of the onset before
-        self.duration = 0  # of its last note; 0 if there is none
-        self.velocity_bin = -1  # of its last note; -1 if there is none
+        self.duration = 0  # of the notes that follow; 0 until it has been written
+        self.velocity_bin = DEFAULT_VELOCITY_BIN  # of the notes that follow
         self._line_context: list[int] | None = None  # None until it is asked for after a note of the line
 
     def copy(self) -> Self:
@@ -60,12 +68,12 @@ class InstrumentState:
         twin.line, twin.now, twin.before = self.line.copy(), list(self.now), list(self.before)
         return twin
 
-    def begin_note(self, unit: int, pitch: int, drums: bool) -> None:
+    def begin_note(self, unit: int, pitch: int, *, drums: bool) -> None:
         if unit != self.onset:
             self.before, self.now, self.onset = self.now, [], unit
             if not drums and (unit >= self.until or pitch >= self.top):
                 self.line.add(pitch)
-                self.top, self.until = pitch, -2
+                self.top, self.until = pitch, unit + self.duration
                 self._line_context = None
         self.now.append(pitch)
 
@@ -83,6 +91,7 @@ class InstrumentState:
 
 _NOBODY = InstrumentState()
 """Before an instrument is named. It never plays."""
+_NOBODY.velocity_bin = -1
 
 
 class EventsState(Decoder):
@@ -121,10 +130,8 @@ class EventsState(Decoder):
         self.home = 0  # the likeliest key of the notes before this place, as a context symbol; 0 if there are none
         self._weights = [0] * 12  # the total length of each pitch class, without this onset …
         self._onset_notes: list[tuple[int, int]] = []  # … whose pitches and durations are these
-        # The current note.
-        self._note = (0, 0)  # its pitch and its end
-        self._note_steps: list[int] = []  # its steps so far
         self._steps = 0
+        self._changes: list[int] = []  # the steps before this one that change the velocity or duration of its note
 
     def copy(self) -> Self:
         twin = super().copy()
@@ -152,6 +159,11 @@ class EventsState(Decoder):
         return self.instruments[self.track] if self.track >= 0 else _NOBODY
 
     @property
+    def length_here(self) -> int:
+        """The length of the last note that began at this place; 0 if none has, but for drums."""
+        return self._onset_notes[-1][1] if self._onset_notes else 0
+
+    @property
     def bar_units(self) -> int:
         """The length of this bar; a pickup counts as a full bar."""
         full = self.meters[1] if self._bars.pickup and self.bar_index == 0 else self.meters[-1]
@@ -172,6 +184,8 @@ class EventsState(Decoder):
         self.after, self.next = AFTER_NOTE, NEXT_EVENT
         events = self._feed_kind[kind](self, value)
         self._steps += 1
+        if self.after not in (AFTER_VELOCITY, AFTER_DURATION):
+            self._changes = []
         self.final_until = self.tick
         self.finished = self._reached_end()
         return events
@@ -209,28 +223,34 @@ class EventsState(Decoder):
 
     def _feed_instrument(self, value: int) -> list[Event]:
         self.track, self.note_above = value, -1
-        self.after, self.next = AFTER_PROGRAM, NEXT_PITCH
+        self.after, self.next = AFTER_PROGRAM, NEXT_NOTE
+        return []
+
+    def _feed_velocity(self, value: int) -> list[Event]:
+        self.instruments[self.track].velocity_bin = value
+        self._changes.append(self._steps)
+        self.after, self.next = AFTER_VELOCITY, NEXT_NOTE
+        return []
+
+    def _feed_duration(self, value: int) -> list[Event]:
+        self.instruments[self.track].duration = value
+        self._changes.append(self._steps)
+        self.after, self.next = AFTER_DURATION, NEXT_PITCH
         return []
 
     def _feed_pitch(self, value: int) -> list[Event]:
-        self._begin_note(value)
-        self.sounding.append((self.unit + 1, self.track, value))
-        self.next = NEXT_DURATION
-        return []
+        duration = max(self.instruments[self.track].duration, 1)  # no valid piece has a pitch before a duration
+        end = self.unit + duration
+        self.sounding.append((end, self.track, value))
+        if self.last_ends and self._pitched_onset != self.unit:
+            self.last_ends = []
+        self.last_ends.append(end)
+        self._pitched_onset = self.unit
+        self._onset_notes.append((value, duration))
+        return [self._note(value, duration, drums=False)]
 
     def _feed_drum(self, value: int) -> list[Event]:
-        self._begin_note(value)
-        return self._note_without_velocity()
-
-    def _feed_duration(self, value: int) -> list[Event]:
-        self._note_steps.append(self._steps)
-        self._end_note(value)
-        return self._note_without_velocity()
-
-    def _feed_velocity(self, value: int) -> list[Event]:
-        self._note_steps.append(self._steps)
-        self.instruments[self.track].velocity_bin = value
-        return [self._finished_note(velocity_of(value))]
+        return [self._note(value, DRUM_DURATION, drums=True)]
 
     _feed_kind: ClassVar[dict[int, Callable[[EventsState, int], list[Event]]]] = {
         UNKNOWN_KIND: _feed_unknown,
@@ -257,42 +277,16 @@ class EventsState(Decoder):
         self.sounding = [s for s in self.sounding if s[0] > tick // EVENTS_GRID or s[0] == self.end_unit]
         self.track, self.note_above = self.only_track, -1
 
-    # ------------------------------------------------------------------------------------------------- notes
-
-    def _begin_note(self, pitch: int) -> None:
-        """Begin a note that lasts as long as a drum, until its duration is known."""
-        unit, drums = self.unit, self.vocabulary.tracks[self.track].drums
-        self.instruments[self.track].begin_note(unit, pitch, drums)
+    def _note(self, pitch: int, duration: int, *, drums: bool) -> Note:
+        """Begin a note, whose velocity and duration are known."""
+        part = self.instruments[self.track]
+        part.begin_note(self.unit, pitch, drums=drums)
         self.note_orders.append(note_order(self.bar_index, self.place_unit, track=self.track, rank=128 - pitch))
-        self.durations.append(DRUM_DURATION)
-        self.note_above, self.newest_onset, self._note_steps = pitch, unit, [self._steps]
-        self._note = (pitch, unit + DRUM_DURATION)
-
-    def _end_note(self, duration: int) -> None:
-        """Set the end of the current note."""
-        (pitch, _), part, end = self._note, self.instruments[self.track], self.unit + duration
-        self._note = (pitch, end)
-        self.sounding[-1] = (end, self.track, pitch)
-        if self.last_ends and self._pitched_onset != self.unit:
-            self.last_ends = []
-        self.last_ends.append(end)
-        self._pitched_onset = self.unit
-        self._onset_notes.append((pitch, duration))
-        self.durations[-1] = part.duration = duration
-        if part.until == -2:
-            part.until = end
-
-    def _note_without_velocity(self) -> list[Event]:
-        """The current note, unless its velocity is still to come."""
-        if self.alphabet.has_velocities:
-            self.next = NEXT_VELOCITY
-            return []
-        return [self._finished_note(DEFAULT_VELOCITY)]
-
-    def _finished_note(self, velocity: int) -> Note:
-        pitch, end = self._note
-        length = (end - self.unit) * EVENTS_GRID
-        return Note(self.tick, length, pitch, velocity, self._track_indices[self.track], tuple(self._note_steps))
+        self.durations.append(duration)
+        self.note_above, self.newest_onset = pitch, self.unit
+        velocity = velocity_of(part.velocity_bin) if self.vocabulary.has_velocities else DEFAULT_VELOCITY
+        steps = (self._steps, *self._changes)  # the pitch is what a listener asks about first
+        return Note(self.tick, duration * EVENTS_GRID, pitch, velocity, self._track_indices[self.track], steps)
 
     def finish(self) -> list[Event]:
         self.final_until = self.tick

@@ -17,6 +17,10 @@ from playbach.encodings.options import EventsOptions
 from playbach.music.bars import Header, track_from_manifest, track_manifest
 from playbach.music.events import Track
 
+SYMBOL_ORDER = "running"
+"""The order of symbols, in the manifest. A manifest without it has another one, with a duration and a velocity after
+each pitch."""
+
 
 class PartRange(NamedTuple):
     """What one instrument plays."""
@@ -103,6 +107,7 @@ class EventsVocabulary:
         """See `Encoding.manifest`."""
         return {
             "name": "events",
+            "order": SYMBOL_ORDER,
             "options": asdict(self.options),
             "tracks": [track_manifest(t) for t in self.tracks],
             "alphabet": {
@@ -126,6 +131,8 @@ class EventsVocabulary:
     @classmethod
     def from_manifest(cls, data: Mapping[str, Any]) -> Self:
         """See `Encoding.from_manifest`."""
+        if data.get("order") != SYMBOL_ORDER:
+            raise ValueError("its symbols are in the order of an earlier version of playbach")
         stored = data["alphabet"]
         alphabet = Alphabet(
             meters=tuple(map(str, stored["meters"])),

@@ -13,11 +13,12 @@ from playbach.encodings.events.features.bars_before import (
 )
 from playbach.encodings.events.features.instrument import (
     InstrumentNow,
-    LengthBefore,
+    LengthHere,
+    LengthNow,
     NoteAbove,
     OnsetBefore,
     TopLine,
-    VelocityBefore,
+    VelocityNow,
 )
 from playbach.encodings.events.features.position import (
     KindsOfSymbols,
@@ -50,9 +51,10 @@ def events_features(alphabet: Alphabet, meters: tuple[str, ...]) -> Features[Eve
             LowestSounding(),
             NoteAbove(),
             OnsetBefore(),
-            LengthBefore(),
+            LengthNow(),
+            LengthHere(),
             LengthBarBefore(),
-            VelocityBefore(),
+            VelocityNow(),
             PlaceBarsBefore(),
             InstrumentBarsBefore(alphabet),
             NoteBarsBefore(),

@@ -10,10 +10,23 @@ from operator import itemgetter
 import numpy as np
 
 from playbach.encodings.events.features.position import EventsFeature
-from playbach.encodings.events.grid import EVENTS_DURATIONS, EVENTS_VELOCITY_BIN, GridNotes, LongInts
-from playbach.encodings.events.piece import EventsPiece
+from playbach.encodings.events.grid import (
+    DEFAULT_VELOCITY_BIN,
+    EVENTS_DURATIONS,
+    EVENTS_VELOCITY_BIN,
+    GridNotes,
+    LongInts,
+)
+from playbach.encodings.events.piece import EventsPiece, before
 from playbach.encodings.events.state import EventsState
-from playbach.encodings.events.symbols import DURATION_KIND, VELOCITY_KIND, Alphabet, in_quarters, velocity_of
+from playbach.encodings.events.symbols import (
+    DURATION_KIND,
+    PITCH_KIND,
+    VELOCITY_KIND,
+    Alphabet,
+    in_quarters,
+    velocity_of,
+)
 from playbach.encodings.features import lines
 from playbach.encodings.features.lines import FIRST_NOTE, NO_NOTE, PITCH_SYMBOLS
 from playbach.encodings.fields import Field
@@ -83,10 +96,10 @@ class OnsetBefore(EventsFeature):
 
 
 @dataclass(frozen=True)
-class LengthBefore(EventsFeature):
-    """The length of the instrument's last note."""
+class LengthNow(EventsFeature):
+    """The length of the instrument's notes, from its symbol on."""
 
-    fields = (Field("length before", LENGTHS),)
+    fields = (Field("length", LENGTHS),)
 
     def of_piece(self, piece: EventsPiece) -> Ints:
         at = _latest_with(DURATION_KIND, piece)
@@ -97,14 +110,31 @@ class LengthBefore(EventsFeature):
 
 
 @dataclass(frozen=True)
-class VelocityBefore(EventsFeature):
-    """The velocity of the instrument's last note."""
+class LengthHere(EventsFeature):
+    """The length of the last note that any instrument began at this place. Drums have none."""
 
-    fields = (Field("velocity before", ("none", *(str(velocity_of(b)) for b in range(128 // EVENTS_VELOCITY_BIN)))),)
+    fields = (Field("length here", LENGTHS),)
+
+    def of_piece(self, piece: EventsPiece) -> Ints:
+        pitched = piece.notes.select(~piece.alphabet.is_drums(piece.notes.track))
+        begun = before(np.cumsum(piece.kinds == PITCH_KIND), 0)
+        here = (begun > 0) & (np.append(pitched.onset, -1)[begun - 1] == piece.unit)
+        return np.where(here, np.append(length_symbols(pitched.duration), np.int32(0))[begun - 1], 0)[:, None]
+
+    def of_state(self, state: EventsState) -> Sequence[int]:
+        return (LENGTH_SYMBOLS[state.length_here],)
+
+
+@dataclass(frozen=True)
+class VelocityNow(EventsFeature):
+    """The velocity of the instrument's notes, from its symbol on."""
+
+    fields = (Field("velocity", ("none", *(str(velocity_of(b)) for b in range(128 // EVENTS_VELOCITY_BIN)))),)
 
     def of_piece(self, piece: EventsPiece) -> Ints:
         at = _latest_with(VELOCITY_KIND, piece)
-        return np.append(piece.notes.velocity, np.int32(-1))[at, None] + 1
+        first = np.where(piece.track >= 0, np.int32(DEFAULT_VELOCITY_BIN), np.int32(-1))
+        return np.where(at >= 0, np.append(piece.notes.velocity, np.int32(0))[at], first)[:, None] + 1
 
     def of_state(self, state: EventsState) -> Sequence[int]:
         return (state.instrument.velocity_bin + 1,)

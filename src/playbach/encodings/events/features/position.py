@@ -11,20 +11,19 @@ import numpy as np
 from playbach.encodings.events.grid import EVENTS_GRID, EVENTS_UNITS, MAX_BAR, opening_meters
 from playbach.encodings.events.piece import EventsPiece, before
 from playbach.encodings.events.state import (
+    AFTER_DURATION,
     AFTER_NOTE,
     AFTER_PROGRAM,
-    NEXT_DURATION,
+    AFTER_VELOCITY,
     NEXT_EVENT,
+    NEXT_NOTE,
     NEXT_PITCH,
-    NEXT_VELOCITY,
     EventsState,
 )
 from playbach.encodings.events.symbols import (
     BAR_KIND,
-    DRUM_KIND,
     DURATION_KIND,
     METER_KIND,
-    PITCH_KIND,
     PLACE_KIND,
     PROGRAM_KIND,
     TEMPO_KIND,
@@ -51,15 +50,15 @@ class KindsOfSymbols(EventsFeature):
     """Which kind of symbol comes next, and after which kind."""
 
     fields = (
-        Field("next", ("event", "pitch", "duration", "velocity")),
-        Field("after", ("bar", "meter", "place", "tempo", "instrument", "note")),
+        Field("next", ("event", "note", "pitch")),
+        Field("after", ("bar", "meter", "place", "tempo", "instrument", "note", "velocity", "duration")),
     )
 
     def of_piece(self, piece: EventsPiece) -> Ints:
         next_, after = np.full(VELOCITY_KIND + 1, NEXT_EVENT), np.full(VELOCITY_KIND + 1, AFTER_NOTE)
-        loud = NEXT_VELOCITY if piece.alphabet.has_velocities else NEXT_EVENT
-        next_[[PROGRAM_KIND, PITCH_KIND, DRUM_KIND, DURATION_KIND]] = NEXT_PITCH, NEXT_DURATION, loud, loud
+        next_[[PROGRAM_KIND, VELOCITY_KIND, DURATION_KIND]] = NEXT_NOTE, NEXT_NOTE, NEXT_PITCH
         after[[BAR_KIND, METER_KIND, PLACE_KIND, TEMPO_KIND, PROGRAM_KIND]] = range(AFTER_PROGRAM + 1)
+        after[[VELOCITY_KIND, DURATION_KIND]] = AFTER_VELOCITY, AFTER_DURATION
         return np.stack([next_, after], axis=1, dtype=np.int32)[piece.kind_before]
 
     def of_state(self, state: EventsState) -> Sequence[int]:
