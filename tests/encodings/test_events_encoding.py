@@ -687,6 +687,84 @@ def test_the_symbols_of_a_base_keep_their_numbers() -> None:
     assert {"Violin", "drum 36", "meter 3/4"} <= set(symbols(more, sample_music.band(2)))
 
 
+ANY = EVENTS.for_any_music()
+
+
+@settings(max_examples=30, deadline=None)
+@given(score=WILD)
+def test_a_vocabulary_for_any_music_knows_all_notes(score: symusic.Score) -> None:
+    encoded = ANY.encode(score)
+    known = symbols(ANY, score)
+    unknown = ANY.unheard(score)
+    assert {reason for reason, onsets in unknown.items() if len(onsets)} <= {"on drums unknown to it"}
+    odd = sum(len(onsets) for onsets in unknown.values()) + len(score.time_signatures)
+    assert known.count("?") <= odd, "only of unusual meters and drums"
+    decoder, events = ANY.decoder(encoded.header), []
+    for step, context in zip(encoded.steps, encoded.context, strict=True):
+        actual = decoder.context()
+        actual[ANY.bars_left_column] = context[ANY.bars_left_column]
+        assert actual.tolist() == context.tolist()
+        if step[0]:
+            assert decoder.valid_mask()[0][step[0]]
+        events += decoder.feed(step)
+    assert decoded(encoded.header, events) == as_lists(ANY.project(score))
+
+
+@pytest.mark.parametrize("options", [EventsOptions(), EventsOptions("families", "fixed", velocities=False)])
+@pytest.mark.parametrize("make", [sample_music.piano, sample_music.band, sample_music.line])
+def test_after_a_vocabulary_for_any_music_all_limits_are_those_of_the_pieces(make: Any, options: Any) -> None:
+    pieces = [make(seed) for seed in range(4)]
+    alone, after = EVENTS.fit(pieces, options), EVENTS.fit(pieces, options, EVENTS.for_any_music(options))
+    assert after.fields[0].symbols == EVENTS.for_any_music(options).fields[0].symbols, "nothing new"
+    assert set(alone.fields[0].symbols) <= set(after.fields[0].symbols)
+    assert (after.headers, after.longest, after.empty_bars, after.closing_notes) == (
+        *(alone.headers, alone.longest, alone.empty_bars, alone.closing_notes),
+    )
+    assert after.has_velocities == alone.has_velocities
+    numbers = [[t.name for t in after.tracks].index(track.name) for track in alone.tracks]
+    assert tuple(after.parts[i] for i in numbers) == alone.parts
+    assert tuple(after.tracks[i] for i in numbers) == alone.tracks
+    for program, track in enumerate(alone.programs):
+        assert after.programs[program] == (numbers[track] if track >= 0 else -1)
+    for piece in pieces:
+        assert after.transpositions(piece) == alone.transpositions(piece)
+        one = {"name": alone.tracks[0].name}
+        expected = symbols(alone, piece) if len(alone.tracks) > 1 else None
+        found = symbols(after, piece)
+        assert expected is None or found == expected
+        assert expected is not None or [s for s in found if s != one["name"]] == symbols(alone, piece)
+    assert encodings.from_manifest(json.loads(json.dumps(after.manifest()))) == after
+    header = alone.headers[0][0]
+    mine, theirs = (encoding.decoder(header, 4) for encoding in (after, alone))
+    for _ in range(20):  # what may come is the same too
+        valid = [
+            {e.fields[0].symbols[i] for i in np.flatnonzero(d.valid_mask()[0])}
+            for e, d in ((after, mine), (alone, theirs))
+        ]
+        name = sorted(valid[1])[len(valid[1]) // 2] if len(alone.tracks) > 1 else ""
+        if not name:
+            break
+        assert valid[0] == valid[1]
+        mine.feed(np.array([after.fields[0].symbols.index(name)]))
+        theirs.feed(np.array([alone.fields[0].symbols.index(name)]))
+
+
+def test_further_training_keeps_to_what_the_new_pieces_do() -> None:
+    base = EVENTS.fit([sample_music.band(seed) for seed in range(4)], None, EVENTS.for_any_music())
+    slow = sample_music.score([[(0, 1920, 60), (1920, 1920, 62)]], programs=(42,))
+    more = EVENTS.fit([slow], None, base)
+    assert more.fields[0].symbols == base.fields[0].symbols
+    assert not more.has_velocities
+    assert more.parts[42] == (60, 62, 1)
+    assert more.parts[40] == base.parts[40], "violins are those of the base"
+    decoder = more.decoder(more.headers[0][0], 4)
+    valid: set[str] = set()
+    for name in ("Cello", "for 4", "60", "bar"):
+        valid |= {more.fields[0].symbols[i] for i in np.flatnonzero(decoder.valid_mask()[0])}
+        decoder.feed(np.array([more.fields[0].symbols.index(name)]))
+    assert not {name for name in valid if name.startswith(("meter", "tempo", "velocity", "drum", "Violin"))}
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [

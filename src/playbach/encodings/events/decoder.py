@@ -69,7 +69,7 @@ class EventsDecoder(EventsState):
         return [mask if mask.any() else self._of_kind(BAR_KIND) | self._moves()]
 
     def _of_kind(self, kind: int) -> Mask:
-        return self.alphabet.of_kind[kind]
+        return self.vocabulary.composed[kind]
 
     def _new_meters(self) -> Mask:
         """The meters that neither turn the first bar into a pickup nor move the end before a sounding note."""

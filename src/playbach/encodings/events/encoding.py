@@ -109,7 +109,7 @@ class EventsEncoding(EventsVocabulary, Encoding):
 
     def encode(self, score: Score) -> EncodedPiece:
         on_grid = self._to_grid(score)
-        piece = events_piece(on_grid, self.alphabet)
+        piece = events_piece(on_grid, self.alphabet, velocities=self.has_velocities)
         return EncodedPiece(
             steps=piece.symbols[:, None],
             context=self.features.of_piece(piece),

@@ -42,11 +42,11 @@ _BAR, _PLACE, _RANK, _SYMBOL, _NOTE = range(5)
 _Numbers = int | Ints | LongInts
 
 
-def events_piece(score: GridScore, alphabet: Alphabet) -> EventsPiece:
-    """A score as its symbols, in order."""
+def events_piece(score: GridScore, alphabet: Alphabet, *, velocities: bool) -> EventsPiece:
+    """A score as its symbols, in order; with or without those of velocities."""
     bars = Bars(tuple(score.meters))
     rows = np.concatenate(
-        [_bar_rows(score, alphabet, bars), _changes(score, alphabet, bars), _notes(score, alphabet, bars)]
+        [_bar_rows(score, alphabet, bars), _changes(score, alphabet, bars), _notes(score, alphabet, bars, velocities)]
     )
     rows = np.concatenate([rows, _places(rows, alphabet, bars)])
     rows = rows[np.lexsort((rows[:, _RANK], rows[:, _PLACE], rows[:, _BAR]))]
@@ -86,7 +86,7 @@ def _changes(score: GridScore, alphabet: Alphabet, bars: Bars) -> LongInts:
     return _rows(bar=bar, place=place, rank=ranks, symbol=symbols)
 
 
-def _notes(score: GridScore, alphabet: Alphabet, bars: Bars) -> LongInts:
+def _notes(score: GridScore, alphabet: Alphabet, bars: Bars, velocities: bool) -> LongInts:
     """The symbols of notes, UNKNOWN for each note that training does not know, and the names of instruments."""
     notes, known = score.notes, score.known
     bar, place = _bars_and_places(notes.onset * EVENTS_GRID, bars)
@@ -104,13 +104,11 @@ def _notes(score: GridScore, alphabet: Alphabet, bars: Bars) -> LongInts:
     rows.append(
         _rows(bar=bar, place=place, rank=rank + _DURATION_OFFSET, symbol=lengths, note=number)[longer_or_shorter]
     )
-    if alphabet.has_velocities:
-        velocities = alphabet.table(VELOCITY_KIND)[sounding.velocity]
+    if velocities:
+        levels = alphabet.table(VELOCITY_KIND)[sounding.velocity]
         louder_or_softer = _changes_of_track(sounding.velocity, sounding.track, first=DEFAULT_VELOCITY_BIN)
         rows.append(
-            _rows(bar=bar, place=place, rank=rank + _VELOCITY_OFFSET, symbol=velocities, note=number)[
-                louder_or_softer
-            ]
+            _rows(bar=bar, place=place, rank=rank + _VELOCITY_OFFSET, symbol=levels, note=number)[louder_or_softer]
         )
     return np.concatenate(rows)
 

@@ -5,21 +5,28 @@ Knows a survey of the pieces and the manifest; knows nothing of networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from playbach.encodings.base import append_new, most_common_headers
-from playbach.encodings.events.grid import DRUM_PROGRAM
+from playbach.encodings.events.any_music import any_alphabet, any_programs
+from playbach.encodings.events.grid import DRUM_PROGRAM, EVENTS_DURATIONS
 from playbach.encodings.events.survey import Survey
-from playbach.encodings.events.symbols import Alphabet
+from playbach.encodings.events.symbols import DRUM_KIND, METER_KIND, TEMPO_KIND, VELOCITY_KIND, Alphabet
 from playbach.encodings.options import EventsOptions
+from playbach.music.arrays import Mask
 from playbach.music.bars import Header, track_from_manifest, track_manifest
 from playbach.music.events import Track
 
 SYMBOL_ORDER = "running"
 """The order of symbols, in the manifest. A manifest without it has another one, with a duration and a velocity after
 each pitch."""
+MANY_EMPTY_BARS = 64
+"""The most empty bars in succession in any music."""
 
 
 class PartRange(NamedTuple):
@@ -33,6 +40,23 @@ class PartRange(NamedTuple):
     """The most notes that begin together."""
 
 
+class Changes(NamedTuple):
+    """What training pieces change to and strike. A base may have more symbols: they are known, but not composed."""
+
+    meters: tuple[str, ...]
+    tempos: tuple[int, int]
+    """The lowest and the highest bin."""
+    drums: tuple[int, ...]
+    """The pitches of drums."""
+    velocities: bool
+    """Whether notes have different velocities."""
+
+    @classmethod
+    def of_alphabet(cls, alphabet: Alphabet) -> Self:
+        """All that an alphabet has."""
+        return cls(alphabet.meters, alphabet.tempos, alphabet.drums, alphabet.has_velocities)
+
+
 @dataclass(frozen=True)
 class EventsVocabulary:
     """What `EventsEncoding` stores. `meters` and `headers` are those of every encoding."""
@@ -43,6 +67,8 @@ class EventsVocabulary:
     """One for each track."""
     programs: tuple[int, ...]
     """(129,): the track of each program, and last that of the drums; -1 for none."""
+    changes: Changes
+    """What training pieces change to, of what the alphabet has."""
     longest: int
     """The longest note, in units."""
     empty_bars: int
@@ -70,23 +96,64 @@ class EventsVocabulary:
 
     @property
     def has_velocities(self) -> bool:
-        return self.alphabet.has_velocities
+        return self.alphabet.has_velocities and self.changes.velocities
+
+    @cached_property
+    def composed(self) -> tuple[Mask, ...]:
+        """For each kind a mask (V,) of its symbols, without those of changes that no training piece has."""
+        alphabet, (low, high) = self.alphabet, self.changes.tempos
+        values, masks = alphabet.values, list(alphabet.of_kind)
+        meters = [i for i, meter in enumerate(alphabet.meters) if meter in self.changes.meters]
+        masks[METER_KIND] = masks[METER_KIND] & np.isin(values, meters)
+        masks[TEMPO_KIND] = masks[TEMPO_KIND] & (values >= low) & (values <= high)
+        masks[DRUM_KIND] = masks[DRUM_KIND] & np.isin(values, self.changes.drums)
+        masks[VELOCITY_KIND] = masks[VELOCITY_KIND] & self.changes.velocities
+        for mask in masks:  # decoders share them
+            mask.flags.writeable = False
+        return tuple(masks)
+
+    @classmethod
+    def for_any_music(cls, options: EventsOptions | None = None) -> Self:
+        """A vocabulary with symbols for nearly any music: a `base` for `fit`, so that a network trained on some music
+        knows the symbols of other music. It has no headers, since it describes no pieces, so it cannot compose."""
+        options = options or EventsOptions()
+        alphabet = any_alphabet(options)
+        return cls(
+            options=options,
+            alphabet=alphabet,
+            parts=tuple(PartRange(0, 127, 128) for _ in alphabet.tracks),
+            programs=any_programs(options),
+            changes=Changes.of_alphabet(alphabet),
+            longest=EVENTS_DURATIONS[-1],
+            empty_bars=MANY_EMPTY_BARS,
+            closing_notes=1,
+            meters=alphabet.meters,
+            headers=(),
+        )
 
     @classmethod
     def of_survey(cls, survey: Survey, options: EventsOptions, base: Self | None) -> Self:
-        """The vocabulary of the pieces of a survey, after that of a base; at least one piece."""
-        known = {track.name: track for track in base.tracks} if base else {}
-        by_group = {group: known.get(track.name, track) for group, track in survey.tracks().items()}
-        tracks = tuple(append_new(base.tracks if base else (), by_group.values()))
+        """The vocabulary of the pieces of a survey, after that of a base; at least one piece.
+
+        Symbols and the fields of the context are the base's, then the pieces' own. Limits, ranges and headers are
+        those of the pieces; an instrument that they lack keeps its range in the base. A program that they lack is
+        played as in the base, unless the base describes no pieces.
+        """
+        by_group = survey.tracks()
+        tracks = _with_base(by_group.values(), base.tracks if base else ())
         numbers = {group: tracks.index(track) for group, track in by_group.items()}
         parts = {
             number: PartRange(int(survey.low[group]), int(survey.high[group]), int(survey.at_once[group]))
             for group, number in numbers.items()
         }
         alphabet = _alphabet(survey, options, tracks=tracks, parts=parts)
+        low, high = alphabet.tempos
+        changes = Changes.of_alphabet(alphabet)
         if base is not None:
             alphabet = alphabet.with_base(base.alphabet)
-            parts = _joined(parts, base.parts, alphabet)
+            parts = _with_symbols({**dict(enumerate(base.parts)), **parts}, alphabet)
+            known_low, known_high = alphabet.tempos
+            changes = changes._replace(tempos=(max(low, known_low), min(high, known_high)))
         headers = (
             replace(header, tracks=tuple(tracks[i] for i in sorted(numbers[g] for g in groups)))
             for header, groups in survey.pieces
@@ -95,9 +162,10 @@ class EventsVocabulary:
             options=options,
             alphabet=alphabet,
             parts=tuple(parts[i] for i in range(len(tracks))),
-            programs=survey.program_tracks(numbers, base.programs if base else ()),
-            longest=max(survey.longest, base.longest if base else 0),
-            empty_bars=max(survey.empty_bars, base.empty_bars if base else 0),
+            programs=survey.program_tracks(numbers, base.programs if base and base.headers else ()),
+            changes=changes,
+            longest=survey.longest,
+            empty_bars=survey.empty_bars,
             closing_notes=sorted(survey.closing_notes)[len(survey.closing_notes) // 2],
             meters=tuple(append_new(base.meters if base else (), sorted(survey.meters))),
             headers=most_common_headers(headers),
@@ -121,6 +189,7 @@ class EventsVocabulary:
             },
             "parts": [list(p) for p in self.parts],
             "programs": list(self.programs),
+            "changes": self.changes._asdict(),
             "longest": self.longest,
             "rests": self.empty_bars,
             "closing": self.closing_notes,
@@ -133,7 +202,7 @@ class EventsVocabulary:
         """See `Encoding.from_manifest`."""
         if data.get("order") != SYMBOL_ORDER:
             raise ValueError("its symbols are in the order of an earlier version of playbach")
-        stored = data["alphabet"]
+        stored, changes = data["alphabet"], data["changes"]
         alphabet = Alphabet(
             meters=tuple(map(str, stored["meters"])),
             tempos=(int(stored["tempos"][0]), int(stored["tempos"][1])),
@@ -149,6 +218,12 @@ class EventsVocabulary:
             alphabet=alphabet,
             parts=tuple(PartRange(int(low), int(high), int(at_once)) for low, high, at_once in data["parts"]),
             programs=tuple(map(int, data["programs"])),
+            changes=Changes(
+                meters=tuple(map(str, changes["meters"])),
+                tempos=(int(changes["tempos"][0]), int(changes["tempos"][1])),
+                drums=tuple(map(int, changes["drums"])),
+                velocities=bool(changes["velocities"]),
+            ),
             longest=int(data["longest"]),
             empty_bars=int(data["rests"]),
             closing_notes=int(data["closing"]),
@@ -173,17 +248,17 @@ def _alphabet(
     )
 
 
-def _joined(parts: Mapping[int, PartRange], base: tuple[PartRange, ...], alphabet: Alphabet) -> dict[int, PartRange]:
-    """What the instruments play here or in a base, as far as there are symbols for it."""
-    joined = dict(parts)
-    for number, part in enumerate(base):
-        here = parts.get(number, part)
-        joined[number] = PartRange(
-            min(here.low, part.low), max(here.high, part.high), max(here.at_once, part.at_once)
-        )
+def _with_base(tracks: Iterable[Track], base: tuple[Track, ...]) -> tuple[Track, ...]:
+    """The tracks of a base, then those that it lacks. A track that both have plays the program that it has here."""
+    own = {track.name: track for track in tracks}
+    return tuple({**{track.name: track for track in base}, **own}.values())
+
+
+def _with_symbols(parts: Mapping[int, PartRange], alphabet: Alphabet) -> dict[int, PartRange]:
+    """What the instruments play, as far as there are symbols for it."""
     return {
         number: part
         if alphabet.tracks[number].drums
         else PartRange(max(part.low, alphabet.low), min(part.high, alphabet.high), part.at_once)
-        for number, part in joined.items()
+        for number, part in parts.items()
     }
