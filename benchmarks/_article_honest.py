@@ -1,7 +1,7 @@
 """Part `honest` of article.py: held-out music, with the task of cello.py.
 
 One suite is held out, networks stop on another, and the others are trained on; written-out repeats are left out. The
-article's network gets the top notes' pitches in windows of 40, untransposed. playbach's networks are those of
+article's network gets the top notes' pitches in windows of 40, untransposed. playbach's networks are the LSTMs of
 cello.py and train in all keys, as its n-gram does. The n-gram has no stopping to do, so it trains on that suite as
 well.
 """
@@ -9,9 +9,11 @@ well.
 from __future__ import annotations
 
 import statistics
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,17 @@ import cello
 from _article_data import WINDOW
 from _article_data import read as read_folder
 from _bench import Table, fail
-from _ensemble import Task, average_logs, processors, train_members
+from _ensemble import (
+    Music,
+    Network,
+    NetworkPredictions,
+    NGramPredictions,
+    average_logs,
+    fit_encoding,
+    load_logs,
+    processors,
+    run_tasks,
+)
 
 KERAS_EPOCHS, EPOCHS = 70, 200
 BEFORE = 0
@@ -68,11 +80,6 @@ def run_keras(
 
 
 def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict[str, Any]]:
-    from playbach.encodings import ENCODINGS
-    from playbach.encodings.options import NotesOptions
-    from playbach.evaluation.ngram import NGram
-    from playbach.music.scores import transpose
-
     pieces = split_pieces(args)
     rows: dict[str, tuple[float, ...]] = {}
     if not args.no_keras:
@@ -80,29 +87,38 @@ def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict
 
     train = [*pieces["train"], *pieces["valid"]]
     stop = tuple(range(len(pieces["train"]), len(train)))
-    notes = NotesOptions(durations="none")
-    train_scores = [cello.score_of(p) for p in train]
-    encoding: Any = ENCODINGS["notes"].load().fit(train_scores, notes)
+    options = cello.encoding_options()
+    encoding: Any = fit_encoding(options, [cello.score_of(p) for p in train])
     sequences = [encoding.encode(cello.score_of(p)) for p in pieces["test"]]
     epochs = args.epochs or EPOCHS
-    network = {"model": "transformer", "network": cello.NETWORK}
-    training = {"encoding": "notes", "notes": notes, **network, "patience": cello.PATIENCE}
-    tasks = [
-        Task(cello.score_of, train, pieces["test"], encoding.fields[0].symbols,
-             {**training, "epochs": epochs, "seed": seed}, 0, 1, stop)
+    music = Music(
+        score_of=cello.score_of,
+        train=train,
+        held_out=pieces["test"],
+        encoding=options,
+        symbols=encoding.fields[0].symbols,
+        folds=1,
+        stop=stop,
+    )
+    networks = [
+        Network(music=music, options={"model": "lstm", "epochs": epochs, "seed": seed}, fold=0)
         for seed in range(args.members)
-    ]  # fmt: skip
-    found = []
-    for seed, member in enumerate(train_members(tasks, min(processors(), len(tasks)))):
-        found.append(member)
-        bits, right = cello.figures(member.logs, sequences)
-        log_line(part="honest", side="playbach", seed=seed, kept=member.best_epoch, epochs=member.epochs, bits=bits,
-             accuracy=right, valid_bits=member.own_valid_bits, wall=member.seconds)  # fmt: skip
-    keys = [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in train_scores]
-    baseline = NGram.fit(keys, encoding)
-    counted = [np.log(baseline.probabilities(s)[0]) for s in sequences]
-    together = average_logs([m.logs for m in found])
-    alone = [cello.figures(m.logs, sequences) for m in found]
+    ]
+    ngram, alone = NGramPredictions(music=music, seed=0), []
+    predictions = [NetworkPredictions(network=network, side="held-out") for network in networks]
+    with tempfile.TemporaryDirectory(prefix="playbach-benchmark-") as name:
+        folder = Path(name)
+        run_tasks(networks, folder, processors())
+        run_tasks([*predictions, ngram], folder, processors())
+        counted, logs = load_logs(ngram, folder), [load_logs(p, folder) for p in predictions]
+        facts = [network.load(folder)[2] for network in networks]
+    for seed, (member, own) in enumerate(zip(facts, logs)):
+        alone.append(cello.figures(own, sequences))
+        bits, right = alone[-1]
+        trained = {"kept": member["best_epoch"], "epochs": member["epochs"], "wall": member["seconds"]}
+        measured = {"bits": bits, "accuracy": right, "valid_bits": member["own_fold_bits"]}
+        log_line(part="honest", side="playbach", seed=seed, **trained, **measured)
+    together = average_logs(logs)
     rows |= {
         "n-gram of `playbach evaluate`": cello.figures(counted, sequences),
         "playbach: one network (median)": tuple(map(statistics.median, zip(*alone))),
@@ -114,8 +130,8 @@ def measure(args: Namespace, log_line: Callable[..., None]) -> tuple[Table, dict
     lines = (
         f"To train on: {sizes['train']}; to stop on ({args.stop_on}): {sizes['valid']}; "
         f"held out ({args.hold_out}): {sizes['test']}",
-        f"Networks of playbach: {len(found)} of {found[0].parameters:,} parameters, seeds 0 to {len(found) - 1}, "
-        f"at most {epochs} epochs, {sum(m.seconds for m in found) / 60:.0f} core minutes in total; of Keras: one, "
+        f"Networks of playbach: {len(facts)} of {facts[0]['parameters']:,} parameters, seeds 0 to {len(facts) - 1}, "
+        f"at most {epochs} epochs, {sum(f['seconds'] for f in facts) / 60:.0f} core minutes in total; of Keras: one, "
         "seed 0",
     )
     figures = {name: {"bits": bits, "accuracy": right} for name, (bits, right) in rows.items()}

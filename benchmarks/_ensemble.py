@@ -1,120 +1,301 @@
-"""Several networks trained on the same music, each stopped on a different part of it, and their average.
+"""Networks and n-grams trained on the same music, each network stopped on a different part of it.
 
-The reported pieces influence nothing: each member trains on all training pieces except one fold, and stops on that
-fold. The members' probabilities are averaged (a mixture), not their logits.
+The evaluated pieces influence nothing: each network trains on all training pieces except one fold, and stops on that
+fold. An n-gram is fitted to all training pieces, or to all except one fold. Both then predict the evaluated pieces,
+or the fold that they did not see. A task is done once: its result is a file, named after all that it depends on.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from multiprocessing import get_context
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+
+Logs = list[npt.NDArray[np.float32]]
+"""The log probabilities (T, V) of each piece's steps."""
+Side = Literal["held-out", "fold"]
 
 
-@dataclass(frozen=True)
-class Task:
-    """The training of one member, on one thread."""
+@dataclass(frozen=True, kw_only=True)
+class Music:
+    """What is learnt and what is predicted, as plain data that other processes can be sent."""
 
     score_of: Callable[[Any], Any]
     """The script's function that makes a score from a piece's data."""
     train: Sequence[Any]
-    """The training pieces, as plain data."""
     held_out: Sequence[Any]
-    """The pieces to predict, as plain data."""
+    encoding: dict[str, Any]
+    """The `encoding` of `TrainOptions`, and its options."""
     symbols: tuple[str, ...]
-    """The symbols, in the order of the resulting columns."""
+    """The symbols, in the order of the columns of all predictions."""
+    folds: int
+    variants: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """Functions that make one more training piece of a piece's data, by name. Only networks learn these pieces."""
+
+    stop: tuple[int, ...] = ()
+    """The numbers of the training pieces that are fold 0, in place of folds."""
+
+    def chosen(self, fold: int) -> set[int]:
+        """The numbers of the training pieces of a fold."""
+        if self.stop:
+            return set(self.stop)
+        return set(
+            np.flatnonzero(np.random.default_rng(0).permutation(len(self.train)) % self.folds == fold).tolist()
+        )
+
+    def side(self, side: Side, fold: int) -> list[Any]:
+        """The pieces to predict."""
+        return list(self.held_out) if side == "held-out" else [self.train[i] for i in sorted(self.chosen(fold))]
+
+    @cached_property
+    def train_hash(self) -> str:
+        return _hash(self.train, self.folds, self.stop, self.encoding, self.symbols)
+
+    @cached_property
+    def held_out_hash(self) -> str:
+        return _hash(self.held_out)
+
+
+def fit_encoding(music: dict[str, Any], scores: Sequence[Any]) -> Any:
+    """The encoding that some pieces have, with these entries of `TrainOptions`."""
+    from playbach.encodings import ENCODINGS
+
+    return ENCODINGS[music["encoding"]].load().fit(scores, music.get(music["encoding"]))
+
+
+# ----------------------------------------------------------------------------------------------------------- tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network: the training of one member, on one thread."""
+
+    music: Music
     options: dict[str, Any]
-    """Of `TrainOptions`."""
+    """Of `TrainOptions`, without those of the encoding."""
     fold: int
     """The fold of the training pieces to stop on."""
-    folds: int
-    """The number of folds."""
-    stop: tuple[int, ...] = ()
-    """The numbers of the training pieces to stop on, in place of a fold."""
+    augment: tuple[str, ...] = ()
+    """The names of the music's variants that are trained on as well."""
+    base: Path | None = None
+    """The bundle that training begins from."""
+
+    @cached_property
+    def name(self) -> str:
+        base = sha256(self.base.read_bytes()).hexdigest() if self.base else None
+        return f"network-{_hash(self.music.train_hash, self.options, self.fold, self.augment, base)}.pt"
+
+    def run(self, folder: Path) -> None:
+        """Train, and write the weights with what is needed to use them."""
+        import torch
+
+        from playbach.bundles.network import read_base_model
+        from playbach.data.pieces import Corpus, Piece
+        from playbach.music.scores import content_hash
+        from playbach.training.callbacks import Callbacks
+        from playbach.training.distributed import SINGLE_PROCESS
+        from playbach.training.finetuning import finetune_options
+        from playbach.training.loop import set_up, train_epochs
+        from playbach.training.options import TrainOptions
+
+        def pieces(data: Sequence[Any]) -> tuple[Piece, ...]:
+            scores = map(self.music.score_of, data)
+            return tuple(Piece(str(i), score, content_hash(score)) for i, score in enumerate(scores))
+
+        torch.set_num_threads(1)
+        chosen = self.music.chosen(self.fold)
+        learn = [p for i, p in enumerate(self.music.train) if i not in chosen]
+        learn += [self.music.variants[name](p) for name in self.augment for p in learn]
+        stop = pieces(self.music.side("fold", self.fold))
+        options: dict[str, Any] = {**self.music.encoding, **self.options}
+        base = read_base_model(self.base) if self.base else None
+        trainer = set_up(
+            Corpus("benchmark", pieces(learn), stop, stop),  # there is nothing to test here
+            TrainOptions(**(finetune_options(base, options) if base else options)),
+            callbacks=Callbacks(),
+            clock=time.monotonic,
+            folder=None,
+            base=base,
+            group=SINGLE_PROCESS,
+        )
+        train_epochs(trainer.runner, trainer.start(), trainer)
+        state = trainer.state
+        best = [epoch for epoch in state.history if epoch.saved][-1]
+        facts = {
+            "epochs": len(state.history),
+            "best_epoch": best.number,
+            "own_fold_bits": best.valid.bits_per_note,
+            "seconds": trainer.elapsed(),
+            "parameters": state.model.parameter_count(),
+        }
+        description = {
+            "encoding": trainer.music.encoding.manifest(),
+            "model": state.model.name,
+            "network": state.model.config(),
+            "facts": facts,
+        }
+        weights = {name: tensor.cpu() for name, tensor in state.best.items()}
+        with _pending(folder / self.name) as path:
+            torch.save({"weights": weights, "description": json.dumps(description)}, path)
+
+    def load(self, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
+        """The trained network, its encoding, and the facts about its training."""
+        import torch
+
+        from playbach.encodings import from_manifest
+        from playbach.models import build
+        from playbach.models.base import Shape
+
+        torch.set_num_threads(1)
+        saved = torch.load(folder / self.name, weights_only=True, map_location="cpu")
+        description = json.loads(saved["description"])
+        encoding = from_manifest(description["encoding"])
+        model = build(description["model"], Shape.of(encoding), description["network"])
+        model.load_state_dict(saved["weights"])
+        return model.eval(), encoding, description["facts"]
 
 
-@dataclass(frozen=True)
-class Member:
-    """A trained member."""
+@dataclass(frozen=True, kw_only=True)
+class NetworkPredictions:
+    """What a trained network predicts, learning on within each piece if `rate` is not 0 (`_dynamic`)."""
 
-    logs: list[np.ndarray]
-    """The log probabilities (T, V) of each held-out piece's steps, by the task's symbols."""
-    epochs: int
-    best_epoch: int
-    own_valid_bits: float
-    seconds: float
-    parameters: int
+    network: Network
+    side: Side
+    rate: float = 0.0
 
+    @cached_property
+    def name(self) -> str:
+        music = self.network.music
+        return f"predictions-{_hash(self.network.name, self.side, music.held_out_hash, self.rate)}.npz"
 
-def train_members(tasks: Sequence[Task], jobs: int) -> Iterator[Member]:
-    """Train all members, `jobs` at a time."""
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for number, member in enumerate(pool.map(train_member, tasks), 1):
-            print(
-                f"member {number} of {len(tasks)}: best of {member.epochs} epochs was {member.best_epoch}, "
-                f"{member.own_valid_bits:.3f} bits per note on its own fold, {member.seconds / 60:.0f} min",
-                file=sys.stderr,
-                flush=True,
-            )
-            yield member
+    def run(self, folder: Path) -> None:
+        from _dynamic import gradient_sizes, log_chances, log_chances_learning
 
-
-def train_member(task: Task) -> Member:
-    """Train one member and predict the held-out pieces."""
-    import torch
-
-    from playbach.data.pieces import Corpus, Piece
-    from playbach.music.scores import content_hash
-    from playbach.training.loop import train
-    from playbach.training.options import TrainOptions
-
-    torch.set_num_threads(1)
-    pieces = [Piece(str(i), score, content_hash(score)) for i, score in enumerate(map(task.score_of, task.train))]
-    folds = np.random.default_rng(0).permutation(len(pieces)) % task.folds
-    chosen = set(task.stop or np.flatnonzero(folds == task.fold).tolist())
-    learn, stop = (tuple(p for i, p in enumerate(pieces) if (i in chosen) == own) for own in (False, True))
-    # There is nothing to test here: the reported pieces are predicted below.
-    done = train(Corpus("benchmark", learn, stop, stop), TrainOptions(**task.options))
-    encoded = [done.encoding.encode(task.score_of(data)) for data in task.held_out]
-    known = {name: i for i, name in enumerate(done.encoding.fields[0].symbols)}
-    columns = [known.get(name, 0) for name in task.symbols]  # symbols that occur only in its fold are unknown to it
-    best = done.best
-    return Member(
-        [log_chances(done.model, done.encoding, s)[:, columns] for s in encoded],
-        len(done.history),
-        best.number,
-        best.valid.bits_per_note,
-        done.seconds,
-        done.model.parameter_count(),
-    )
+        music, fold = self.network.music, self.network.fold
+        model, encoding, _ = self.network.load(folder)
+        sequences = [encoding.encode(music.score_of(p)) for p in music.side(self.side, fold)]
+        if self.rate:
+            chosen = music.chosen(fold)
+            learnt = [encoding.encode(music.score_of(p)) for i, p in enumerate(music.train) if i not in chosen]
+            sizes = gradient_sizes(model, encoding, learnt)
+            found = [log_chances_learning(model, encoding, s, sizes, self.rate) for s in sequences]
+        else:
+            found = [log_chances(model, encoding, s) for s in sequences]
+        _save(folder / self.name, [_by_symbols(logs, encoding, music.symbols) for logs in found])
 
 
-def log_chances(model: Any, encoding: Any, sequence: Any) -> np.ndarray:
-    """The log probabilities (T, V) of a piece's steps in the first field, with bars left unknown."""
-    import torch
+@dataclass(frozen=True, kw_only=True)
+class NGramPredictions:
+    """What an n-gram predicts: the held-out pieces after all training pieces, a fold after all others."""
 
-    from playbach.data.batches import previous_of
-    from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
+    music: Music
+    seed: int
+    fold: int | None = None
 
-    context = sequence.context.astype(np.int64)
-    context[:, encoding.bars_left_column] = UNKNOWN_BARS_LEFT
-    previous = previous_of(sequence.steps, encoding).astype(np.int64)
-    model.eval()
-    with torch.inference_mode():
-        logits = model(torch.from_numpy(previous)[None], torch.from_numpy(context)[None])[0]
-    return logits[0].double().log_softmax(-1).float().numpy()
+    @cached_property
+    def name(self) -> str:
+        predicted = self.music.held_out_hash if self.fold is None else self.fold
+        return f"ngram-{_hash(self.music.train_hash, self.seed, predicted)}.npz"
+
+    def run(self, folder: Path) -> None:
+        from playbach.evaluation.ngram import NGram
+        from playbach.music.scores import transpose
+
+        music, fold = self.music, self.fold
+        chosen = set() if fold is None else music.chosen(fold)
+        scores = [music.score_of(p) for i, p in enumerate(music.train) if i not in chosen]
+        encoding = fit_encoding(music.encoding, scores)
+        keys = [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in scores]
+        model = NGram.fit(keys, encoding, seed=self.seed)
+        predicted = music.held_out if fold is None else music.side("fold", fold)
+        found = [np.log(model.probabilities(encoding.encode(music.score_of(p)))[0]) for p in predicted]
+        _save(folder / self.name, [_by_symbols(logs, encoding, music.symbols) for logs in found])
 
 
-def average_logs(logs: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
+Task = Network | NetworkPredictions | NGramPredictions
+
+
+def run_tasks(tasks: Sequence[Task], folder: Path, jobs: int) -> None:
+    """Run the tasks whose results are not in the folder yet, `jobs` at a time."""
+    missing = [task for task in tasks if not (folder / task.name).exists()]
+    if not missing:
+        return
+    with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn")) as pool:
+        began = time.monotonic()
+        futures = {pool.submit(task.run, folder): task for task in missing}
+        for number, future in enumerate(as_completed(futures), 1):
+            future.result()
+            task, minutes = futures[future], (time.monotonic() - began) / 60
+            line = f"{type(task).__name__} {number} of {len(missing)}, {minutes:.1f} min{_facts_line(task, folder)}"
+            print(line, file=sys.stderr, flush=True)
+
+
+def load_logs(task: Task, folder: Path) -> Logs:
+    with np.load(folder / task.name) as arrays:
+        return [arrays[str(i)] for i in range(len(arrays))]
+
+
+def average_logs(logs: Sequence[Logs]) -> Logs:
     """The mixture of several models in equal parts."""
-    return [np.logaddexp.reduce(np.stack(piece), axis=0) - np.log(len(piece)) for piece in zip(*logs)]
+    return [np.logaddexp.reduce(np.stack(piece), axis=0) - np.float32(np.log(len(piece))) for piece in zip(*logs)]
 
 
 def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _facts_line(task: Task, folder: Path) -> str:
+    if not isinstance(task, Network):
+        return ""
+    facts = task.load(folder)[2]
+    return (
+        f": best of {facts['epochs']} epochs was {facts['best_epoch']}, {facts['own_fold_bits']:.3f} bits per note "
+        f"on its own fold, {facts['seconds'] / 60:.1f} min"
+    )
+
+
+def _by_symbols(logs: npt.NDArray[Any], encoding: Any, symbols: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """Log probabilities (T, V) by an encoding's symbols as those by others (T, W). Symbols that are unknown to it
+    share what it gives to UNKNOWN."""
+    known = {name: i for i, name in enumerate(encoding.fields[0].symbols)}
+    columns = np.array([known.get(name, 0) for name in symbols])
+    found = logs[:, columns]
+    found[:, columns == 0] -= np.log((columns == 0).sum())
+    return found.astype(np.float32)
+
+
+def _hash(*parts: Any) -> str:
+    return sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()[:20]
+
+
+def _save(path: Path, logs: Logs) -> None:
+    with _pending(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{str(i): piece for i, piece in enumerate(logs)})
+
+
+class _pending:
+    """A path to write to, which gets its name once it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.temporary = path, path.with_name(f"{path.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.temporary.replace(self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)

@@ -6,14 +6,17 @@ notes before it in its piece, and nothing else: no model gets rhythm or bar line
 
 A top note is the highest that begins at its moment, over all tracks. A note is left out, also as context, if the run
 of 16 notes that ends with it occurred before in its piece. Pieces are trained on in all keys within the training
-pieces' range. Each network stops on a different fold of the training pieces; the held-out pieces influence nothing.
-Reported are the n-gram of `playbach evaluate`, the networks (the `notes` encoding without durations), their average,
-and that average and the n-gram in equal parts. Needs the extra `train`.
+pieces' range. Reported are one network (the `notes` encoding without durations) beside one n-gram (that of `playbach
+evaluate`), several averaged beside several averaged, and both together: half and half, and by mixtures whose weights
+are learnt on folds of the training pieces. Each network is stopped on a different fold; the held-out pieces influence
+nothing. With --leave-one-out each suite (the part of a file's name before the first -) is held out in turn, and the
+figures are over the notes of all suites. Needs the extra `train`.
 """
 
 from __future__ import annotations
 
 import statistics
+from argparse import Namespace
 from collections import defaultdict
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,12 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from _bench import Table, count, fail, parser, print_report
-from _ensemble import Task, average_logs, processors, train_members
+from _bench import Table, fail, parser, print_report, spread_cells, summarise
+from _comparison import Compared, Comparison, add_options, augmentations, cache_folder
+from _ensemble import Logs, Music, fit_encoding
 
-NETWORK: dict[str, Any] = {"width": 96, "layers": 2, "dropout": 0.4, "symbol_dropout": 0.1}
-PATIENCE = 30
-FOLDS = 12
+TRANSFORMER: dict[str, Any] = {"width": 96, "layers": 2, "dropout": 0.4, "symbol_dropout": 0.1}
 RUN = 16
 EIGHTH = 240
 
@@ -67,7 +69,21 @@ def score_of(pitches: list[int]) -> Any:
     return score
 
 
-def figures(logs: list[np.ndarray], sequences: list[Any]) -> tuple[float, float]:
+def retrograde(pitches: list[int]) -> list[int]:
+    """A line from its end to its beginning."""
+    return pitches[::-1]
+
+
+def inversion(pitches: list[int]) -> list[int]:
+    """A line upside down, in the same range."""
+    axis = min(pitches) + max(pitches)
+    return [axis - pitch for pitch in pitches]
+
+
+VARIANTS = {"retrograde": retrograde, "inversion": inversion}
+
+
+def figures(logs: Logs, sequences: list[Any]) -> tuple[float, float]:
     """Bits per note, and accuracy."""
     steps = [s.steps[:, 0] for s in sequences]
     nats = [-piece[np.arange(len(s)), s] for piece, s in zip(logs, steps)]
@@ -75,77 +91,110 @@ def figures(logs: list[np.ndarray], sequences: list[Any]) -> tuple[float, float]
     return float(np.concatenate(nats).mean() / np.log(2)), float(np.concatenate(hits).mean())
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of MIDI files")
-    options.add_argument("--hold-out", required=True, metavar="GLOB", help="the files to hold out, such as 'cs5*'")
-    options.add_argument("--leave-out", metavar="GLOB", help="files to ignore")
-    options.add_argument("--members", type=count, default=8, help="number of networks (default: %(default)s)")
-    options.add_argument(
-        "--jobs", type=count, default=processors(), help="networks trained at a time (default: the number of cores)"
-    )
-    options.add_argument("--epochs", type=count, default=200, help="maximum (default: %(default)s)")
-    args = options.parse_args()
-
-    from playbach.encodings import ENCODINGS
+def encoding_options() -> dict[str, Any]:
+    """The `encoding` of `TrainOptions`, and its options."""
     from playbach.encodings.options import NotesOptions
-    from playbach.evaluation.ngram import NGram
+
+    return {"encoding": "notes", "notes": NotesOptions(durations="none")}
+
+
+def read_lines(args: Namespace) -> dict[str, list[int]]:
+    """The top notes of each file, by its name."""
     from playbach.music import reading
-    from playbach.music.scores import transpose
     from playbach.system.errors import PlaybachError
 
-    sides: dict[bool, list[list[int]]] = {True: [], False: []}
+    found = {}
     try:
         for path, read in reading.read_many(reading.find_music(args.folder)):
             if isinstance(read, PlaybachError):
                 raise read
             if not (args.leave_out and fnmatch(path.name, args.leave_out)):
-                sides[fnmatch(path.name, args.hold_out)].append(without_repeats(top_notes(read.score)))
+                found[path.name] = without_repeats(top_notes(read.score))
     except PlaybachError as error:
         fail(str(error))
-    held_out, train = sides[True], sides[False]
-    if not held_out or len(train) < FOLDS:
-        counts = f"{len(held_out)} files to hold out and {len(train)} to train on"
-        fail(f"{args.folder}: {counts}; the minimum is 1 and {FOLDS}")
+    return found
 
-    notes = NotesOptions(durations="none")
-    train_scores = [score_of(p) for p in train]
-    encoding: Any = ENCODINGS["notes"].load().fit(train_scores, notes)
+
+def patterns(args: Namespace, lines: dict[str, list[int]]) -> list[str]:
+    """The files to hold out, in turn."""
+    if not args.leave_one_out:
+        return [args.hold_out]
+    return sorted({f"{name.partition('-')[0]}-*" for name in lines})
+
+
+def compare(args: Namespace, lines: dict[str, list[int]], pattern: str, folder: Path) -> tuple[Compared, list[Any]]:
+    """All models with these files held out, and the held-out pieces as encoded."""
+    held_out = [line for name, line in lines.items() if fnmatch(name, pattern)]
+    train = [line for name, line in lines.items() if not fnmatch(name, pattern)]
+    if not held_out or len(train) < args.folds:
+        counts = f"{len(held_out)} files to hold out ({pattern}) and {len(train)} to train on"
+        fail(f"{args.folder}: {counts}; the minimum is 1 and {args.folds} (--folds)")
+    encoding: Any = fit_encoding(encoding_options(), [score_of(p) for p in train])
     sequences = [encoding.encode(score_of(p)) for p in held_out]
+    music = Music(
+        score_of=score_of,
+        train=train,
+        held_out=held_out,
+        encoding=encoding_options(),
+        symbols=encoding.fields[0].symbols,
+        folds=args.folds,
+        variants=VARIANTS,
+    )
+    found = Comparison(
+        music=music,
+        args=args,
+        augment=augmentations(args, list(VARIANTS)),
+        transformer=TRANSFORMER,
+        folder=folder,
+        encoding=encoding,
+    ).run()
     unknown = sum(int((s.steps == 0).sum()) for s in sequences)
-    total = sum(map(len, held_out))
+    found.notes.insert(
+        0,
+        f"{len(train)} pieces to train on, {sum(map(len, train)):,} notes; {len(held_out)} held out, "
+        f"{sum(map(len, held_out)):,} notes, of which {unknown} are in no training piece in any key",
+    )
+    return found, sequences
 
-    network = {"model": "transformer", "network": NETWORK}
-    training = {"encoding": "notes", "notes": notes, **network, "patience": PATIENCE, "epochs": args.epochs}
-    symbols = encoding.fields[0].symbols
-    tasks = [
-        Task(score_of, train, held_out, symbols, {**training, "seed": i}, i % FOLDS, FOLDS)
-        for i in range(args.members)
+
+def suite_line(found: Compared, sequences: list[Any]) -> str:
+    cells = [
+        f"{name} {statistics.median(figures(logs, sequences)[0] for logs in of):.3f}"
+        for name, of in found.rows.items()
     ]
-    found = list(train_members(tasks, args.jobs))
-    keys = [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in train_scores]
-    baseline = NGram.fit(keys, encoding)
-    counted = [np.log(baseline.probabilities(s)[0]) for s in sequences]
-    together = average_logs([m.logs for m in found])
-    alone = [figures(m.logs, sequences) for m in found]
-    rows = {
-        "n-gram": figures(counted, sequences),
-        "one network (median)": tuple(map(statistics.median, zip(*alone))),
-        "average of all networks": figures(together, sequences),
-        "networks and n-gram, half and half": figures(average_logs([together, counted]), sequences),
-    }
-    cells = tuple((name, f"{bits:.3f}", f"{right:.1%}") for name, (bits, right) in rows.items())
-    lines = (
-        f"{len(train)} pieces to train on, {sum(map(len, train)):,} notes; {len(held_out)} held out, {total:,} notes",
-        f"{args.members} networks of {found[0].parameters:,} parameters, seeds 0 to {args.members - 1}, "
-        f"{sum(m.seconds for m in found) / 60:.0f} core minutes in total",
-        f"Alone: {', '.join(f'{bits:.3f}' for bits, _ in alone)} bits",
-        f"{unknown} notes that no training piece has in any key; they cost as unknown symbols",
-    )
-    table = Table(("model", "bits per note", "accuracy"), cells, lines)
-    print_report(
-        "Cello suites: the pitch of the next top note", table, {"figures": rows}, ("torch", "numpy"), args.json
-    )
+    return "Bits: " + ", ".join(cells)
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of MIDI files")
+    held_out = options.add_mutually_exclusive_group(required=True)
+    held_out.add_argument("--hold-out", metavar="GLOB", help="the files to hold out, such as 'cs5*'")
+    held_out.add_argument("--leave-one-out", action="store_true", help="hold out each suite in turn")
+    options.add_argument("--leave-out", metavar="GLOB", help="files to ignore")
+    add_options(options, list(VARIANTS))
+    args = options.parse_args()
+    augmentations(args, list(VARIANTS))
+
+    lines = read_lines(args)
+    with cache_folder(args) as folder:
+        parts = {pattern: compare(args, lines, pattern, folder) for pattern in patterns(args, lines)}
+    sequences = [s for _, own in parts.values() for s in own]
+    rows = {}
+    for name in next(iter(parts.values()))[0].rows:
+        alternatives = zip(*(found.rows[name] for found, _ in parts.values()))
+        all_figures = [figures([piece for logs in of for piece in logs], sequences) for of in alternatives]
+        bits, right = zip(*all_figures)
+        rows[name] = summarise(bits), statistics.median(right)
+    cells = tuple((name, *spread_cells(bits, 3), f"{right:.1%}") for name, (bits, right) in rows.items())
+    notes = []
+    for pattern, (found, own) in parts.items():
+        own_figures = [suite_line(found, own)] * args.leave_one_out
+        notes += [f"{pattern} held out: {line}" for line in (*own_figures, *found.notes)]
+    table = Table(("model", "bits per note", "lowest–highest", "accuracy"), cells, tuple(notes))
+    data = {"rows": rows, "parts": {pattern: found.data for pattern, (found, _) in parts.items()}}
+    title = "Cello suites: the pitch of the next top note"
+    print_report(title, table, data, ("torch", "numpy"), args.json)
 
 
 if __name__ == "__main__":

@@ -9,26 +9,26 @@ alto, tenor, bass; -1 is silence). A repeated pitch is held. There are no bar li
 counted from the first frame, as if that began a bar of 4/4, and never the number of bars left. The end is not
 counted: after the last onset only the cost of no further onset up to the last frame counts.
 
-N networks are trained, each stopped on a different fold of the training pieces; the evaluated pieces influence
-nothing. Reported are each network alone, their average, the n-gram baseline of `playbach evaluate` on the same
-pieces, and both in equal parts. Needs the extra `train`.
+Reported are one network beside one n-gram (that of `playbach evaluate`), several averaged beside several averaged,
+and both together: half and half, and by mixtures whose weights are learnt on folds of the training pieces. Each
+network is stopped on a different fold; the evaluated pieces influence nothing. Needs the extra `train`.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from _bench import Table, count, fail, parser, print_report
-from _ensemble import Task, average_logs, processors, train_members
+from _bench import Summary, Table, fail, parser, print_report, spread_cells, summarise
+from _comparison import Comparison, add_options, augmentations, cache_folder
+from _ensemble import Logs, Music, fit_encoding
 
-OPTIONS: dict[str, Any] = {"encoding": "chorale", "model": "transformer", "network": {"memory": 512}}
-"""Differences from `playbach train`: a memory long enough for the written-out repeats in these files."""
-FOLDS = 12
+ENCODING: dict[str, Any] = {"encoding": "chorale"}
+TRANSFORMER: dict[str, Any] = {"memory": 512}
+"""A memory long enough for the written-out repeats in these files."""
 REST = -1
 Frames = list[list[int]]
 
@@ -90,76 +90,77 @@ def changes(logs: list[np.ndarray], sequences: list[Any], encoding: Any) -> tupl
     return float(np.concatenate(right).mean()), float(np.concatenate(nats).mean())
 
 
+def retrograde(frames: Frames) -> Frames:
+    """A piece from its end to its beginning."""
+    return frames[::-1]
+
+
+def inversion(frames: Frames) -> Frames:
+    """A piece upside down: the bass becomes the soprano, around the axis that leaves the soprano's median."""
+    array = np.array(frames)
+    soprano, bass = (np.median(voice[voice != REST]) for voice in (array[:, 0], array[:, 3]))
+    turned = np.where(array == REST, REST, int(soprano + bass) - array)[:, ::-1]
+    return turned.tolist()  # type: ignore[no-any-return]
+
+
+VARIANTS = {"retrograde": retrograde, "inversion": inversion}
+
+
+def figures(
+    alternatives: list[Logs], sequences: list[Any], encoding: Any, frames: int
+) -> tuple[Summary, float, float]:
+    """Nats a frame of one or several models of a kind; the median accuracy of changes and nats a change."""
+    found = summarise(float(costs(logs, sequences, encoding).sum() / frames) for logs in alternatives)
+    accuracy, nats = np.median([changes(logs, sequences, encoding) for logs in alternatives], axis=0)
+    return found, float(accuracy), float(nats)
+
+
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--train", required=True, metavar="FILE:KEY", help="pieces to train on")
     options.add_argument("--eval", required=True, metavar="FILE:KEY", help="pieces to evaluate on")
-    options.add_argument("--members", type=count, default=6, help="number of networks (default: %(default)s)")
-    options.add_argument(
-        "--jobs", type=count, default=processors(), help="networks trained at a time (default: the number of cores)"
-    )
-    options.add_argument("--epochs", type=count, default=200, help="maximum (default: %(default)s)")
-    options.add_argument("--no-ngram", action="store_true", help="skip the baseline")
+    add_options(options, list(VARIANTS))
     args = options.parse_args()
+    augment = augmentations(args, list(VARIANTS))
     train, held_out = load(args.train), load(args.eval)
-    if len(train) < FOLDS:
-        fail(f"{args.train}: {len(train)} pieces are too few; the minimum is {FOLDS}")
+    if len(train) < args.folds:
+        fail(f"{args.train}: {len(train)} pieces are too few for {args.folds} folds; give fewer --folds")
 
-    from playbach.encodings import ENCODINGS
-    from playbach.music.scores import transpose
-
-    scores = [score_of(p) for p in train]
-    encoding: Any = ENCODINGS["chorale"].load().fit(scores)
+    encoding: Any = fit_encoding(ENCODING, [score_of(p) for p in train])
     sequences = [encoding.encode(score_of(p)) for p in held_out]
     frames = sum(map(len, held_out))
     if sum(s.ticks for s in sequences) != frames * 120:
         fail(f"{args.eval}: a piece ends in silence, whose cost would not be counted")
-    symbols = encoding.fields[0].symbols
     unknown = sum(int((s.steps == 0).sum()) for s in sequences)
-
-    tasks = [
-        Task(score_of, train, held_out, symbols, {**OPTIONS, "epochs": args.epochs, "seed": i}, i % FOLDS, FOLDS)
-        for i in range(args.members)
-    ]
-    found = list(train_members(tasks, args.jobs))
-    rows: dict[str, list[np.ndarray]] = {"average of all": average_logs([m.logs for m in found])}
-    if not args.no_ngram:
-        from playbach.evaluation.ngram import NGram
-
-        keys = [[encoding.encode(transpose(s, k)) for k in encoding.transpositions(s)] for s in scores]
-        baseline = NGram.fit(keys, encoding)
-        rows["n-gram baseline"] = counted = [np.log(baseline.probabilities(s)[0]) for s in sequences]
-        rows["networks and n-gram, half and half"] = average_logs([rows["average of all"], counted])
-    alone = [costs(m.logs, sequences, encoding).sum() / frames for m in found]
-    data: dict[str, Any] = {
-        "members": [round(float(v), 4) for v in alone],
-        "seconds": [round(m.seconds) for m in found],
-        "parameters": found[0].parameters,
-        "unknown": unknown,
-        "frames": frames,
-    }
-    first = _of_changes(found[0].logs, sequences, encoding)
-    cells = [("one network (median)", f"{statistics.median(alone):.3f}", *first)]
-    for name, logs in rows.items():
-        data[name] = float(costs(logs, sequences, encoding).sum() / frames)
-        cells.append((name, f"{data[name]:.3f}", *_of_changes(logs, sequences, encoding)))
-    notes = (
-        f"{len(train)} pieces to train on, {len(held_out)} to evaluate, {frames:,} frames; {args.members} networks "
-        f"of {found[0].parameters:,} parameters, seeds 0 to {args.members - 1}, "
-        f"{sum(m.seconds for m in found) / 60:.0f} core minutes in total",
-        f"Alone: {', '.join(f'{v:.3f}' for v in alone)}",
-        f"{unknown} symbols that do not occur in training",
-        "Changes: steps at which a voice begins something; in the row 'one network', those of the first network",
+    music = Music(
+        score_of=score_of,
+        train=train,
+        held_out=held_out,
+        encoding=ENCODING,
+        symbols=encoding.fields[0].symbols,
+        folds=args.folds,
+        variants=VARIANTS,
     )
-    table = Table(("model", "nats per frame", "accuracy of changes", "nats per change"), tuple(cells), notes)
+    with cache_folder(args) as folder:
+        found = Comparison(
+            music=music, args=args, augment=augment, transformer=TRANSFORMER, folder=folder, encoding=encoding
+        ).run()
+    rows = {name: figures(logs, sequences, encoding, frames) for name, logs in found.rows.items()}
+    cells = [
+        (name, *spread_cells(nats, 3), f"{right:.3f}", f"{own:.3f}") for name, (nats, right, own) in rows.items()
+    ]
+    notes = (
+        f"{len(train)} pieces to train on, {len(held_out)} to evaluate, {frames:,} frames; "
+        f"{unknown} symbols that do not occur in training",
+        *found.notes,
+        "Changes: steps at which a voice begins something; of several models, the median",
+    )
+    columns = ("model", "nats per frame", "lowest–highest", "accuracy of changes", "nats per change")
+    data = {"rows": rows, "unknown": unknown, "frames": frames, **found.data}
+    table = Table(columns, tuple(cells), notes)
     print_report(
         "JSB Chorales: the joint cost of all four voices", table, data, ("torch", "numpy", "symusic"), args.json
     )
-
-
-def _of_changes(logs: list[np.ndarray], sequences: list[Any], encoding: Any) -> tuple[str, str]:
-    accuracy, nats = changes(logs, sequences, encoding)
-    return f"{accuracy:.3f}", f"{nats:.3f}"
 
 
 if __name__ == "__main__":

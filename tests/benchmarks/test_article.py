@@ -129,7 +129,7 @@ def test_the_ngram_knows_the_training_targets_and_the_piece_so_far_alone() -> No
 
 def test_chances_at_places_are_those_of_the_piece_alone() -> None:
     torch = pytest.importorskip("torch")
-    from _ensemble import log_chances
+    from _dynamic import log_chances
     from helpers import sample_music
     from playbach.models import build
     from playbach.models.base import Shape
