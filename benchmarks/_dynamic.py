@@ -29,7 +29,7 @@ SMALLEST_SIZE = 1e-3
 def log_chances(model: Any, encoding: Any, sequence: Any) -> npt.NDArray[np.float32]:
     """The log probabilities (T, V) of a piece's steps in the first field, with bars left unknown."""
     with torch.inference_mode():
-        return _as_logs(model(*_inputs(encoding, sequence))[0][0])
+        return _as_logs(model(*inputs(encoding, sequence))[0][0])
 
 
 def gradient_sizes(model: Any, encoding: Any, sequences: Sequence[Any]) -> list[Tensor]:
@@ -65,7 +65,7 @@ def log_chances_learning(
 
 def _backward(model: Any, encoding: Any, sequence: Any, begin: int, end: int) -> npt.NDArray[np.float32]:
     """Set the gradients of a segment's mean cost; return its log probabilities, which are of before any step."""
-    previous, context = (x[:, :end] for x in _inputs(encoding, sequence))
+    previous, context = (x[:, :end] for x in inputs(encoding, sequence))
     logits = model(previous, context)[0][0, begin:]
     target = torch.from_numpy(sequence.steps[begin:end, 0].astype(np.int64))
     model.zero_grad(set_to_none=True)
@@ -73,7 +73,7 @@ def _backward(model: Any, encoding: Any, sequence: Any, begin: int, end: int) ->
     return _as_logs(logits.detach())
 
 
-def _inputs(encoding: Any, sequence: Any) -> tuple[Tensor, Tensor]:
+def inputs(encoding: Any, sequence: Any) -> tuple[Tensor, Tensor]:
     """previous (1, T, F) and context (1, T, C)."""
     from playbach.data.batches import previous_of
     from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
