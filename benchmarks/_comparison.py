@@ -106,10 +106,13 @@ class Comparison:
     folder: Path
     encoding: Any
     """Of all training pieces; its symbols are those of the predictions."""
+    related: Music | None = None
+    """Other music that the LSTMs learn first."""
 
     def run(self) -> Compared:
         """Train what is missing, and make all rows."""
         networks, ngrams = self.networks(), self.ngrams()
+        self._run([n.base for n in networks["lstm"] if isinstance(n.base, Network)])
         self._run([n for of in networks.values() for n in of])
         self._run(
             [*self._all(networks, "held-out"), *self._all(networks, "fold"), *ngrams, *self._fold_ngrams(networks)]
@@ -125,21 +128,17 @@ class Comparison:
     def networks(self) -> dict[str, list[Network]]:
         """The networks of each architecture; each one's seed is its number."""
         numbers = {"lstm": self.args.members, "transformer": self.args.transformers}
-        own = {"lstm": {}, "transformer": {"network": self.transformer}}
-        return {
-            model: [
-                Network(
-                    music=self.music,
-                    options={"model": model, **own[model], "epochs": self.args.epochs, "seed": i},
-                    fold=i % self.music.folds,
-                    augment=self.augment,
-                    base=self.args.base if model == "lstm" else None,
-                )
-                for i in range(number)
-            ]
-            for model, number in numbers.items()
-            if number
-        }
+        return {model: [self._network(model, i) for i in range(n)] for model, n in numbers.items() if n}
+
+    def _network(self, model: str, seed: int) -> Network:
+        own = {"network": self.transformer} if model == "transformer" else {}
+        options = {"model": model, **own, "epochs": self.args.epochs, "seed": seed}
+        base = self.args.base if model == "lstm" else None
+        if self.related is not None and model == "lstm":
+            base = Network(music=self.related, options=options, fold=seed % self.related.folds)
+        return Network(
+            music=self.music, options=options, fold=seed % self.music.folds, augment=self.augment, base=base
+        )
 
     def ngrams(self) -> list[NGramPredictions]:
         return [NGramPredictions(music=self.music, seed=i) for i in range(self.args.ngrams)]

@@ -89,24 +89,23 @@ class Network:
     """The fold of the training pieces to stop on."""
     augment: tuple[str, ...] = ()
     """The names of the music's variants that are trained on as well."""
-    base: Path | None = None
-    """The bundle that training begins from."""
+    base: Path | Network | None = None
+    """The bundle that training begins from, or a network that was trained on other music."""
 
     @cached_property
     def name(self) -> str:
-        base = sha256(self.base.read_bytes()).hexdigest() if self.base else None
+        base = sha256(self.base.read_bytes()).hexdigest() if isinstance(self.base, Path) else self.base
+        base = base.name if isinstance(base, Network) else base
         return f"network-{_hash(self.music.train_hash, self.options, self.fold, self.augment, base)}.pt"
 
     def run(self, folder: Path) -> None:
         """Train, and write the weights with what is needed to use them."""
         import torch
 
-        from playbach.bundles.network import read_base_model
         from playbach.data.pieces import Corpus, Piece
         from playbach.music.scores import content_hash
         from playbach.training.callbacks import Callbacks
         from playbach.training.distributed import SINGLE_PROCESS
-        from playbach.training.finetuning import finetune_options
         from playbach.training.loop import set_up, train_epochs
         from playbach.training.options import TrainOptions
 
@@ -119,11 +118,10 @@ class Network:
         learn = [p for i, p in enumerate(self.music.train) if i not in chosen]
         learn += [self.music.variants[name](p) for name in self.augment for p in learn]
         stop = pieces(self.music.side("fold", self.fold))
-        options: dict[str, Any] = {**self.music.encoding, **self.options}
-        base = read_base_model(self.base) if self.base else None
+        base, options = self._beginning(folder)
         trainer = set_up(
             Corpus("benchmark", pieces(learn), stop, stop),  # there is nothing to test here
-            TrainOptions(**(finetune_options(base, options) if base else options)),
+            TrainOptions(**options),
             callbacks=Callbacks(),
             clock=time.monotonic,
             folder=None,
@@ -150,6 +148,20 @@ class Network:
         with _pending(folder / self.name) as path:
             torch.save({"weights": weights, "description": json.dumps(description)}, path)
 
+    def _beginning(self, folder: Path) -> tuple[Any, dict[str, Any]]:
+        """What training begins from, as `set_up` takes it, and the options that go with it."""
+        from playbach.bundles.network import read_base_model
+        from playbach.training.finetuning import FINETUNE_LEARNING_RATE, finetune_options
+
+        options: dict[str, Any] = {**self.music.encoding, **self.options}
+        if isinstance(self.base, Path):
+            base = read_base_model(self.base)
+            return base, finetune_options(base, options)
+        if isinstance(self.base, Network):
+            model, encoding, _ = self.base.load(folder)
+            return _Trained(model, encoding), {**options, "learning_rate": FINETUNE_LEARNING_RATE}
+        return None, options
+
     def load(self, folder: Path) -> tuple[Any, Any, dict[str, Any]]:
         """The trained network, its encoding, and the facts about its training."""
         import torch
@@ -167,6 +179,24 @@ class Network:
         return model.eval(), encoding, description["facts"]
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """A network to begin from that is in no bundle; as far as `set_up` needs a `BaseModel`."""
+
+    network: Any
+    encoding: Any
+
+    def extend_encoding(self, scores: Any) -> Any:
+        return type(self.encoding).fit(scores, getattr(self.encoding, "options", None), self.encoding)
+
+    def load_network(self, shape: Any) -> Any:
+        from playbach.models import build
+
+        extended = build(self.network.name, shape, self.network.config())
+        extended.copy_weights_from(self.network)
+        return extended
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkPredictions:
     """What a trained network predicts, learning on within each piece if `rate` is not 0 (`_dynamic`)."""
@@ -177,8 +207,12 @@ class NetworkPredictions:
 
     @cached_property
     def name(self) -> str:
-        music = self.network.music
-        return f"predictions-{_hash(self.network.name, self.side, music.held_out_hash, self.rate)}.npz"
+        parts: list[Any] = [self.network.name, self.side, self.network.music.held_out_hash, self.rate]
+        if self.rate:
+            from _dynamic import PULL, SEGMENT
+
+            parts += [PULL, SEGMENT]
+        return f"predictions-{_hash(*parts)}.npz"
 
     def run(self, folder: Path) -> None:
         from _dynamic import gradient_sizes, log_chances, log_chances_learning

@@ -18,6 +18,7 @@ from __future__ import annotations
 import statistics
 from argparse import Namespace
 from collections import defaultdict
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from _comparison import Compared, Comparison, add_options, augmentations, cache_
 from _ensemble import Logs, Music, fit_encoding
 
 TRANSFORMER: dict[str, Any] = {"width": 96, "layers": 2, "dropout": 0.4, "symbol_dropout": 0.1}
+RELATED_FOLDS = 10
+"""A tenth of related music is to stop on."""
 RUN = 16
 EIGHTH = 240
 
@@ -98,17 +101,17 @@ def encoding_options() -> dict[str, Any]:
     return {"encoding": "notes", "notes": NotesOptions(durations="none")}
 
 
-def read_lines(args: Namespace) -> dict[str, list[int]]:
+def read_lines(folder: Path, leave_out: str | None = None) -> dict[str, list[int]]:
     """The top notes of each file, by its name."""
     from playbach.music import reading
     from playbach.system.errors import PlaybachError
 
     found = {}
     try:
-        for path, read in reading.read_many(reading.find_music(args.folder)):
+        for path, read in reading.read_many(reading.find_music(folder)):
             if isinstance(read, PlaybachError):
                 raise read
-            if not (args.leave_out and fnmatch(path.name, args.leave_out)):
+            if not (leave_out and fnmatch(path.name, leave_out)):
                 found[path.name] = without_repeats(top_notes(read.score))
     except PlaybachError as error:
         fail(str(error))
@@ -122,7 +125,9 @@ def patterns(args: Namespace, lines: dict[str, list[int]]) -> list[str]:
     return sorted({f"{name.partition('-')[0]}-*" for name in lines})
 
 
-def compare(args: Namespace, lines: dict[str, list[int]], pattern: str, folder: Path) -> tuple[Compared, list[Any]]:
+def compare(
+    args: Namespace, lines: dict[str, list[int]], related: list[list[int]], pattern: str, folder: Path
+) -> tuple[Compared, list[Any]]:
     """All models with these files held out, and the held-out pieces as encoded."""
     held_out = [line for name, line in lines.items() if fnmatch(name, pattern)]
     train = [line for name, line in lines.items() if not fnmatch(name, pattern)]
@@ -147,6 +152,7 @@ def compare(args: Namespace, lines: dict[str, list[int]], pattern: str, folder: 
         transformer=TRANSFORMER,
         folder=folder,
         encoding=encoding,
+        related=replace(music, train=related, held_out=[], folds=RELATED_FOLDS) if related else None,
     ).run()
     unknown = sum(int((s.steps == 0).sum()) for s in sequences)
     found.notes.insert(
@@ -172,13 +178,15 @@ def main() -> None:
     held_out.add_argument("--hold-out", metavar="GLOB", help="the files to hold out, such as 'cs5*'")
     held_out.add_argument("--leave-one-out", action="store_true", help="hold out each suite in turn")
     options.add_argument("--leave-out", metavar="GLOB", help="files to ignore")
+    options.add_argument("--related", type=Path, metavar="FOLDER", help="music whose top lines the LSTMs learn first")
     add_options(options, list(VARIANTS))
     args = options.parse_args()
     augmentations(args, list(VARIANTS))
 
-    lines = read_lines(args)
+    lines = read_lines(args.folder, args.leave_out)
+    related = list(read_lines(args.related).values()) if args.related else []
     with cache_folder(args) as folder:
-        parts = {pattern: compare(args, lines, pattern, folder) for pattern in patterns(args, lines)}
+        parts = {pattern: compare(args, lines, related, pattern, folder) for pattern in patterns(args, lines)}
     sequences = [s for _, own in parts.values() for s in own]
     rows = {}
     for name in next(iter(parts.values()))[0].rows:
