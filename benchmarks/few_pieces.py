@@ -34,7 +34,8 @@ import numpy.typing as npt
 from _bench import Table, count, fail, parser, print_report
 
 SIZES = (3, 5, 10, 20, 50, 200)
-NOTHING = "none"
+NOTHING, DEFAULT = "none", "default"
+"""What training can begin from besides a model: nothing, or what `playbach train` chooses."""
 NGRAMS = 5
 MOST_NGRAM_STEPS = 1_000_000
 """An n-gram is fitted to fewer keys of the pieces where all would be more steps than this."""
@@ -130,14 +131,13 @@ def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Na
 
 def train(music: Path, into: Path, start: str, encoding: str, args: argparse.Namespace) -> Any:
     """Train as `playbach train FOLDER --from START` does."""
-    from playbach.bundles.network import read_base_model
     from playbach.training import finetuning, runs
     from playbach.training.options import TrainOptions
 
     given: dict[str, Any] = {"encoding": encoding, "epochs": args.epochs, "max_minutes": args.max_minutes}
-    base = None if start == NOTHING else read_base_model(start)
-    options = finetuning.finetune_options(base, given) if base else given
-    return runs.run(music, TrainOptions(**options), base=base, name="few", into=into).trained
+    base = finetuning.read_base(None if start == DEFAULT else start)
+    options = TrainOptions(**finetuning.finetune_options(base, given))
+    return runs.run(music, options, base=base, name="few", into=into).trained
 
 
 def in_keys(scores: Sequence[Any], encoding: Any) -> list[list[Any]]:
@@ -295,9 +295,10 @@ def parse_arguments() -> argparse.Namespace:
         "--from",
         dest="starts",
         type=lambda text: tuple(text.split(",")),
-        default=(NOTHING,),
+        default=(NOTHING, DEFAULT),
         metavar="MODEL,…",
-        help="the models to begin from, one after the other; none is nothing (default: none)",
+        help="the models to begin from, one after the other; none is nothing, default what `playbach train` chooses "
+        "(default: none,default)",
     )
     options.add_argument("--encoding", help="of all runs (default: chosen from the whole folder)")
     options.add_argument("--epochs", type=count, default=200, help="maximum (default: %(default)s)")
