@@ -50,7 +50,7 @@ class Epoch:
 def ngram_chances(encoding: Any, sequences: Sequence[Any], trained: Longs, places: Longs) -> npt.NDArray[Any]:
     """The probabilities (P, V) of playbach's n-grams at some places: in equal parts from the targets at `trained` and
     from the piece up to each place."""
-    from playbach.evaluation.ppm import KnownColumn, StepTable, Viewpoint
+    from playbach.ngrams.ppm import KnownColumn, StepTable, Viewpoint
 
     music, alphabet = StepTable.from_pieces(sequences), len(encoding.fields[0])
     view = Viewpoint(tuple(KnownColumn(lag, 0) for lag in range(1, SUFFIX + 1)), music, np.sort(trained), 0, alphabet)

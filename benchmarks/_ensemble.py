@@ -244,8 +244,8 @@ class NGramPredictions:
         return f"ngram-{_hash(self.music.train_hash, self.seed, predicted)}.npz"
 
     def run(self, folder: Path) -> None:
-        from playbach.evaluation.ngram import NGram
         from playbach.music.scores import transpose
+        from playbach.ngrams.ngram import NGram
 
         music, fold = self.music, self.fold
         chosen = set() if fold is None else music.chosen(fold)

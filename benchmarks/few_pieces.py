@@ -93,7 +93,7 @@ def draw(folder: Folder, size: int, number: int) -> list[Any]:
 
 def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Namespace) -> dict[str, Any]:
     """Train on some pieces and measure all predictors on the held-out ones."""
-    from playbach.evaluation.ngram import NGramAverage
+    from playbach.ngrams.ngram import NGramAverage
     from playbach.system.errors import PlaybachError
 
     with tempfile.TemporaryDirectory(prefix="playbach-benchmark-") as name:

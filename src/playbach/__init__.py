@@ -64,6 +64,7 @@ def train(
     model: str | None = None,
     network: Mapping[str, Any] | None = None,
     weights: Mapping[str, float] | None = None,
+    network_alone: bool | None = None,
     epochs: int | None = None,
     max_minutes: float | None = None,
     patience: int | None = None,

@@ -198,7 +198,7 @@ def test_the_name_of_an_unknown_symbol_has_a_cost() -> None:
 
 def test_bits_per_note_are_those_of_evaluate() -> None:
     from playbach.evaluation.metrics import compute_figures
-    from playbach.evaluation.ngram import NGram
+    from playbach.ngrams.ngram import NGram
 
     _, encoding = music(LINES)
     sequences = [encoding.encode(cello.score_of(line)) for line in LINES]

@@ -29,11 +29,11 @@ from playbach.evaluation.continuations import (
     ContinuationPlace,
     measure_agreement,
 )
-from playbach.evaluation.ngram import NGram
 from playbach.evaluation.options import DEFAULT_PLACES
 from playbach.evaluation.reports import NETWORK, NGRAM, ContinuationAgreement, EvaluationOptions, evaluate
 from playbach.inference import composing
 from playbach.inference.composing import Composer
+from playbach.ngrams.ngram import NGram
 from playbach.system.errors import UsageError
 
 TINY = GOLDEN / "tiny.playbach"

@@ -57,7 +57,7 @@ def test_the_layers_hold(copied: Path) -> None:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from playbach.training import loop",
         ),
         ("encodings/relations.py", "def late():\n    from playbach import inference"),
-        ("evaluation/ppm.py", "import playbach.evaluation.ngram"),
+        ("ngrams/ppm.py", "import playbach.ngrams.ngram"),
         ("rendering/midi.py", "import torch"),
         ("helpers/__init__.py", "'a package that no layer names'"),
     ],

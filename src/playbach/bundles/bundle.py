@@ -6,6 +6,8 @@ Members:
     model.onnx           the step
     weights.safetensors  to train on
     CARD.md              for people
+    ngrams.json          n-grams that predict together with the network; only where that is better
+    SOURCES.tsv          the files that a base model learnt from, with their terms; only where they are known
 
 An exported network, `NAME.tflite` with its manifest beside it, is read as a bundle of one member (`exported`). Names,
 sizes, hashes and the format version of what is read are checked. Knows nothing of torch.
@@ -52,7 +54,17 @@ MANIFEST, WEIGHTS, CARD = "manifest.json", "weights.safetensors", "CARD.md"
 ONNX, TFLITE = exported.MEMBER_OF_SUFFIX[".onnx"], exported.MEMBER_OF_SUFFIX[".tflite"]
 """The member of an exported network."""
 MEMBER_NAMES = (MANIFEST, ONNX, WEIGHTS, CARD)
-MAX_MEMBER_BYTES = {MANIFEST: 64 << 20, ONNX: 1 << 30, WEIGHTS: 1 << 30, CARD: 1 << 20}
+"""The members of every bundle."""
+NGRAMS, SOURCES = exported.NGRAMS, "SOURCES.tsv"
+OPTIONAL_NAMES = (NGRAMS, SOURCES)
+MAX_MEMBER_BYTES = {
+    MANIFEST: 64 << 20,
+    ONNX: 1 << 30,
+    WEIGHTS: 1 << 30,
+    CARD: 1 << 20,
+    NGRAMS: 64 << 20,
+    SOURCES: 16 << 20,
+}
 MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20
 """A member larger than SMALL_MEMBER_BYTES that unpacks to more than MAX_RATIO times its packed size is refused as a
 zip bomb: weights hardly shrink."""
@@ -276,7 +288,7 @@ def read(path: str | Path) -> Bundle:
         ) from error
     except OSError as error:
         raise BundleError(f"{name}: cannot be read ({error.strerror or error}); give another file") from error
-    manifest = _parse_manifest(members[MANIFEST], name)
+    manifest = _parse_manifest(members, name)
     for member, expected in manifest["sha256"].items():
         actual = hashlib.sha256(members[member]).hexdigest()
         if actual != expected:
@@ -298,10 +310,10 @@ def _check_names(archive: zipfile.ZipFile, path: str) -> tuple[str, ...]:
     missing = [name for name in MEMBER_NAMES if name not in names]
     if missing:
         raise BundleError(f"{path}: not a playbach bundle: it has no {missing[0]}")
-    extra = [name for name, n in Counter(names).items() if n > 1 or name not in MEMBER_NAMES]
+    extra = [name for name, n in Counter(names).items() if n > 1 or name not in MEMBER_NAMES + OPTIONAL_NAMES]
     if extra:
         raise BundleError(f"{path}: not a playbach bundle: unexpected member {extra[0]!a:.80}")
-    return MEMBER_NAMES
+    return tuple(name for name in MEMBER_NAMES + OPTIONAL_NAMES if name in names)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
@@ -323,11 +335,11 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
     return data
 
 
-def _parse_manifest(data: bytes, path: str) -> dict[str, Any]:
+def _parse_manifest(members: Mapping[str, bytes], path: str) -> dict[str, Any]:
     try:
-        manifest = json.loads(data)
+        manifest = json.loads(members[MANIFEST])
         version, hashes = manifest["format"], manifest["sha256"]
-        complete = set(hashes) == set(MEMBER_NAMES) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
+        complete = set(hashes) == set(members) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path}: its manifest cannot be read ({_cause(error)}); get or train it again") from error
     _check_format(version, path)
@@ -357,7 +369,7 @@ def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes],
     full = {"format": BUNDLE_FORMAT, **manifest, "sha256": hashes}
     text = json.dumps(full, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
     with pending_file(path, overwrite) as pending, zipfile.ZipFile(pending.temporary, "w") as archive:
-        for name in MEMBER_NAMES:
+        for name in (name for name in MEMBER_NAMES + OPTIONAL_NAMES if name == MANIFEST or name in members):
             info = zipfile.ZipInfo(name, _TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16

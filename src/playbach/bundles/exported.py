@@ -19,6 +19,8 @@ from playbach.system.files import display_path, pending_file, unused_path
 
 MEMBER_OF_SUFFIX = {".onnx": "model.onnx", ".tflite": "model.tflite"}
 """By suffix: the member of a bundle that the file is read as."""
+NGRAMS = "ngrams.json"
+"""The member of a bundle with the n-grams that predict together with the network. An exported file has none."""
 MANIFEST_SUFFIX = ".json"
 MAX_FILE_BYTES, MAX_MANIFEST_BYTES = 1 << 30, 64 << 20
 

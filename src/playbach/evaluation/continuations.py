@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
-from playbach.evaluation.ngram import NGram
 from playbach.inference.runtimes.base import Logits, Runtime, State
 from playbach.inference.sampling import Distribution, draw, probabilities
 from playbach.music.arrays import Ints
+from playbach.ngrams.ngram import NGram
 
 """The number of places, if the user does not give one."""
 MIN_STEPS_BEFORE, COMPARED_STEPS = 40, 40

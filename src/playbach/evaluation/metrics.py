@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,23 @@ def predictions_from_logits(scores: Sequence[_Logits], steps: Ints) -> Predictio
         nats[:, f] = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, steps[:, f]]
     best = [logits.argmax(axis=1) for logits in scores]
     return Predictions(nats, np.stack(best, axis=1) == steps)
+
+
+class Predictor(Protocol):
+    """What predicts the steps of a whole piece, such as an n-gram."""
+
+    def probabilities(self, piece: EncodedPiece) -> Sequence[npt.NDArray[np.floating[Any]]]:
+        """For each field, the probability of each symbol before each step (T, V_f)."""
+
+
+def predictions_of(predictor: Predictor, piece: EncodedPiece) -> Predictions:
+    """How each step of a piece was predicted."""
+    return predictions_from_logits([np.log(p) for p in predictor.probabilities(piece)], piece.steps)
+
+
+def predictor_figures(predictor: Predictor, pieces: Sequence[EncodedPiece], encoding: Encoding) -> Figures:
+    """The figures of a predictor on one or more pieces."""
+    return compute_figures((predictions_of(predictor, piece) for piece in pieces), pieces, encoding)
 
 
 def compute_figures(

@@ -31,15 +31,17 @@ from playbach.evaluation.metrics import (
     compute_figures,
     frequency_baseline,
     predictions_from_logits,
+    predictor_figures,
 )
-from playbach.evaluation.ngram import NGram
 from playbach.evaluation.options import DEFAULT_PLACES, GROUPS, UNSEEN, EvaluationOptions
 from playbach.evaluation.statistics import Measures, Reference, measures_of
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes.base import Runtime
+from playbach.inference.runtimes.members import MembersRuntime
 from playbach.music import tunes
 from playbach.music.options import ReadingOptions
 from playbach.music.scores import transpose
+from playbach.ngrams.ngram import NGram
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.progress import Report
 
@@ -189,7 +191,7 @@ def _measure_group(
     yield GroupFigures(group, NETWORK, compute_figures(predictions, sequences, encoding))
     if baseline is None or group == "train":
         return
-    yield GroupFigures(group, NGRAM, compute_figures(map(baseline.predictions, sequences), sequences, encoding))
+    yield GroupFigures(group, NGRAM, predictor_figures(baseline, sequences, encoding))
     yield GroupFigures(group, COMMONEST, frequency_baseline(encoding, map(encoding.encode, train), sequences))
 
 
@@ -304,6 +306,8 @@ def _shared_tunes(train: Sequence[Score], held_out: Mapping[str, Sequence[Score]
 
 def predict_pieces(runtime: Runtime, encoding: Encoding, sequences: Sequence[EncodedPiece]) -> Iterator[Predictions]:
     """Predict whole pieces from their beginning with a network that does not know how many bars are left."""
+    if isinstance(runtime, MembersRuntime):
+        return (_predict_with_members(runtime, encoding, piece) for piece in sequences)
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
     found: dict[int, Predictions] = {}
     for first in range(0, len(order), PIECES_AT_ONCE):
@@ -311,6 +315,17 @@ def predict_pieces(runtime: Runtime, encoding: Encoding, sequences: Sequence[Enc
         for i, one in zip(group, _predict_batch(runtime, encoding, [sequences[i] for i in group])):
             found[i] = one
     return (found[i] for i in range(len(sequences)))
+
+
+def _predict_with_members(runtime: MembersRuntime, encoding: Encoding, piece: EncodedPiece) -> Predictions:
+    """Step the network alone; n-grams predict a whole piece at once."""
+    previous, context = previous_of(piece.steps, encoding), piece.context.copy()
+    context[:, encoding.bars_left_column] = UNKNOWN_BARS_LEFT
+    state, found = runtime.network.start(), []
+    for t in range(len(piece)):
+        logits, state = runtime.network.step(previous[t], context[t], state)
+        found.append(logits)
+    return predictions_from_logits(runtime.mix([np.stack(field) for field in zip(*found)], piece), piece.steps)
 
 
 def _predict_batch(runtime: Runtime, encoding: Encoding, group: list[EncodedPiece]) -> Iterator[Predictions]:

@@ -21,17 +21,18 @@ from playbach.data.batches import MixedSet, TrainingSet
 from playbach.data.pieces import Corpus
 from playbach.data.shards import STEPS_COLUMN
 from playbach.encodings.base import EncodedPiece, Encoding
-from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
-from playbach.evaluation.ngram import NGRAM_MEMBERS, NGramAverage
+from playbach.evaluation.metrics import frequency_baseline, predictor_figures
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
 from playbach.models.base import Shape
+from playbach.ngrams.ngram import NGRAM_MEMBERS, NGramAverage
 from playbach.system.errors import PlaybachError, UsageError
 from playbach.training import teaching
 from playbach.training.callbacks import Callbacks
 from playbach.training.checkpoints import EpochResult, RunState, weights_of
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
 from playbach.training.encoded_corpus import EncodedCorpus, encode_corpus, fit_encoding
+from playbach.training.members import find_members
 from playbach.training.optim import make_optimiser, pick_device, pick_dtype
 from playbach.training.options import TrainOptions
 from playbach.training.reporting import corpus_lines, epoch_line, model_line
@@ -329,9 +330,16 @@ class Trainer:
         """Measure the best weights on the test pieces, and compare them with the baselines."""
         state, runner, test = self.state, self.runner, self.music.test
         state.model.load_state_dict(state.best)
-        on_test = measure_network(state.model, self.music.encoding, test)
+        alone = measure_network(state.model, self.music.encoding, test)
         baseline = frequency_baseline(self.music.encoding, self.music.train.originals(), test)
-        ngram, ngrams = self._measure_ngrams()
+        ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
+        of_ngrams = (
+            [predictor_figures(n, test, self.music.encoding) for n in (ngrams.members[0], ngrams)] if ngrams else []
+        )
+        members = None
+        if ngrams is not None and not runner.options.network_alone and not self.teachers:
+            best = [epoch for epoch in state.history if epoch.saved][-1]
+            members = find_members(state.model, ngrams, self.music, alone=best.valid, report=self.callbacks.report)
         assert self.stop_reason is not None
         return TrainedNetwork(
             model=state.model.cpu().eval(),
@@ -339,10 +347,11 @@ class Trainer:
             corpus=self.music.corpus,
             options=self.runner.options,
             history=tuple(state.history),
-            test=on_test,
+            alone=alone,
+            members=members,
             baseline=baseline,
-            ngram=ngram,
-            ngrams=ngrams,
+            ngram=of_ngrams[0] if of_ngrams else None,
+            ngrams=of_ngrams[1] if of_ngrams else None,
             seconds=self.elapsed(),
             stop_reason=self.stop_reason,
             device=runner.device.type,
@@ -353,18 +362,6 @@ class Trainer:
             base=self.base,
             teachers=self.teachers,
         )
-
-    def _measure_ngrams(self) -> tuple[Figures | None, Figures | None]:
-        """How well one n-gram of the training pieces and the average of several predict the test pieces; None if
-        there are too many training pieces."""
-        ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
-        if ngrams is None:
-            return None, None
-        test, encoding = self.music.test, self.music.encoding
-        one, average = (
-            compute_figures(map(n.predictions, test), test, encoding) for n in (ngrams.members[0], ngrams)
-        )
-        return one, average
 
     def elapsed(self) -> float:
         """Seconds of training, over all sessions of the run."""

@@ -38,6 +38,10 @@ class TrainOptions(ReadingOptions):
         metavar="FIELD=X,…",
         default_text="1 each",
     )
+    network_alone: bool = option(
+        "leave out the n-grams that play together with the network where that predicts validation music better",
+        default=False,
+    )
     epochs: int = option("maximum number of epochs", default=200, above=0)
     max_minutes: float | None = option("maximum training time in minutes", default=None, above=0)
     patience: int = option("epochs without improvement before training stops", default=12, above=0)

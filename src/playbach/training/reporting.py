@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from playbach.data.batches import TrainingSet
 from playbach.data.pieces import Corpus
 from playbach.encodings.base import Encoding
-from playbach.evaluation.ngram import NGRAM_MEMBERS
+from playbach.ngrams.ngram import NGRAM_MEMBERS
 from playbach.training.checkpoints import EpochResult, RunState
 from playbach.training.diagnosis import Diagnosis
 from playbach.training.trained import TrainedNetwork
@@ -65,14 +65,16 @@ def closing_lines(trained: TrainedNetwork, diagnosis: Diagnosis) -> Iterator[str
     """Why training ended, the figures on test music, and the diagnosis."""
     minutes, seconds = divmod(round(trained.seconds), 60)
     yield f"Trained {len(trained.history)} epochs in {minutes} min {seconds} s: {trained.stop_reason}"
-    test, guessing, ngram = trained.test, trained.baseline, trained.ngram
-    ngram_text = f"; one n-gram: {ngram.accuracy:.3f}, {ngram.bits_per_note:.3f}" if ngram else ""
-    if trained.ngrams:
-        average = trained.ngrams
-        ngram_text += f"; {NGRAM_MEMBERS} averaged: {average.accuracy:.3f}, {average.bits_per_note:.3f}"
+    test = trained.test
+    compared = [
+        ("the network alone", trained.alone if trained.members else None),
+        ("guessing by frequency", trained.baseline),
+        ("one n-gram", trained.ngram),
+        (f"{NGRAM_MEMBERS} n-grams averaged", trained.ngrams),
+    ]
+    others = "; ".join(f"{what}: {f.accuracy:.3f}, {f.bits_per_note:.3f}" for what, f in compared if f is not None)
     yield (
-        f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note "
-        f"(guessing by frequency: {guessing.accuracy:.3f}, {guessing.bits_per_note:.3f}{ngram_text}); "
+        f"Held-out test music: accuracy {test.accuracy:.3f}, {test.bits_per_note:.3f} bits per note ({others}); "
         f"{test.unknown:.1%} of its steps have a symbol that is not in the training music"
     )
     yield from diagnosis.lines

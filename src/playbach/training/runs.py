@@ -456,5 +456,5 @@ def _diagnose(trained: TrainedNetwork) -> Diagnosis:
         parameters=trained.model.parameter_count(),
         symbols=trained.training_symbols,
         best=trained.history.index(trained.best),
-        test_and_ngram=(trained.test.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
+        test_and_ngram=(trained.alone.bits_per_note, trained.ngram.bits_per_note) if trained.ngram else None,
     )

@@ -20,13 +20,14 @@ import safetensors.torch
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.network import BaseModel
+from playbach.data import terms
 from playbach.data.corpora import DEFAULT_CORPUS
 from playbach.encodings import OPTIONS
-from playbach.evaluation.ngram import NGRAM_MEMBERS
 from playbach.export import onnx
 from playbach.inference.options import Sampling
 from playbach.models import MODELS
 from playbach.models.base import Model
+from playbach.ngrams.ngram import NGRAM_MEMBERS
 from playbach.system.errors import BundleError
 from playbach.system.options import changed, listed
 from playbach.system.version import __version__
@@ -54,6 +55,10 @@ def write_bundle(stem: Path, trained: TrainedNetwork, diagnosis: Diagnosis) -> P
         bundles.WEIGHTS: weights_as_bytes(trained.model),
         bundles.CARD: _card(stem.name, trained, diagnosis).encode("utf-8"),
     }
+    if trained.members is not None:
+        members[bundles.NGRAMS] = trained.members.data
+    if rows := terms.sources(trained.corpus.name):
+        members[bundles.SOURCES] = terms.as_tsv(rows).encode("utf-8")
     return bundles.write(stem.with_name(stem.name + bundles.BUNDLE_SUFFIX), manifest, members)
 
 
@@ -90,6 +95,7 @@ def _manifest(name: str, trained: TrainedNetwork, diagnosis: Diagnosis, differen
         },
         "metrics": {
             "test": trained.test.manifest(),
+            **({"test_alone": trained.alone.manifest()} if trained.members else {}),
             "valid": trained.best.valid.manifest(),
             "train": trained.best.train.manifest(),
             "guessing_by_frequency": trained.baseline.manifest(),
@@ -149,6 +155,7 @@ def _card(name: str, trained: TrainedNetwork, diagnosis: Diagnosis) -> str:
     corpus, options = trained.corpus, trained.options
     rows = [
         ("held-out test", trained.test),
+        *([("test, the network alone", trained.alone)] if trained.members else []),
         ("validation", trained.best.valid),
         ("training pieces", trained.best.train),
         *([("test, one n-gram", trained.ngram)] if trained.ngram else []),
@@ -191,6 +198,11 @@ same keys (see docs/evaluation.md). Guessing by frequency is the minimum that a 
 def _base_line(trained: TrainedNetwork) -> str:
     base, teachers = trained.base, trained.teachers
     line = f"- Trained further from {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
+    if members := trained.members:
+        line += (
+            f"- {members.count} n-grams play together with the network, which has {members.network_share:.0%} of the "
+            "say. For them the bundle contains all training pieces.\n"
+        )
     if teachers:
         line += f"- Learnt also what {listed([t.name for t in teachers], 'and')} and n-grams know together.\n"
     return line

@@ -25,14 +25,14 @@ from playbach.data.pieces import Piece
 from playbach.data.shards import Stopped
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
-from playbach.evaluation.metrics import Figures, Predictions, compute_figures, predictions_from_logits
-from playbach.evaluation.ngram import NGramAverage
+from playbach.evaluation.metrics import Figures, predictor_figures
 from playbach.inference.sampling import draw, probabilities
 from playbach.models.base import Model, Shape
 from playbach.music.assembly import opening_events, score_from_events
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Start
 from playbach.music.scores import content_hash
+from playbach.ngrams.ngram import NGramAverage
 from playbach.system.errors import UsageError
 from playbach.system.progress import Progress
 
@@ -49,7 +49,7 @@ _Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Teachers:
+class Ensemble:
     """Networks and n-grams that predict together."""
 
     encoding: Encoding
@@ -59,17 +59,17 @@ class Teachers:
     share: float
     """That of the networks, from 0 to 1; the n-grams have the rest."""
 
-    def distributions(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
-        """For each field, the probability of each symbol before each step of a piece (T, V_f).
+    def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
+        """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
+        return self.mix(self.of_networks(piece), self.of_ngrams(piece))
+
+    @torch.inference_mode()
+    def of_networks(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
+        """The mean of the networks' distributions.
 
         Args:
             length_known: whether the networks are told how many bars are left.
         """
-        return self.mix(self.of_networks(piece, length_known=length_known), self.of_ngrams(piece))
-
-    @torch.inference_mode()
-    def of_networks(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
-        """The mean of the networks' distributions."""
         previous = torch.from_numpy(previous_of(piece.steps, self.encoding).astype(np.int64))[None]
         context = torch.from_numpy(piece.context.astype(np.int64))[None]
         if not length_known:
@@ -87,15 +87,12 @@ class Teachers:
 
     def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
         """How well they predict held-out pieces together."""
-        return compute_figures(map(self._predictions, pieces), pieces, self.encoding)
-
-    def _predictions(self, piece: EncodedPiece) -> Predictions:
-        return predictions_from_logits([np.log(p) for p in self.distributions(piece)], piece.steps)
+        return predictor_figures(self, pieces, self.encoding)
 
 
 def gather(
     models: Sequence[BaseModel], encoding: Encoding, ngrams: NGramAverage | None, valid: Sequence[EncodedPiece]
-) -> Teachers:
+) -> Ensemble:
     """The teachers, with the share that predicts the validation pieces best.
 
     Raises:
@@ -109,11 +106,11 @@ def gather(
                 "with the same options"
             )
     networks = tuple(model.load_network(Shape.of(encoding)).eval() for model in models)
-    teachers = Teachers(encoding, networks, ngrams, 1.0)
-    return teachers if ngrams is None else Teachers(encoding, networks, ngrams, _best_share(teachers, valid))
+    teachers = Ensemble(encoding, networks, ngrams, 1.0)
+    return teachers if ngrams is None else Ensemble(encoding, networks, ngrams, best_share(teachers, valid))
 
 
-def _best_share(teachers: Teachers, pieces: Sequence[EncodedPiece]) -> float:
+def best_share(teachers: Ensemble, pieces: Sequence[EncodedPiece]) -> float:
     """The share of the networks with which the true symbols are most probable, by expectation maximisation."""
     pairs = []
     for piece in pieces:
@@ -132,7 +129,7 @@ def _best_share(teachers: Teachers, pieces: Sequence[EncodedPiece]) -> float:
 
 
 def prepare(
-    teachers: Teachers,
+    teachers: Ensemble,
     pieces: Sequence[Piece],
     *,
     count: int,
@@ -173,7 +170,7 @@ def prepare(
     return composed
 
 
-def _write_targets(teachers: Teachers, piece: EncodedPiece, targets: SoftTargets, row: int) -> None:
+def _write_targets(teachers: Ensemble, piece: EncodedPiece, targets: SoftTargets, row: int) -> None:
     """Write what the teachers say of all steps of a piece."""
     ngrams = teachers.of_ngrams(piece)
     for known in (True, False):
@@ -184,7 +181,7 @@ def _write_targets(teachers: Teachers, piece: EncodedPiece, targets: SoftTargets
 # -------------------------------------------------------------------------------------------------- what they compose
 
 
-def compose_pieces(teachers: Teachers, originals: Sequence[EncodedPiece], count: int, seed: int) -> Iterator[Piece]:
+def compose_pieces(teachers: Ensemble, originals: Sequence[EncodedPiece], count: int, seed: int) -> Iterator[Piece]:
     """Pieces that the networks compose together at temperature 1, without rules.
 
     Args:
@@ -231,7 +228,7 @@ def _opening(header: Header) -> Iterable[Event]:
 
 
 @torch.inference_mode()
-def _compose_together(teachers: Teachers, drafts: Sequence[_Draft], rng: np.random.Generator) -> None:
+def _compose_together(teachers: Ensemble, drafts: Sequence[_Draft], rng: np.random.Generator) -> None:
     """Compose drafts to their ends, stepping the networks for all of them at once."""
     active = list(drafts)
     states = [network.initial_state(len(active)) for network in teachers.networks]

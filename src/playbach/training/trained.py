@@ -14,6 +14,7 @@ from playbach.evaluation.metrics import Figures
 from playbach.models.base import Model
 from playbach.music.arrays import Ints
 from playbach.training.checkpoints import EpochResult
+from playbach.training.members import Members
 from playbach.training.options import TrainOptions
 
 
@@ -27,8 +28,10 @@ class TrainedNetwork:
     options: TrainOptions
     history: tuple[EpochResult, ...]
     """The results of all epochs."""
-    test: Figures
-    """Measured on the test pieces."""
+    alone: Figures
+    """Of the network alone, measured on the test pieces."""
+    members: Members | None
+    """The n-grams that play together with the network; None if it plays alone."""
     baseline: Figures
     """The same pieces, predicted by the frequency of the symbols."""
     ngram: Figures | None
@@ -51,6 +54,11 @@ class TrainedNetwork:
     """The model that training began from; None if it began with random weights."""
     teachers: tuple[BaseModel, ...] = ()
     """The models whose predictions the network learnt too."""
+
+    @property
+    def test(self) -> Figures:
+        """Of what plays, measured on the test pieces."""
+        return self.members.test if self.members else self.alone
 
     @property
     def best(self) -> EpochResult:

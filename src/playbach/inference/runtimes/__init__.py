@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from playbach.bundles.exported import MEMBER_OF_SUFFIX
+from playbach.bundles.exported import MEMBER_OF_SUFFIX, NGRAMS
 from playbach.system.errors import BundleError, UsageError
 from playbach.system.files import display_path
 from playbach.system.options import listed
@@ -51,6 +51,14 @@ class RuntimeOpener(Entry["OpenBundle"]):
 
 
 RUNTIMES: dict[str, RuntimeOpener] = by_name(
+    RuntimeOpener(
+        name="members",
+        description="the network in ONNX Runtime, together with n-grams",
+        code="playbach.inference.runtimes.members:open_bundle",
+        files=".playbach files with n-grams",
+        member=NGRAMS,
+        remedy="use the runtime onnx: this model has no n-grams",
+    ),
     RuntimeOpener(
         name="onnx",
         description="ONNX Runtime",

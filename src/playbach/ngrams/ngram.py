@@ -18,18 +18,17 @@ Needs numpy only. Knows encodings, but neither scores nor networks. Deterministi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.features.bars import BARS_LEFT
-from playbach.evaluation.metrics import Predictions, predictions_from_logits
-from playbach.evaluation.ppm import ContextCounts, Indices, KnownColumn, StepTable, Viewpoint, extend_hashes
 from playbach.music.arrays import Ints
+from playbach.ngrams.ppm import ContextCounts, Indices, KnownColumn, StepTable, Viewpoint, extend_hashes
 
 _Floats = npt.NDArray[np.float64]
 
@@ -61,6 +60,15 @@ class _Expert:
     viewpoints: tuple[Viewpoint, ...]
     powers: _Floats
     """The powers of the long-term models, then those of the short-term models."""
+
+
+class Choices(NamedTuple):
+    """What is chosen for one field of one kind of step."""
+
+    chains: tuple[tuple[KnownColumn, ...], ...]
+    """The columns of each viewpoint."""
+    powers: tuple[float, ...]
+    """As in `_Expert`."""
 
 
 def _mix(powers: _Floats, logs: _Floats) -> _Floats:
@@ -110,6 +118,30 @@ class NGram:
                 experts[kind, f] = _Expert(f, viewpoints, powers)
         return cls(encoding, experts, len(keys))
 
+    @classmethod
+    def from_choices(
+        cls, choices: Mapping[tuple[int, int], Choices], pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding
+    ) -> Self:
+        """The baseline that `fit` made of these pieces, given what it chose, without choosing again."""
+        keys = [list(piece) for piece in pieces]
+        table = StepTable.from_pieces([s for piece in keys for s in piece])
+        kinds = _step_kinds(encoding, table.context)
+        experts = {}
+        for (kind, f), chosen in choices.items():
+            rows, size = np.flatnonzero(kinds == kind), len(encoding.fields[f])
+            if len(rows):
+                viewpoints = tuple(Viewpoint(chain, table, rows, f, size) for chain in chosen.chains)
+                experts[kind, f] = _Expert(f, viewpoints, np.array(chosen.powers))
+        return cls(encoding, experts, len(keys))
+
+    @property
+    def choices(self) -> dict[tuple[int, int], Choices]:
+        """What `fit` chose, for each kind of step and each field."""
+        return {
+            key: Choices(tuple(v.chain for v in expert.viewpoints), tuple(expert.powers.tolist()))
+            for key, expert in self._experts.items()
+        }
+
     def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
         """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
         table = StepTable.from_pieces([piece])
@@ -126,10 +158,6 @@ class NGram:
                 long = [viewpoint.long_term(table, part) for viewpoint in expert.viewpoints]
                 found[f][part] = _mix(expert.powers, _logs([*long, *(s[i : i + size] for s in short)]))
         return found
-
-    def predictions(self, piece: EncodedPiece) -> Predictions:
-        """How each step of a piece was predicted."""
-        return predictions_from_logits([np.log(p) for p in self.probabilities(piece)], piece.steps)
 
     def step_predictor(self, steps: Ints | None = None, context: Ints | None = None) -> StepPredictor:
         """A predictor of a piece that is fed step by step; `steps` (T, F) and `context` (T, C) are the piece so
@@ -155,10 +183,6 @@ class NGramAverage:
         """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
         found = [member.probabilities(piece) for member in self.members]
         return [np.mean(of_field, axis=0) for of_field in zip(*found)]
-
-    def predictions(self, piece: EncodedPiece) -> Predictions:
-        """How each step of a piece was predicted."""
-        return predictions_from_logits([np.log(p) for p in self.probabilities(piece)], piece.steps)
 
 
 class StepPredictor:

@@ -13,10 +13,10 @@ from playbach.encodings import ENCODINGS
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.features.bars import BARS_LEFT
 from playbach.encodings.options import NotesOptions
-from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline
-from playbach.evaluation.ngram import VIEWPOINTS, NGram, _chains, _known_columns
-from playbach.evaluation.ppm import ContextCounts, KnownColumn, StepTable, Viewpoint
+from playbach.evaluation.metrics import Figures, compute_figures, frequency_baseline, predictions_of
 from playbach.music.scores import transpose
+from playbach.ngrams.ngram import VIEWPOINTS, NGram, _chains, _known_columns
+from playbach.ngrams.ppm import ContextCounts, KnownColumn, StepTable, Viewpoint
 
 Fitted = tuple[NGram, Encoding, list[EncodedPiece]]
 
@@ -51,7 +51,7 @@ def each(request: pytest.FixtureRequest) -> Fitted:
 
 
 def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Figures:
-    found = [model.predictions(s) for s in sequences]
+    found = [predictions_of(model, s) for s in sequences]
     return compute_figures(found, sequences, encoding)
 
 
@@ -59,13 +59,15 @@ def cost(model: NGram, encoding: Encoding, sequences: list[EncodedPiece]) -> Fig
 
 
 def test_ppm_c_by_hand() -> None:
-    """`a` was followed by b, b and c; the alphabet is a, b, c, d. Method C leaves 2/5 to the next shorter order."""
-    counts = ContextCounts(np.array([7, 7, 7], np.uint64), np.array([1, 1, 2], np.int32), 4)
+    """`a` was followed by b, b and c; the alphabet is a, b, c, d. Method C leaves 2/5 to the next shorter order.
+
+    The lowest 16 bits of a context's hash do not count."""
+    counts = ContextCounts(np.array([7, 7, 7], np.uint64) << 16, np.array([1, 1, 2], np.int32), 4)
     chances = np.full((2, 4), 0.25)
-    counts.refine(np.array([7, 8], np.uint64), chances)
+    counts.refine(np.array([7, 8], np.uint64) << 16, chances)
     assert chances[0] == pytest.approx([0.1, 0.5, 0.3, 0.1])
     assert chances[1] == pytest.approx([0.25] * 4)  # an unseen context leaves everything to the next shorter order
-    of = counts.of_symbols(np.array([7, 7, 8], np.uint64), np.array([1, 3, 0], np.int32), np.full(3, 0.25))
+    of = counts.of_symbols(np.array([7, 7, 8], np.uint64) << 16, np.array([1, 3, 0], np.int32), np.full(3, 0.25))
     assert of == pytest.approx([0.5, 0.1, 0.25])
 
 
@@ -146,7 +148,7 @@ def test_the_piece_itself_is_learnt_from(lines: Fitted) -> None:
     model, encoding, _ = lines
     odd = [(480 * i, 480, (52, 63, 55)[i % 3]) for i in range(60)]  # a figure that is in no training piece
     piece = encoding.encode(sample_music.score([odd]))
-    nats = model.predictions(piece).nats
+    nats = predictions_of(model, piece).nats
     assert nats[-12:].mean() < 0.5 * nats[:12].mean()
 
 

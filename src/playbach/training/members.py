@@ -1,0 +1,67 @@
+"""Lets n-grams of the training pieces play together with the network where that predicts better.
+
+From few pieces a network learns too little to be ahead of n-grams on all music. The two know different things, and
+the mean of their probabilities is better than either. The shares are learnt from the validation pieces. Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playbach.data.shards import STEPS_COLUMN
+from playbach.evaluation.metrics import Figures
+from playbach.models.base import Model
+from playbach.ngrams import stored
+from playbach.ngrams.ngram import NGramAverage
+from playbach.training.encoded_corpus import EncodedCorpus
+from playbach.training.teaching import Ensemble, best_share
+
+PLAYED_MEMBERS = 3
+"""How many n-grams play: each takes some milliseconds for a step."""
+MAX_PLAYED_STEPS = 500_000
+"""With more training steps in all keys than this, no n-gram plays: a network has learnt enough, and counting would
+take many seconds whenever the model is loaded."""
+MIN_GAIN = 0.01
+"""N-grams play if they lower the bits per note of the validation pieces by at least this fraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """N-grams that play together with a network."""
+
+    data: bytes
+    """As `ngrams.stored.as_bytes` writes them."""
+    count: int
+    network_share: float
+    """From 0 to 1."""
+    valid: Figures
+    """Of the network and the n-grams together, on the validation pieces."""
+    test: Figures
+    """The same, on the test pieces."""
+
+
+def find_members(
+    model: Model, ngrams: NGramAverage, music: EncodedCorpus, *, alone: Figures, report: Callable[[str], None]
+) -> Members | None:
+    """The n-grams that play together with a network; None if it is as good without them.
+
+    Args:
+        ngrams: of the training pieces.
+        alone: the figures of the network on the validation pieces.
+    """
+    if int(music.train.shards.index[:, STEPS_COLUMN].sum()) > MAX_PLAYED_STEPS:
+        return None
+    played = NGramAverage(ngrams.members[:PLAYED_MEMBERS])
+    share = best_share(Ensemble(music.encoding, (model,), played, 1.0), music.valid)
+    together = Ensemble(music.encoding, (model,), played, share)
+    valid = together.figures(music.valid)
+    if valid.bits_per_note > (1 - MIN_GAIN) * alone.bits_per_note:
+        return None
+    report(
+        f"{PLAYED_MEMBERS} n-grams of the training pieces play together with the network: validation music costs "
+        f"{valid.bits_per_note:.3f} bits per note instead of {alone.bits_per_note:.3f}; --network-alone prevents it"
+    )
+    originals = [music.encoding.encode(piece.score) for piece in music.corpus.train]
+    data = stored.as_bytes(played, originals, share)
+    return Members(data, PLAYED_MEMBERS, share, valid, together.figures(music.test))
