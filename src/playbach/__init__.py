@@ -53,6 +53,7 @@ def train(
     base: str | Path | None = None,
     teachers: Sequence[str | Path] = (),
     tensorboard: bool = False,
+    listen: bool = False,
     report: Callable[[str], None] = lambda line: None,
     pedal: Literal["keep", "ignore"] | None = None,
     plain_ornaments: bool | None = None,
@@ -79,7 +80,8 @@ def train(
     device: str | None = None,
     dtype: str | None = None,
 ) -> Run:
-    """Train a network and write NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
+    """Train a network and write NAME.playbach, NAME.png, NAME.log and NAME.jsonl. After a minute of training
+    NAME.playbach has the best network so far.
 
     Args:
         folder: a folder of MIDI and MusicXML files, or the name of a built-in corpus; by default `bach-chorales`.
@@ -90,6 +92,7 @@ def train(
             shipped model that suits the music; "none": begin from nothing.
         teachers: learn also what these models of the same music predict, which differ in their seed.
         tensorboard: also write NAME.tensorboard/ (extra `tensorboard`).
+        listen: also compose eight bars after each better epoch, to NAME-listen.mid.
         report: called with each progress line.
 
     The others are the fields of `playbach.training.options.TrainOptions`, which says what they mean; None is its
@@ -115,7 +118,7 @@ def train(
         if base is not None:
             raise UsageError("base cannot be combined with resume: a resumed run keeps its own network")
         path = None if resume is True else resume
-        return runs.resume(path, options, folder=folder, name=name, into=into, report=report)
+        return runs.resume(path, options, folder=folder, listen=listen, name=name, into=into, report=report)
     begun_from = finetuning.read_base(base)
     return runs.run(
         folder,
@@ -123,6 +126,7 @@ def train(
         base=begun_from,
         teachers=[networks.read_base_model(teacher) for teacher in teachers],
         tensorboard=tensorboard,
+        listen=listen,
         name=name,
         into=into,
         report=report,

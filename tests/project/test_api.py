@@ -21,7 +21,11 @@ from playbach.training.options import TrainOptions
 @pytest.mark.parametrize(
     ("function", "options", "others"),
     [
-        (playbach.train, TrainOptions, {"folder", "name", "into", "resume", "base", "tensorboard", "report"}),
+        (
+            playbach.train,
+            TrainOptions,
+            {"folder", "name", "into", "resume", "base", "tensorboard", "listen", "report"},
+        ),
         (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
         (playbach.read, ReadingOptions, {"path", "report"}),
         (Composer.compose, ComposeOptions, {"self", "seed", "prime", "reading_options"}),

@@ -60,6 +60,9 @@ def _add_run_options(group: Any) -> None:
     group.add_argument("--name", metavar="NAME", help="name of the files (default: corpus, model and encoding)")
     group.add_argument("--tensorboard", action="store_true", help="also write NAME.tensorboard (extra 'tensorboard')")
     group.add_argument(
+        "--listen", action="store_true", help="compose eight bars after each better epoch, to NAME-listen.mid"
+    )
+    group.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
@@ -110,6 +113,7 @@ def _lead(arguments: argparse.Namespace, group: ProcessGroup) -> None:
     chosen.pop("name", None)
     _add_flags(chosen, arguments)
     common: dict[str, Any] = {"name": name, "report": _print_message, "progress": _progress_bar(), "group": group}
+    common["listen"] = arguments.listen
     if arguments.resume is None:
         base = finetuning.read_base(base_name)
         chosen = finetuning.finetune_options(base, chosen)
@@ -202,8 +206,9 @@ def _progress_bar() -> Callable[..., Any]:
 
 
 COMMAND = Command(
-    "Train a network on music and write NAME.playbach, NAME.png (learning curves), NAME.log and NAME.jsonl. Ctrl-C "
-    "ends the training and keeps the best network. Needs the extra 'train'.",
+    "Train a network on music and write NAME.playbach, NAME.png (learning curves), NAME.log and NAME.jsonl. After "
+    "a minute NAME.playbach has the best network so far. Ctrl-C ends the training and keeps the best network. Needs "
+    "the extra 'train'.",
     add_options=add_options,
     run=run,
     usage="%(prog)s [OPTION ...] [FOLDER]",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from playbach.training.checkpoints import RunState
+from playbach.training.trained import NetworkSoFar
 
 SavePoint = Literal["step", "epoch", "end"]
 """Where the state can be saved: after a step, after an epoch and its measuring, after the whole training."""
@@ -31,6 +32,9 @@ class Callbacks:
 
     def on_step(self, loss: float) -> None:
         """Called after each step."""
+
+    def on_epoch(self, best: NetworkSoFar) -> None:
+        """Called after each epoch with the best network so far, a copy. Must not change torch's random state."""
 
     def save(self, state: RunState, point: SavePoint) -> None:
         """Called wherever the state can be saved by `checkpoints.write`."""

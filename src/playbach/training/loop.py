@@ -7,6 +7,7 @@ training. Needs torch (extra `train`).
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import frequency_baseline, predictor_figures
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
-from playbach.models.base import Shape
+from playbach.models.base import Model, Shape
 from playbach.ngrams.ngram import NGRAM_MEMBERS, NGramAverage
 from playbach.system.errors import PlaybachError, UsageError
 from playbach.training import teaching
@@ -37,7 +38,7 @@ from playbach.training.optim import make_optimiser, pick_device, pick_dtype
 from playbach.training.options import TrainOptions
 from playbach.training.reporting import corpus_lines, epoch_line, model_line
 from playbach.training.steps import EpochRunner, EpochStart, receive_setup, send_setup, share_start
-from playbach.training.trained import TrainedNetwork
+from playbach.training.trained import NetworkSoFar, TrainedNetwork
 
 STEPS_PER_EPOCH = 48
 """If no batch size is given, it is chosen so that an epoch has about this many steps, within BATCH_LIMITS."""
@@ -298,6 +299,7 @@ class Trainer:
         epoch = self.validate()
         self.callbacks.report(epoch_line(epoch, self.state.history))
         _keep_best(self.state, epoch, self.runner.options)
+        self.callbacks.on_epoch(self.best_so_far())
         self.callbacks.save(self.state, "epoch")
         self.stop_reason = _stop_reason(self.state, self.runner.options) or interrupted
 
@@ -328,32 +330,42 @@ class Trainer:
 
     def finish(self) -> TrainedNetwork:
         """Measure the best weights on the test pieces, and compare them with the baselines."""
-        state, runner, test = self.state, self.runner, self.music.test
+        state, test = self.state, self.music.test
         state.model.load_state_dict(state.best)
         alone = measure_network(state.model, self.music.encoding, test)
         baseline = frequency_baseline(self.music.encoding, self.music.train.originals(), test)
         ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
-        of_ngrams = (
-            [predictor_figures(n, test, self.music.encoding) for n in (ngrams.members[0], ngrams)] if ngrams else []
-        )
+        compared = (ngrams.members[0], ngrams) if ngrams else ()
+        of_ngrams = [predictor_figures(each, test, self.music.encoding) for each in compared]
         members = None
-        if ngrams is not None and not runner.options.network_alone and not self.teachers:
+        if ngrams is not None and not self.runner.options.network_alone and not self.teachers:
             best = [epoch for epoch in state.history if epoch.saved][-1]
             members = find_members(state.model, ngrams, self.music, alone=best.valid, report=self.callbacks.report)
         assert self.stop_reason is not None
-        return TrainedNetwork(
-            model=state.model.cpu().eval(),
-            encoding=self.music.encoding,
-            corpus=self.music.corpus,
-            options=self.runner.options,
-            history=tuple(state.history),
+        return self._network(state.model).finished(
             alone=alone,
             members=members,
             baseline=baseline,
             ngram=of_ngrams[0] if of_ngrams else None,
             ngrams=of_ngrams[1] if of_ngrams else None,
-            seconds=self.elapsed(),
             stop_reason=self.stop_reason,
+        )
+
+    def best_so_far(self) -> NetworkSoFar:
+        """A copy of the network with the best weights so far."""
+        model = copy.deepcopy(self.state.average)
+        model.load_state_dict(self.state.best)
+        return self._network(model)
+
+    def _network(self, model: Model) -> NetworkSoFar:
+        state, runner = self.state, self.runner
+        return NetworkSoFar(
+            model=model.cpu().eval(),
+            encoding=self.music.encoding,
+            corpus=self.music.corpus,
+            options=runner.options,
+            history=tuple(state.history),
+            seconds=self.elapsed(),
             device=runner.device.type,
             dtype=state.dtype,
             batch=runner.batch,

@@ -70,9 +70,10 @@ def create(into: Path, name: str, endings: tuple[str, ...], description: Mapping
         stem = into / (name if number == 1 else f"{name}-{number}")
         number += 1
         target = stem.with_name(stem.name + RUN_SUFFIX)
-        if any(os.path.lexists(stem.with_name(stem.name + ending)) for ending in endings):
-            continue
+        # First the folder: an unfinished run may have written files with these endings already.
         if os.path.lexists(target) and not _remove_leftover(target):
+            continue
+        if any(os.path.lexists(stem.with_name(stem.name + ending)) for ending in endings):
             continue
         try:
             return _make_folder(target, {"format": RUN_FORMAT, **description})

@@ -1,6 +1,7 @@
 """A training run from the call to its files: NAME.playbach, NAME.png, NAME.log and NAME.jsonl.
 
-During training, NAME.run/ contains everything that is needed to resume the run. Needs the extra `train`.
+During training, NAME.run/ contains everything that is needed to resume the run, and after a minute NAME.playbach has
+the best network so far. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from playbach.data.pieces import Corpus
 from playbach.system.errors import CorpusError, MissingExtra, UsageError
 from playbach.system.files import display_path, pending_file
 from playbach.system.progress import Progress, Report
-from playbach.training import checkpoints, epoch_log, finetuning, plots, reporting, resuming, run_folders, saving
+from playbach.training import (
+    checkpoints,
+    epoch_log,
+    finetuning,
+    listening,
+    plots,
+    reporting,
+    resuming,
+    run_folders,
+    saving,
+)
 from playbach.training.callbacks import Callbacks, Item, SavePoint
 from playbach.training.checkpoints import RunState
 from playbach.training.diagnosis import Diagnosis, diagnose
@@ -32,7 +43,7 @@ from playbach.training.finetuning import Beginning
 from playbach.training.loop import Diverged, train
 from playbach.training.options import TrainOptions
 from playbach.training.run_folders import RunFolder
-from playbach.training.trained import TrainedNetwork
+from playbach.training.trained import NetworkSoFar, TrainedNetwork
 
 STATE_FILE, SHARDS_FOLDER = "state.safetensors", "shards"
 """In NAME.run/."""
@@ -71,11 +82,13 @@ def run(
     base: BaseModel | Beginning = Beginning.SUITABLE,
     teachers: Sequence[BaseModel] = (),
     tensorboard: bool = False,
+    listen: bool = False,
     name: str | None = None,
     into: str | Path = ".",
     report: Report = lambda line: None,
     progress: ProgressBar | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Run:
     """Train on a folder of MIDI and MusicXML files, or on a built-in corpus, and write the bundle.
 
@@ -86,11 +99,13 @@ def run(
         teachers: models of the same music, whose predictions are learnt too; training then begins from nothing,
             unless `base` is given.
         tensorboard: also write NAME.tensorboard/ during training.
+        listen: also compose eight bars after each better epoch, to NAME-listen.mid.
         name: the name of the files; by default made of corpus, model and encoding.
         into: the folder for the files, which must exist.
         report: called with each line of text.
         progress: makes a progress bar.
         group: the processes to train with, of which this is process 0; the others are in `loop.take_part`.
+        clock: returns seconds.
 
     Raises:
         CorpusError: there is too little music.
@@ -102,6 +117,8 @@ def run(
     _require_modules()
     if tensorboard:
         epoch_log.require_tensorboard()
+    if listen:
+        _require_another_folder(folder, Path(into))
     log = _Log(report)
     named = base if isinstance(base, BaseModel) else None
     corpus, options = _open_corpus(folder, options, base=named, log=log, progress=progress)
@@ -112,9 +129,14 @@ def run(
         options = finetuning.with_base(named, options) if named else options
     corpus = _with_known_pieces(corpus, named, log)
     name = name or f"{_printable(corpus.name)}-{options.model}-{options.encoding}"
-    description = {**resuming.describe_run(folder, corpus, options, named, teachers), "tensorboard": tensorboard}
+    description = {
+        **resuming.describe_run(folder, corpus, options, named, teachers),
+        "tensorboard": tensorboard,
+        "listen": listen,
+    }
     description["made_by"] = resuming.environment(group.size)
     endings = (bundles.BUNDLE_SUFFIX, PICTURE_SUFFIX, LOG_SUFFIX, METRICS_SUFFIX, *[TENSORBOARD_SUFFIX] * tensorboard)
+    endings += (listening.LISTEN_ENDING,) * listen
     session = _Session(
         run_folder=run_folders.create(Path(into), name, endings, description),
         corpus=corpus,
@@ -125,6 +147,8 @@ def run(
         progress=progress,
         group=group,
         is_resumed=False,
+        listen=listen,
+        clock=clock,
     )
     return session.run()
 
@@ -134,11 +158,13 @@ def resume(
     changes: Mapping[str, Any] | None = None,
     *,
     folder: str | Path | None = None,
+    listen: bool = False,
     name: str | None = None,
     into: str | Path = ".",
     report: Report = lambda line: None,
     progress: ProgressBar | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Run:
     """Resume an unfinished run, so that it ends exactly as if it had not been interrupted.
 
@@ -146,6 +172,7 @@ def resume(
         path: its .run folder; None is the only one in `into` (for the music in `folder`, if that is given).
         changes: options of training; only epochs, max_minutes and patience may differ from those of the run.
         folder: the music, if it has moved.
+        listen: also compose eight bars after each better epoch, if the run was not begun so.
 
     Raises:
         UsageError: there is no such run, or another option would change.
@@ -162,6 +189,9 @@ def resume(
         # The saved log already has the lines about the corpus.
         corpus_log = _Log(lambda line: None) if has_state else log
         music = run_folder.description.get("folder") if folder is None else folder
+        listen = listen or bool(run_folder.description.get("listen"))
+        if listen:
+            _require_another_folder(music, run_folder.path.parent)
         corpus, _ = _open_corpus(music, options, base=base, log=corpus_log, progress=progress)
         corpus = _with_known_pieces(corpus, base, corpus_log)
         resuming.require_same_music(run_folder, corpus)
@@ -178,6 +208,8 @@ def resume(
         progress=progress,
         group=group,
         is_resumed=has_state,
+        listen=listen,
+        clock=clock,
     )
     return session.run()
 
@@ -208,12 +240,15 @@ class _Session:
     group: ProcessGroup
     is_resumed: bool
     """Whether the state of an earlier session is there."""
+    listen: bool
+    """Whether to compose a few bars after each better epoch."""
+    clock: Callable[[], float]
 
     def run(self) -> Run:
         with _cleaning_up(self.run_folder):
             resuming.save_models(self.run_folder, self.base, self.teachers)
             # Ctrl-C is handled until the bundle is written, so that it cannot lose the network.
-            with _handling_interrupts(self.log) as interrupted:
+            with _handling_interrupts(self.log) as interrupted, self._caring_for_what_was_heard():
                 trained = self._train(interrupted)
                 diagnosis = _diagnose(trained)
                 for line in reporting.closing_lines(trained, diagnosis):
@@ -237,6 +272,7 @@ class _Session:
                 self.corpus,
                 self.options,
                 callbacks=callbacks,
+                clock=self.clock,
                 folder=shards,
                 base=self.base,
                 teachers=self.teachers,
@@ -244,6 +280,21 @@ class _Session:
             )
         finally:
             callbacks.close()
+
+    @contextmanager
+    def _caring_for_what_was_heard(self) -> Iterator[None]:
+        """Remove what could be heard during training if the user discards everything, and name it if training
+        diverges."""
+        stem = self.run_folder.stem
+        try:
+            yield
+        except KeyboardInterrupt:
+            listening.remove(stem, self.corpus)
+            raise
+        except Diverged:
+            if saving.is_own_bundle_so_far(stem, self.corpus):
+                self.log(f"{display_path(saving.bundle_path(stem))} has the best network before training diverged")
+            raise
 
     def _write_bundle(self, trained: TrainedNetwork, diagnosis: Diagnosis) -> Path:
         self.log("Writing the bundle")
@@ -333,6 +384,15 @@ def _bar(progress: ProgressBar | None, unit: str) -> Progress:
     return lambda work, total: progress(work, total=total, unit=unit, leave=False) if progress else work
 
 
+def _require_another_folder(music: str | Path | None, into: Path) -> None:
+    """Raise UsageError if the music that is composed during training would lie in the folder to learn from."""
+    if corpora.builtin_name(music) is None and into.resolve().is_relative_to(Path(str(music)).resolve()):
+        raise UsageError(
+            f"--listen would write its music into {display_path(str(music))}, which is trained on; train in another "
+            "folder"
+        )
+
+
 def _printable(name: str) -> str:
     """A folder's name as a part of a file name, with printable characters only."""
     return "".join(c if c.isprintable() else "_" for c in name).lstrip(".") or "corpus"
@@ -393,6 +453,9 @@ class _RunCallbacks(Callbacks):
         self._tensorboard: epoch_log.TensorBoard | None = None
         self._wants_tensorboard = bool(run_folder.description.get("tensorboard"))
         self._tensorboard_folder = session.file(TENSORBOARD_SUFFIX)
+        stem, report, clock = run_folder.stem, session.log, session.clock
+        self._bundle = listening.BundleSoFar(stem, report, clock)
+        self._listening = listening.Listening(stem, report, clock) if session.listen else None
 
     def report(self, line: str) -> None:
         self._log(line)
@@ -408,6 +471,11 @@ class _RunCallbacks(Callbacks):
         if self._bar is not None:
             self._bar.update()
             self._bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+
+    def on_epoch(self, best: NetworkSoFar) -> None:
+        self._bundle.on_epoch(best)
+        if self._listening is not None:
+            self._listening.on_epoch(best)
 
     def save(self, state: RunState, point: SavePoint) -> None:
         """Save the state, unless it was saved recently: after a crash, a skipped save costs only time."""

@@ -1,8 +1,12 @@
-"""A trained network: its best weights, its figures, and how it was trained. Needs torch, for the weights."""
+"""A trained network, or the best one of a training that goes on: its weights, its figures, and how it was trained.
+
+Needs torch, for the weights.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +23,9 @@ from playbach.training.options import TrainOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedNetwork:
-    """A network with its best weights, and how it was trained."""
+class NetworkSoFar:
+    """The best network of a run after some epochs, and how it was trained. Nothing is known of the test pieces, which
+    are measured once, when training is over."""
 
     model: Model
     encoding: Encoding
@@ -28,20 +33,8 @@ class TrainedNetwork:
     options: TrainOptions
     history: tuple[EpochResult, ...]
     """The results of all epochs."""
-    alone: Figures
-    """Of the network alone, measured on the test pieces."""
-    members: Members | None
-    """The n-grams that play together with the network; None if it plays alone."""
-    baseline: Figures
-    """The same pieces, predicted by the frequency of the symbols."""
-    ngram: Figures | None
-    """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
-    ngrams: Figures | None
-    """The same, by the average of several n-grams."""
     seconds: float
     """Training time."""
-    stop_reason: str
-    """Why training ended, in words."""
     device: str
     dtype: str
     batch: int
@@ -56,17 +49,39 @@ class TrainedNetwork:
     """The models whose predictions the network learnt too."""
 
     @property
-    def test(self) -> Figures:
-        """Of what plays, measured on the test pieces."""
-        return self.members.test if self.members else self.alone
-
-    @property
     def best(self) -> EpochResult:
         """The epoch whose weights were kept: the last improvement."""
         return [e for e in self.history if e.saved][-1]
 
+    def finished(self, **known: Any) -> TrainedNetwork:
+        """The same network at the end of its training; `known` are the other fields of TrainedNetwork."""
+        return TrainedNetwork(**{f.name: getattr(self, f.name) for f in fields(self)}, **known)
 
-def example_inputs(trained: TrainedNetwork, steps: int = 300) -> tuple[Ints, Ints]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNetwork(NetworkSoFar):
+    """A network with its best weights at the end of its training, and its figures on the test pieces."""
+
+    alone: Figures
+    """Of the network alone, measured on the test pieces."""
+    members: Members | None
+    """The n-grams that play together with the network; None if it plays alone."""
+    baseline: Figures
+    """The same pieces, predicted by the frequency of the symbols."""
+    ngram: Figures | None
+    """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
+    ngrams: Figures | None
+    """The same, by the average of several n-grams."""
+    stop_reason: str
+    """Why training ended, in words."""
+
+    @property
+    def test(self) -> Figures:
+        """Of what plays, measured on the test pieces."""
+        return self.members.test if self.members else self.alone
+
+
+def example_inputs(network: NetworkSoFar, steps: int = 300) -> tuple[Ints, Ints]:
     """previous (T, F) and context (T, C) of a validation piece, for checking exports."""
-    previous = previous_of(trained.sample.steps, trained.encoding)
-    return previous[:steps], trained.sample.context[:steps].astype(np.int32)
+    previous = previous_of(network.sample.steps, network.encoding)
+    return previous[:steps], network.sample.context[:steps].astype(np.int32)
