@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,23 @@ def test_json(lines_bundle: Path, lines_folder: Path, capsys: pytest.CaptureFixt
     assert [row["guesser"] for row in found["rows"]] == ["network", "n-gram", "commonest symbol"]
     again = playbach.evaluate(lines_bundle, lines_folder, side="test")
     assert found == json.loads(json.dumps(again.manifest()))
+
+
+def test_music_without_an_ngram(chorales_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the table: why, and how the model compares with one on its own test side."""
+    (tmp_path / "a.mid").write_bytes(bytes(sample_music.chorale(50).dumps_midi()))
+    _, out, _ = evaluate(capsys, chorales_bundle, tmp_path)
+    _, table, below = out.split("\n\n")
+    why, source, head, *own = below.splitlines()
+    assert table.splitlines()[1].startswith("unseen")
+    assert why.startswith("No n-gram beside it: this music has none of the 8 pieces that the model was trained on")
+    assert source == "The model's own test side, measured at the end of its training:"
+    assert head.split() == table.splitlines()[0].split()
+    assert [re.split("  +", line)[1] for line in own] == ["network", "n-gram", "commonest symbol"]
+    _, out, _ = evaluate(capsys, chorales_bundle, tmp_path, "--json")
+    own_test = json.loads(out)["own_test"]
+    assert why.endswith(own_test["reason"])
+    assert [row["guesser"] for row in own_test["rows"]] == ["network", "n-gram", "commonest symbol"]
 
 
 def test_columns_that_do_not_apply_are_omitted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from helpers.comparing import nearly, plain
 from playbach.data import corpora, split
 from playbach.data.pieces import Corpus
 from playbach.evaluation import reports
-from playbach.evaluation.metrics import compute_figures
+from playbach.evaluation.metrics import Figures, compute_figures
 from playbach.evaluation.reports import (
     COMMONEST,
     NETWORK,
@@ -90,13 +91,88 @@ def test_what_was_trained_on_gives_no_honest_figure(
     assert only.remarks[0].startswith("NO HONEST FIGURES")
 
 
-def test_without_training_pieces_there_is_no_baseline(composer: Composer, tmp_path: Path) -> None:
-    folder = sample_music.folder(
-        tmp_path / "music", lambda seed, bars, tonic: sample_music.chorale(seed + 50, bars), 2
-    )
-    rows = evaluate(composer, folder)
-    assert [(row.group, row.guesser) for row in rows.rows] == [("unseen", NETWORK)]
-    assert rows.remarks[0].startswith("no baseline: this music has none of the 8 pieces")
+@pytest.fixture(scope="module")
+def elsewhere(composer: Composer, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """An evaluation on music that the model does not know."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    sample_music.folder(folder / "music", lambda seed, bars, tonic: sample_music.chorale(seed + 50, bars), 2)
+    return evaluate(composer, folder / "music")
+
+
+def test_without_training_pieces_the_models_own_test_side_is_shown(composer: Composer, elsewhere: Evaluation) -> None:
+    """With the n-gram that was fitted when the model was trained."""
+    assert [(row.group, row.guesser) for row in elsewhere.rows] == [("unseen", NETWORK)]
+    own = elsewhere.own_test
+    assert own is not None and elsewhere.remarks == ()
+    assert own.reason.startswith("this music has none of the 8 pieces that the model was trained on")
+    assert own.source == "the model's own test side, measured at the end of its training"
+    assert [(row.group, row.guesser) for row in own.rows] == [("test", g) for g in (NETWORK, NGRAM, COMMONEST)]
+    told = composer.bundle.manifest["metrics"]
+    for row, key in zip(own.rows, ("test", "ngram", "guessing_by_frequency"), strict=True):
+        assert row.figures == Figures.from_manifest(told[key])
+
+
+def test_where_an_ngram_is_fitted_the_models_own_test_side_is_not_shown(found: Evaluation) -> None:
+    assert found.own_test is None
+
+
+def test_what_a_model_was_trained_on_is_compared_with_no_ngram(
+    composer: Composer, chorales_folder: Path, tmp_path: Path
+) -> None:
+    own = evaluate(composer, part_of(chorales_folder, tmp_path / "music", met(composer, "train")[:2])).own_test
+    assert own is not None and "would only show how well it remembers them" in own.reason
+    assert [row.guesser for row in own.rows] == [NETWORK, NGRAM, COMMONEST]
+
+
+FIGURES = Figures(3, 40, 20, 0.5, 1.5, 3.0, 0.0).manifest()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "guessers"),
+    [
+        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": 5}, [NETWORK, "average of 5 n-grams"]),
+        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": 1}, [NETWORK, NGRAM]),
+        ({"test": FIGURES, "ngram": FIGURES, "ngrams": FIGURES}, [NETWORK, NGRAM, "average of n-grams"]),
+        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": "many"}, [NETWORK, "average of n-grams"]),
+        ({"test": FIGURES, "ngram": {**FIGURES, "accuracy": "good"}}, [NETWORK]),
+        ({"test": FIGURES, "ngram": {**FIGURES, "bits_per_note": math.nan}}, [NETWORK]),
+        ({"test": FIGURES, "ngram": {**FIGURES, "else": 3}}, [NETWORK]),
+        ({"test": FIGURES, "ngram": [1]}, [NETWORK]),
+        ({"test": FIGURES}, [NETWORK]),  # too many pieces for an n-gram
+    ],
+)
+def test_the_ngram_of_a_manifest_is_called_what_it_is(metrics: dict, guessers: list[str]) -> None:
+    own = reports.own_test({"metrics": metrics}, "why")
+    assert [row.guesser for row in own.rows] == guessers
+    assert all(row.figures == Figures.from_manifest(FIGURES) for row in own.rows)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ({"provenance": {"unfinished": True}, "metrics": {"valid": FIGURES}}, "its training was not finished"),
+        ({"metrics": {"ngram": FIGURES}}, "its file has none"),
+        ({"metrics": [], "provenance": 3}, "its file has none"),
+        ({}, "its file has none"),
+    ],
+)
+def test_a_model_without_figures_says_so(manifest: dict, why: str) -> None:
+    own = reports.own_test(manifest, "why")
+    assert own.rows == () and own.source == f"there are no figures of the model's own test side: {why}"
+
+
+def test_the_figures_of_an_export_are_those_of_what_was_exported() -> None:
+    own = reports.own_test({"metrics": {"test": FIGURES}, "export": {}}, "why")
+    assert own.source.endswith("at the end of its training, before it was exported")
+
+
+def test_a_model_that_names_no_pieces_is_compared_with_no_ngram(
+    composer: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_known", lambda composer: {})
+    (tmp_path / "a.mid").write_bytes(bytes(sample_music.chorale(50).dumps_midi()))
+    own = evaluate(composer, tmp_path).own_test
+    assert own is not None and own.reason.startswith("the model does not say which pieces it was trained on")
 
 
 def test_some_training_pieces_are_said_to_be_some(composer: Composer, chorales_folder: Path, tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_each_better_epoch_composes_eight_bars(
     better = [epoch.number for epoch in run.trained.history if epoch.saved]
     assert len(pieces) == len(better) and len(set(pieces)) > 1
     assert path.read_bytes() == pieces[-1]
-    said = f"8 bars to listen to: {path}"
+    said = f"Listen: {path} (8 bars)"
     assert [lines[i - 1].partition(":")[0] for i, line in enumerate(lines) if line == said] == [
         f"Epoch {number}" for number in better
     ]
@@ -383,9 +383,9 @@ def so_far(folder: Path) -> NetworkSoFar:
 
 def test_what_takes_long_breaks_off(chorales_folder: Path, tmp_path: Path) -> None:
     network, path, lines = so_far(chorales_folder), tmp_path / "x-listen.mid", []
-    for seconds, many in ((0.0, "8 bars"), (0.02, "What it composed in 2 seconds")):
+    for seconds, many in ((0.0, "8 bars"), (0.02, "what was composed of 8 bars in 2 seconds")):
         listening.Listening(tmp_path / "x", lines.append, Clock(seconds)).on_epoch(network)
-        assert lines.pop() == f"{many} to listen to: {path}"
+        assert lines.pop() == f"Listen: {path} ({many})"
         notes = read(path).note_num()
         assert notes > 0
     whole = tmp_path / "whole.mid"
@@ -393,7 +393,7 @@ def test_what_takes_long_breaks_off(chorales_folder: Path, tmp_path: Path) -> No
     assert read(whole).note_num() > notes
     path.unlink()
     listening.Listening(tmp_path / "x", lines.append, Clock(3.0)).on_epoch(network)
-    assert lines == ["Nothing to listen to yet: not one note in 2 seconds"] and not path.exists()
+    assert lines == ["Listen: nothing yet, since not one note was composed in 2 seconds"] and not path.exists()
 
 
 def test_another_file_of_the_name_is_kept(
@@ -436,7 +436,7 @@ def test_on_the_command_line(
     assert main(["train", str(lines_folder), *options]) == 0
     printed = capsys.readouterr()
     assert printed.out == "x.playbach\n"
-    assert "8 bars to listen to: x-listen.mid\n" in printed.err
+    assert "Listen: x-listen.mid (8 bars)\n" in printed.err
 
 
 def test_the_piece_is_not_said_to_be_composed_by_a_command(lines_folder: Path, tmp_path: Path) -> None:

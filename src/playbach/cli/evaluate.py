@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from playbach.system.errors import UsageError
 from playbach.system.options import given
 
 if TYPE_CHECKING:
-    from playbach.evaluation.reports import Evaluation
+    from playbach.evaluation.reports import Evaluation, GroupFigures, OwnTest
     from playbach.evaluation.statistics import Measures
 
 
@@ -59,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(evaluation: Evaluation) -> Iterator[str]:
     yield f"{evaluation.model} on {evaluation.music}"
     yield ""
-    yield from format_table(list(_rows(evaluation)), right=set(range(2, 12)))
+    yield from format_table(list(_rows(evaluation, evaluation.rows)), right=set(range(2, 12)))
+    if evaluation.own_test is not None:
+        yield ""
+        yield from _own_test_lines(evaluation, evaluation.own_test)
     if evaluation.continued:
         yield ""
         yield "Continuations: share of symbols equal to the piece's, by number of steps since the continuation began"
@@ -72,16 +75,25 @@ def _text(evaluation: Evaluation) -> Iterator[str]:
         yield from evaluation.remarks
 
 
-def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+def _own_test_lines(evaluation: Evaluation, own: OwnTest) -> Iterator[str]:
+    """Why there is no n-gram, and the figures of the model's own test side, if it has them."""
+    yield f"No n-gram beside it: {own.reason}"
+    source = own.source[0].upper() + own.source[1:]
+    yield f"{source}:" if own.rows else source
+    if own.rows:
+        yield from format_table(list(_rows(evaluation, own.rows)), right=set(range(2, 12)))
+
+
+def _rows(evaluation: Evaluation, rows: Sequence[GroupFigures]) -> Iterator[tuple[str, ...]]:
     """A line for each predictor and group. The columns of changes are omitted if every step is a change."""
     from playbach.evaluation.reports import GROUP_LABELS
 
-    changes = any(row.figures.changes < 1 for row in evaluation.rows)
+    changes = any(row.figures.changes < 1 for row in rows)
     head = ["", "", "pieces", "accuracy", "bits/symbol", "bits/note", "unknown"]
     head += ["nats/sixteenth"] * evaluation.four_voices + ["changes: share", "accuracy", "bits"] * changes
     yield tuple(head)
     previous = ""
-    for row in evaluation.rows:
+    for row in rows:
         f = row.figures
         line = [
             "" if row.group == previous else GROUP_LABELS[row.group],

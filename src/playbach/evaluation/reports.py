@@ -9,8 +9,9 @@ stepped by a runtime, so that torch is not needed. docs/evaluation.md defines th
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,19 @@ class ContinuationAgreement:
     agreement: Agreement
 
 
+@dataclass(frozen=True, slots=True)
+class OwnTest:
+    """The figures of a model's own test side, as its manifest has them from the end of its training. They say how it
+    compares with an n-gram where none can be fitted."""
+
+    reason: str
+    """Why no n-gram stands beside the network on this music, in one line."""
+    source: str
+    """Where the figures come from, or why there are none, in one line."""
+    rows: tuple[GroupFigures, ...]
+    """Of the group `test`; empty if the manifest has none."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """All results of an evaluation."""
@@ -100,6 +114,8 @@ class Evaluation:
     remarks: tuple[str, ...] = ()
     """Lines that qualify the figures."""
     continued: tuple[ContinuationAgreement, ...] = ()
+    own_test: OwnTest | None = None
+    """Only if there is no n-gram among the rows."""
 
     def manifest(self) -> dict[str, Any]:
         """The results as JSON."""
@@ -133,8 +149,11 @@ def evaluate(
         report(ALL_TRAINED_ON)
     scores = {g: [p.score for p in pieces] for g, pieces in groups.items()}
     encoded = {g: _encoded(groups[g], composer.encoding) for g in measured}
-    baseline, about_baseline = _fit_baseline(composer, groups, measured, report)
-    remarks += about_baseline
+    missing = _why_no_ngram(composer, groups, measured)
+    baseline = None
+    if missing is None:
+        baseline, about_baseline = _fit_baseline(composer, groups, measured, report)
+        remarks += about_baseline
     rows: list[GroupFigures] = []
     for group in measured:
         report(f"Predicting {len(encoded[group])} pieces ({GROUP_LABELS[group]})")
@@ -158,24 +177,80 @@ def evaluate(
         composed=composed,
         remarks=tuple(remarks),
         continued=tuple(continued),
+        own_test=None if missing is None else own_test(composer.bundle.manifest, missing),
     )
+
+
+def _why_no_ngram(composer: Composer, groups: Mapping[str, Sequence[Piece]], measured: Sequence[str]) -> str | None:
+    """Why no n-gram can be fitted to stand beside the network; None if one can."""
+    if all(group == "train" for group in measured):
+        return "an n-gram of the pieces that are measured would only show how well it remembers them"
+    if groups["train"]:
+        return None
+    trained = len(_trained(composer))
+    if not trained:
+        return "the model does not say which pieces it was trained on, and an n-gram must be fitted to the same ones"
+    return (
+        f"this music has none of the {trained} pieces that the model was trained on, and an n-gram must be fitted to "
+        "the same pieces"
+    )
+
+
+def own_test(manifest: Mapping[str, Any], reason: str) -> OwnTest:
+    """The figures of its own test side in a model's manifest, which may come from anywhere: what is malformed is left
+    out."""
+    metrics, provenance = manifest.get("metrics"), manifest.get("provenance")
+    recorded = metrics if isinstance(metrics, Mapping) else {}
+    labels = {
+        "test": NETWORK,
+        "ngram": _ngram_label(recorded.get("ngram_members", 1)),
+        "ngrams": _ngram_label(recorded.get("ngram_members")),
+        "guessing_by_frequency": COMMONEST,
+    }
+    found = {key: _recorded_figures(recorded.get(key)) for key in labels}
+    rows = [GroupFigures("test", labels[key], figures) for key, figures in found.items() if figures]
+    if found["test"] is None:
+        unfinished = isinstance(provenance, Mapping) and provenance.get("unfinished") is True
+        why = "its training was not finished" if unfinished else "its file has none"
+        return OwnTest(reason, f"there are no figures of the model's own test side: {why}", ())
+    before = ", before it was exported" if "export" in manifest else ""
+    return OwnTest(reason, f"the model's own test side, measured at the end of its training{before}", tuple(rows))
+
+
+def _ngram_label(members: Any) -> str:
+    """What the n-gram of a manifest is called: one, or the average of several, whose number may not be known."""
+    if members == 1:
+        return NGRAM
+    is_number = isinstance(members, int) and not isinstance(members, bool) and members > 1
+    return f"average of {members} n-grams" if is_number else "average of n-grams"
+
+
+def _recorded_figures(data: Any) -> Figures | None:
+    """Figures from a manifest; None if they are missing or malformed."""
+    try:
+        figures = Figures.from_manifest(data)
+        numbers = [getattr(figures, f.name) for f in fields(Figures) if f.name != "heads"]
+        return figures if all(math.isfinite(number) for number in numbers) else None
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
 
 
 def _fit_baseline(
     composer: Composer, groups: Mapping[str, Sequence[Piece]], measured: Sequence[str], report: Report
-) -> tuple[NGram | None, list[str]]:
-    """The n-gram of the model's training pieces, if they are there and other pieces are measured; and remarks."""
-    train, remark = _training_pieces(composer, list(groups["train"]))
-    remarks = [remark] if remark else []
-    held_out = [g for g in measured if g != "train"]
-    if not held_out or not train:
-        return None, remarks
+) -> tuple[NGram, list[str]]:
+    """The n-gram of those of the model's training pieces that are there, and remarks."""
+    train, trained = groups["train"], len(_trained(composer))
+    remarks = []
+    if len(train) < trained:
+        remarks.append(
+            f"the n-gram was fitted to only {len(train)} of the {trained} pieces that the network was trained on"
+        )
     report(f"Fitting the n-gram to {len(train)} training pieces in all their keys")
     # Sorted by content, not by name: which pieces the n-gram sets aside depends on the order.
     in_order = [p.score for p in sorted(train, key=lambda piece: piece.digest)]
     baseline = NGram.fit(_in_all_keys(in_order, composer.encoding), composer.encoding)
-    others = {g: [p.score for p in groups[g]] for g in held_out}
-    return baseline, [*remarks, *_shared_tunes([p.score for p in groups["train"]], others)]
+    others = {g: [p.score for p in groups[g]] for g in measured if g != "train"}
+    return baseline, [*remarks, *_shared_tunes([p.score for p in train], others)]
 
 
 def _measure_group(
@@ -250,21 +325,9 @@ def _known(composer: Composer) -> dict[str, str]:
     return {digest: side for digest, (side, *_) in bundle.known_pieces(composer.bundle.manifest).items()}
 
 
-def _training_pieces(composer: Composer, found: Sequence[Piece]) -> tuple[Sequence[Piece], str | None]:
-    """The training pieces that were found, and a remark if some are missing."""
-    sides = list(_known(composer).values())
-    trained = sides.count("train")
-    if not found:
-        return [], (
-            f"no baseline: this music has none of the {trained} pieces that the model was trained on, and an n-gram "
-            "must be fitted to the same pieces"
-        )
-    if len(found) < trained:
-        return (
-            found,
-            f"the n-gram was fitted to only {len(found)} of the {trained} pieces that the network was trained on",
-        )
-    return found, None
+def _trained(composer: Composer) -> list[str]:
+    """The content hashes of the pieces that the model was trained on."""
+    return [digest for digest, side in _known(composer).items() if side == "train"]
 
 
 def _encoded(pieces: Sequence[Piece], encoding: Encoding) -> list[EncodedPiece]:

@@ -161,12 +161,14 @@ class Listening:
         try:
             is_whole = compose_bars(best, self._path, self._name, self._clock)
         except TookTooLong:
-            self._report(f"Nothing to listen to yet: not one note in {MAX_LISTEN_SECONDS:g} seconds")
+            self._report(f"Listen: nothing yet, since not one note was composed in {MAX_LISTEN_SECONDS:g} seconds")
         except PlaybachError as error:
-            self._report(f"Nothing to listen to: {error}")
+            self._report(f"Listen: nothing was written ({error})")
         else:
-            much = f"{LISTEN_BARS} bars" if is_whole else f"What it composed in {MAX_LISTEN_SECONDS:g} seconds"
-            self._report(f"{much} to listen to: {display_path(self._path)}")
+            how_much = f"{LISTEN_BARS} bars"
+            if not is_whole:
+                how_much = f"what was composed of {how_much} in {MAX_LISTEN_SECONDS:g} seconds"
+            self._report(f"Listen: {display_path(self._path)} ({how_much})")
 
 
 def own_path(stem: Path) -> Path:
