@@ -24,7 +24,7 @@ from playbach.training.options import TrainOptions
         (
             playbach.train,
             TrainOptions,
-            {"folder", "name", "into", "resume", "base", "tensorboard", "listen", "report"},
+            {"folder", "name", "into", "resume", "base", "teachers", "tensorboard", "listen", "report"},
         ),
         (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
         (playbach.read, ReadingOptions, {"path", "report"}),
