@@ -7,7 +7,6 @@ the mean of their probabilities is better than either. The shares are learnt fro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from playbach.data.shards import STEPS_COLUMN
 from playbach.evaluation.metrics import Figures
@@ -16,6 +15,7 @@ from playbach.ngrams import stored
 from playbach.ngrams.ngram import NGramAverage
 from playbach.training.encoded_corpus import EncodedCorpus
 from playbach.training.teaching import Ensemble, best_share
+from playbach.training.trained import Members
 
 PLAYED_MEMBERS = 3
 """How many n-grams play: each takes some milliseconds for a step."""
@@ -24,21 +24,6 @@ MAX_PLAYED_STEPS = 500_000
 take many seconds whenever the model is loaded."""
 MIN_GAIN = 0.01
 """N-grams play if they lower the bits per note of the validation pieces by at least this fraction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """N-grams that play together with a network."""
-
-    data: bytes
-    """As `ngrams.stored.as_bytes` writes them."""
-    count: int
-    network_share: float
-    """From 0 to 1."""
-    valid: Figures
-    """Of the network and the n-grams together, on the validation pieces."""
-    test: Figures
-    """The same, on the test pieces."""
 
 
 def find_members(

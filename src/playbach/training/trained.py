@@ -18,8 +18,22 @@ from playbach.evaluation.metrics import Figures
 from playbach.models.base import Model
 from playbach.music.arrays import Ints
 from playbach.training.checkpoints import EpochResult
-from playbach.training.members import Members
 from playbach.training.options import TrainOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """N-grams that play together with a network."""
+
+    data: bytes
+    """As `ngrams.stored.as_bytes` writes them."""
+    count: int
+    network_share: float
+    """From 0 to 1."""
+    valid: Figures
+    """Of the network and the n-grams together, on the validation pieces."""
+    test: Figures
+    """The same, on the test pieces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
