@@ -315,6 +315,11 @@ class Encoding(ABC):
         """For each field, (V,): what replaces each symbol where training never saw it; by default UNKNOWN."""
         return tuple(np.zeros(len(f), np.int32) for f in self.fields)
 
+    def similar_symbols(self) -> tuple[Ints, ...]:
+        """For each field, (V,): a more common symbol that each symbol resembles, such as the top note of a chord, as
+        which a network can begin to learn it; by default UNKNOWN."""
+        return tuple(np.zeros(len(f), np.int32) for f in self.fields)
+
     def is_continuation(self, steps: Ints) -> Mask:
         """Which of the steps (T, F) only continue a note or a silence, as a mask (T,); by default none."""
         return np.zeros(len(steps), bool)

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from playbach.encodings.base import Encoding
 from playbach.encodings.relations import Relation
 
+RARER = 4.0
+"""In nats: how much less probable a new symbol is than the symbol that it resembles, before it has been learnt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -28,10 +31,17 @@ class Shape:
     """The number of symbols of each of the C context fields; C may be 0."""
     relations: tuple[Relation, ...] = ()
     """How the symbols of a field relate to those of a context field."""
+    similar: tuple[tuple[int, ...], ...] = ()
+    """For each field, the symbol that each symbol resembles (`Encoding.similar_symbols`); 0 for none."""
 
     @classmethod
     def of(cls, encoding: Encoding) -> Shape:
-        return cls(tuple(map(len, encoding.fields)), tuple(map(len, encoding.context)), encoding.relations)
+        return cls(
+            symbols=tuple(map(len, encoding.fields)),
+            context=tuple(map(len, encoding.context)),
+            relations=encoding.relations,
+            similar=tuple(tuple(of_field.tolist()) for of_field in encoding.similar_symbols()),
+        )
 
 
 class Model(nn.Module, ABC):
@@ -69,8 +79,14 @@ class Model(nn.Module, ABC):
     @torch.no_grad()
     def copy_weights_from(self, old: Model) -> None:
         """Copy the weights of a network with the same architecture and options. It may have fewer symbols in a field
-        or a context field. Its symbols must have the same indices here; a new symbol gets UNKNOWN's weights."""
+        or a context field. Its symbols must have the same indices here. A new symbol gets the weights of the
+        symbol that it resembles, but is rarer, or else UNKNOWN's weights."""
         _copy_weights(self, old)
+        for field, (similar, known) in enumerate(zip(self.shape.similar, old.shape.symbols)):
+            new = [i for i in range(known, len(similar)) if 0 < similar[i] < known]
+            for part in self.modules():
+                if isinstance(part, Embeddings | SummedEmbeddings | Heads):
+                    part.copy_rows(field, new, [similar[i] for i in new])
 
 
 def _copy_weights(mine: nn.Module, old: nn.Module) -> None:
@@ -131,6 +147,12 @@ class Embeddings(nn.Module):
         self.fields = nn.ModuleList(SymbolEmbedding(v, size, start=True) for v in shape.symbols)
         self.context = nn.ModuleList(SymbolEmbedding(v, context_size) for v in shape.context)
         self.size = size * len(shape.symbols) + context_size * len(shape.context)
+
+    def copy_rows(self, field: int, to: list[int], of: list[int]) -> None:
+        """Give some symbols of a field the embeddings of others."""
+        embedding = self.fields[field]
+        assert isinstance(embedding, SymbolEmbedding)
+        embedding.weight[to] = embedding.weight[of]
 
     def forward(self, previous: Tensor, context: Tensor) -> Tensor:
         """(…, F) and (…, C) -> (…, size)."""
@@ -201,6 +223,11 @@ class SummedEmbeddings(SymbolTable):
         bags: Tensor = nn.functional.embedding_bag(rows, self.table.weight, per_sample_weights=weights, mode="sum")
         return bags.view(*shape, -1)
 
+    def copy_rows(self, field: int, to: list[int], of: list[int]) -> None:
+        """Give some symbols of a field the embeddings of others."""
+        first = int(self.offsets[field])
+        self.table.weight[[first + i for i in to]] = self.table.weight[[first + i for i in of]]
+
     def copy_weights_from(self, old: nn.Module) -> None:
         assert isinstance(old, SummedEmbeddings)
         rows = [old_rows(new, n, start=True) for new, n in zip(self.shape.symbols, old.shape.symbols)]
@@ -244,6 +271,13 @@ class Heads(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> list[Tensor]:
         """x (…, width), context (…, C) -> F logits (…, V_f)."""
         return self.combine(self.scores(x), context)
+
+    def copy_rows(self, field: int, to: list[int], of: list[int]) -> None:
+        """Give some symbols of a field the scores of others, less RARER."""
+        scores = self.symbols[field]
+        assert isinstance(scores, SymbolScores)
+        scores.weight[to] = scores.weight[of]
+        scores.bias[to] = scores.bias[of] - RARER
 
     def tables_as_floats(self) -> None:
         """Store the classes of relations as floats, for a runtime that can only look up floats."""

@@ -63,7 +63,7 @@ def from_bytes(data: bytes, encoding: Encoding) -> tuple[NGramAverage, float]:
         raise ValueError("n-grams of too many pieces, or of none")
     members = [dict(_checked(expert, encoding) for expert in member) for member in stored["members"]]
     share = float(stored["network_share"])
-    if not 0 <= share <= 1:
+    if not 0 < share < 1:
         raise ValueError(f"the network's share is {share:g}")
     return NGramAverage([NGram.from_choices(choices, keys, encoding) for choices in members]), share
 

@@ -1,7 +1,8 @@
 """Lets n-grams of the training pieces play together with the network where that predicts better.
 
 From few pieces a network learns too little to be ahead of n-grams on all music. The two know different things, and
-the mean of their probabilities is better than either. The shares are learnt from the validation pieces. Needs torch.
+the mixture of their probabilities is better than either. Its share at the beginning of a piece is learnt from the
+validation pieces. Needs torch.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ PLAYED_MEMBERS = 3
 MAX_PLAYED_STEPS = 500_000
 """With more training steps in all keys than this, no n-gram plays: a network has learnt enough, and counting would
 take many seconds whenever the model is loaded."""
-MIN_GAIN = 0.01
-"""N-grams play if they lower the bits per note of the validation pieces by at least this fraction."""
 
 
 def find_members(
@@ -41,7 +40,7 @@ def find_members(
     share = best_share(Ensemble(music.encoding, (model,), played, 1.0), music.valid)
     together = Ensemble(music.encoding, (model,), played, share)
     valid = together.figures(music.valid)
-    if valid.bits_per_note > (1 - MIN_GAIN) * alone.bits_per_note:
+    if valid.bits_per_note > alone.bits_per_note:
         return None
     report(
         f"{PLAYED_MEMBERS} n-grams of the training pieces play together with the network: validation music costs "

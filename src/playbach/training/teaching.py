@@ -32,6 +32,8 @@ from playbach.music.assembly import opening_events, score_from_events
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Start
 from playbach.music.scores import content_hash
+from playbach.ngrams import mixing
+from playbach.ngrams.mixing import MIN_SHARE
 from playbach.ngrams.ngram import NGramAverage
 from playbach.system.errors import UsageError
 from playbach.system.progress import Progress
@@ -57,11 +59,11 @@ class Ensemble:
     ngrams: NGramAverage | None
     """None where there is too much music for them."""
     share: float
-    """That of the networks, from 0 to 1; the n-grams have the rest."""
+    """That of the networks at the beginning of a piece; the n-grams have the rest (`ngrams.mixing`)."""
 
     def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
         """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
-        return self.mix(self.of_networks(piece), self.of_ngrams(piece))
+        return self.mix(self.of_networks(piece), self.of_ngrams(piece), piece)
 
     @torch.inference_mode()
     def of_networks(self, piece: EncodedPiece, *, length_known: bool = False) -> list[_Floats]:
@@ -80,10 +82,11 @@ class Ensemble:
     def of_ngrams(self, piece: EncodedPiece) -> list[_Floats] | None:
         return None if self.ngrams is None else list(self.ngrams.probabilities(piece))
 
-    def mix(self, networks: Sequence[_Floats], ngrams: Sequence[_Floats] | None) -> list[_Floats]:
-        if ngrams is None:
-            return list(networks)
-        return [self.share * p + (1 - self.share) * q for p, q in zip(networks, ngrams)]
+    def mix(
+        self, networks: Sequence[_Floats], ngrams: Sequence[_Floats] | None, piece: EncodedPiece
+    ) -> list[_Floats]:
+        """The mixture of what both predict of a piece."""
+        return list(networks) if ngrams is None else mixing.mix(networks, ngrams, piece.steps, self.share)
 
     def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
         """How well they predict held-out pieces together."""
@@ -122,7 +125,7 @@ def best_share(teachers: Ensemble, pieces: Sequence[EncodedPiece]) -> float:
     share = 0.5
     for _ in range(SHARE_STEPS):
         share = float((share * of_networks / (share * of_networks + (1 - share) * of_ngrams)).mean())
-    return share
+    return min(max(share, MIN_SHARE), 1 - MIN_SHARE)
 
 
 # ----------------------------------------------------------------------------------------------------- what they say
@@ -174,7 +177,7 @@ def _write_targets(teachers: Ensemble, piece: EncodedPiece, targets: SoftTargets
     """Write what the teachers say of all steps of a piece."""
     ngrams = teachers.of_ngrams(piece)
     for known in (True, False):
-        told = teachers.mix(teachers.of_networks(piece, length_known=known), ngrams)
+        told = teachers.mix(teachers.of_networks(piece, length_known=known), ngrams, piece)
         targets.write(row, np.concatenate(told, axis=1), length_known=known)
 
 

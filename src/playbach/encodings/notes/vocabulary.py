@@ -124,6 +124,13 @@ class NotesVocabulary(Encoding):
                 symbols[i] = self.index[(ANY_CHORD, units)]
         return (symbols, *others)
 
+    def similar_symbols(self) -> tuple[Ints, ...]:
+        symbols, *others = super().similar_symbols()
+        for i, (chord, units) in enumerate(self.symbols, 1):
+            if len(chord) > 1:
+                symbols[i] = self.index.get((chord[-1:], units), UNKNOWN)
+        return (symbols, *others)
+
     def manifest(self) -> dict[str, Any]:
         return {
             "name": self.name,

@@ -1,4 +1,4 @@
-"""A network and n-grams that predict together: the mean of their probabilities, in learnt shares.
+"""A network and n-grams that predict together, in shares that follow how well each has predicted the piece so far.
 
 Knows neither torch nor sampling.
 """
@@ -17,10 +17,9 @@ from playbach.inference.runtimes import onnx
 from playbach.inference.runtimes.base import Logits, Runtime, State, step_one_by_one
 from playbach.music.arrays import Ints
 from playbach.ngrams import stored
+from playbach.ngrams.mixing import SMALLEST, mix, network_share, next_lead
 from playbach.ngrams.ngram import NGramAverage, StepPredictor
 from playbach.system.errors import BundleError, PlaybachError
-
-SMALLEST = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +31,25 @@ class MembersState:
     """(T, F): the piece so far."""
     context: Ints
     """(T, C): the context of each of these steps."""
+    lead: npt.NDArray[np.float64]
+    """(F,): the network's, see `ngrams.mixing`."""
+    predictions: tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]] | None = None
+    """What the network and the n-grams predicted of the next step."""
 
 
 class MembersRuntime:
     """Steps a network and n-grams."""
 
     def __init__(self, network: Runtime, ngrams: NGramAverage, share: float) -> None:
-        """`share` is that of the network, from 0 to 1."""
+        """`share` is that of the network at the beginning of a piece, above 0 and below 1."""
         self.network, self.ngrams, self.share = network, ngrams, share
         self._start = np.array([len(field) for field in ngrams.encoding.fields])
 
     def start(self, pieces: int | None = None) -> Any:
         fields, columns = len(self._start), len(self.ngrams.encoding.context)
         steps, context = np.zeros((0, fields), np.int32), np.zeros((0, columns), np.int32)
-        if pieces is None:
-            return MembersState(self.network.start(), steps, context)
-        return [MembersState(self.network.start(), steps, context) for _ in range(pieces)]
+        states = [MembersState(self.network.start(), steps, context, np.zeros(fields)) for _ in range(pieces or 1)]
+        return states[0] if pieces is None else states
 
     def step(self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: Any) -> tuple[Logits, Any]:
         if np.ndim(previous) == 1:
@@ -58,23 +60,31 @@ class MembersRuntime:
         self, previous: npt.NDArray[Any], context: npt.NDArray[Any], state: MembersState
     ) -> tuple[Logits, MembersState]:
         logits, network = self.network.step(previous, context, state.network)
-        steps = state.steps
+        steps, lead = state.steps, state.lead
         if not (previous == self._start).all():
             steps = np.concatenate([steps, np.asarray(previous, np.int32)[None]])
+            lead = lead if state.predictions is None else next_lead(lead, *state.predictions, steps[-1])
         found = [StepPredictor(m, steps, state.context).predict(context) for m in self.ngrams.members]
-        mixed = [self._mixed(scores, np.mean(field, axis=0)) for scores, field in zip(logits, zip(*found))]
+        of_network = [_softmax(scores) for scores in logits]
+        of_ngrams = [np.mean(field, axis=0) for field in zip(*found)]
+        shares = network_share(self.share, lead)
+        mixed = [_logits(w * p + (1 - w) * q) for w, p, q in zip(shares, of_network, of_ngrams)]
         known = np.concatenate([state.context[: len(steps)], np.asarray(context, np.int32)[None]])
-        return mixed, MembersState(network, steps, known)
+        return mixed, MembersState(network, steps, known, lead, (of_network, of_ngrams))
 
     def mix(self, logits: Logits, piece: EncodedPiece) -> Logits:
         """The network's logits (T, V_f) of all steps of a piece, mixed with what the n-grams say."""
-        return [self._mixed(s, p) for s, p in zip(logits, self.ngrams.probabilities(piece))]
+        mixed = mix([_softmax(s) for s in logits], self.ngrams.probabilities(piece), piece.steps, self.share)
+        return [_logits(field) for field in mixed]
 
-    def _mixed(self, scores: npt.NDArray[np.float32], ngrams: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        """Logits (…, V), and probabilities (…, V) -> logits of the mixture."""
-        weights = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
-        mixture = self.share * weights / weights.sum(axis=-1, keepdims=True) + (1 - self.share) * ngrams
-        return np.asarray(np.log(np.maximum(mixture, SMALLEST)), np.float32)
+
+def _softmax(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    weights = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def _logits(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    return np.asarray(np.log(np.maximum(probabilities, SMALLEST)), np.float32)
 
 
 def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
