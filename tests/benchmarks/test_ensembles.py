@@ -197,12 +197,12 @@ def test_the_name_of_an_unknown_symbol_has_a_cost() -> None:
 
 
 def test_bits_per_note_are_those_of_evaluate() -> None:
-    from playbach.evaluation.metrics import compute_figures
+    from playbach.evaluation.metrics import compute_figures, predictions_of
     from playbach.ngrams.ngram import NGram
 
     _, encoding = music(LINES)
     sequences = [encoding.encode(cello.score_of(line)) for line in LINES]
     model = NGram.fit([[s] for s in sequences[:2]], encoding)
-    expected = compute_figures([model.predictions(sequences[2])], sequences[2:], encoding).bits_per_note
+    expected = compute_figures([predictions_of(model, sequences[2])], sequences[2:], encoding).bits_per_note
     logs = [list(map(np.log, model.probabilities(sequences[2])))]
     assert few_pieces.bits_per_note(logs, sequences[2:], None) == pytest.approx(expected)

@@ -116,7 +116,7 @@ def test_an_exported_file_composes_the_same_piece_again_and_is_named_in_it(tmp_p
             "onnx",
             "tiny-int8.tflite: the runtime onnx cannot play this file; give a .playbach or .onnx file",
         ),
-        (TINY, "abacus", "runtime must be onnx or litert, not 'abacus'"),
+        (TINY, "abacus", "runtime must be members, onnx or litert, not 'abacus'"),
     ],
 )
 def test_a_runtime_that_does_not_support_the_file_is_reported(

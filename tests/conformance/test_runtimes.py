@@ -5,22 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.members import with_ngrams
 from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
+from playbach.bundles.bundle import Bundle
 from playbach.encodings.base import Encoding
 from playbach.inference.runtimes import RUNTIMES, open_runtime, suitable_runtimes
 from playbach.inference.runtimes.base import Runtime
 from playbach.system.errors import BundleError, UsageError
 
-FILES = {"onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
-"""A file for each runtime: the same network."""
-PACKAGES = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}
+FILES = {"members": "tiny.playbach", "onnx": "tiny.playbach", "litert": "tiny-int8.tflite"}
+"""A file for each runtime: the same network. For `members`, n-grams are added to it."""
+PACKAGES = {"members": "onnxruntime", "onnx": "onnxruntime", "litert": "ai_edge_litert"}
+
+
+def file_of(runtime: str) -> Bundle:
+    bundle = bundles.read(GOLDEN / FILES[runtime])
+    return with_ngrams(bundle) if runtime == "members" else bundle
 
 
 @pytest.fixture(params=RUNTIMES)
 def played(request: pytest.FixtureRequest) -> tuple[Runtime, Encoding]:
     pytest.importorskip(PACKAGES[request.param])
-    bundle = bundles.read(GOLDEN / FILES[request.param])
+    bundle = file_of(request.param)
     return open_runtime(bundle, request.param), bundle.encoding()
 
 
@@ -87,11 +94,12 @@ def test_an_old_state_can_be_stepped_from_again(played: tuple[Runtime, Encoding]
 
 def test_every_runtime_has_a_file_and_no_other_runtimes_one(played: tuple[Runtime, Encoding]) -> None:
     assert set(FILES) == set(PACKAGES) == set(RUNTIMES)
-    for name, file in FILES.items():
-        bundle = bundles.read(GOLDEN / file)
-        assert suitable_runtimes(bundle) == [name]
-        for other in set(RUNTIMES) - {name}:
+    for name in FILES:
+        bundle = file_of(name)
+        suitable = [name, "onnx"] if name == "members" else [name]  # the network of both can play alone
+        assert suitable_runtimes(bundle) == suitable
+        for other in set(RUNTIMES) - set(suitable):
             with pytest.raises(BundleError, match=f"{bundle.name}: the runtime {other} cannot play this file; "):
                 open_runtime(bundle, other)
-    with pytest.raises(UsageError, match="runtime must be onnx or litert, not 'abacus'"):
+    with pytest.raises(UsageError, match="runtime must be members, onnx or litert, not 'abacus'"):
         open_runtime(bundle, "abacus")

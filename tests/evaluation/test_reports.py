@@ -242,7 +242,11 @@ def test_torch_measures_the_same(chorales_folder: Path, tmp_path: Path) -> None:
     network = {"hidden": 16, "layers": 1, "embedding": 8}
     run = playbach.train(chorales_folder, into=tmp_path, model="lstm", epochs=1, dtype="float32", network=network)
     encoding = run.trained.encoding
-    rows = evaluate(composing.load(run.path), chorales_folder).rows
+    together = evaluate(composing.load(run.path), chorales_folder, EvaluationOptions(side="test")).rows
+    [here] = [row.figures.manifest() for row in together if row.guesser == NETWORK]
+    assert run.trained.members is not None
+    assert here == pytest.approx(run.trained.test.manifest(), abs=1e-3)
+    rows = evaluate(composing.load(run.path, "onnx"), chorales_folder).rows
     for group, pieces in (("train", run.trained.corpus.train), ("valid", run.trained.corpus.valid)):
         there = measure_network(run.trained.model, encoding, [encoding.encode(p.score) for p in pieces]).manifest()
         [here] = [row.figures.manifest() for row in rows if (row.group, row.guesser) == (group, NETWORK)]

@@ -73,7 +73,7 @@ def test_a_run_leaves_a_bundle_a_picture_and_a_log(finished: tuple[Run, list[str
     improved = r"Epoch \d+: val accuracy .*bits per note improved from \d+\.\d{3} to \d+\.\d{3}, saved"
     assert re.search(improved, text)
     assert re.search(r"Trained 6 epochs in \d+ min \d+ s: all 6 epochs done", text)
-    assert re.search(r"Held-out test music: accuracy 0\.\d{3}, \d+\.\d{3} bits per note \(guessing", text)
+    assert re.search(r"Held-out test music: accuracy 0\.\d{3}, \d+\.\d{3} bits per note \(the network alone", text)
     assert f"{run.trained.model.parameter_count():,} parameters" in text
     assert playbach.load(run.path).compose(bars=2, seed=1).score.note_num() > 0
 

@@ -55,14 +55,14 @@ ONNX, TFLITE = exported.MEMBER_OF_SUFFIX[".onnx"], exported.MEMBER_OF_SUFFIX[".t
 """The member of an exported network."""
 MEMBER_NAMES = (MANIFEST, ONNX, WEIGHTS, CARD)
 """The members of every bundle."""
-NGRAMS, SOURCES = exported.NGRAMS, "SOURCES.tsv"
-OPTIONAL_NAMES = (NGRAMS, SOURCES)
+SOURCES = "SOURCES.tsv"
+OPTIONAL_NAMES = (exported.NGRAMS, SOURCES)
 MAX_MEMBER_BYTES = {
     MANIFEST: 64 << 20,
     ONNX: 1 << 30,
     WEIGHTS: 1 << 30,
     CARD: 1 << 20,
-    NGRAMS: 64 << 20,
+    exported.NGRAMS: 64 << 20,
     SOURCES: 16 << 20,
 }
 MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20

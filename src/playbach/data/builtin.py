@@ -31,7 +31,7 @@ INDEX = "index.json"
 """The file in a converted corpus's folder with the number of its pieces and the files that music21 could not read."""
 ABOUT = "ABOUT.txt"
 """The file in an exported corpus's folder with its contents and terms."""
-SOURCES = "SOURCES.tsv"
+SOURCES_FILE = "SOURCES.tsv"
 """The file in it with each file of music21's of which it is made: see `terms.sources`."""
 
 
@@ -238,7 +238,7 @@ def export_corpus(name: str, folder: Path, progress: Progress | None = None) -> 
         about = f"{name}: {len(files)} pieces\n{corpus.music}\nTerms: {corpus.terms}.\n"
         (draft.temporary / ABOUT).write_text(about, "utf-8")
         if rows := sources(name):
-            (draft.temporary / SOURCES).write_text(as_tsv(rows), "utf-8")
+            (draft.temporary / SOURCES_FILE).write_text(as_tsv(rows), "utf-8")
     return draft.path
 
 

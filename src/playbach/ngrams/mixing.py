@@ -19,7 +19,7 @@ from playbach.music.arrays import Ints
 DECAY = 0.9
 """How much of the network's lead is left after a step; chosen on validation pieces (docs/experiments.md)."""
 SMALLEST = 1e-30
-MIN_SHARE = 0.1
+MIN_NETWORK_SHARE = 0.1
 """The smallest share at the beginning of a piece. Few validation pieces say little about it."""
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -38,7 +38,9 @@ def next_lead(lead: Lead, network: Sequence[Floats], ngrams: Sequence[Floats], s
     return np.asarray(DECAY * lead + np.log(np.maximum(p, SMALLEST)) - np.log(np.maximum(q, SMALLEST)))
 
 
-def mix(network: Sequence[Floats], ngrams: Sequence[Floats], steps: Ints, share: float) -> list[Floats]:
+def mix(
+    network: Sequence[Floats], ngrams: Sequence[Floats], steps: Ints, share: float
+) -> list[npt.NDArray[np.float64]]:
     """The mixture of two predictions of a whole piece.
 
     Args:
@@ -48,9 +50,8 @@ def mix(network: Sequence[Floats], ngrams: Sequence[Floats], steps: Ints, share:
     """
     rows, mixed = np.arange(len(steps)), []
     for f, (p, q) in enumerate(zip(network, ngrams)):
-        gains = np.log(np.maximum(p[rows, steps[:, f]], SMALLEST)) - np.log(
-            np.maximum(q[rows, steps[:, f]], SMALLEST)
-        )
+        of_network, of_ngrams = (np.log(np.maximum(of[rows, steps[:, f]], SMALLEST)) for of in (p, q))
+        gains = of_network - of_ngrams
         lead, leads = 0.0, np.zeros(len(steps))
         for t, gain in enumerate(gains.tolist()):
             leads[t] = lead

@@ -23,6 +23,7 @@ import torch
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
+from playbach.bundles.exported import NGRAMS
 from playbach.bundles.network import BaseModel
 from playbach.data import terms
 from playbach.data.corpora import DEFAULT_CORPUS
@@ -106,7 +107,7 @@ def _write(stem: Path, network: NetworkSoFar, diagnosis: Diagnosis, *, overwrite
         bundles.CARD: _card(stem.name, network, diagnosis).encode("utf-8"),
     }
     if isinstance(network, TrainedNetwork) and network.members is not None:
-        members[bundles.NGRAMS] = network.members.data
+        members[NGRAMS] = network.members.data
     if rows := terms.sources(network.corpus.name):
         members[bundles.SOURCES] = terms.as_tsv(rows).encode("utf-8")
     return bundles.write(bundle_path(stem), manifest, members, overwrite)

@@ -33,7 +33,7 @@ from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Start
 from playbach.music.scores import content_hash
 from playbach.ngrams import mixing
-from playbach.ngrams.mixing import MIN_SHARE
+from playbach.ngrams.mixing import MIN_NETWORK_SHARE
 from playbach.ngrams.ngram import NGramAverage
 from playbach.system.errors import UsageError
 from playbach.system.progress import Progress
@@ -42,7 +42,7 @@ COMPOSED_RATIO = 4.0
 """How many windows of composed pieces come with each window of training pieces."""
 COMPOSED = "composed"
 """The first part of the names of the composed pieces' files."""
-PIECES_AT_ONCE = 64
+COMPOSED_AT_ONCE = 64
 """How many pieces are composed at once."""
 SHARE_STEPS = 50
 """The steps of expectation maximisation that learn the share of the networks."""
@@ -86,7 +86,9 @@ class Ensemble:
         self, networks: Sequence[_Floats], ngrams: Sequence[_Floats] | None, piece: EncodedPiece
     ) -> list[_Floats]:
         """The mixture of what both predict of a piece."""
-        return list(networks) if ngrams is None else mixing.mix(networks, ngrams, piece.steps, self.share)
+        if ngrams is None:
+            return list(networks)
+        return list[_Floats](mixing.mix(networks, ngrams, piece.steps, self.share))
 
     def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
         """How well they predict held-out pieces together."""
@@ -125,7 +127,7 @@ def best_share(teachers: Ensemble, pieces: Sequence[EncodedPiece]) -> float:
     share = 0.5
     for _ in range(SHARE_STEPS):
         share = float((share * of_networks / (share * of_networks + (1 - share) * of_ngrams)).mean())
-    return min(max(share, MIN_SHARE), 1 - MIN_SHARE)
+    return min(max(share, MIN_NETWORK_SHARE), 1 - MIN_NETWORK_SHARE)
 
 
 # ----------------------------------------------------------------------------------------------------- what they say
@@ -193,8 +195,8 @@ def compose_pieces(teachers: Ensemble, originals: Sequence[EncodedPiece], count:
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, count])))
     order = [originals[i] for i in rng.integers(len(originals), size=count)]
     order.sort(key=len)  # pieces of similar lengths are composed together
-    for first in range(0, count, PIECES_AT_ONCE):
-        drafts = [_Draft.like(piece, teachers.encoding) for piece in order[first : first + PIECES_AT_ONCE]]
+    for first in range(0, count, COMPOSED_AT_ONCE):
+        drafts = [_Draft.like(piece, teachers.encoding) for piece in order[first : first + COMPOSED_AT_ONCE]]
         _compose_together(teachers, drafts, rng)
         for number, draft in enumerate(drafts, first):
             score = score_from_events(draft.events)

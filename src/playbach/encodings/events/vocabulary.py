@@ -40,7 +40,7 @@ class PartRange(NamedTuple):
     """The most notes that begin together."""
 
 
-class Changes(NamedTuple):
+class ComposedChanges(NamedTuple):
     """What training pieces change to and strike. A base may have more symbols: they are known, but not composed."""
 
     meters: tuple[str, ...]
@@ -67,7 +67,7 @@ class EventsVocabulary:
     """One for each track."""
     programs: tuple[int, ...]
     """(129,): the track of each program, and last that of the drums; -1 for none."""
-    changes: Changes
+    changes: ComposedChanges
     """What training pieces change to, of what the alphabet has."""
     longest: int
     """The longest note, in units."""
@@ -123,7 +123,7 @@ class EventsVocabulary:
             alphabet=alphabet,
             parts=tuple(PartRange(0, 127, 128) for _ in alphabet.tracks),
             programs=any_programs(options),
-            changes=Changes.of_alphabet(alphabet),
+            changes=ComposedChanges.of_alphabet(alphabet),
             longest=EVENTS_DURATIONS[-1],
             empty_bars=MANY_EMPTY_BARS,
             closing_notes=1,
@@ -148,7 +148,7 @@ class EventsVocabulary:
         }
         alphabet = _alphabet(survey, options, tracks=tracks, parts=parts)
         low, high = alphabet.tempos
-        changes = Changes.of_alphabet(alphabet)
+        changes = ComposedChanges.of_alphabet(alphabet)
         if base is not None:
             alphabet = alphabet.with_base(base.alphabet)
             parts = _with_symbols({**dict(enumerate(base.parts)), **parts}, alphabet)
@@ -218,7 +218,7 @@ class EventsVocabulary:
             alphabet=alphabet,
             parts=tuple(PartRange(int(low), int(high), int(at_once)) for low, high, at_once in data["parts"]),
             programs=tuple(map(int, data["programs"])),
-            changes=Changes(
+            changes=ComposedChanges(
                 meters=tuple(map(str, changes["meters"])),
                 tempos=(int(changes["tempos"][0]), int(changes["tempos"][1])),
                 drums=tuple(map(int, changes["drums"])),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.bundles.bundle import NGRAMS, Bundle
+from playbach.bundles.bundle import Bundle
+from playbach.bundles.exported import NGRAMS
 from playbach.encodings.base import EncodedPiece
 from playbach.inference.runtimes import onnx
 from playbach.inference.runtimes.base import Logits, Runtime, State, step_one_by_one
@@ -61,7 +62,7 @@ class MembersRuntime:
     ) -> tuple[Logits, MembersState]:
         logits, network = self.network.step(previous, context, state.network)
         steps, lead = state.steps, state.lead
-        if not (previous == self._start).all():
+        if len(state.context):  # otherwise the piece begins
             steps = np.concatenate([steps, np.asarray(previous, np.int32)[None]])
             lead = lead if state.predictions is None else next_lead(lead, *state.predictions, steps[-1])
         found = [StepPredictor(m, steps, state.context).predict(context) for m in self.ngrams.members]
