@@ -62,7 +62,7 @@ class MembersRuntime:
     ) -> tuple[Logits, MembersState]:
         logits, network = self.network.step(previous, context, state.network)
         steps, lead = state.steps, state.lead
-        if len(state.context):  # otherwise the piece begins
+        if len(state.context) and not (previous == self._start).any():  # otherwise the piece begins
             steps = np.concatenate([steps, np.asarray(previous, np.int32)[None]])
             lead = lead if state.predictions is None else next_lead(lead, *state.predictions, steps[-1])
         found = [StepPredictor(m, steps, state.context).predict(context) for m in self.ngrams.members]
