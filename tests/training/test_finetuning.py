@@ -17,9 +17,10 @@ from playbach.bundles import network
 from playbach.data import corpora
 from playbach.encodings import ENCODINGS
 from playbach.encodings.options import NotesOptions
-from playbach.models.base import Shape
+from playbach.models.base import RARER, Shape
 from playbach.system.errors import BundleError, CorpusError, PlaybachError, UsageError
 from playbach.training import finetuning, saving
+from playbach.training.options import TrainOptions
 from playbach.training.runs import Run
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "memory": 32}
@@ -145,3 +146,76 @@ def test_weights_of_another_shape_are_refused(first: Run) -> None:
     )
     with pytest.raises(BundleError, match="its weights cannot be loaded"):
         base.load_network(Shape.of(base.encoding))
+
+
+# -------------------------------------------------------------------------------------------- the suitable base model
+
+
+def _tune(number: int) -> object:
+    """A tune that no collection has, within a violin's range."""
+    pitches = (60 + (7 * i * (number + 2) + i * i) % 17 for i in range(32))
+    return sample_music.score([[(240 * i, 240, pitch) for i, pitch in enumerate(pitches)]])
+
+
+@pytest.fixture(scope="module")
+def tunes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tunes")
+    for number in range(6):
+        _tune(number).dump_midi(folder / f"{number}.mid")  # type: ignore[attr-defined]
+    return folder
+
+
+def test_training_begins_from_the_base_that_suits_the_music(tunes: Path, tmp_path: Path) -> None:
+    run = playbach.train(tunes, into=tmp_path, epochs=1, dtype="float32")
+    assert run.trained.base is not None and run.trained.base.name == "folk"
+    assert "Begins from folk, which knows music of this kind (--from none begins from nothing)" in run.log.read_text()
+    assert run.trained.options.learning_rate == finetuning.FINETUNE_LEARNING_RATE
+    assert "--from folk" in bundles.read(run.path).manifest["provenance"]["command"]
+
+
+def test_it_begins_from_nothing_if_asked(tunes: Path, tmp_path: Path) -> None:
+    small = {"hidden": 8, "embedding": 4}
+    run = playbach.train(tunes, into=tmp_path, epochs=1, dtype="float32", base="none", network=small)
+    assert run.trained.base is None
+    assert "Begins from" not in run.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ({"network": {"hidden": 8}}, "folk has another value of hidden"),
+        ({"model": "transformer", "network": SMALL}, "folk is no transformer"),
+        (
+            {"notes": NotesOptions(durations="joined"), "network": {"hidden": 8}},
+            "folk has another value of hidden and",
+        ),
+        ({"vocabulary": "any", "network": {"hidden": 256}}, "the vocabulary is any"),
+    ],
+)
+def test_options_that_differ_from_the_base_begin_from_nothing(
+    chosen: dict[str, object], reason: str, tunes: Path
+) -> None:
+    corpus, encoding = corpora.open_corpus(tunes, 0, None)
+    base, line = finetuning.suitable_base(corpus, TrainOptions(encoding=encoding, **chosen))  # type: ignore[arg-type]
+    assert base is None
+    assert line.startswith("Begins from nothing, since ") and reason in line
+
+
+def test_a_base_that_knows_the_held_out_music_is_not_used(tunes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, encoding = corpora.open_corpus(tunes, 0, None)
+    known = {piece.digest: ["train", piece.name] for _, piece in corpus.pieces()}
+    monkeypatch.setattr(network.BaseModel, "pieces", property(lambda self: known))
+    base, line = finetuning.suitable_base(corpus, TrainOptions(encoding=encoding))
+    assert base is None
+    assert line == "Begins from nothing, since folk was trained on 2 of 2 pieces that are to be held out"
+
+
+def test_a_new_chord_begins_as_a_rare_form_of_its_top_note() -> None:
+    base = network.read_base_model("folk")
+    chord = [(480 * i, 480, pitch) for i in range(8) for pitch in (47, 53, 62)]
+    encoding = base.extend_encoding([sample_music.score([chord])])
+    new, top = encoding.symbol_of((47, 53, 62), 0), encoding.symbol_of((62,), 0)  # type: ignore[attr-defined]
+    assert new >= len(base.encoding.fields[0]) > top
+    scores = base.load_network(Shape.of(encoding)).heads.symbols[0]  # type: ignore[union-attr, index]
+    assert torch.equal(scores.weight[new], scores.weight[top])
+    assert (scores.bias[top] - scores.bias[new]).item() == pytest.approx(RARER)

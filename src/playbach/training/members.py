@@ -18,8 +18,6 @@ from playbach.training.encoded_corpus import EncodedCorpus
 from playbach.training.teaching import Ensemble, best_share
 from playbach.training.trained import Members
 
-PLAYED_MEMBERS = 3
-"""How many n-grams play: each takes some milliseconds for a step."""
 MAX_PLAYED_STEPS = 500_000
 """With more training steps in all keys than this, no n-gram plays: a network has learnt enough, and counting would
 take many seconds whenever the model is loaded."""
@@ -36,16 +34,16 @@ def find_members(
     """
     if int(music.train.shards.index[:, STEPS_COLUMN].sum()) > MAX_PLAYED_STEPS:
         return None
-    played = NGramAverage(ngrams.members[:PLAYED_MEMBERS])
-    share = best_share(Ensemble(music.encoding, (model,), played, 1.0), music.valid)
-    together = Ensemble(music.encoding, (model,), played, share)
+    share = best_share(Ensemble(music.encoding, (model,), ngrams, 1.0), music.valid)
+    together = Ensemble(music.encoding, (model,), ngrams, share)
     valid = together.figures(music.valid)
     if valid.bits_per_note > alone.bits_per_note:
         return None
     report(
-        f"{PLAYED_MEMBERS} n-grams of the training pieces play together with the network: validation music costs "
-        f"{valid.bits_per_note:.3f} bits per note instead of {alone.bits_per_note:.3f}; --network-alone prevents it"
+        f"{len(ngrams.members)} n-grams of the training pieces play together with the network (--network-alone "
+        f"prevents it): validation music costs {valid.bits_per_note:.3f} bits per note instead of "
+        f"{alone.bits_per_note:.3f}"
     )
     originals = [music.encoding.encode(piece.score) for piece in music.corpus.train]
-    data = stored.as_bytes(played, originals, share)
-    return Members(data, PLAYED_MEMBERS, share, valid, together.figures(music.test))
+    data = stored.as_bytes(ngrams, originals, share)
+    return Members(data, len(ngrams.members), share, valid, together.figures(music.test))
