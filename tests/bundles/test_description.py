@@ -13,6 +13,8 @@ import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.bundles.bundle import CARD, ONNX, WEIGHTS
+from playbach.bundles.description import NGramsInfo
+from playbach.bundles.exported import NGRAMS
 from playbach.cli.main import main
 from playbach.encodings import ENCODINGS
 from playbach.inspection import BundleInfo, DamagedModel, describe_model, list_models
@@ -60,6 +62,31 @@ def test_all_that_it_says_of_itself(tmp_path: Path) -> None:
     assert found.members[ONNX] == 7
     assert found.card.startswith("# a card")
     assert found.sha256 == bundles.read(path).sha256
+
+
+def test_n_grams_that_play_together_with_the_network(tmp_path: Path) -> None:
+    data = json.dumps({"members": [[], [], []], "network_share": 0.25, "pieces": [{}, {}]}).encode()
+    path = bundles.write(tmp_path / "mine.playbach", manifest(), {**MEMBERS, NGRAMS: data})
+    assert describe_model(path).ngrams == NGramsInfo(3, 0.75, 2)
+    assert describe_model(made(tmp_path, "alone")).ngrams is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"7",
+        b"{}",
+        b"[" * 9999,
+        b'{"members": [], "network_share": 0.5, "pieces": [1]}',
+        b'{"members": [1], "network_share": NaN, "pieces": [1]}',
+        b'{"members": 1, "network_share": 0.5, "pieces": []}',
+    ],
+)
+def test_malformed_n_grams_are_left_out(data: bytes, tmp_path: Path) -> None:
+    path = bundles.write(tmp_path / "mine.playbach", manifest(), {**MEMBERS, NGRAMS: data})
+    assert describe_model(path).ngrams is None
 
 
 def test_a_real_one(chorales_bundle: Path) -> None:

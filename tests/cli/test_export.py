@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.members import with_ngrams
 from helpers.paths import GOLDEN
+from playbach.bundles import bundle as bundles
 from playbach.bundles.exported import manifest_path
 from playbach.cli.export import EXPORT_COLUMNS
 from playbach.cli.main import main
@@ -38,6 +40,19 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     [written] = found["written"]
     assert written["path"] == str(tmp_path / "tiny.onnx") and written["check"]["top_1"] == 1.0
+
+
+def test_n_grams_are_left_out_with_a_line_that_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    whole = with_ngrams(bundles.read(TINY))
+    members = {name: data for name, data in whole.members.items() if name != bundles.MANIFEST}
+    path = bundles.write(tmp_path / "mine.playbach", whole.manifest, members)
+    asked = ["--format", "onnx", "--steps", "200", "-o", str(tmp_path / "out")]
+    assert main(["export", str(path), *asked]) == 0
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "n-grams" in line]
+    assert line.endswith("are left out, so the exported network plays alone")
+    assert main(["export", str(TINY), *asked]) == 0
+    assert "n-grams" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import symusic
 
 import playbach
 from helpers import sample_music
+from helpers.members import with_ngrams
+from helpers.paths import GOLDEN
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
 from playbach.encodings.fields import symbol_label
@@ -37,6 +39,16 @@ def test_a_model_as_text(chorales_bundle: Path, capsys: pytest.CaptureFixture[st
     card = lines.index("Card")
     assert max(len(line) for line in lines[:card] if "/" not in line) <= 80
     assert [line[2:] for line in lines[card + 1 :]] == bundles.read(chorales_bundle).card.rstrip("\n").splitlines()
+
+
+def test_n_grams_that_play_together_with_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = with_ngrams(bundles.read(GOLDEN / "tiny.playbach"))
+    members = {name: data for name, data in whole.members.items() if name != bundles.MANIFEST}
+    path = bundles.write(tmp_path / "mine.playbach", whole.manifest, members)
+    text = " ".join(output_of(capsys, "inspect", str(path)).split())
+    assert "n-grams 2 play together with the network, with a share of 50.0 % at the beginning of a piece" in text
+    assert "the file contains 3 training pieces" in text
+    assert "n-grams" not in output_of(capsys, "inspect", str(GOLDEN / "tiny.playbach")).split("Figures")[0]
 
 
 def test_the_whole_vocabulary(chorales_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,11 @@ def test_steps_become_the_same_steps_again(bundle: Bundle) -> None:
         assert np.array_equal(encoding.encode(score).steps, piece.steps)
 
 
+def test_a_summary_tells_how_many_they_are(bundle: Bundle) -> None:
+    found = stored.summary(with_ngrams(bundle).members[NGRAMS])
+    assert found == (2, 0.5, 3)
+
+
 @pytest.mark.parametrize(
     "change",
     [

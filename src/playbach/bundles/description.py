@@ -18,6 +18,7 @@ from playbach.bundles import exported
 from playbach.bundles.bundle import BUNDLE_SUFFIX, Bundle, known_pieces
 from playbach.encodings.base import Encoding
 from playbach.encodings.fields import symbol_label
+from playbach.ngrams import stored
 from playbach.system.errors import BundleError, PlaybachError
 from playbach.system.files import AnyPath, display_path
 
@@ -49,6 +50,17 @@ class HeaderInfo:
     """Names and General MIDI programs."""
     pieces: int
     """How many training pieces begin in this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class NGramsInfo:
+    """The n-grams that play together with a network."""
+
+    count: int
+    share: float
+    """Their share of the mixture at the beginning of a piece, above 0 and below 1."""
+    pieces: int
+    """How many training pieces the bundle contains for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,8 @@ class BundleInfo:
     """How an exported network was made and checked; empty for a bundle."""
     members: dict[str, int]
     """The size of each member in bytes."""
+    ngrams: NGramsInfo | None
+    """The n-grams that play together with the network; None if it plays alone."""
     card: str
 
 
@@ -137,6 +151,7 @@ def describe_bundle(bundle: Bundle, path: Path) -> BundleInfo:
         verdict=_text(metrics, "verdict"),
         export={k: v for k, v in _dict(manifest, "export").items() if k not in _NOT_DESCRIBED},
         members={name: len(data) for name, data in bundle.members.items()},
+        ngrams=_ngrams(bundle),
         card=bundle.card,
     )
 
@@ -186,6 +201,17 @@ def _encoding(bundle: Bundle) -> tuple[Encoding | None, str | None]:
     except BundleError as error:
         return None, str(error).removeprefix(f"{display_path(bundle.name)}: ")
     return encoding, None if bundle.fits(encoding) else bundle.mismatch()
+
+
+def _ngrams(bundle: Bundle) -> NGramsInfo | None:
+    """The n-grams of a bundle; None if it has none, or they are malformed."""
+    if exported.NGRAMS not in bundle.members:
+        return None
+    try:
+        found = stored.summary(bundle.members[exported.NGRAMS])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return NGramsInfo(found.members, 1 - found.network_share, found.pieces)
 
 
 def _vocabularies(fields: Any) -> tuple[Vocabulary, ...]:

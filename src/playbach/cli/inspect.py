@@ -29,7 +29,7 @@ from playbach.system.errors import PlaybachError, UsageError
 from playbach.system.options import given, spelling
 
 if TYPE_CHECKING:
-    from playbach.bundles.description import HeaderInfo, Vocabulary
+    from playbach.bundles.description import HeaderInfo, NGramsInfo, Vocabulary
     from playbach.inspection import BundleInfo
 
 SHOWN_SYMBOLS = 24
@@ -223,6 +223,7 @@ def _bundle_lines(bundle: BundleInfo, all_symbols: bool) -> list[str]:
             ("hash", bundle.sha256[:12]),
             ("network", f"{bundle.architecture or 'unknown'}{parameters}"),
             ("", _listed(bundle.config)),
+            ("n-grams", _format_ngrams(bundle.ngrams)),
             ("encoding", f"{bundle.encoding or 'unknown'}{': ' if encoding_options else ''}{encoding_options}"),
             ("step fields", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.fields)),
             ("context", ", ".join(f"{f.name} ({len(f.symbols):,})" for f in bundle.context)),
@@ -267,6 +268,20 @@ def _flat(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             yield from _flat(value)
         elif value is not None:
             yield name, value
+
+
+def _format_ngrams(ngrams: NGramsInfo | None) -> str:
+    if ngrams is None:
+        return ""
+    number, verb = (f"{ngrams.count}", "play") if ngrams.count > 1 else ("one", "plays")
+    return (
+        f"{number} {verb} together with the network, with a share of {format_percent(ngrams.share)} at the beginning "
+        f"of a piece; for them the file contains {_counted(ngrams.pieces, 'training piece')}"
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _format_sides(pieces: Mapping[str, int]) -> str:

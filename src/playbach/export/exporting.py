@@ -92,6 +92,11 @@ def export(
     """
     options = options or ExportOptions()
     base = network.read_base_model(name_or_path)
+    if exported.NGRAMS in base.bundle.members:
+        report(
+            f"{base.name}: the n-grams that play together with the network are left out, so the exported network "
+            "plays alone"
+        )
     composer = Composer(base.bundle)
     samples = choose_samples(composer, folder, options.steps, report)
     model = _with_exact_weights(base.load_network(Shape.of(base.encoding)), base.bundle.onnx).eval()

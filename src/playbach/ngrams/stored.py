@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,6 +66,31 @@ def from_bytes(data: bytes, encoding: Encoding) -> tuple[NGramAverage, float]:
     if not 0 < share < 1:
         raise ValueError(f"the network's share is {share:g}")
     return NGramAverage([NGram.from_choices(choices, keys, encoding) for choices in members]), share
+
+
+class Summary(NamedTuple):
+    """What `as_bytes` wrote, in numbers."""
+
+    members: int
+    """How many n-grams there are."""
+    network_share: float
+    """That of the network at the beginning of a piece, above 0 and below 1."""
+    pieces: int
+    """How many training pieces are stored."""
+
+
+def summary(data: bytes) -> Summary:
+    """How many n-grams `as_bytes` wrote, with which share and of how many pieces. Nothing is counted, and no piece is
+    read.
+
+    Raises:
+        ValueError, TypeError, LookupError, RecursionError: the data is malformed.
+    """
+    stored = json.loads(data)
+    found = Summary(len(stored["members"]), float(stored["network_share"]), len(stored["pieces"]))
+    if not (found.members and found.pieces and 0 < found.network_share < 1):
+        raise ValueError(f"no n-grams of {found.pieces} pieces with a share of {found.network_share:g}")
+    return found
 
 
 def _described(key: tuple[int, int], chosen: Choices) -> dict[str, Any]:

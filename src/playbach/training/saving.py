@@ -284,8 +284,8 @@ def _base_line(trained: NetworkSoFar) -> str:
     line = f"- Trained further from {base.name} ({base.bundle.sha256[:12]}).\n" if base else ""
     if isinstance(trained, TrainedNetwork) and (members := trained.members):
         line += (
-            f"- {members.count} n-grams play together with the network, which has {members.network_share:.0%} of the "
-            "say. For them the bundle contains all training pieces.\n"
+            f"- {members.count} n-grams play together with the network, whose share at the beginning of a piece is "
+            f"{members.network_share:.0%}. For\n  them the bundle contains all training pieces.\n"
         )
     if teachers:
         line += f"- Learnt also what {listed([t.name for t in teachers], 'and')} and n-grams know together.\n"
