@@ -72,7 +72,7 @@ def _add_run_options(group: Any) -> None:
         "--from",
         dest="base",
         metavar="MODEL",
-        help="continue training this model, on other music; "
+        help="base model: train this model further, on other music; "
         "none: begin from nothing (default: the shipped model that suits the music)",
     )
     group.add_argument(
@@ -80,8 +80,8 @@ def _add_run_options(group: Any) -> None:
         dest="teachers",
         action="append",
         metavar="MODEL",
-        help="learn also what this model of the same music predicts; can be given several times, for models that "
-        "differ in their --seed",
+        help="learn also what this model of the same training pieces predicts; can be given several times, for "
+        "models that differ, such as in --model or --hidden",
     )
 
 

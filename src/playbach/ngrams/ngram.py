@@ -1,4 +1,4 @@
-"""The n-gram baseline that a network has to beat: a mixture of variable-order n-grams with different viewpoints.
+"""The n-gram baseline that a network has to beat: variable-order n-grams with different viewpoints.
 
 A *viewpoint* is a chain of up to MAX_CHAIN columns that are known before a step, the most useful first: columns of
 the step's context (the place in the bar, the sounding bass …) and of earlier steps. It predicts by PPM (`ppm`). As in
@@ -11,7 +11,7 @@ pieces is set aside. A chain grows greedily by the column that most lowers the c
 viewpoints before it. The powers minimise the same cost, which is a convex problem. Then all training pieces are
 counted. Each kind of step (`Encoding.step_kind`: soprano, alto …) and each field has viewpoints of its own.
 
-`NGramAverage` is the mean of several such mixtures, which is better than any of them.
+`NGramAverage` is the mean of several such n-grams, which is better than any of them.
 
 Needs numpy only. Knows encodings, but neither scores nor networks. Deterministic.
 """

@@ -28,7 +28,8 @@ class TrainOptions(ReadingOptions):
     notes: NotesOptions = option("options of the notes encoding", factory=NotesOptions, flag=None)
     events: EventsOptions = option("options of the events encoding", factory=EventsOptions, flag=None)
     vocabulary: Literal["music", "any"] = option(
-        "symbols of the music alone, or also those that any other music may need", default="music"
+        "music: the symbols of this music; any: also those of nearly any other (notes, events), for a base model",
+        default="music",
     )
     model: str = option("architecture: {choices}", default="lstm", choices=MODELS)
     network: Mapping[str, Any] = option("options of the architecture, such as `hidden`", factory=dict, flag=None)

@@ -63,7 +63,7 @@ RUNTIMES: dict[str, RuntimeOpener] = by_name(
         name="onnx",
         description="ONNX Runtime",
         code="playbach.inference.runtimes.onnx:open_bundle",
-        files=".playbach and .onnx files",
+        files=".playbach and .onnx files (the network alone)",
         member=MEMBER_OF_SUFFIX[".onnx"],
         remedy="give a .playbach or .onnx file, or use the runtime litert",
     ),
