@@ -24,7 +24,7 @@ from playbach.training.options import TrainOptions
 FINETUNE_LEARNING_RATE = 5e-4
 """The default learning rate: a quarter of that of a new network."""
 BASE_MODELS = {"notes": "folk", "chorale": "bach-chorales", "events": "ensemble"}
-"""For each encoding the shipped model that training begins from by default."""
+"""By encoding: the shipped model that training begins from by default. An encoding that is not here has none."""
 
 MAX_KNOWN_SHARE = 0.25
 """Training begins from nothing if the suitable base was trained on more than this share of the held-out pieces."""
@@ -55,8 +55,8 @@ def suitable_base(corpus: Corpus, options: TrainOptions) -> tuple[BaseModel | No
     Args:
         options: those of a new network, with the encoding of the music.
     """
-    name = BASE_MODELS[str(options.encoding)]
-    if name not in shipped_models():
+    name = BASE_MODELS.get(str(options.encoding))
+    if name is None or name not in shipped_models():
         return None, ""
     base = read_base_model(name)
     if difference := _difference(base, options):
