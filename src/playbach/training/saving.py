@@ -38,6 +38,7 @@ from playbach.ngrams.ngram import NGRAM_MEMBERS
 from playbach.system.errors import BundleError
 from playbach.system.options import changed, listed
 from playbach.system.version import __version__
+from playbach.training import finetuning
 from playbach.training.diagnosis import Diagnosis
 from playbach.training.trained import NetworkSoFar, TrainedNetwork, example_inputs
 
@@ -212,7 +213,7 @@ def training_command(name: str, trained: NetworkSoFar) -> str:
     Options that the command line lacks are in the manifest only."""
     options, corpus, base = trained.options, trained.corpus.name, trained.base
     words = [*([] if corpus == DEFAULT_CORPUS else [corpus])]
-    words += [*(["--from", base.name] if base else []), "--name", name]
+    words += ["--from", base.name if base else finetuning.Beginning.NOTHING.value, "--name", name]
     words += [word for teacher in trained.teachers for word in ("--teacher", teacher.name)]
     of_base = {"encoding", "model"} if base else set()
     is_chosen = {"encoding"} if corpus == DEFAULT_CORPUS and options.encoding == "chorale" else set()
@@ -293,7 +294,7 @@ def _base_line(trained: NetworkSoFar) -> str:
 
 
 def weights_as_bytes(model: Model) -> bytes:
-    """The weights in safetensors as 16-bit floats, which is enough for training further; playing uses the ONNX step,
-    which has 32 bits."""
+    """The weights in safetensors as 16-bit floats, to which they have been rounded; the ONNX step has the same ones
+    in 32 bits."""
     tensors = {n: t.detach().cpu().half().contiguous() for n, t in model.state_dict().items()}
     return safetensors.torch.save(tensors)

@@ -97,7 +97,15 @@ def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
     network = onnx.open_bundle(bundle, threads)
     try:
         ngrams, share = stored.from_bytes(bundle.members[NGRAMS], bundle.encoding())
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, PlaybachError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        PlaybachError,
+    ) as error:
         cause = f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
         raise BundleError(f"its n-grams cannot be read ({cause}); get or train it again") from error
     return MembersRuntime(network, ngrams, share)
