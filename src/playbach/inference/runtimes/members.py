@@ -88,6 +88,10 @@ def _logits(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)), np.float32)
 
 
+# Exceptions that malformed n-grams can raise.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
 def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
     """The runtime of a bundle that has n-grams beside its ONNX step.
 
@@ -97,15 +101,7 @@ def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
     network = onnx.open_bundle(bundle, threads)
     try:
         ngrams, share = stored.from_bytes(bundle.members[NGRAMS], bundle.encoding())
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-        PlaybachError,
-    ) as error:
+    except (*_MALFORMED, PlaybachError) as error:
         cause = f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
         raise BundleError(f"its n-grams cannot be read ({cause}); get or train it again") from error
     return MembersRuntime(network, ngrams, share)
