@@ -203,11 +203,13 @@ def test_options_that_differ_from_the_base_begin_from_nothing(
 
 def test_a_base_that_knows_the_held_out_music_is_not_used(tunes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, encoding = corpora.open_corpus(tunes, 0, None)
+    options, begins = TrainOptions(encoding=encoding), "Begins from nothing, since folk was trained on"
     known = {piece.digest: ["train", piece.name] for _, piece in corpus.pieces()}
     monkeypatch.setattr(network.BaseModel, "pieces", property(lambda self: known))
-    base, line = finetuning.suitable_base(corpus, TrainOptions(encoding=encoding))
-    assert base is None
-    assert line == "Begins from nothing, since folk was trained on 2 of 2 pieces that are to be held out"
+    reason = "2 of 2 pieces that are to be held out"
+    assert finetuning.suitable_base(corpus, options) == (None, f"{begins} {reason}")
+    known.update({piece.digest: ["test", piece.name] for side, piece in corpus.pieces() if side != "train"})
+    assert finetuning.suitable_base(corpus, options) == (None, f"{begins} this music")
 
 
 def test_a_new_chord_begins_as_a_rare_form_of_its_top_note() -> None:

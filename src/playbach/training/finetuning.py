@@ -61,8 +61,8 @@ def suitable_base(corpus: Corpus, options: TrainOptions) -> tuple[BaseModel | No
     base = read_base_model(name)
     if difference := _difference(base, options):
         return None, f"Begins from nothing, since {difference}"
-    if held_out := _known_share(corpus, base):
-        return None, f"Begins from nothing, since {name} was trained on {held_out} that are to be held out"
+    if reason := _known_music(corpus, base):
+        return None, f"Begins from nothing, since {name} was trained on {reason}"
     return base, f"Begins from {name}, which knows music of this kind (--from none begins from nothing)"
 
 
@@ -82,11 +82,16 @@ def _difference(base: BaseModel, options: TrainOptions) -> str | None:
     return f"{base.name} has another value of {listed(different, 'and')}" if different else None
 
 
-def _known_share(corpus: Corpus, base: BaseModel) -> str | None:
-    """How much of the held-out music a base was trained on, in words, if that is more than a little."""
+def _known_music(corpus: Corpus, base: BaseModel) -> str | None:
+    """The music that a base was trained on, in words, if it is too much of what is to be held out, or most of what it
+    would be trained on again."""
     held_out = [piece for side, piece in corpus.pieces() if side != "train"]
     known = sum(_was_trained(base, piece) for piece in held_out)
-    return f"{known} of {len(held_out)} pieces" if known > MAX_KNOWN_SHARE * len(held_out) else None
+    if known > MAX_KNOWN_SHARE * len(held_out):
+        return f"{known} of {len(held_out)} pieces that are to be held out"
+    if 2 * sum(_was_trained(base, piece) for piece in corpus.train) > len(corpus.train):
+        return "this music"
+    return None
 
 
 def _was_trained(base: BaseModel, piece: Piece) -> bool:
