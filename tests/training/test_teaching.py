@@ -124,10 +124,16 @@ def test_an_interrupted_student_ends_as_if_it_had_not_been(
 
 
 def test_a_teacher_of_other_music_is_refused(
-    taught: tuple[list[BaseModel], Run], bands_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    taught: tuple[list[BaseModel], Run],
+    bands_folder: Path,
+    lines_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     [teacher, _], _ = taught
     with pytest.raises(UsageError, match="teacher0 cannot teach: its vocabulary is not that of this music; train it"):
         _train(bands_folder, tmp_path, "student", teachers=[teacher.path])
+    with pytest.raises(UsageError, match=r"teacher0 cannot teach: it was trained on \d of the \d pieces that are"):
+        _train(lines_folder, tmp_path, "other", teachers=[teacher.path], seed=1)
     assert main(["train", "--resume", "--teacher", str(teacher.path)]) == 2
     assert "--teacher cannot be combined with --resume" in capsys.readouterr().err

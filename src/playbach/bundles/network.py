@@ -36,6 +36,10 @@ class BaseModel:
         """The side of the split and the name of each piece that the network knows, by content hash."""
         return known_pieces(self.bundle.manifest)
 
+    def was_trained_on(self, digest: str) -> bool:
+        """Whether the network was trained on the piece with this content hash."""
+        return bool(self.pieces.get(digest, ("",))[0] == "train")
+
     def extend_encoding(self, scores: Iterable[Score]) -> Encoding:
         """The encoding, with the symbols that are new in these pieces appended."""
         options = getattr(self.encoding, "options", None)

@@ -86,17 +86,12 @@ def _known_music(corpus: Corpus, base: BaseModel) -> str | None:
     """The music that a base was trained on, in words, if it is too much of what is to be held out, or most of what it
     would be trained on again."""
     held_out = [piece for side, piece in corpus.pieces() if side != "train"]
-    known = sum(_was_trained(base, piece) for piece in held_out)
+    known = sum(base.was_trained_on(piece.digest) for piece in held_out)
     if known > MAX_KNOWN_SHARE * len(held_out):
         return f"{known} of {len(held_out)} pieces that are to be held out"
-    if 2 * sum(_was_trained(base, piece) for piece in corpus.train) > len(corpus.train):
+    if 2 * sum(base.was_trained_on(piece.digest) for piece in corpus.train) > len(corpus.train):
         return "this music"
     return None
-
-
-def _was_trained(base: BaseModel, piece: Piece) -> bool:
-    side, *_ = base.pieces.get(piece.digest, ("",))
-    return bool(side == "train")
 
 
 def finetune_options(base: BaseModel | Beginning, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +146,7 @@ def move_known_pieces(corpus: Corpus, base: BaseModel) -> tuple[Corpus, int]:
     sides: dict[str, list[Piece]] = {side: [] for side in SIDES}
     moved = 0
     for side, piece in corpus.pieces():
-        must_move = side != "train" and _was_trained(base, piece)
+        must_move = side != "train" and base.was_trained_on(piece.digest)
         moved += must_move
         sides["train" if must_move else side].append(piece)
     for side in SIDES[1:]:

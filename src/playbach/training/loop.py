@@ -133,6 +133,7 @@ def set_up(
     resume. The arguments and errors are those of `train`."""
     began = clock()
     _require_a_window_each(options, group)
+    teaching.require_same_split(teachers, corpus)
     if teachers and group.size > 1:
         raise UsageError("a network learns from teachers in one process only; start a single one")
     device = group.device(pick_device(options.device))

@@ -21,7 +21,7 @@ import torch
 
 from playbach.bundles.network import BaseModel
 from playbach.data.batches import SoftTargets, TrainingSet, previous_of
-from playbach.data.pieces import Piece
+from playbach.data.pieces import Corpus, Piece
 from playbach.data.shards import Stopped
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
@@ -93,6 +93,17 @@ class Ensemble:
     def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
         """How well they predict held-out pieces together."""
         return predictor_figures(self, pieces, self.encoding)
+
+
+def require_same_split(models: Sequence[BaseModel], corpus: Corpus) -> None:
+    """Raise UsageError if a model was trained on a piece that is held out: the student would learn it from there."""
+    held_out = [piece.digest for side, piece in corpus.pieces() if side != "train"]
+    for model in models:
+        if known := sum(map(model.was_trained_on, held_out)):
+            raise UsageError(
+                f"{model.name} cannot teach: it was trained on {known} of the {len(held_out)} pieces that are held "
+                "out; on a folder, train teachers and student with the same --seed"
+            )
 
 
 def gather(
