@@ -103,7 +103,9 @@ def test_the_bundle_records_its_provenance(finished: tuple[Run, list[str]]) -> N
         < manifest["metrics"]["guessing_by_frequency"]["bits_per_note"]
     )
     command = manifest["provenance"]["command"]
-    assert command.startswith("playbach train chorales --name chorales-lstm-chorale --encoding chorale --epochs 6 ")
+    assert command.startswith(
+        "playbach train chorales --from none --name chorales-lstm-chorale --encoding chorale --epochs 6 "
+    )
     assert f"`{command}`" in bundle.card
     import safetensors.torch
 
@@ -202,7 +204,7 @@ def test_a_stop_by_hand_keeps_the_best_weights(lines_folder: Path) -> None:
     trained = loop.train(corpus, options, callbacks=callbacks)
     assert trained.stop_reason == "stopped by hand"
     for name, tensor in trained.model.state_dict().items():
-        assert torch.equal(tensor, callbacks.saved[-1][name])
+        assert torch.equal(tensor, callbacks.saved[-1][name].half().float()), "rounded as a bundle stores them"
 
 
 def test_training_stops_on_a_plateau_with_the_best_weights(lines_folder: Path) -> None:
@@ -211,7 +213,7 @@ def test_training_stops_on_a_plateau_with_the_best_weights(lines_folder: Path) -
     assert trained.stop_reason == "no improvement for 3 epochs"
     valid = [corpora.Piece(p.name, p.score, p.digest) for p in corpus.valid]
     again = measure_network(trained.model, trained.encoding, [trained.encoding.encode(p.score) for p in valid])
-    assert again.bits_per_note == pytest.approx(trained.best.valid.bits_per_note, rel=1e-6)
+    assert again.bits_per_note == pytest.approx(trained.best.valid.bits_per_note, rel=1e-3)
     assert trained.best.saved
     assert len(trained.history) == trained.best.number + 3
 
