@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from golden import make
 from helpers import sample_music
+from playbach.ngrams import ngram
 
 # No deadline, since the duration of an example says nothing about the code on a busy machine.
 settings.register_profile("playbach", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,3 +63,11 @@ def chorales_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bands_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the events encoding, trained on the pieces of `bands_folder`."""
     return copied(make.SMALL["bands"], tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_ngrams() -> Iterator[None]:
+    """Fit two n-grams where training would fit five: tests need no more, and fitting takes longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ngram, "NGRAM_MEMBERS", 2)
+        yield

@@ -172,12 +172,11 @@ class NGramAverage:
         self.encoding, self.members, self.pieces = members[0].encoding, tuple(members), members[0].pieces
 
     @classmethod
-    def fit(
-        cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding, *, members: int = NGRAM_MEMBERS
-    ) -> Self:
-        """Fit `members` n-grams, with seeds from 0 on. Arguments and errors are otherwise those of `NGram.fit`."""
+    def fit(cls, pieces: Iterable[Sequence[EncodedPiece]], encoding: Encoding, *, members: int | None = None) -> Self:
+        """Fit `members` n-grams, by default NGRAM_MEMBERS, with seeds from 0 on. Arguments and errors are otherwise
+        those of `NGram.fit`."""
         keys = [list(piece) for piece in pieces]
-        return cls([NGram.fit(keys, encoding, seed=seed) for seed in range(members)])
+        return cls([NGram.fit(keys, encoding, seed=seed) for seed in range(members or NGRAM_MEMBERS)])
 
     def probabilities(self, piece: EncodedPiece) -> list[_Floats]:
         """For each field, the probability of each symbol before each step of a piece (T, V_f)."""
