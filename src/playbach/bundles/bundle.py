@@ -70,8 +70,7 @@ MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20
 zip bomb: weights hardly shrink."""
 _TIME = (1980, 1, 1, 0, 0, 0)  # so that equal contents give equal files
 
-# Exceptions that a malformed encoding description can raise.
-_MALFORMED = (
+MALFORMED = (
     LookupError,
     TypeError,
     ValueError,
@@ -80,6 +79,7 @@ _MALFORMED = (
     RecursionError,
     UsageError,
 )
+"""The exceptions that a malformed encoding, or n-grams that do not fit it, can raise."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Bundle:
             encoding = encodings.from_manifest(self.manifest["encoding"])
             _check_numbers(encoding.manifest())
             _check_beginnings(encoding)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise BundleError(f"{display_path(self.name)}: {self._unreadable_encoding(error)}") from error
         return encoding
 
@@ -148,7 +148,7 @@ class Bundle:
         name = _encoding_name(self.manifest)
         if name is not None and name not in ENCODINGS:
             return f"its encoding {name!a:.40} is unknown to this version of playbach; update playbach"
-        cause = f"its encoding cannot be read ({_cause(error)}); get or train it again, or update playbach"
+        cause = f"its encoding cannot be read ({cause_of(error)}); get or train it again, or update playbach"
         return self._other_version() or cause
 
     def _other_version(self) -> str | None:
@@ -176,7 +176,7 @@ def _encoding_name(manifest: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """A Python exception as a part of one line."""
     return f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
 
@@ -284,7 +284,7 @@ def read(path: str | Path) -> Bundle:
             members = {member: _read_member(archive, member, name) for member in _check_names(archive, name)}
     except _BAD_ARCHIVE as error:
         raise BundleError(
-            f"{name}: not a playbach bundle, or damaged ({_cause(error)}); get or train it again"
+            f"{name}: not a playbach bundle, or damaged ({cause_of(error)}); get or train it again"
         ) from error
     except OSError as error:
         raise BundleError(f"{name}: cannot be read ({error.strerror or error}); give another file") from error
@@ -341,7 +341,9 @@ def _parse_manifest(members: Mapping[str, bytes], path: str) -> dict[str, Any]:
         version, hashes = manifest["format"], manifest["sha256"]
         complete = set(hashes) == set(members) - {MANIFEST} and all(isinstance(h, str) for h in hashes.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path}: its manifest cannot be read ({_cause(error)}); get or train it again") from error
+        raise BundleError(
+            f"{path}: its manifest cannot be read ({cause_of(error)}); get or train it again"
+        ) from error
     _check_format(version, path)
     if not complete:
         raise BundleError(f"{path}: its manifest does not list the hash of every member; get or train it again")

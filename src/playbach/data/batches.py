@@ -149,6 +149,11 @@ class TrainingSet:
         """The number of encoded pieces; each key counts as one."""
         return len(self.shards.index)
 
+    @property
+    def steps_in_all_keys(self) -> int:
+        """The number of steps of all encoded pieces."""
+        return int(self.shards.index[:, STEPS_COLUMN].sum())
+
     def originals(self) -> Iterator[EncodedPiece]:
         """Each piece in its own key."""
         return map(self.shards.encoded_piece, self.shards.originals().tolist())

@@ -40,6 +40,11 @@ def score_from_events(events: Iterable[Event]) -> ScoreTick:
     return score
 
 
+def first_events(header: Header) -> list[Event]:
+    """What comes before the notes of a whole piece, for `score_from_events`: its tracks, meters and tempo."""
+    return [Start(0, 0, header.tracks), *opening_events(header, 0, 0)]
+
+
 def beginning_of(score: ScoreTick, until: int) -> ScoreTick:
     """A copy of the score with only what begins before tick `until`; notes keep their lengths."""
     part = score.copy()

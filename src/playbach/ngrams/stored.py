@@ -15,9 +15,8 @@ import numpy as np
 
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
-from playbach.music.assembly import opening_events, score_from_events
+from playbach.music.assembly import first_events, score_from_events
 from playbach.music.bars import Header
-from playbach.music.events import Event, Start
 from playbach.music.scores import transpose
 from playbach.ngrams.ngram import MAX_CHAIN, MAX_LAG, VIEWPOINTS, Choices, NGram, NGramAverage
 from playbach.ngrams.ppm import KnownColumn
@@ -126,7 +125,7 @@ def _in_all_keys(stored: Mapping[str, Any], encoding: Encoding) -> list[EncodedP
 def decoded(steps: Ints, header: Header, encoding: Encoding) -> Any:
     """The score of a piece's steps (T, F)."""
     decoder = encoding.decoder(header)
-    events: list[Event] = [Start(0, 0, header.tracks, 0, encoding.has_velocities), *opening_events(header, 0, 0)]
+    events = first_events(header)
     for step in steps:
         events += decoder.feed(step)
     return score_from_events([*events, *decoder.finish()])

@@ -20,7 +20,6 @@ from torch import nn
 from playbach.bundles.network import BaseModel
 from playbach.data.batches import MixedSet, TrainingSet
 from playbach.data.pieces import Corpus
-from playbach.data.shards import STEPS_COLUMN
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.metrics import frequency_baseline, predictor_figures
 from playbach.evaluation.validation import measure_network
@@ -164,11 +163,10 @@ def set_up(
 
 def _fit_ngrams(music: EncodedCorpus, callbacks: Callbacks) -> NGramAverage | None:
     """N-grams of the training pieces; None if there are too many pieces."""
-    data = music.train
-    if int(data.shards.index[:, STEPS_COLUMN].sum()) > NGRAM_MAX_STEPS:
+    if music.train.steps_in_all_keys > NGRAM_MAX_STEPS:
         return None
     callbacks.report(f"Fitting {NGRAM_MEMBERS} n-grams to the training pieces")
-    return NGramAverage.fit(data.in_all_keys(), music.encoding)
+    return NGramAverage.fit(music.train.in_all_keys(), music.encoding)
 
 
 def _ask_teachers(
@@ -339,12 +337,12 @@ class Trainer:
         ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
         compared = (ngrams.members[0], ngrams) if ngrams else ()
         of_ngrams = [predictor_figures(each, test, self.music.encoding) for each in compared]
-        members = None
+        network, members = self._network(state.model), None
         if ngrams is not None and not self.runner.options.network_alone and not self.teachers:
-            best = [epoch for epoch in state.history if epoch.saved][-1]
-            members = find_members(state.model, ngrams, self.music, alone=best.valid, report=self.callbacks.report)
+            on_valid = network.best.valid
+            members = find_members(network.model, ngrams, self.music, alone=on_valid, report=self.callbacks.report)
         assert self.stop_reason is not None
-        return self._network(state.model).finished(
+        return network.finished(
             alone=alone,
             members=members,
             baseline=baseline,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playbach.data.shards import STEPS_COLUMN
 from playbach.evaluation.metrics import Figures
 from playbach.models.base import Model
 from playbach.ngrams import stored
@@ -32,7 +31,7 @@ def find_members(
         ngrams: of the training pieces.
         alone: the figures of the network on the validation pieces.
     """
-    if int(music.train.shards.index[:, STEPS_COLUMN].sum()) > MAX_PLAYED_STEPS:
+    if music.train.steps_in_all_keys > MAX_PLAYED_STEPS:
         return None
     share = best_share(Ensemble(music.encoding, (model,), ngrams, 1.0), music.valid)
     together = Ensemble(music.encoding, (model,), ngrams, share)

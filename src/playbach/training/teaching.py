@@ -10,7 +10,7 @@ Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation.metrics import Figures, predictor_figures
 from playbach.inference.sampling import draw, probabilities
 from playbach.models.base import Model, Shape
-from playbach.music.assembly import opening_events, score_from_events
-from playbach.music.bars import Bars, Header
-from playbach.music.events import Event, Start
+from playbach.music.assembly import first_events, score_from_events
+from playbach.music.bars import Bars
+from playbach.music.events import Event
 from playbach.music.scores import content_hash
 from playbach.ngrams import mixing
 from playbach.ngrams.mixing import MIN_NETWORK_SHARE
@@ -228,19 +228,14 @@ class _Draft:
     def like(cls, piece: EncodedPiece, encoding: Encoding) -> _Draft:
         """A draft with the header and the length of a piece."""
         bars = Bars(piece.header.meters).number(piece.ticks - 1)
-        events = [Start(0, 0, piece.header.tracks, bars, encoding.has_velocities), *_opening(piece.header)]
         start = np.array([len(field) for field in encoding.fields])
-        return cls(encoding.decoder(piece.header, max(1, bars)), events, start)
+        return cls(encoding.decoder(piece.header, max(1, bars)), first_events(piece.header), start)
 
     def feed(self, step: npt.NDArray[Any]) -> None:
         self.previous = step
         self.events += self.decoder.feed(step)
         if self.decoder.finished:
             self.events += self.decoder.finish()
-
-
-def _opening(header: Header) -> Iterable[Event]:
-    return opening_events(header, 0, 0)
 
 
 @torch.inference_mode()

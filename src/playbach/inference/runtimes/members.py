@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from playbach.bundles.bundle import Bundle
+from playbach.bundles.bundle import MALFORMED, Bundle, cause_of
 from playbach.bundles.exported import NGRAMS
 from playbach.encodings.base import EncodedPiece
 from playbach.inference.runtimes import onnx
@@ -88,10 +88,6 @@ def _logits(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(np.log(np.maximum(probabilities, SMALLEST)), np.float32)
 
 
-# Exceptions that malformed n-grams can raise.
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-
-
 def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
     """The runtime of a bundle that has n-grams beside its ONNX step.
 
@@ -101,7 +97,6 @@ def open_bundle(bundle: Bundle, threads: int) -> MembersRuntime:
     network = onnx.open_bundle(bundle, threads)
     try:
         ngrams, share = stored.from_bytes(bundle.members[NGRAMS], bundle.encoding())
-    except (*_MALFORMED, PlaybachError) as error:
-        cause = f"{type(error).__name__}: {ascii(str(error))[1:-1]:.100}"
-        raise BundleError(f"its n-grams cannot be read ({cause}); get or train it again") from error
+    except (*MALFORMED, PlaybachError) as error:
+        raise BundleError(f"its n-grams cannot be read ({cause_of(error)}); get or train it again") from error
     return MembersRuntime(network, ngrams, share)
