@@ -1,14 +1,15 @@
 """How well a network learns from 3, 5, 10, 20, 50 or 200 pieces, from nothing or from a base, beside n-grams.
 
-Claim: ten pieces from a base are as good as fifty from nothing, and the network together with its n-grams is never
-behind the n-grams alone. For each number, pieces are drawn at random several times, and trained on as by `playbach
+Claim: ten pieces from a base are as good as fifty from nothing, and what `playbach train` writes is never behind the
+n-grams alone. For each number, pieces are drawn at random several times, and trained on as by `playbach
 train FOLDER`, which holds out some of them to stop on and to test. All are then measured on the same held-out pieces,
 which are never drawn, nor is any piece that shares a tune with them.
 
-An n-gram is fitted to the pieces that the network trained on. The weights of network and n-grams together are learnt
-on the pieces that the network was stopped on. With few pieces, few symbols are known, and the name of an unknown one
-costs nothing in the bits per note of `playbach evaluate`. So that figures can be compared, that name is counted here:
-one of all symbols that the folder's music has and the training pieces lack. Needs the extra `train`.
+An n-gram is fitted to the pieces that the network trained on. What plays is what `playbach train` writes: the network
+together with several n-grams, or the network alone where the n-grams do not help, or where there is much music. With
+few pieces, few symbols are known, and the name of an unknown one costs nothing in the bits per note of `playbach
+evaluate`. So that figures can be compared, that name is counted here: one of all symbols that the folder's music has
+and the training pieces lack. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -36,11 +37,10 @@ from _bench import Table, count, fail, parser, print_report
 SIZES = (3, 5, 10, 20, 50, 200)
 NOTHING, DEFAULT = "none", "default"
 """What training can begin from besides a model: nothing, or what `playbach train` chooses."""
-NGRAMS = 5
 MOST_NGRAM_STEPS = 1_000_000
 """An n-gram is fitted to fewer keys of the pieces where all would be more steps than this."""
-NETWORK, ONE, AVERAGE, BOTH = "network", "one n-gram", f"{NGRAMS} n-grams averaged", f"network and {NGRAMS} n-grams"
-PREDICTORS = (NETWORK, ONE, AVERAGE, BOTH)
+WRITTEN, NETWORK, ONE, AVERAGE = "what plays", "the network alone", "one n-gram", "n-grams averaged"
+PREDICTORS = (WRITTEN, NETWORK, ONE, AVERAGE)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def draw(folder: Folder, size: int, number: int) -> list[Any]:
 
 def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Namespace) -> dict[str, Any]:
     """Train on some pieces and measure all predictors on the held-out ones."""
+    from playbach.ngrams import mixing, stored
     from playbach.ngrams.ngram import NGramAverage
     from playbach.system.errors import PlaybachError
 
@@ -108,20 +109,29 @@ def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Na
         except PlaybachError as error:
             return {"failed": str(error)}
         seconds = time.monotonic() - began
-    encoding, corpus = trained.encoding, trained.corpus
-    valid, held_out = ([encoding.encode(p.score) for p in some] for some in (corpus.valid, folder.held_out))
-    keys = in_keys([p.score for p in corpus.train], encoding)
-    average = NGramAverage.fit(keys, encoding, members=NGRAMS)
-    sides = [[log_chances(trained.model, encoding, s) for s in some] for some in (valid, held_out)]
-    counted = [[list(map(np.log, average.probabilities(s))) for s in some] for some in (valid, held_out)]
-    one = [list(map(np.log, average.members[0].probabilities(s))) for s in held_out]
-    mixed, weights = mix(sides, counted, valid, held_out)
-    found = {NETWORK: sides[1], ONE: one, AVERAGE: counted[1], BOTH: mixed}
+    encoding, corpus, members = trained.encoding, trained.corpus, trained.members
+    held_out = [encoding.encode(p.score) for p in folder.held_out]
+    if members:
+        average = stored.from_bytes(members.data, encoding)[0]
+    else:
+        average = NGramAverage.fit(in_keys([p.score for p in corpus.train], encoding), encoding)
+    networks = [chances(trained.model, encoding, s) for s in held_out]
+    counted = [average.probabilities(s) for s in held_out]
+    found = {
+        NETWORK: networks,
+        ONE: [average.members[0].probabilities(s) for s in held_out],
+        AVERAGE: counted,
+        WRITTEN: networks,
+    }
+    if members:
+        of_each = zip(networks, counted, held_out)
+        found[WRITTEN] = [mixing.mix(p, q, s.steps, members.network_share) for p, q, s in of_each]
     names = name_costs(encoding, folder.reference)
     return {
-        "bits": {n: bits_per_note(logs, held_out, names) for n, logs in found.items()},
-        "bits_without_names": {n: bits_per_note(logs, held_out, None) for n, logs in found.items()},
-        "weights_of_network": weights,
+        "bits": {n: bits_per_note(predicted, held_out, names) for n, predicted in found.items()},
+        "bits_without_names": {n: bits_per_note(predicted, held_out, None) for n, predicted in found.items()},
+        "ngrams_play": members is not None,
+        "network_share": members.network_share if members else 1.0,
         "minutes": seconds / 60,
         "best_epoch": trained.best.number,
         "epochs": len(trained.history),
@@ -153,38 +163,17 @@ def in_keys(scores: Sequence[Any], encoding: Any) -> list[list[Any]]:
 
 # ---------------------------------------------------------------------------------------------------- predictions
 
-Chances = list[npt.NDArray[Any]]
-"""For each field, the log probabilities (T, V_f) of a piece's steps."""
+Chances = Sequence[npt.NDArray[Any]]
+"""For each field, the probabilities (T, V_f) of a piece's steps."""
 
 
-def log_chances(model: Any, encoding: Any, sequence: Any) -> Chances:
+def chances(model: Any, encoding: Any, sequence: Any) -> Chances:
     import torch
 
     from _dynamic import inputs
 
     with torch.inference_mode():
-        return [scores[0].double().log_softmax(-1).numpy() for scores in model.eval()(*inputs(encoding, sequence))]
-
-
-def mix(
-    networks: Sequence[list[Chances]], counted: Sequence[list[Chances]], valid: list[Any], held_out: list[Any]
-) -> tuple[list[Chances], list[float]]:
-    """The held-out pieces as network and n-grams predict them together, with a weight for each field that is learnt
-    on the validation pieces; and the network's weights."""
-    from _mixture import MixedPiece, Mixture
-
-    def pieces(side: int, sequences: list[Any], field: int) -> list[Any]:
-        return [
-            MixedPiece(np.stack([network[field], ngram[field]], axis=1), s.steps[:, field], np.zeros(len(s), int))
-            for network, ngram, s in zip(networks[side], counted[side], sequences)
-        ]
-
-    fields, weights = [], []
-    for field in range(len(networks[0][0])):
-        mixture = Mixture.fit(pieces(0, valid, field), "sum, fixed weights")
-        weights.append(mixture.usual()[0])
-        fields.append([mixture.mix(piece) for piece in pieces(1, held_out, field)])
-    return [list(of_piece) for of_piece in zip(*fields)], weights
+        return [scores[0].double().softmax(-1).numpy() for scores in model.eval()(*inputs(encoding, sequence))]
 
 
 def name_costs(encoding: Any, reference: Any) -> list[npt.NDArray[np.float64]]:
@@ -199,12 +188,14 @@ def name_costs(encoding: Any, reference: Any) -> list[npt.NDArray[np.float64]]:
     return found
 
 
-def bits_per_note(logs: list[Chances], pieces: list[Any], names: list[npt.NDArray[np.float64]] | None) -> float:
+def bits_per_note(
+    predicted: Sequence[Chances], pieces: list[Any], names: list[npt.NDArray[np.float64]] | None
+) -> float:
     nats = 0.0
-    for fields, s in zip(logs, pieces):
-        for f, chances in enumerate(fields):
+    for fields, s in zip(predicted, pieces):
+        for f, found in enumerate(fields):
             steps = s.steps[:, f]
-            nats -= float(chances[np.arange(len(steps)), steps].sum(dtype=np.float64))
+            nats -= float(np.log(found[np.arange(len(steps)), steps]).sum(dtype=np.float64))
             nats += float(names[f][steps].sum()) if names else 0.0
     return nats / math.log(2) / sum(s.notes for s in pieces)
 
@@ -221,7 +212,7 @@ def run_all(folder: Folder, args: argparse.Namespace) -> Iterator[tuple[str, int
             pieces = draw(folder, size, number)
             for start in args.starts:
                 key = [folder.encoding, [p.digest for p in pieces], [p.digest for p in folder.held_out], start]
-                key += [args.epochs, args.max_minutes, NGRAMS, MOST_NGRAM_STEPS]
+                key += [args.epochs, args.max_minutes, MOST_NGRAM_STEPS]
                 name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
                 path = args.cache / f"few-{name}.json" if args.cache else None
                 if path and path.exists():
@@ -327,10 +318,12 @@ def main() -> None:
             for s in sizes
         }
         rows.append((f"minutes, from {start}", *(cell(own[size]) for size in sizes)))
+    playing = sum(f.get("ngrams_play", False) for *_, f in found)
     failed = [f"{size} pieces, draw {n}, from {at}: {f['failed']}" for at, size, n, f in found if "failed" in f]
     notes = (
         f"Medians and ranges of {args.draws} draws; {len(folder.held_out)} held-out pieces, {len(folder.pool)} to "
-        f"draw from; encoding {folder.encoding}; minutes are those of `playbach train`, its n-gram included",
+        f"draw from; encoding {folder.encoding}; minutes are those of `playbach train`, its n-grams included",
+        f"In {playing} of {len(found)} runs n-grams play together with the network",
         *failed,
     )
     if args.plot:

@@ -204,5 +204,5 @@ def test_bits_per_note_are_those_of_evaluate() -> None:
     sequences = [encoding.encode(cello.score_of(line)) for line in LINES]
     model = NGram.fit([[s] for s in sequences[:2]], encoding)
     expected = compute_figures([predictions_of(model, sequences[2])], sequences[2:], encoding).bits_per_note
-    logs = [list(map(np.log, model.probabilities(sequences[2])))]
-    assert few_pieces.bits_per_note(logs, sequences[2:], None) == pytest.approx(expected)
+    predicted = [model.probabilities(sequences[2])]
+    assert few_pieces.bits_per_note(predicted, sequences[2:], None) == pytest.approx(expected)
