@@ -152,12 +152,12 @@ def train(music: Path, into: Path, start: str, encoding: str, args: argparse.Nam
 
 def in_keys(scores: Sequence[Any], encoding: Any) -> list[list[Any]]:
     """Each piece in all its keys, or in as many of the nearest ones as are not too many steps."""
-    from playbach.music.scores import transpose
+    from playbach.music.scores import nearest_keys, transpose
 
     own = [encoding.encode(s) for s in scores]
     most = max(1, MOST_NGRAM_STEPS // sum(map(len, own)))
     return [
-        [encoding.encode(transpose(s, k)) for k in sorted(encoding.transpositions(s), key=abs)[:most]] for s in scores
+        [encoding.encode(transpose(s, k)) for k in nearest_keys(encoding.transpositions(s), most)] for s in scores
     ]
 
 

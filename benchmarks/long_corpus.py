@@ -72,7 +72,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
     """Run all stages in this process; return their seconds and results."""
     from playbach.data.batches import TrainingSet
     from playbach.data.corpora import load_folder
-    from playbach.training import loop
+    from playbach.training import loop, members
     from playbach.training.options import TrainOptions
 
     class StopEarly(loop.Callbacks):
@@ -84,7 +84,7 @@ def work(music: Path, into: Path, steps: int) -> dict[str, Any]:
         def should_stop(self) -> bool:
             return self.done >= steps
 
-    loop.NGRAM_MAX_STEPS = 0  # no n-gram: only small corpora get one, which would distort the comparison
+    members.MAX_COUNTED_STEPS = 0  # no n-gram: only small corpora get one, which would distort the comparison
     times = [perf_counter()]
     corpus, encoding = load_folder(music, encoding="notes")
     times.append(perf_counter())

@@ -32,5 +32,5 @@ def ngrams_of(pieces: list[EncodedPiece], encoding: Encoding) -> NGramAverage:
 
 def with_ngrams(bundle: Bundle) -> Bundle:
     pieces, encoding = pieces_of(bundle), bundle.encoding()
-    data = stored.as_bytes(ngrams_of(pieces, encoding), pieces, 0.5)
+    data = stored.as_bytes(ngrams_of(pieces, encoding), pieces, keys=stored.ALL_KEYS, network_share=0.5)
     return replace(bundle, members={**bundle.members, NGRAMS: data})

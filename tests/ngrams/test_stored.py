@@ -15,6 +15,7 @@ from playbach.bundles.bundle import Bundle
 from playbach.bundles.exported import NGRAMS
 from playbach.inference.runtimes import open_runtime
 from playbach.ngrams import stored
+from playbach.ngrams.ngram import NGramAverage
 from playbach.system.errors import BundleError
 
 FILES = ("tiny.playbach", "lines-transformer-notes.playbach", "bands-transformer-events.playbach")
@@ -28,8 +29,17 @@ def bundle(request: pytest.FixtureRequest) -> Bundle:
 def test_they_predict_the_same_when_read_again(bundle: Bundle) -> None:
     encoding, pieces = bundle.encoding(), pieces_of(bundle)
     ngrams = ngrams_of(pieces, encoding)
-    again, share = stored.from_bytes(stored.as_bytes(ngrams, pieces, 0.25), encoding)
+    data = stored.as_bytes(ngrams, pieces, keys=stored.ALL_KEYS, network_share=0.25)
+    again, share = stored.from_bytes(data, encoding)
     assert share == 0.25 and len(again.members) == len(ngrams.members)
+    for before, after in zip(ngrams.probabilities(pieces[0]), again.probabilities(pieces[0]), strict=True):
+        np.testing.assert_allclose(before, after)
+
+
+def test_only_the_nearest_keys_are_counted_again(bundle: Bundle) -> None:
+    encoding, pieces = bundle.encoding(), pieces_of(bundle)
+    ngrams = NGramAverage.fit([[piece] for piece in pieces], encoding, members=2)
+    again, _ = stored.from_bytes(stored.as_bytes(ngrams, pieces, keys=1, network_share=0.5), encoding)
     for before, after in zip(ngrams.probabilities(pieces[0]), again.probabilities(pieces[0]), strict=True):
         np.testing.assert_allclose(before, after)
 
@@ -52,6 +62,8 @@ def test_a_summary_tells_how_many_they_are(bundle: Bundle) -> None:
         lambda data: data.pop("members"),
         lambda data: data.update(network_share=2),
         lambda data: data.update(network_share="much"),
+        lambda data: data.update(keys=0),
+        lambda data: data.update(keys=-1),
         lambda data: data.update(members=[]),
         lambda data: data.update(members=data["members"] * 9),
         lambda data: data.update(pieces=[]),

@@ -27,7 +27,7 @@ from playbach.music.bars import Bars, meters_of
 from playbach.music.reading import read
 from playbach.rendering.midi import find_comment
 from playbach.system.errors import PlaybachError, UsageError
-from playbach.training import listening, loop, runs, saving
+from playbach.training import listening, loop, members, runs, saving
 from playbach.training.finetuning import Beginning
 from playbach.training.options import TrainOptions
 from playbach.training.runs import Run
@@ -67,7 +67,7 @@ def weights(path: Path) -> bytes:
 
 def without_export(patched: pytest.MonkeyPatch) -> None:
     """Write bundles without an ONNX step and n-grams, which take longer than these trainings."""
-    patched.setattr(loop, "NGRAM_MAX_STEPS", 0)
+    patched.setattr(members, "MAX_COUNTED_STEPS", 0)
     patched.setattr(onnx, "export_step", lambda model: b"step")
     patched.setattr(onnx, "check_step", lambda *_: 0.0)
 

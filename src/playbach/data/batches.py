@@ -21,6 +21,7 @@ from playbach.data.shards import (
     BEGIN_COLUMN,
     PIECE_COLUMN,
     SHARD_COLUMN,
+    SHIFT_COLUMN,
     STEPS_COLUMN,
     Shards,
     build_shards,
@@ -29,6 +30,7 @@ from playbach.data.shards import (
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.music.arrays import Ints
+from playbach.music.scores import nearest_keys
 from playbach.system.progress import Progress
 
 Longs = npt.NDArray[np.int64]
@@ -150,18 +152,20 @@ class TrainingSet:
         return len(self.shards.index)
 
     @property
-    def steps_in_all_keys(self) -> int:
-        """The number of steps of all encoded pieces."""
-        return int(self.shards.index[:, STEPS_COLUMN].sum())
+    def numbers(self) -> list[int]:
+        """The numbers of the pieces that are encoded, in order; those that could not be are left out."""
+        found: list[int] = self.shards.index[self._first, PIECE_COLUMN].tolist()
+        return found
 
     def originals(self) -> Iterator[EncodedPiece]:
         """Each piece in its own key."""
         return map(self.shards.encoded_piece, self.shards.originals().tolist())
 
-    def in_all_keys(self) -> Iterator[list[EncodedPiece]]:
-        """Each piece in all its keys."""
+    def in_nearest_keys(self, most: int) -> Iterator[list[EncodedPiece]]:
+        """Each piece in at most this many of its keys, those nearest to its own."""
         for first, keys in zip(self._first.tolist(), self._keys.tolist()):
-            yield [self.shards.encoded_piece(row) for row in range(first, first + keys)]
+            rows = {int(self.shards.index[row, SHIFT_COLUMN]): row for row in range(first, first + keys)}
+            yield [self.shards.encoded_piece(rows[shift]) for shift in nearest_keys(rows, most)]
 
     def sample(self, steps: int, seed: int) -> list[EncodedPiece]:
         """Random pieces in their own keys, with about this many steps together."""

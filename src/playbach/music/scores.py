@@ -6,6 +6,7 @@ Knows nothing of files or encodings.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def transpose(score: Score, semitones: int) -> Score:
         if not track.is_drum:
             track.shift_pitch(semitones, inplace=True)
     return transposed
+
+
+def nearest_keys(shifts: Iterable[int], most: int) -> list[int]:
+    """Of a piece's transpositions in semitones those nearest to its own key, at most this many, in order."""
+    return sorted(sorted(shifts, key=abs)[:most])
 
 
 def score_from_header(header: Header) -> Score:

@@ -17,25 +17,29 @@ from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.assembly import first_events, score_from_events
 from playbach.music.bars import Header
-from playbach.music.scores import transpose
+from playbach.music.scores import nearest_keys, transpose
 from playbach.ngrams.ngram import MAX_CHAIN, MAX_LAG, VIEWPOINTS, Choices, NGram, NGramAverage
 from playbach.ngrams.ppm import KnownColumn
 
 MAX_STORED_STEPS = 1 << 20
 """The most steps of all pieces in all keys that are read."""
 MAX_STORED_MEMBERS = 8
+ALL_KEYS = 128
+"""More keys than a piece has."""
 
 
-def as_bytes(ngrams: NGramAverage, pieces: Sequence[EncodedPiece], network_share: float) -> bytes:
+def as_bytes(ngrams: NGramAverage, pieces: Sequence[EncodedPiece], *, keys: int, network_share: float) -> bytes:
     """N-grams as JSON.
 
     Args:
         pieces: the training pieces, each in its own key with its header.
+        keys: in how many of its keys, at most, each piece was counted.
         network_share: the share of the network that the n-grams predict with, from 0 to 1.
     """
     return json.dumps(
         {
             "network_share": network_share,
+            "keys": keys,
             "members": [[_described(key, chosen) for key, chosen in m.choices.items()] for m in ngrams.members],
             "pieces": [
                 {
@@ -56,9 +60,10 @@ def from_bytes(data: bytes, encoding: Encoding) -> tuple[NGramAverage, float]:
         ValueError, TypeError, LookupError: the data is malformed, or does not fit the encoding.
     """
     stored = json.loads(data)
-    keys = [_in_all_keys(piece, encoding) for piece in stored["pieces"]]
+    most = int(stored.get("keys", ALL_KEYS))
+    keys = [_in_keys(piece, most, encoding) for piece in stored["pieces"]]
     total = sum(len(piece) for of_piece in keys for piece in of_piece)
-    if not 0 < total <= MAX_STORED_STEPS or not 1 <= len(stored["members"]) <= MAX_STORED_MEMBERS:
+    if most < 1 or not 0 < total <= MAX_STORED_STEPS or not 1 <= len(stored["members"]) <= MAX_STORED_MEMBERS:
         raise ValueError("n-grams of too many pieces, or of none")
     members = [dict(_checked(expert, encoding) for expert in member) for member in stored["members"]]
     share = float(stored["network_share"])
@@ -114,12 +119,12 @@ def _checked(stored: Mapping[str, Any], encoding: Encoding) -> tuple[tuple[int, 
     return (int(stored["kind"]), field), Choices(chains, powers)
 
 
-def _in_all_keys(stored: Mapping[str, Any], encoding: Encoding) -> list[EncodedPiece]:
+def _in_keys(stored: Mapping[str, Any], most: int, encoding: Encoding) -> list[EncodedPiece]:
     steps = np.frombuffer(base64.b64decode(stored["steps"], validate=True), "<u2").reshape(-1, len(encoding.fields))
     if not 0 < len(steps) <= MAX_STORED_STEPS or (steps >= [len(field) for field in encoding.fields]).any():
         raise ValueError("a piece that does not fit its encoding")
     score = decoded(steps.astype(np.int32), Header.from_manifest(stored["header"]), encoding)
-    return list(encoding.encode_all(transpose(score, shift) for shift in encoding.transpositions(score)))
+    return list(encoding.encode_all(transpose(score, s) for s in nearest_keys(encoding.transpositions(score), most)))
 
 
 def decoded(steps: Ints, header: Header, encoding: Encoding) -> Any:

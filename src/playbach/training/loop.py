@@ -25,14 +25,14 @@ from playbach.evaluation.metrics import frequency_baseline, predictor_figures
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
 from playbach.models.base import Model, Shape
-from playbach.ngrams.ngram import NGRAM_MEMBERS, NGramAverage
+from playbach.ngrams.ngram import NGramAverage
 from playbach.system.errors import PlaybachError, UsageError
 from playbach.training import teaching
 from playbach.training.callbacks import Callbacks
 from playbach.training.checkpoints import EpochResult, RunState, weights_of
 from playbach.training.distributed import SINGLE_PROCESS, ProcessGroup
 from playbach.training.encoded_corpus import EncodedCorpus, encode_corpus, fit_encoding
-from playbach.training.members import find_members
+from playbach.training.members import find_members, fit_ngrams
 from playbach.training.optim import make_optimiser, pick_device, pick_dtype
 from playbach.training.options import TrainOptions
 from playbach.training.reporting import corpus_lines, epoch_line, model_line
@@ -45,8 +45,6 @@ BATCH_LIMITS = (4, 32)
 """The smallest and the largest batch size that is chosen."""
 MIN_IMPROVEMENT = 0.001
 """An epoch counts as an improvement if it lowers the best bits per note by at least this fraction."""
-NGRAM_MAX_STEPS = 1_000_000
-"""With more training steps in all keys than this, no n-gram is fitted."""
 
 
 class Diverged(PlaybachError):
@@ -144,7 +142,7 @@ def set_up(
     model = (base.load_network(shape) if base else build(options.model, shape, options.network)).to(device)
     state = RunState.new(model, make_optimiser(model, options), options.learning_rate)
     callbacks.restore(state)
-    ngrams = _fit_ngrams(music, callbacks) if teachers else None
+    ngrams = fit_ngrams(music, callbacks.report) if teachers else None
     lesson = _ask_teachers(teachers, music, ngrams, options, folder=folder, callbacks=callbacks) if teachers else None
     return Trainer(
         music=music,
@@ -159,14 +157,6 @@ def set_up(
         began=began - state.seconds,
         stop_reason=_stop_reason(state, options),  # a run may be resumed after its last epoch
     )
-
-
-def _fit_ngrams(music: EncodedCorpus, callbacks: Callbacks) -> NGramAverage | None:
-    """N-grams of the training pieces; None if there are too many pieces."""
-    if music.train.steps_in_all_keys > NGRAM_MAX_STEPS:
-        return None
-    callbacks.report(f"Fitting {NGRAM_MEMBERS} n-grams to the training pieces")
-    return NGramAverage.fit(music.train.in_all_keys(), music.encoding)
 
 
 def _ask_teachers(
@@ -334,7 +324,7 @@ class Trainer:
         _round_weights(state.model)
         alone = measure_network(state.model, self.music.encoding, test)
         baseline = frequency_baseline(self.music.encoding, self.music.train.originals(), test)
-        ngrams = self.ngrams or _fit_ngrams(self.music, self.callbacks)
+        ngrams = self.ngrams or fit_ngrams(self.music, self.callbacks.report)
         compared = (ngrams.members[0], ngrams) if ngrams else ()
         of_ngrams = [predictor_figures(each, test, self.music.encoding) for each in compared]
         network, members = self._network(state.model), None

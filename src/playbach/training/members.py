@@ -12,14 +12,28 @@ from collections.abc import Callable
 from playbach.evaluation.metrics import Figures
 from playbach.models.base import Model
 from playbach.ngrams import stored
-from playbach.ngrams.ngram import NGramAverage
+from playbach.ngrams.ngram import NGRAM_MEMBERS, NGramAverage
 from playbach.training.encoded_corpus import EncodedCorpus
 from playbach.training.teaching import Ensemble, best_share
 from playbach.training.trained import Members
 
-MAX_PLAYED_STEPS = 500_000
-"""With more training steps in all keys than this, no n-gram plays: a network has learnt enough, and counting would
-take many seconds whenever the model is loaded."""
+MAX_COUNTED_STEPS = 1_000_000
+"""The most training steps, those of a piece counted in each key, to which n-grams are fitted."""
+
+
+def fit_ngrams(music: EncodedCorpus, report: Callable[[str], None]) -> NGramAverage | None:
+    """N-grams of the training pieces, in all keys or in as many of the nearest ones as are not too many steps; None
+    if there are too many steps in one key."""
+    keys = keys_to_count(music)
+    if not keys:
+        return None
+    report(f"Fitting {NGRAM_MEMBERS} n-grams to the training pieces")
+    return NGramAverage.fit(music.train.in_nearest_keys(keys), music.encoding)
+
+
+def keys_to_count(music: EncodedCorpus) -> int:
+    """In how many keys n-grams count each training piece, if it has as many."""
+    return MAX_COUNTED_STEPS // music.train.steps
 
 
 def find_members(
@@ -31,8 +45,6 @@ def find_members(
         ngrams: of the training pieces.
         alone: the figures of the network on the validation pieces.
     """
-    if music.train.steps_in_all_keys > MAX_PLAYED_STEPS:
-        return None
     share = best_share(Ensemble(music.encoding, (model,), ngrams, 1.0), music.valid)
     together = Ensemble(music.encoding, (model,), ngrams, share)
     valid = together.figures(music.valid)
@@ -43,6 +55,6 @@ def find_members(
         f"prevents it): validation music costs {valid.bits_per_note:.3f} bits per note instead of "
         f"{alone.bits_per_note:.3f}"
     )
-    originals = [music.encoding.encode(piece.score) for piece in music.corpus.train]
-    data = stored.as_bytes(ngrams, originals, share)
+    originals = [music.encoding.encode(music.corpus.train[i].score) for i in music.train.numbers]
+    data = stored.as_bytes(ngrams, originals, keys=keys_to_count(music), network_share=share)
     return Members(data, len(ngrams.members), share, valid, together.figures(music.test))

@@ -83,7 +83,7 @@ class TrainedNetwork(NetworkSoFar):
     baseline: Figures
     """The same pieces, predicted by the frequency of the symbols."""
     ngram: Figures | None
-    """The same pieces, predicted by an n-gram of the training pieces, if there are at most NGRAM_MAX_STEPS steps."""
+    """The same pieces, predicted by an n-gram of the training pieces; None if there are too many to count."""
     ngrams: Figures | None
     """The same, by the average of several n-grams."""
     stop_reason: str
