@@ -3,7 +3,8 @@
 Claim: ten pieces from a base are as good as fifty from nothing, and what `playbach train` writes is never behind the
 n-grams alone. For each number, pieces are drawn at random several times, and trained on as by `playbach
 train FOLDER`, which holds out some of them to stop on and to test. All are then measured on the same held-out pieces,
-which are never drawn, nor is any piece that shares a tune with them.
+which are never drawn, nor is any piece that shares a tune with them. With --apart-from they also share no tune with
+the training pieces of the base.
 
 An n-gram is fitted to the pieces that the network trained on. What plays is what `playbach train` writes: the network
 together with several n-grams, or the network alone where the n-grams do not help, or where there is much music. With
@@ -40,6 +41,7 @@ NOTHING, DEFAULT = "none", "default"
 MOST_NGRAM_STEPS = 1_000_000
 """An n-gram is fitted to fewer keys of the pieces where all would be more steps than this."""
 WRITTEN, NETWORK, ONE, AVERAGE = "what plays", "the network alone", "one n-gram", "n-grams averaged"
+TICKS = (1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
 PREDICTORS = (WRITTEN, NETWORK, ONE, AVERAGE)
 
 
@@ -57,8 +59,9 @@ class Folder:
 
 
 def read(args: argparse.Namespace) -> Folder:
-    """Read the folder, and choose the held-out pieces: whole groups of pieces that share a tune, at random."""
-    from playbach.data.corpora import read_folder
+    """Read the folder, and choose the held-out pieces: whole groups of pieces that share a tune, at random, and none
+    that shares one with a training piece of the base."""
+    from playbach.data.corpora import load_builtin, read_folder
     from playbach.encodings import ENCODINGS
     from playbach.music.tunes import tune_groups
     from playbach.system.errors import PlaybachError
@@ -67,9 +70,11 @@ def read(args: argparse.Namespace) -> Folder:
         pieces, _, encoding = read_folder(args.folder, args.encoding)
     except PlaybachError as error:
         fail(str(error))
-    groups = np.array(tune_groups(p.score for p in pieces))
+    known = [p.score for p in load_builtin(args.apart_from, encoding=encoding).train] if args.apart_from else []
+    groups = np.array(tune_groups([*(p.score for p in pieces), *known]))
+    of_known, groups = set(groups[len(pieces) :].tolist()), groups[: len(pieces)]
     held_out: set[int] = set()
-    for group in np.random.default_rng(0).permutation(np.unique(groups)).tolist():
+    for group in np.random.default_rng(0).permutation(sorted({*groups.tolist()} - of_known)).tolist():
         members = np.flatnonzero(groups == group).tolist()
         if len(held_out) + len(members) <= args.held_out:
             held_out.update(members)
@@ -253,6 +258,10 @@ def plot(path: Path, lines: dict[str, dict[int, list[float]]], title: str) -> No
     every = sorted({size for by_size in lines.values() for size in by_size})
     axes.set_xscale("log")
     axes.set_xticks(every, [str(size) for size in every])
+    axes.set_yscale("log")  # of three pieces, a network from nothing knows next to nothing
+    lowest, highest = axes.get_ylim()
+    ticks = [t for t in TICKS if lowest <= t <= highest]
+    axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
     axes.set_xlabel("pieces")
     axes.set_ylabel("bits per note, held-out pieces")
@@ -290,6 +299,12 @@ def parse_arguments() -> argparse.Namespace:
         metavar="MODEL,…",
         help="the models to begin from, one after the other; none is nothing, default what `playbach train` chooses "
         "(default: none,default)",
+    )
+    options.add_argument(
+        "--apart-from",
+        metavar="CORPUS",
+        help="hold out no piece that shares a tune with a training piece of this built-in corpus, such as that of "
+        "the model to begin from",
     )
     options.add_argument("--encoding", help="of all runs (default: chosen from the whole folder)")
     options.add_argument("--epochs", type=count, default=200, help="maximum (default: %(default)s)")

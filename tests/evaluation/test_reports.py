@@ -18,9 +18,11 @@ from playbach.data.pieces import Corpus
 from playbach.evaluation import reports
 from playbach.evaluation.metrics import Figures, compute_figures
 from playbach.evaluation.reports import (
+    AVERAGED,
     COMMONEST,
     NETWORK,
     NGRAM,
+    TOGETHER,
     Evaluation,
     EvaluationOptions,
     evaluate,
@@ -130,10 +132,9 @@ FIGURES = Figures(3, 40, 20, 0.5, 1.5, 3.0, 0.0).manifest()
 @pytest.mark.parametrize(
     ("metrics", "guessers"),
     [
-        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": 5}, [NETWORK, "average of 5 n-grams"]),
-        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": 1}, [NETWORK, NGRAM]),
-        ({"test": FIGURES, "ngram": FIGURES, "ngrams": FIGURES}, [NETWORK, NGRAM, "average of n-grams"]),
-        ({"test": FIGURES, "ngram": FIGURES, "ngram_members": "many"}, [NETWORK, "average of n-grams"]),
+        ({"test": FIGURES, "ngram": FIGURES}, [NETWORK, NGRAM]),
+        ({"test": FIGURES, "ngram": FIGURES, "ngrams": FIGURES}, [NETWORK, NGRAM, AVERAGED]),
+        ({"test": FIGURES, "test_alone": FIGURES, "ngrams": FIGURES}, [TOGETHER, NETWORK, AVERAGED]),
         ({"test": FIGURES, "ngram": {**FIGURES, "accuracy": "good"}}, [NETWORK]),
         ({"test": FIGURES, "ngram": {**FIGURES, "bits_per_note": math.nan}}, [NETWORK]),
         ({"test": FIGURES, "ngram": {**FIGURES, "else": 3}}, [NETWORK]),

@@ -55,6 +55,7 @@ GROUP_LABELS = {
 COMPOSED_KEYS = {UNSEEN: "never met", "test": "held-out test", "valid": "validated on", "train": "trained on"}
 """The keys of `Evaluation.composed` for groups of the corpus."""
 NETWORK, NGRAM, COMMONEST = "network", "n-gram", "commonest symbol"
+TOGETHER, AVERAGED = "network and n-grams", "n-grams averaged"
 ALL_TRAINED_ON = (
     "NO HONEST FIGURES: this model was trained on all of these pieces, so the figures only show how well it "
     "remembers them; give music that it was not trained on"
@@ -202,9 +203,10 @@ def own_test(manifest: Mapping[str, Any], reason: str) -> OwnTest:
     metrics, provenance = manifest.get("metrics"), manifest.get("provenance")
     recorded = metrics if isinstance(metrics, Mapping) else {}
     labels = {
-        "test": NETWORK,
-        "ngram": _ngram_label(recorded.get("ngram_members", 1)),
-        "ngrams": _ngram_label(recorded.get("ngram_members")),
+        "test": TOGETHER if "test_alone" in recorded else NETWORK,
+        "test_alone": NETWORK,
+        "ngram": NGRAM,
+        "ngrams": AVERAGED,
         "guessing_by_frequency": COMMONEST,
     }
     found = {key: _recorded_figures(recorded.get(key)) for key in labels}
@@ -215,14 +217,6 @@ def own_test(manifest: Mapping[str, Any], reason: str) -> OwnTest:
         return OwnTest(reason, f"there are no figures of the model's own test side: {why}", ())
     before = ", before it was exported" if "export" in manifest else ""
     return OwnTest(reason, f"the model's own test side, measured at the end of its training{before}", tuple(rows))
-
-
-def _ngram_label(members: Any) -> str:
-    """What the n-gram of a manifest is called: one, or the average of several, whose number may not be known."""
-    if members == 1:
-        return NGRAM
-    is_number = isinstance(members, int) and not isinstance(members, bool) and members > 1
-    return f"average of {members} n-grams" if is_number else "average of n-grams"
 
 
 def _recorded_figures(data: Any) -> Figures | None:
