@@ -312,8 +312,8 @@ def test_other_encodings_have_fewer_measures(lines_bundle: Path, lines_folder: P
     found = evaluate(composing.load(lines_bundle), lines_folder, EvaluationOptions(side="valid", samples=2, bars=2))
     assert not found.four_voices
     composed = found.composed["composed"]
-    assert composed.fifths is None and composed.copied_bars is None
-    assert composed.duration_distance is not None
+    assert composed.fifths is None and composed.notes_a_bar is None
+    assert composed.duration_distance is not None and composed.copied_bars is not None
     assert {row.guesser for row in found.rows} == {NETWORK, NGRAM, COMMONEST}
 
 

@@ -18,8 +18,8 @@ from playbach.system.errors import UsageError
 from playbach.system.options import given
 
 if TYPE_CHECKING:
+    from playbach.evaluation.measures import Measures
     from playbach.evaluation.reports import Evaluation, GroupFigures, OwnTest
-    from playbach.evaluation.statistics import Measures
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -132,27 +132,25 @@ def _continued_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
 
 def composed_rows(composed: Mapping[str, Measures]) -> Iterator[tuple[str, ...]]:
     """The headings, and a line for each statistic that applies to this music."""
+    from playbach.evaluation.measures import MEASURE_LABELS, PERCENTAGES
     from playbach.evaluation.reports import COMPOSED_KEYS, GROUP_LABELS
-    from playbach.evaluation.statistics import MEASURE_LABELS, PERCENTAGES
 
     labels = {key: GROUP_LABELS[group].lower() for group, key in COMPOSED_KEYS.items()}
     yield ("", *(labels.get(key, key) for key in composed))
     for name, label in MEASURE_LABELS.items():
         values = [getattr(measures, name) for measures in composed.values()]
         if any(value is not None for value in values):
-            yield (label, *(_cell(value, name in PERCENTAGES) for value in values))
+            yield (label, *_cells(values, name in PERCENTAGES))
 
 
-def _cell(value: Any, share: bool) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, tuple):
-        return "  ".join(_cell(v, share) for v in value)
-    if share:
-        return f"{value:.1%}"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+def _cells(values: Sequence[Any], share: bool) -> Iterator[str]:
+    """The values of a row, numbers or tuples of numbers, with equally many decimals; `–` for None."""
+    numbers = [n for value in values if value is not None for n in (value if isinstance(value, tuple) else (value,))]
+    whole = all(float(n).is_integer() for n in numbers)
+    style = ".1%" if share else ",.0f" if whole else ",.2f" if max(map(abs, numbers)) >= 1 else ".3f"
+    for value in values:
+        found = () if value is None else value if isinstance(value, tuple) else (value,)
+        yield "  ".join(f"{n:{style}}" for n in found) or "–"
 
 
 COMMAND = Command(

@@ -26,6 +26,7 @@ from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
 from playbach.evaluation import continuations
 from playbach.evaluation.continuations import MOST_PROBABLE, Agreement
+from playbach.evaluation.measures import Measures, Reference, measures_of
 from playbach.evaluation.metrics import (
     Figures,
     Predictions,
@@ -35,7 +36,6 @@ from playbach.evaluation.metrics import (
     predictor_figures,
 )
 from playbach.evaluation.options import DEFAULT_PLACES, GROUPS, UNSEEN, EvaluationOptions
-from playbach.evaluation.statistics import Measures, Reference, measures_of
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes.base import Runtime
 from playbach.inference.runtimes.members import MembersRuntime
@@ -455,13 +455,13 @@ def compare_with_corpus(
     encoding = composer.encoding
     four = encoding.track_count == 4
     projected = {g: [encoding.project(s) for s in scores[g]] for g in {*groups, "train"} if scores[g]}
-    reference = Reference.of(projected["train"], four) if "train" in projected else None
+    reference = Reference.of(projected["train"]) if "train" in projected else None
     for rules in (True, False) if options.no_rules else (True,):
         pieces = [p.score for p in compose_samples(composer, options.samples, options.bars, rules, report)]
-        yield ("composed" if rules else "composed, no rules"), measures_of(pieces, four, reference)
+        yield ("composed" if rules else "composed, no rules"), measures_of(pieces, four, reference, options.bars)
     for group in itertools.chain([g for g in groups if g != "train"][:1], ["train"]):
         if group in projected:
-            found = measures_of(projected[group], four, reference)
+            found = measures_of(projected[group], four, reference, options.bars)
             # For training pieces the share of copied bars would always be 1.
             yield COMPOSED_KEYS[group], replace(found, copied_bars=None) if group == "train" else found
 

@@ -1,138 +1,254 @@
-"""Statistics of scores, to compare composed pieces with a corpus.
+"""Statistics of any score, to compare composed pieces with a corpus.
 
-docs/evaluation.md defines them. Four voices become a `Grid` of sixteenths. The distance between two histograms of
-notes is the share of notes that would have to change (total variation): 0 for equal ones, 1 for ones with nothing in
-common. Pitch classes count from the tonic of a piece's estimated key, since pieces may be composed in any key. Knows
-scores; knows nothing of networks.
+docs/evaluation.md defines them. A *part* is a track with notes. Drums count where pitch does not matter: in silence,
+density and rhythm. A statistic is None where a piece has nothing that it could be taken of. The distance between two
+histograms of notes is the share of notes that would have to change (total variation): 0 for equal ones, 1 for ones
+with nothing in common. Pitch classes count from the tonic of a piece's estimated key, since pieces may be composed in
+any key. Knows scores; knows nothing of networks.
+
+Sources: Wu and Yang, "The Jazz Transformer on the Front Line: Exploring the Shortcomings of AI-composed Music
+through Quantitative Measures", ISMIR 2020 (pitch-class entropy, grooving similarity); Dong, Chen, McAuley and
+Berg-Kirkpatrick, "MusPy: A Toolkit for Symbolic Music Generation", ISMIR 2020 (polyphony).
 """
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, groupby
-from typing import Any
+from hashlib import blake2b
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
-from playbach.encodings.voices import SIXTEENTH, SingleNote, chorale_header, voices_of
 from playbach.music import keys
-from playbach.music.bars import Bars
-from playbach.music.tunes import top_line
+from playbach.music.bars import Bars, meters_of
+from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.tunes import top_notes
 
-FIFTH, OCTAVE = 7, 0
-MIN_CHANGES = 1
-"""A bar with fewer changes of its chord is not counted as copied: held chords are in everybody's music."""
+GROOVE_UNIT = TICKS_PER_QUARTER // 16
+"""The grid of the grooving similarity, in ticks: 64 places in a bar of 4/4, as published."""
+SAME_TIME = TICKS_PER_QUARTER // 4
+"""Parts whose last notes end less than this many ticks apart end together: a listener hears one ending."""
+LAST_BARS = 2
+"""The parts that play in this many last bars have to end together."""
+HASH_BYTES = 12
+"""Of a bar: enough for a corpus of a billion bars."""
 
 Histogram = Mapping[int, float]
+_Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """A piece of four voices in sixteenths."""
+class SoundingNotes:
+    """N notes of a piece, by onset; times in ticks."""
 
-    pitch: npt.NDArray[np.int64]
-    """(4, T) the sounding pitch; -1 where a voice is silent."""
-    onset: npt.NDArray[np.bool_]
-    """(4, T) whether a note begins."""
-    bars: npt.NDArray[np.int64]
-    """(T,) the number of the bar, 0 in a pickup."""
+    onset: _Ints
+    end: _Ints
+    pitch: _Ints
+    part: _Ints
+    """The index of the note's track."""
 
+    @classmethod
+    def of(cls, score: Score, drums: bool = False) -> SoundingNotes:
+        """The notes of a score, without drums or with them."""
+        found = [
+            (i, t.notes.numpy()) for i, t in enumerate(score.tracks) if len(t.notes) and (drums or not t.is_drum)
+        ]
+        onset, duration, pitch = (
+            np.concatenate([notes[name] for _, notes in found] or [[]]).astype(np.int64)
+            for name in ("time", "duration", "pitch")
+        )
+        part = np.repeat([i for i, _ in found], [len(notes["time"]) for _, notes in found]).astype(np.int64)
+        order = np.lexsort((pitch, onset))
+        return cls(*(column[order] for column in (onset, onset + duration, pitch, part)))
 
-def grid_of(parts: Sequence[Sequence[SingleNote]], meters: tuple[tuple[int, int, int], ...] = ((0, 4, 4),)) -> Grid:
-    """Make a grid from voices of (onset, end, pitch) in sixteenths, the highest voice first, and a header's
-    meters."""
-    frames = max(end for part in parts for _, end, _ in part)
-    pitch, onset = np.full((len(parts), frames), -1), np.zeros((len(parts), frames), bool)
-    for voice, part in enumerate(parts):
-        for begin, end, sounding in part:
-            pitch[voice, begin:end] = sounding
-            onset[voice, begin] = True
-    numbers, _ = Bars(meters).numbers_and_places(np.arange(frames, dtype=np.int32) * SIXTEENTH)
-    return Grid(pitch, onset, numbers.astype(np.int64))
+    def __len__(self) -> int:
+        return len(self.onset)
 
+    @property
+    def duration(self) -> _Ints:
+        return self.end - self.onset
 
-def grid_of_score(score: Score) -> Grid:
-    """Make a grid from a score.
+    @property
+    def parts(self) -> int:
+        """The number of parts."""
+        return len(np.unique(self.part))
 
-    Raises:
-        ScoreError: the score is not four single voices.
-    """
-    return grid_of(voices_of(score), chorale_header(score).meters)
+    def where(self, chosen: npt.NDArray[np.bool_]) -> SoundingNotes:
+        """Those of the notes (N,) that are chosen."""
+        return SoundingNotes(self.onset[chosen], self.end[chosen], self.pitch[chosen], self.part[chosen])
 
+    def between(self, begin: int, end: int) -> SoundingNotes:
+        """What sounds between two ticks, counted from the first of them; a note that began before begins there."""
+        there = self.where((self.onset < end) & (self.end > begin))
+        onset, until = (np.clip(ticks, begin, end) - begin for ticks in (there.onset, there.end))
+        return SoundingNotes(onset, until, there.pitch, there.part)
 
-# ------------------------------------------------------------------------------------------------- in four voices
-
-
-def parallels(grid: Grid, interval: int) -> int:
-    """How often two voices move in parallel from an interval, in semitones modulo 12, to the same interval."""
-    count = 0
-    for a, b in combinations(grid.pitch, 2):
-        sounding = (a[1:] >= 0) & (a[:-1] >= 0) & (b[1:] >= 0) & (b[:-1] >= 0)
-        together = np.sign(np.diff(a)) * np.sign(np.diff(b)) == 1
-        both = (abs(a - b) % 12 == interval)[1:] & (abs(a - b) % 12 == interval)[:-1]
-        count += int((sounding & together & both).sum())
-    return count
-
-
-def crossings(grid: Grid) -> int:
-    """The number of sixteenths in which a voice is below its lower neighbour."""
-    upper, lower = grid.pitch[:-1], grid.pitch[1:]
-    return int(((upper >= 0) & (lower >= 0) & (upper < lower)).any(axis=0).sum())
+    def by_part(self) -> Iterator[SoundingNotes]:
+        return (self.where(self.part == part) for part in np.unique(self.part))
 
 
-def held_sixteenths(grid: Grid) -> int:
-    """The number of sixteenths, of all voices, in which neither a note nor a rest begins."""
-    before = np.concatenate([np.full((len(grid.pitch), 1), -2), grid.pitch[:, :-1]], axis=1)
-    return int((~grid.onset & (grid.pitch == before)).sum())
+@dataclass(frozen=True, slots=True)
+class BarLines:
+    """The bars of a piece, from the first (a pickup is bar 0) to the one in which the last note ends."""
+
+    start: _Ints
+    """(B + 1,) the tick at which each bar begins, and the end of the last one."""
+    first: int
+    """The number of the first bar: 0 for a pickup, otherwise 1."""
+
+    @classmethod
+    def of(cls, score: Score) -> BarLines:
+        notes, bars = SoundingNotes.of(score, drums=True), Bars(meters_of(score, 1))
+        first = 0 if bars.pickup else 1
+        last = bars.number(max(int(notes.end.max()) - 1, int(notes.onset[-1]))) if len(notes) else first - 1
+        return cls(np.array([bars.start(n) for n in range(first, last + 2)], np.int64), first)
+
+    @property
+    def full(self) -> slice:
+        """The bars without the pickup."""
+        return slice(1 - self.first, None)
+
+    def index(self, ticks: _Ints) -> _Ints:
+        """The index of the bar of each tick (n,), 0 for the first bar, pickup or not."""
+        found: _Ints = np.searchsorted(self.start, ticks, side="right") - 1
+        return found
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
 
 
-def ends_in_triad(grid: Grid) -> bool:
-    """Whether all voices sound until the end, in a major or minor triad whose fifth may be missing."""
-    if (grid.pitch[:, -1] < 0).any():
-        return False
-    classes = set((grid.pitch[:, -1] % 12).tolist())
-    chords = [(r, (r + third) % 12, (r + 7) % 12) for r in range(12) for third in (3, 4)]
-    return any(classes >= {root, third} and classes <= {root, third, fifth} for root, third, fifth in chords)
+def excerpts(score: Score, bars: int | None, drums: bool = False) -> list[SoundingNotes]:
+    """The notes of each so many full bars of a score, without the bars that are left at its end; of the whole score
+    if it has fewer, or for None."""
+    notes, lines = SoundingNotes.of(score, drums), BarLines.of(score)
+    starts = lines.start[lines.full]
+    if bars is None or len(starts) - 1 < bars:
+        return [notes]
+    return [notes.between(int(a), int(b)) for a, b in pairwise(starts[::bars])]
 
 
-def bars_of(grid: Grid) -> Iterator[bytes]:
-    """The pitches of each full bar, counted from its lowest pitch, as bytes. Pickups, and bars in which no voice
-    moves, are left out."""
-    edges = np.flatnonzero(np.diff(grid.bars)) + 1
-    for number, bar in zip(grid.bars[[0, *edges]], np.split(grid.pitch, edges, axis=1)):
-        if number > 0 and int((np.diff(bar, axis=1) != 0).any(axis=0).sum()) >= MIN_CHANGES:
-            lowest = bar[bar >= 0].min()
-            yield np.where(bar >= 0, bar - lowest, -1).astype(np.int8).tobytes() + bytes([bar.shape[1]])
-
-
-# ------------------------------------------------------------------------------------------------- in any score
-
-
-def _notes(score: Score) -> npt.NDArray[np.int64]:
-    """(N, 3) the onset and duration in ticks and the pitch of each note, by onset; without drums."""
-    found = [t.notes.numpy() for t in score.tracks if not t.is_drum]
-    columns = [np.concatenate([f[name] for f in found] or [[]]) for name in ("time", "duration", "pitch")]
-    notes = np.stack(columns, axis=1).astype(np.int64)
-    return notes[np.argsort(notes[:, 0], kind="stable")]
+# ------------------------------------------------------------------------------------------------------ pitches
 
 
 def tonic(score: Score) -> int | None:
-    """The pitch class of the tonic of the estimated key (`keys`)."""
-    notes = _notes(score)
-    found = keys.estimate_key(np.bincount(notes[:, 2] % 12, weights=notes[:, 1], minlength=12))
+    """The pitch class of the tonic of the estimated key (`keys`); None if all pitch classes sound for as long."""
+    notes = SoundingNotes.of(score)
+    found = keys.estimate_key(np.bincount(notes.pitch % 12, weights=notes.duration, minlength=12))
     return None if found is None else found.tonic
 
 
-def ends_on_tonic(score: Score) -> bool:
-    """Whether the lowest of the notes that end last is the tonic of the piece's estimated key."""
-    notes = _notes(score)
-    ends = notes[:, 0] + notes[:, 1]
-    return len(notes) > 0 and int(notes[ends == ends.max(), 2].min()) % 12 == tonic(score)
+def degrees(scores: Iterable[Score]) -> Histogram:
+    """The share of notes on each semitone above the tonic."""
+    counts: Counter[int] = Counter()
+    for score in scores:
+        counts.update(((SoundingNotes.of(score).pitch - (tonic(score) or 0)) % 12).tolist())
+    return _shares(counts)
+
+
+def pitch_range(notes: SoundingNotes) -> int | None:
+    """From the lowest pitch to the highest, in semitones; 0 for a single pitch."""
+    return int(np.ptp(notes.pitch)) if len(notes) else None
+
+
+def pitch_class_entropy(score: Score, bars: int) -> float | None:
+    """The entropy of the pitch classes of the notes that begin within so many successive bars, in bits: from 0 for
+    one pitch class to log2 12 = 3.585. The mean over all such runs of full bars with notes (Wu and Yang 2020, H).
+    None for a piece with fewer bars."""
+    notes, lines = SoundingNotes.of(score), BarLines.of(score)
+    counts = np.zeros((len(lines), 12))
+    np.add.at(counts, (lines.index(notes.onset), notes.pitch % 12), 1)
+    counts = counts[lines.full]
+    if len(counts) < bars:
+        return None
+    runs = np.lib.stride_tricks.sliding_window_view(counts, bars, axis=0).sum(axis=-1)
+    runs = runs[runs.sum(axis=1) > 0]
+    if not len(runs):
+        return None
+    shares = runs / runs.sum(axis=1, keepdims=True)
+    bits = -(shares * np.log2(shares, where=shares > 0, out=np.zeros_like(shares))).sum(axis=1)
+    return float(bits.mean())
+
+
+# ----------------------------------------------------------------------------------------------- time and density
+
+
+def durations(scores: Iterable[Score]) -> Histogram:
+    """The share of notes of each duration, in ticks."""
+    counts: Counter[int] = Counter()
+    for score in scores:
+        counts.update(SoundingNotes.of(score).duration.tolist())
+    return _shares(counts)
+
+
+def notes_a_quarter(score: Score) -> float | None:
+    """Notes, drums included, per quarter from the beginning of the piece to the end of its last note."""
+    notes = SoundingNotes.of(score, drums=True)
+    return TICKS_PER_QUARTER * len(notes) / int(notes.end.max()) if len(notes) else None
+
+
+def polyphony(score: Score) -> float | None:
+    """How many different pitches sound at once, at least 1: the mean over the time in which any sounds (MusPy)."""
+    notes = SoundingNotes.of(score)
+    spans = {pitch: _covered(notes.where(notes.pitch == pitch)) for pitch in np.unique(notes.pitch).tolist()}
+    sounding = _length(_covered(notes))
+    return sum(map(_length, spans.values())) / sounding if sounding else None
+
+
+def parts_in_a_bar(score: Score) -> float | None:
+    """How many parts, drums included, begin a note in a bar: the mean over all full bars, silent ones included."""
+    notes, lines = SoundingNotes.of(score, drums=True), BarLines.of(score)
+    playing = np.zeros((len(lines), len(score.tracks)), bool)
+    playing[lines.index(notes.onset), notes.part] = True
+    playing = playing[lines.full]
+    return float(playing.sum(axis=1).mean()) if len(playing) else None
+
+
+def longest_silence(notes: SoundingNotes) -> float:
+    """The longest time before or between notes in which none sounds, in quarters."""
+    return max((end - begin for begin, end in _gaps(notes)), default=0) / TICKS_PER_QUARTER
+
+
+def silent_share(notes: SoundingNotes) -> float | None:
+    """The share of the time, from the beginning of the piece to the end of the last note, in which none sounds."""
+    if not len(notes) or not int(notes.end.max()):
+        return None
+    return sum(end - begin for begin, end in _gaps(notes)) / int(notes.end.max())
+
+
+def longest_rest(notes: SoundingNotes) -> float:
+    """The longest time in which a part is silent before or between its notes, in quarters."""
+    return max(map(longest_silence, notes.by_part()), default=0.0)
+
+
+def _covered(notes: SoundingNotes) -> tuple[_Ints, _Ints]:
+    """The spans in which any of the notes sounds: begins (n,) and ends (n,) in ticks, apart from each other."""
+    if not len(notes):
+        return notes.onset, notes.end
+    until = np.maximum.accumulate(notes.end)
+    begins = np.concatenate([[True], notes.onset[1:] > until[:-1]])
+    return notes.onset[begins], until[np.concatenate([begins[1:], [True]])]
+
+
+def _length(spans: tuple[_Ints, _Ints]) -> int:
+    return int((spans[1] - spans[0]).sum())
+
+
+def _gaps(notes: SoundingNotes) -> Iterator[tuple[int, int]]:
+    """Begin and end of each silence before and between the notes, in ticks."""
+    begins, ends = _covered(notes)
+    return ((a, b) for a, b in zip([0, *ends.tolist()], begins.tolist()) if b > a)
+
+
+# ---------------------------------------------------------------------------------------------------- repetition
+
+
+def lines_of(notes: SoundingNotes) -> list[list[int]]:
+    """The pitches of each part's top notes."""
+    return [top_notes({"time": p.onset, "duration": p.duration, "pitch": p.pitch}) for p in notes.by_part()]
 
 
 def longest_repetition(lines: Iterable[Iterable[int]]) -> int:
@@ -140,26 +256,135 @@ def longest_repetition(lines: Iterable[Iterable[int]]) -> int:
     return max((len(list(run)) for line in lines for _, run in groupby(line)), default=0)
 
 
-def longest_silence(lines: Iterable[npt.NDArray[np.int64]]) -> float:
-    """The longest time in quarters between two notes of one of the lines, which are given as (N, 3) notes."""
-    longest = 0
-    for notes in lines:
-        if len(notes):
-            until = np.maximum.accumulate(notes[:, 0] + notes[:, 1])
-            longest = max(longest, int(notes[0, 0]), *(notes[1:, 0] - until[:-1]).tolist())
-    return longest / (4 * SIXTEENTH)
+def repeated_share(lines: Iterable[Iterable[int]]) -> float | None:
+    """The share of notes that have the pitch of the one before in their line; a line's first note does not count."""
+    repeats = [a == b for line in lines for a, b in pairwise(line)]
+    return sum(repeats) / len(repeats) if repeats else None
 
 
-def _lines(score: Score, four: bool) -> tuple[list[list[int]], list[npt.NDArray[np.int64]]]:
-    """The lines in which repetitions (as pitches) and silences (as notes) are looked for: the four voices, or else
-    the top line and all notes."""
-    if not four:
-        return [top_line(score)], [_notes(score)]
-    parts = voices_of(score)
-    as_notes = [
-        np.array([(o * SIXTEENTH, (e - o) * SIXTEENTH, p) for o, e, p in part]).reshape(-1, 3) for part in parts
-    ]
-    return [[p for _, _, p in part] for part in parts], as_notes
+# --------------------------------------------------------------------------------------------------- bar by bar
+
+
+def bar_similarity(score: Score, distance: int) -> float | None:
+    """How alike two bars are that are so many bars apart: the mean Jaccard index of their sets of (place in the bar,
+    pitch class) of the notes that begin in them, from 0 (none in common) to 1 (all). Over all pairs of full bars of
+    which one has notes. Drums do not count."""
+    notes, lines = SoundingNotes.of(score), BarLines.of(score)
+    bar = lines.index(notes.onset)
+    place = notes.onset - lines.start[bar]
+    width = 12 * (int(place.max()) + 1) if len(notes) else 1
+    there = np.unique(bar * width + place * 12 + notes.pitch % 12)
+    later = there[np.isin(there, there + distance * width)]  # those that are also in the bar before
+    sizes = np.bincount(there // width, minlength=len(lines))[lines.full]
+    shared = np.bincount(later // width, minlength=len(lines))[lines.full][distance:]
+    union = sizes[distance:] + sizes[:-distance] - shared
+    rated = union > 0
+    return float((shared[rated] / union[rated]).mean()) if rated.any() else None
+
+
+def groove_similarity(score: Score) -> float | None:
+    """How alike the rhythms of two bars are: 1 less the share of the places of a bar, 64ths, at which only one of
+    them begins a note; from 0 to 1, the mean over all pairs of full bars of the same length (Wu and Yang 2020, GS).
+    Drums count. Sparse bars are always alike, so only the comparison with real music says anything."""
+    notes, lines = SoundingNotes.of(score, drums=True), BarLines.of(score)
+    lengths = np.diff(lines.start) // GROOVE_UNIT
+    bar = lines.index(notes.onset)
+    onsets = np.zeros((len(lines), int(lengths.max(initial=1))), bool)
+    onsets[bar, np.minimum((notes.onset - lines.start[bar]) // GROOVE_UNIT, np.maximum(lengths[bar] - 1, 0))] = True
+    onsets, lengths = onsets[lines.full], lengths[lines.full]
+    alike, pairs = 0.0, 0
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        same = onsets[lengths == length, :length]
+        count = same.sum(axis=0)
+        differing = int((count * (len(same) - count)).sum())
+        of_length = len(same) * (len(same) - 1) // 2
+        alike, pairs = alike + of_length - differing / length, pairs + of_length
+    return alike / pairs if pairs else None
+
+
+def bars_of(score: Score) -> Iterator[bytes]:
+    """A hash of what sounds in each full bar, counted from its lowest pitch, whatever plays it. Bars in which no
+    chord or note changes are left out: held chords are in everybody's music. So are silent bars. Drums do not
+    count."""
+    notes, lines = SoundingNotes.of(score), BarLines.of(score)
+    end_of_piece = int(notes.end.max(initial=0))
+    for bar, begins, ends, pitches in _sounding_by_bar(notes, lines):
+        length = int(lines.start[bar + 1] - lines.start[bar])
+        heard = min(length, end_of_piece - int(lines.start[bar]))
+        if bar + lines.first > 0 and ((begins > 0) | (ends < heard)).any():
+            rows = np.stack([begins, ends, pitches - pitches.min()], axis=1).astype("<i4")
+            content = rows[np.lexsort(rows.T)].tobytes() + length.to_bytes(4, "little")
+            yield blake2b(content, digest_size=HASH_BYTES).digest()
+
+
+def _sounding_by_bar(notes: SoundingNotes, lines: BarLines) -> Iterator[tuple[int, _Ints, _Ints, _Ints]]:
+    """For each bar in which pitches sound: its index, and of each time that a pitch sounds without a break the begin
+    and end in ticks since the bar began, and the pitch."""
+    notes = notes.where(notes.duration > 0)
+    first, last = lines.index(notes.onset), lines.index(notes.end - 1)
+    count = last - first + 1
+    offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    bar, pitch = np.repeat(first, count) + offset, np.repeat(notes.pitch, count)
+    begin = np.maximum(np.repeat(notes.onset, count), lines.start[bar])
+    end = np.minimum(np.repeat(notes.end, count), lines.start[bar + 1])
+    order = np.lexsort((begin, pitch, bar))
+    bar, pitch, begin, end = bar[order], pitch[order], begin[order], end[order]
+    line = bar * 128 + pitch
+    span = int(lines.start[-1]) + 1
+    until = np.maximum.accumulate(line * span + end) - line * span
+    new = np.concatenate([[True], (np.diff(line) != 0) | (begin[1:] > until[:-1])])[: len(line)]
+    final = np.concatenate([new[1:], [True]])[: len(line)]
+    bar, pitch, begin, end = bar[new], pitch[new], begin[new], until[final]
+    for rows in np.split(np.arange(len(bar)), np.flatnonzero(np.diff(bar)) + 1):
+        if len(rows):
+            at = int(bar[rows[0]])
+            yield at, begin[rows] - lines.start[at], end[rows] - lines.start[at], pitch[rows]
+
+
+# -------------------------------------------------------------------------------------------------------- endings
+
+
+def last_chord(score: Score) -> list[int]:
+    """The pitches, the lowest first, that sound when the last note begins."""
+    notes = SoundingNotes.of(score)
+    if not len(notes):
+        return []
+    last = notes.onset[-1]
+    return sorted(notes.pitch[(notes.onset == last) | (notes.end > last)].tolist())
+
+
+def ends_on_tonic(score: Score) -> bool | None:
+    """Whether the lowest pitch of the last chord is the tonic of the piece's estimated key."""
+    chord = last_chord(score)
+    return chord[0] % 12 == tonic(score) if chord else None
+
+
+def is_triad(pitches: Iterable[int]) -> bool:
+    """Whether the pitches are a major or minor triad, whose fifth may be missing."""
+    classes = {pitch % 12 for pitch in pitches}
+    chords = [(r, (r + third) % 12, (r + 7) % 12) for r in range(12) for third in (3, 4)]
+    return any(classes >= {root, third} and classes <= {root, third, fifth} for root, third, fifth in chords)
+
+
+def ends_in_triad(score: Score) -> bool | None:
+    """Whether the last chord is a major or minor triad, whose fifth may be missing."""
+    chord = last_chord(score)
+    return is_triad(chord) if chord else None
+
+
+def ends_together(score: Score) -> bool | None:
+    """Whether the parts that play in the last two bars begin their last notes at the same time, or end them less than
+    a sixteenth apart. None for a piece with one part, and for one without notes other than drums."""
+    notes, lines = SoundingNotes.of(score), BarLines.of(score)
+    if notes.parts < 2:
+        return None
+    last = int(lines.index(notes.end.max(keepdims=True) - 1)[0])
+    playing = list(notes.where(notes.end > lines.start[max(0, last + 1 - LAST_BARS)]).by_part())
+    begins, ends = [int(part.onset.max()) for part in playing], [int(part.end.max()) for part in playing]
+    return len(set(begins)) == 1 or max(ends) - min(ends) < SAME_TIME
+
+
+# ----------------------------------------------------------------------------------------------------- histograms
 
 
 def _shares(counts: Counter[int]) -> Histogram:
@@ -167,151 +392,6 @@ def _shares(counts: Counter[int]) -> Histogram:
     return {value: n / total for value, n in counts.items()}
 
 
-def degrees(scores: Iterable[Score]) -> Histogram:
-    """The share of notes on each semitone above the tonic."""
-    counts: Counter[int] = Counter()
-    for score in scores:
-        counts.update(((_notes(score)[:, 2] - (tonic(score) or 0)) % 12).tolist())
-    return _shares(counts)
-
-
-def durations(scores: Iterable[Score]) -> Histogram:
-    """The share of notes of each duration, in ticks."""
-    counts: Counter[int] = Counter()
-    for score in scores:
-        counts.update(_notes(score)[:, 1].tolist())
-    return _shares(counts)
-
-
 def distance(a: Histogram, b: Histogram) -> float:
     """The total variation: half of the sum of all differences."""
     return sum(abs(a.get(value, 0.0) - b.get(value, 0.0)) for value in {*a, *b}) / 2
-
-
-# ------------------------------------------------------------------------------------------------ all of it at once
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """The statistics of the training pieces, with which composed pieces are compared."""
-
-    degrees: Histogram
-    durations: Histogram
-    bars: frozenset[bytes]
-
-    @classmethod
-    def of(cls, scores: Sequence[Score], four: bool) -> Reference:
-        bars = frozenset(bar for s in scores for bar in bars_of(grid_of_score(s))) if four else frozenset()
-        return cls(degrees(scores), durations(scores), bars)
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """Statistics of some pieces. Shares and distances are between 0 and 1. None: the measure does not apply."""
-
-    pieces: int
-    notes: int
-    degree_distance: float | None
-    """The distance from the training pieces in semitones above the tonic."""
-    duration_distance: float | None
-    """The distance from the training pieces in durations."""
-    longest_repetition: int
-    """The largest number of notes of the same pitch in succession, in any piece."""
-    usual_repetition: float
-    """The median of that number."""
-    longest_silence: float
-    """In quarters, in any piece."""
-    usual_silence: float
-    """The median of each piece's longest silence."""
-    ends_on_tonic: float
-    """The share of pieces that end on the tonic."""
-    notes_a_bar: tuple[float, ...] | None = None
-    """Notes per bar. This field and all that follow need four voices; a tuple has a value for each, soprano first."""
-    lowest: tuple[int, ...] | None = None
-    highest: tuple[int, ...] | None = None
-    held: float | None = None
-    """The share of sixteenths in which a voice holds a note or a rest."""
-    fifths: float | None = None
-    """Parallel fifths per 1,000 onsets."""
-    octaves: float | None = None
-    """Parallel octaves and unisons per 1,000 onsets."""
-    crossings: float | None = None
-    """Sixteenths with crossed voices, per 1,000."""
-    ends_in_triad: float | None = None
-    """The share of pieces that end with a triad."""
-    copied_bars: float | None = None
-    """The share of bars that also occur in a training piece, in any key."""
-
-
-MEASURE_LABELS = {
-    "pieces": "pieces",
-    "notes": "notes",
-    "degree_distance": "pitch classes, distance from training",
-    "duration_distance": "durations, distance from training",
-    "longest_repetition": "most repetitions of a note, maximum",
-    "usual_repetition": "most repetitions of a note, median",
-    "longest_silence": "longest silence in quarters, maximum",
-    "usual_silence": "longest silence in quarters, median",
-    "ends_on_tonic": "ends on the tonic",
-    "notes_a_bar": "notes per bar, soprano to bass",
-    "lowest": "lowest pitch, soprano to bass",
-    "highest": "highest pitch, soprano to bass",
-    "held": "share of held sixteenths",
-    "fifths": "parallel fifths per 1,000 onsets",
-    "octaves": "parallel octaves per 1,000 onsets",
-    "crossings": "voice crossings per 1,000 sixteenths",
-    "ends_in_triad": "ends with a triad",
-    "copied_bars": "bars copied from training",
-}
-"""The label of each measure in a table."""
-PERCENTAGES = ("ends_on_tonic", "held", "ends_in_triad", "copied_bars")
-
-
-def measures_of(scores: Sequence[Score], four: bool, reference: Reference | None = None) -> Measures:
-    """The measures of one or more pieces.
-
-    Args:
-        four: whether all pieces have four voices.
-        reference: needed for distances and copied bars.
-
-    Raises:
-        ScoreError: `four` is true, and a piece does not have four voices.
-    """
-    lines = [_lines(score, four) for score in scores]
-    repetitions = [longest_repetition(pitches) for pitches, _ in lines]
-    silences = [longest_silence(notes) for _, notes in lines]
-    return Measures(
-        pieces=len(scores),
-        notes=sum(int(score.note_num()) for score in scores),
-        degree_distance=None if reference is None else distance(degrees(scores), reference.degrees),
-        duration_distance=None if reference is None else distance(durations(scores), reference.durations),
-        longest_repetition=max(repetitions),
-        usual_repetition=statistics.median(repetitions),
-        longest_silence=max(silences),
-        usual_silence=statistics.median(silences),
-        ends_on_tonic=sum(map(ends_on_tonic, scores)) / len(scores),
-        **(_in_four_voices([grid_of_score(score) for score in scores], reference) if four else {}),
-    )
-
-
-def _in_four_voices(grids: list[Grid], reference: Reference | None) -> dict[str, Any]:
-    onsets = sum(int(g.onset.sum()) for g in grids)
-    frames = sum(g.pitch.shape[1] for g in grids)
-    bars = sum(max(1, int(g.bars.max())) for g in grids)  # a pickup and the last bar make one bar together
-    together = [np.concatenate([g.pitch[v] for g in grids]) for v in range(4)]
-    copied = [bar in reference.bars for g in grids for bar in bars_of(g)] if reference is not None else []
-
-    def compass(of: Callable[..., Any]) -> tuple[int, ...]:
-        return tuple(int(of(p[p >= 0], initial=-1 if of is np.max else 128)) for p in together)
-
-    return {
-        "notes_a_bar": tuple(sum(int(g.onset[v].sum()) for g in grids) / bars for v in range(4)),
-        "lowest": compass(np.min),
-        "highest": compass(np.max),
-        "held": sum(map(held_sixteenths, grids)) / (4 * frames),
-        "fifths": 1000 * sum(parallels(g, FIFTH) for g in grids) / onsets,
-        "octaves": 1000 * sum(parallels(g, OCTAVE) for g in grids) / onsets,
-        "crossings": 1000 * sum(map(crossings, grids)) / frames,
-        "ends_in_triad": sum(map(ends_in_triad, grids)) / len(grids),
-        "copied_bars": sum(copied) / len(copied) if copied else None,
-    }

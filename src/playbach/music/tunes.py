@@ -9,7 +9,7 @@ are. Knows scores; nothing of encodings or corpora.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from hashlib import blake2b
 from types import TracebackType
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from symusic.core import ScoreTick as Score
 
 Runs = npt.NDArray[np.uint64]
+_Ints = npt.NDArray[np.integer]
 
 RUN_LENGTH = 8
 """How many intervals a run has."""
@@ -45,7 +46,15 @@ def top_line(score: Score) -> list[int]:
     tracks = [t for t in tracks if 5 * len(t.notes) >= most]
     if not tracks:
         return []
-    notes = max(tracks, key=lambda t: float(np.mean(t.notes.numpy()["pitch"]))).notes.numpy()
+    return top_notes(max((t.notes.numpy() for t in tracks), key=lambda notes: float(np.mean(notes["pitch"]))))
+
+
+def top_notes(notes: Mapping[str, _Ints]) -> list[int]:
+    """The pitches of a part's highest notes at each onset; one that begins below one that still sounds is left out.
+
+    Args:
+        notes: time, duration and pitch of one or more notes (N,).
+    """
     order = np.lexsort((-notes["pitch"], notes["time"]))
     times = notes["time"][order]
     order = order[np.diff(times, prepend=times[0] - 1) != 0]  # the highest note at each onset
