@@ -12,6 +12,7 @@ import pytest
 
 import playbach
 from helpers import sample_music
+from playbach.cli.evaluate import _cells
 from playbach.cli.main import main
 
 
@@ -32,7 +33,8 @@ def test_the_table(chorales_bundle: Path, chorales_folder: Path, capsys: pytest.
     assert test.split()[2] == "network"
     assert any(line.split()[:1] == ["n-gram"] for line in lines)
     assert any(line.startswith("TRAINED ON") for line in lines)
-    assert any(line.startswith("bars copied from training") for line in lines)
+    for words in ("bars copied from training", "notes alike, bars 1 apart", "ends with a triad", "time in silence"):
+        assert any(line.startswith(words) for line in lines)
     assert "Predicting" in err and "Predicting" not in out
 
 
@@ -61,6 +63,18 @@ def test_music_without_an_ngram(chorales_bundle: Path, tmp_path: Path, capsys: p
     own_test = json.loads(out)["own_test"]
     assert why.endswith(own_test["reason"])
     assert [row["guesser"] for row in own_test["rows"]] == ["network", "n-gram", "commonest symbol"]
+
+
+def test_a_row_of_measures_has_equally_many_decimals() -> None:
+    def shown(*values: float | tuple[float, ...] | None, share: bool = False) -> list[str]:
+        return list(_cells(values, share))
+
+    assert shown(3, 1234.0) == ["3", "1,234"]
+    assert shown(1.0, 2.345, None) == ["1.00", "2.35", "–"]
+    assert shown(0.0, 0.05) == ["0.000", "0.050"]
+    assert shown((4, 3.5), (1, 2)) == ["4.00  3.50", "1.00  2.00"]
+    assert shown(1, 0.123, share=True) == ["100.0%", "12.3%"]
+    assert shown(-2, 0) == ["-2", "0"]
 
 
 def test_columns_that_do_not_apply_are_omitted(
