@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 import symusic
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import sample_music
@@ -84,6 +84,7 @@ STATISTICS: dict[str, tuple[Callable[[symusic.Score], float | None], float, floa
 
 
 @pytest.mark.parametrize("name", STATISTICS)
+@settings(max_examples=25)
 @given(score=scores())
 def test_a_statistic_keeps_its_range_in_every_key(name: str, score: symusic.Score) -> None:
     statistic, low, high = STATISTICS[name]
@@ -155,6 +156,7 @@ def test_silences_and_rests_by_hand() -> None:
     assert (statistics.longest_silence(everything), statistics.longest_rest(everything)) == (1, 2)
     assert statistics.silent_share(everything) == 1 / 4
     assert silence_of(sample_music.score([[(960, 480, 60), (1440, 480, 60), (3360, 480, 60)]])) == 3
+    assert silence_of(sample_music.score([[(1920, 480, 60), (3360, 480, 60)]])) == 4  # before the first note
 
 
 def test_a_silence_is_one_of_all_notes_that_sound() -> None:
@@ -196,6 +198,8 @@ def test_the_likeness_of_rhythms_by_hand() -> None:
 def test_a_pickup_is_no_bar_to_compare() -> None:
     pickup = sample_music.score([[(480 * i, 480, 60) for i in range(9)]], meters=((0, 1, 4), (480, 4, 4)))
     assert statistics.bar_similarity(pickup, 1) == statistics.groove_similarity(pickup) == 1
+    two = sample_music.score([[(0, 240, 60), (240, 240, 62), (480, 960, 60)]], meters=((0, 1, 4), (480, 4, 4)))
+    assert statistics.pitch_class_entropy(two, 1) == 0
 
 
 def test_entropy_by_hand() -> None:
@@ -221,6 +225,10 @@ def test_a_pickup_and_a_held_chord_are_nobodys() -> None:
     parts = [[(480 * i, 480, p + i) for i in range(8)] for p in (72, 67, 64, 48)]
     pickup = sample_music.score(parts, meters=((0, 2, 4), (960, 4, 4)))
     assert len(list(bars_of(pickup))) == 2  # a full bar, and two quarters
+
+
+def test_a_chord_that_stops_is_a_change() -> None:
+    assert len(list(bars_of(sample_music.score([[(0, 480, 60), (BAR, BAR, 60)]])))) == 1
 
 
 def test_a_note_held_over_a_bar_line_is_in_both_bars() -> None:
