@@ -38,11 +38,10 @@ from _bench import Table, count, fail, parser, print_report
 SIZES = (3, 5, 10, 20, 50, 200)
 NOTHING, DEFAULT = "none", "default"
 """What training can begin from besides a model: nothing, or what `playbach train` chooses."""
-MOST_NGRAM_STEPS = 1_000_000
-"""An n-gram is fitted to fewer keys of the pieces where all would be more steps than this."""
 WRITTEN, NETWORK, ONE, AVERAGE = "what plays", "the network alone", "one n-gram", "n-grams averaged"
-TICKS = (1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
 PREDICTORS = (WRITTEN, NETWORK, ONE, AVERAGE)
+TICKS = (1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
+"""The bits per note that the plot's axis names."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,9 @@ def read(args: argparse.Namespace) -> Folder:
 
     try:
         pieces, _, encoding = read_folder(args.folder, args.encoding)
+        known = [p.score for p in load_builtin(args.apart_from, encoding=encoding).train] if args.apart_from else []
     except PlaybachError as error:
         fail(str(error))
-    known = [p.score for p in load_builtin(args.apart_from, encoding=encoding).train] if args.apart_from else []
     groups = np.array(tune_groups([*(p.score for p in pieces), *known]))
     of_known, groups = set(groups[len(pieces) :].tolist()), groups[: len(pieces)]
     held_out: set[int] = set()
@@ -100,7 +99,9 @@ def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Na
     """Train on some pieces and measure all predictors on the held-out ones."""
     from playbach.ngrams import mixing, stored
     from playbach.ngrams.ngram import NGramAverage
+    from playbach.ngrams.pieces import in_keys_that_fit
     from playbach.system.errors import PlaybachError
+    from playbach.training.members import MAX_COUNTED_STEPS
 
     with tempfile.TemporaryDirectory(prefix="playbach-benchmark-") as name:
         music, into, began = Path(name) / "music", Path(name) / "run", time.monotonic()
@@ -119,7 +120,8 @@ def measure(folder: Folder, pieces: Sequence[Any], start: str, args: argparse.Na
     if members:
         average = stored.from_bytes(members.data, encoding)[0]
     else:
-        average = NGramAverage.fit(in_keys([p.score for p in corpus.train], encoding), encoding)
+        scores = [p.score for p in corpus.train]
+        average = NGramAverage.fit(in_keys_that_fit(scores, encoding, MAX_COUNTED_STEPS), encoding)
     networks = [chances(trained.model, encoding, s) for s in held_out]
     counted = [average.probabilities(s) for s in held_out]
     found = {
@@ -153,17 +155,6 @@ def train(music: Path, into: Path, start: str, encoding: str, args: argparse.Nam
     base = finetuning.read_base(None if start == DEFAULT else start)
     options = TrainOptions(**finetuning.finetune_options(base, given))
     return runs.run(music, options, base=base, name="few", into=into).trained
-
-
-def in_keys(scores: Sequence[Any], encoding: Any) -> list[list[Any]]:
-    """Each piece in all its keys, or in as many of the nearest ones as are not too many steps."""
-    from playbach.music.scores import nearest_keys, transpose
-
-    own = [encoding.encode(s) for s in scores]
-    most = max(1, MOST_NGRAM_STEPS // sum(map(len, own)))
-    return [
-        [encoding.encode(transpose(s, k)) for k in nearest_keys(encoding.transpositions(s), most)] for s in scores
-    ]
 
 
 # ---------------------------------------------------------------------------------------------------- predictions
@@ -217,7 +208,7 @@ def run_all(folder: Folder, args: argparse.Namespace) -> Iterator[tuple[str, int
             pieces = draw(folder, size, number)
             for start in args.starts:
                 key = [folder.encoding, [p.digest for p in pieces], [p.digest for p in folder.held_out], start]
-                key += [args.epochs, args.max_minutes, MOST_NGRAM_STEPS]
+                key += [args.epochs, args.max_minutes]
                 name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
                 path = args.cache / f"few-{name}.json" if args.cache else None
                 if path and path.exists():

@@ -1,6 +1,6 @@
 """What composed pieces and a corpus are compared by: the rows of a table, for music of every encoding.
 
-docs/evaluation.md defines them. Rows that only four voices have are None elsewhere. Knows scores; knows nothing of
+docs/evaluation.md defines them. A row that needs four voices is None for other music. Knows scores; knows nothing of
 networks.
 """
 
@@ -163,7 +163,7 @@ def measures_of(
         four: whether all pieces have four voices.
         reference: needed for distances and copied bars.
         bars: what grows with the length of a piece (medians of the longest run, silence and rest, of range and parts)
-            is taken of each so many bars; None: of whole pieces.
+            is taken of excerpts of this many bars; None: of whole pieces.
 
     Raises:
         ScoreError: `four` is true, and a piece does not have four voices.
@@ -211,7 +211,7 @@ def measures_of(
 
 
 def _mean(found: Iterable[float | None]) -> float | None:
-    """The mean of those values that there are; None without any."""
+    """The mean of the values that are not None; None if all are."""
     values = [value for value in found if value is not None]
     return sum(values) / len(values) if values else None
 

@@ -41,8 +41,8 @@ from playbach.inference.runtimes.base import Runtime
 from playbach.inference.runtimes.members import MembersRuntime
 from playbach.music import tunes
 from playbach.music.options import ReadingOptions
-from playbach.music.scores import nearest_keys, transpose
 from playbach.ngrams.ngram import NGram
+from playbach.ngrams.pieces import in_keys_that_fit
 from playbach.system.errors import CorpusError, ScoreError
 from playbach.system.progress import Report
 
@@ -433,10 +433,7 @@ def _continue(
 
 def _in_all_keys(scores: Sequence[Score], encoding: Encoding) -> list[list[EncodedPiece]]:
     """Training pieces in all keys, or in the nearest keys where all would be too many steps."""
-    most = max(1, MAX_NGRAM_STEPS // sum(len(encoding.encode(s)) for s in scores))
-    return [
-        [encoding.encode(transpose(s, k)) for k in nearest_keys(encoding.transpositions(s), most)] for s in scores
-    ]
+    return in_keys_that_fit(scores, encoding, MAX_NGRAM_STEPS)
 
 
 # ------------------------------------------------------------------------------------------------------ composing

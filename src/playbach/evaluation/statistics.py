@@ -122,8 +122,8 @@ class BarLines:
 
 
 def excerpts(score: Score, bars: int | None, drums: bool = False) -> list[SoundingNotes]:
-    """The notes of each so many full bars of a score, without the bars that are left at its end; of the whole score
-    if it has fewer, or for None."""
+    """The notes of a score, cut into excerpts of this many full bars; fewer bars at the end are left out. A score
+    with fewer bars is one excerpt, and so is any score if `bars` is None."""
     notes, lines = SoundingNotes.of(score, drums), BarLines.of(score)
     starts = lines.start[lines.full]
     if bars is None or len(starts) - 1 < bars:
@@ -155,8 +155,8 @@ def pitch_range(notes: SoundingNotes) -> int | None:
 
 
 def pitch_class_entropy(score: Score, bars: int) -> float | None:
-    """The entropy of the pitch classes of the notes that begin within so many successive bars, in bits: from 0 for
-    one pitch class to log2 12 = 3.585. The mean over all such runs of full bars with notes (Wu and Yang 2020, H).
+    """The entropy, in bits, of the pitch classes of the notes that begin in a run of this many bars: from 0 for one
+    pitch class to log2 12 = 3.585. The mean over all such runs of full bars with notes (Wu and Yang 2020, H).
     None for a piece with fewer bars."""
     notes, lines = SoundingNotes.of(score), BarLines.of(score)
     counts = np.zeros((len(lines), 12))
@@ -266,9 +266,9 @@ def repeated_share(lines: Iterable[Iterable[int]]) -> float | None:
 
 
 def bar_similarity(score: Score, distance: int) -> float | None:
-    """How alike two bars are that are so many bars apart: the mean Jaccard index of their sets of (place in the bar,
-    pitch class) of the notes that begin in them, from 0 (none in common) to 1 (all). Over all pairs of full bars of
-    which one has notes. Drums do not count."""
+    """How alike bars at a distance of this many bars are, from 0 (no note in common) to 1 (all). Each note that
+    begins in a bar is a pair (place in the bar, pitch class). This is the mean Jaccard index of two bars' sets of
+    pairs, over all pairs of full bars of which one has notes. Drums do not count."""
     notes, lines = SoundingNotes.of(score), BarLines.of(score)
     bar = lines.index(notes.onset)
     place = notes.onset - lines.start[bar]

@@ -17,8 +17,8 @@ from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.music.arrays import Ints
 from playbach.music.assembly import first_events, score_from_events
 from playbach.music.bars import Header
-from playbach.music.scores import nearest_keys, transpose
 from playbach.ngrams.ngram import MAX_CHAIN, MAX_LAG, VIEWPOINTS, Choices, NGram, NGramAverage
+from playbach.ngrams.pieces import in_keys
 from playbach.ngrams.ppm import KnownColumn
 
 MAX_STORED_STEPS = 1 << 20
@@ -124,7 +124,7 @@ def _in_keys(stored: Mapping[str, Any], most: int, encoding: Encoding) -> list[E
     if not 0 < len(steps) <= MAX_STORED_STEPS or (steps >= [len(field) for field in encoding.fields]).any():
         raise ValueError("a piece that does not fit its encoding")
     score = decoded(steps.astype(np.int32), Header.from_manifest(stored["header"]), encoding)
-    return list(encoding.encode_all(transpose(score, s) for s in nearest_keys(encoding.transpositions(score), most)))
+    return in_keys(score, encoding, most)
 
 
 def decoded(steps: Ints, header: Header, encoding: Encoding) -> Any:
