@@ -25,6 +25,7 @@ from symusic.core import ScoreTick as Score
 
 from playbach.music import keys
 from playbach.music.bars import Bars, meters_of
+from playbach.music.chords import is_triad
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.tunes import top_notes
 
@@ -357,13 +358,6 @@ def ends_on_tonic(score: Score) -> bool | None:
     """Whether the lowest pitch of the last chord is the tonic of the piece's estimated key."""
     chord = last_chord(score)
     return chord[0] % 12 == tonic(score) if chord else None
-
-
-def is_triad(pitches: Iterable[int]) -> bool:
-    """Whether the pitches are a major or minor triad, whose fifth may be missing."""
-    classes = {pitch % 12 for pitch in pitches}
-    chords = [(r, (r + third) % 12, (r + 7) % 12) for r in range(12) for third in (3, 4)]
-    return any(classes >= {root, third} and classes <= {root, third, fifth} for root, third, fifth in chords)
 
 
 def ends_in_triad(score: Score) -> bool | None:

@@ -23,6 +23,7 @@ from playbach.encodings.features.base import Features
 from playbach.encodings.voices import SIXTEENTH
 from playbach.music.arrays import Mask
 from playbach.music.bars import Header
+from playbach.music.chords import is_triad
 from playbach.music.events import TICKS_PER_QUARTER
 
 
@@ -109,5 +110,4 @@ class ChoraleDecoder(ChoraleState):
         bass = self.sounding[BASS]
         if (self.home - 1) % 12 != self._vocabulary.pitch_of(bass) % 12:
             return False
-        above = {(symbol - bass) % 12 for symbol in self.sounding}
-        return {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
+        return is_triad(self.sounding, root=bass)

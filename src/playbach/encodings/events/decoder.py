@@ -36,6 +36,7 @@ from playbach.encodings.events.vocabulary import EventsVocabulary
 from playbach.encodings.features.base import Features
 from playbach.music.arrays import Mask
 from playbach.music.bars import Bars, Header
+from playbach.music.chords import is_part_of_triad
 
 
 class EventsDecoder(EventsState):
@@ -176,12 +177,15 @@ class EventsDecoder(EventsState):
         return bool(self.last_ends) and min(self.last_ends) == self.end_unit
 
     def is_good_ending(self) -> bool:
-        """Whether the last notes are held until the end over the piece's tonic, and are at least half as many as
-        training pieces usually end with."""
+        """Whether the last notes are held until the end over the piece's tonic, are at least half as many as training
+        pieces usually end with, and form a triad, or a part of one, if that is what training pieces usually end with.
+        """
         if not self._has_pitches() or self.end_unit is None:
             return True
         last = [(p, number) for end, number, p in self.sounding if end == self.end_unit]
         if not self._is_held() or 2 * len(last) < self.vocabulary.closing_notes:
             return False
-        tonic = (self.home - 1) % 12 if self.home else None
-        return tonic is None or min(last)[0] % 12 == tonic
+        pitches = [pitch for pitch, _ in last]
+        if self.vocabulary.closing_triad and not is_part_of_triad(pitches):
+            return False
+        return not self.home or min(pitches) % 12 == (self.home - 1) % 12

@@ -22,6 +22,7 @@ from playbach.encodings.events.grid import (
 )
 from playbach.encodings.events.meters import grid_meters
 from playbach.music.bars import Bars, Header
+from playbach.music.chords import is_part_of_triad
 from playbach.music.events import Track
 from playbach.music.instruments import INSTRUMENT_FAMILIES, INSTRUMENT_NAMES
 
@@ -50,6 +51,8 @@ class Survey:
     """How many notes each program plays."""
     closing_notes: list[int] = field(default_factory=list)
     """How many notes end last, for each piece."""
+    closing_triads: int = 0
+    """In how many pieces these notes form a triad, or a part of one."""
     longest: int = 1
     """The longest note, in units."""
     empty_bars: int = 0
@@ -84,7 +87,9 @@ class Survey:
         pitched = notes.select(notes.track != DRUM_PROGRAM)
         ends = pitched.onset + pitched.duration
         self.longest = max(self.longest, int(pitched.duration.max(initial=1)))
-        self.closing_notes.append(int((ends == ends.max(initial=-1)).sum()))
+        last = pitched.pitch[ends == ends.max(initial=-1)]
+        self.closing_notes.append(len(last))
+        self.closing_triads += is_part_of_triad(last.tolist())
         self._add_empty_bars(bars, notes)
         self.pieces.append((Header(tuple(meters[:opening]), tempo), set(notes.track.tolist())))
 

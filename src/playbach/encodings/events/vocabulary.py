@@ -75,6 +75,8 @@ class EventsVocabulary:
     """The most bars in succession in which no note begins."""
     closing_notes: int
     """The number of notes with which a piece usually ends."""
+    closing_triad: bool
+    """Whether most pieces end with a triad, or a part of one."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
 
@@ -127,6 +129,7 @@ class EventsVocabulary:
             longest=EVENTS_DURATIONS[-1],
             empty_bars=MANY_EMPTY_BARS,
             closing_notes=1,
+            closing_triad=False,
             meters=alphabet.meters,
             headers=(),
         )
@@ -167,6 +170,7 @@ class EventsVocabulary:
             longest=survey.longest,
             empty_bars=survey.empty_bars,
             closing_notes=sorted(survey.closing_notes)[len(survey.closing_notes) // 2],
+            closing_triad=2 * survey.closing_triads > len(survey.pieces),
             meters=tuple(append_new(base.meters if base else (), sorted(survey.meters))),
             headers=most_common_headers(headers),
         )
@@ -193,6 +197,7 @@ class EventsVocabulary:
             "longest": self.longest,
             "rests": self.empty_bars,
             "closing": self.closing_notes,
+            "triad": self.closing_triad,
             "meters": list(self.meters),
             "headers": [[h.manifest(), n] for h, n in self.headers],
         }
@@ -227,6 +232,7 @@ class EventsVocabulary:
             longest=int(data["longest"]),
             empty_bars=int(data["rests"]),
             closing_notes=int(data["closing"]),
+            closing_triad=bool(data.get("triad", False)),
             meters=tuple(map(str, data["meters"])),
             headers=tuple((Header.from_manifest(h), int(n)) for h, n in data["headers"]),
         )
