@@ -204,11 +204,13 @@ def read(
     return file.score
 
 
-def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
-    """Write a score in the format of the path's suffix: .mid, .wav, .flac, .mp3, .ogg or .png.
+def write(score: ScoreTick, path: str | Path, *, soundfont: str | Path | None = None, sheet: bool = False) -> Path:
+    """Write a score in the format of the path's suffix: .mid, .wav, .flac, .mp3, .ogg, .musicxml, .mxl, .pdf, .svg or
+    .png, which is a piano roll, or with `sheet` a page.
 
-    Returns the path of the file, which has another name if `path` exists: nothing is overwritten.
+    Returns the path of the file, which has another name if `path` exists: nothing is overwritten. Of several pages,
+    it is that of the first: `NAME-1.svg`.
     """
     from playbach import rendering
 
-    return rendering.write(score, path, soundfont=soundfont)
+    return rendering.write(score, path, soundfont=soundfont, sheet=sheet)

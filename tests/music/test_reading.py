@@ -378,7 +378,7 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_errors_while_a_worker_starts(file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(midi(NOTE))
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "_release_inherited", lambda pipe: os._exit(5))
+        patch.setattr(worker, "release_inherited", lambda pipe: os._exit(5))
         with pytest.raises(PlaybachError, match=r"does not start \(exit status 5\)"):
             list(read_many([path], processes=2))
 

@@ -20,6 +20,7 @@ from playbach.system.errors import UsageError
 from playbach.system.options import given, listed, options_of
 
 if TYPE_CHECKING:
+    from playbach.inference.composing import Composition
     from playbach.inference.confidence import Confidence
 
 PRIME_OPTIONS = ("prime_bars", "keep_prime")
@@ -44,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"file to write: {outputs_text()}; an existing file is kept and a number added to the name (default: "
         "%(default)s)",
     )
+    output.add_argument("--sheet", action="store_true", help="write a .png file as pages of sheet music")
     output.add_argument(
         "--count",
         type=options.parse_int,
@@ -100,11 +102,13 @@ def run(arguments: argparse.Namespace) -> int:
         options_of_both = (*options_of(ComposeOptions), *options_of(ReadingOptions))
         flags = listed((o.flag for o in options_of_both if o.flag and o.name in ONLY_WITH_PRIME), "and")
         raise UsageError(f"{flags} need --prime FILE")
-    output = output_for(arguments.output)
+    output = output_for(arguments.output, sheet=arguments.sheet)
     ComposeOptions(**chosen)  # checks them before the model is loaded
     reading_options = ReadingOptions(**reading_chosen)
     if arguments.soundfont is not None and not output.has_sound:
         raise UsageError("--soundfont applies only to audio files: add -o piece.wav, .flac, .mp3 or .ogg")
+    if output.extra is not None:
+        output.load()  # a missing package is an error before the work begins
     seed = composing.new_seed(arguments.seed)
     composing.new_seed(seed + arguments.count - 1)
     composer = playbach.load(arguments.model, runtime=arguments.runtime)
@@ -119,18 +123,24 @@ def run(arguments: argparse.Namespace) -> int:
     for number in range(arguments.count):
         piece = composer.compose(seed=seed + number, prime=prime, **chosen, reading_options=reading_options)
         if number == 0:
-            for remark in piece.remarks:
+            for remark in (*piece.remarks, *(_sheet_remarks(piece) if output.is_sheet else ())):
                 print_message(remark)
-        path = piece.write(arguments.output, arguments.soundfont)
+        paths = piece.write_files(arguments.output, arguments.soundfont, sheet=arguments.sheet)
         print_message(f"seed {piece.seed}")
         if arguments.confidence and number:
             print_result("")
-        print_result(str(path))
+        print_result("\n".join(map(str, paths)))
         if arguments.confidence:
             print_result(
                 "\n".join(["", *_table(piece.confidence), "", *wrap(summary_sentence(piece.confidence), LINE_WIDTH)])
             )
     return 0
+
+
+def _sheet_remarks(piece: Composition) -> tuple[str, ...]:
+    from playbach.music.notation.sheet import notate
+
+    return notate(piece.written or piece.score).remarks
 
 
 def _table(onsets: Sequence[Confidence]) -> list[str]:

@@ -22,6 +22,11 @@ from playbach.system.version import __version__
 COMMANDS: dict[str, Entry[Command]] = by_name(
     Entry(name="compose", description="compose a piece and write it to a file", code="playbach.cli.compose:COMMAND"),
     Entry(
+        name="engrave",
+        description="write any music file as sheet music",
+        code="playbach.cli.engrave:COMMAND",
+    ),
+    Entry(
         name="play",
         description="play endless music through the speakers or to a MIDI port",
         code="playbach.cli.play:COMMAND",
@@ -62,6 +67,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "tqdm", "music21"), "train"),
     **dict.fromkeys(("starlette", "uvicorn", "websockets", "segno"), "serve"),
     "tensorboard": "tensorboard",
+    **dict.fromkeys(("verovio", "typst"), "score"),
 }
 """The extra that installs each optional package."""
 OMITTABLE = {"soundfile": "soundfile", "PIL": "Pillow", "onnxruntime": "onnxruntime"}

@@ -69,15 +69,31 @@ class Composition:
     """How sure the network was of each onset."""
     remarks: tuple[str, ...] = ()
     """What a user should know of the prime: a line that says how many of its notes the network does not hear."""
+    written: ScoreTick | None = None
+    """The piece as it is written, without what performing adds; None if that is `score`."""
 
-    def write(self, path: str | Path, soundfont: str | Path | None = None) -> Path:
-        """Write the piece in the format of the path's suffix, under an unused name, and return its path."""
-        from playbach.rendering import write
+    def write(self, path: str | Path, soundfont: str | Path | None = None, *, sheet: bool = False) -> Path:
+        """Write the piece in the format of the path's suffix, under an unused name, and return its path; of several
+        pages, that of the first.
+
+        Args:
+            soundfont: for audio files.
+            sheet: whether a `.png` file is sheet music instead of a piano roll.
+        """
+        return self.write_files(path, soundfont, sheet=sheet)[0]
+
+    def write_files(
+        self, path: str | Path, soundfont: str | Path | None = None, *, sheet: bool = False
+    ) -> tuple[Path, ...]:
+        """As `write`, but returns the paths of all pages."""
+        from playbach.rendering import output_for, write_files
 
         comment = self.comment
         if soundfont is not None:
             comment = json.dumps({**json.loads(comment), "soundfont": Path(soundfont).name}, sort_keys=True)
-        return write(self.score, path, comment=comment, soundfont=soundfont)
+        is_sheet = output_for(Path(path), sheet=sheet).is_sheet
+        score = self.written if is_sheet and self.written is not None else self.score
+        return write_files(score, path, comment=comment, soundfont=soundfont, sheet=sheet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +227,20 @@ class Composer:
         seed = new_seed(seed)
         found = self._find_prime(prime, options, reading_options, seed)
         part = None if found is None else self._open(found, options)
-        events = list(self._perform(self._piece(seed, 0, options, part), options))
-        score = score_from_events(events)
-        if part is not None and part.own is not None:
-            score = part.own.complete(score)
+        composed = list(self._piece(seed, 0, options, part))
+        events = list(self._perform(iter(composed), options))
+
+        def whole(piece: Iterable[Event]) -> ScoreTick:
+            score = score_from_events(piece)
+            return score if part is None or part.own is None else part.own.complete(score)
+
         return Composition(
-            score=score,
+            score=whole(events),
             seed=seed,
             comment=self._comment(seed, options, found, reading_options),
             confidence=confidences(events, self.encoding.fields),
             remarks=() if part is None else part.remarks,
+            written=None if options.plain else whole(composed),
         )
 
     def _perform(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:

@@ -8,8 +8,6 @@ score or a line of text, all as bytes. Knows nothing of what is done with scores
 
 from __future__ import annotations
 
-import faulthandler
-import gc
 import json
 import multiprocessing
 import os
@@ -29,7 +27,13 @@ from playbach.music.reading.limits import ReadingLimits, validate_score
 from playbach.music.reading.results import ReadFile
 from playbach.music.scores import score_from_bytes
 from playbach.system.errors import PlaybachError
-from playbach.system.processes import START_METHOD, ignore_fork_warnings
+from playbach.system.processes import (
+    START_METHOD,
+    describe_exit,
+    ignore_fork_warnings,
+    limit_memory,
+    release_inherited,
+)
 
 _STARTUP_SECONDS = 60.0  # for a new interpreter on a busy machine
 _ORPHAN_SECONDS = 5.0
@@ -102,7 +106,7 @@ class Worker:
         self._process.join(grace)
         self._process.kill()
         self._process.join()
-        end = _describe_exit(self._process.exitcode)
+        end = describe_exit(self._process.exitcode)
         self._process.close()
         self._process = self._pipe = None
         return end
@@ -176,23 +180,14 @@ def _unpack(response: bytes) -> ReadFile:
     return ReadFile(score_from_bytes(response[end:]), tuple(remarks), ornaments)
 
 
-def _describe_exit(exitcode: int | None) -> str:
-    if exitcode is None or exitcode >= 0:
-        return f"exit status {exitcode}"
-    try:
-        return signal.Signals(-exitcode).name
-    except ValueError:
-        return f"signal {-exitcode}"
-
-
 # ------------------------------------------------------------------------------------------- in the worker process
 
 
 def _serve(pipe: Connection, limits: ReadingLimits, options: ReadingOptions) -> None:
     """Respond to requests until the pipe closes."""
     try:
-        _release_inherited(pipe.fileno())
-        _limit_memory(limits.memory_bytes)
+        release_inherited(pipe.fileno())
+        limit_memory(limits.memory_bytes)
         pipe.send_bytes(_READY)
         while True:
             path = Path(os.fsdecode(pipe.recv_bytes()))
@@ -206,44 +201,6 @@ def _serve(pipe: Connection, limits: ReadingLimits, options: ReadingOptions) -> 
     finally:
         # Not `sys.exit`: the parent's exit handlers and buffered output belong to the parent.
         os._exit(1)
-
-
-def _release_inherited(pipe: int) -> None:
-    """Detach from what the parent owns: terminal, signal handlers, open files, objects with finalizers."""
-    gc.freeze()
-    gc.enable()
-    faulthandler.disable()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    for name in ("SIGTERM", "SIGHUP", "SIGALRM"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
-    devnull = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(devnull, standard)
-    with suppress(OSError):  # without /proc they stay open, which does no harm while the parent lives
-        # Among them are the parent's ends of the workers' pipes: while one is open, a worker does not notice that the
-        # parent has ended.
-        for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
-            if descriptor > 2 and descriptor != pipe:
-                with suppress(OSError):
-                    os.close(descriptor)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, ValueError):  # macOS has no /proc and enforces no such limit
-        # The limit is on address space, of which a fork of a process with torch already has gigabytes.
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + memory_bytes
-        highest = resource.getrlimit(resource.RLIMIT_AS)[1]
-        if highest != resource.RLIM_INFINITY:
-            limit = min(limit, highest)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _set_alarm(seconds: float) -> None:

@@ -236,6 +236,8 @@ class Instruments:
     """The program of each instrument, by its id."""
     drums: Mapping[str | None, int] | None = None
     """The percussion key of each instrument; of None, that of notes that name none."""
+    names: Mapping[str, str] | None = None
+    """The name of each instrument, by its id."""
     is_drums: bool = False
     """Whether the file says that the part is on MIDI's channel for drums."""
 
@@ -260,7 +262,8 @@ class Instruments:
             drums[name] = key
         drums.setdefault(None, _drum(None, None, part_names))
         channels = {e.findtext("midi-channel", "").strip() for e in midi.values()}
-        return cls(default, programs, drums, _DRUM_CHANNEL in channels)
+        names = {name: " ".join(e.findtext("instrument-name", "").split()) for name, e in named.items()}
+        return cls(default, programs, drums, names, _DRUM_CHANNEL in channels)
 
     def program(self, instrument: str | None) -> int:
         """The program (0 to 127) of an instrument by its id; None or an unknown id: of the part."""

@@ -1,7 +1,8 @@
 """From what is written in a MusicXML score to a score as it sounds.
 
 - Parts become tracks with their names and instruments. A part with two staves becomes two tracks, and a part whose
-  players change their instruments a track for each.
+  players change their instruments a track for each. Singers who share a staff, each with a voice and an instrument of
+  its own, have a track each too.
 - Repeats, endings and jumps are played. Tied notes are one note; a unison of two voices is one note.
 - Ornaments and grace notes are played out, or left out if that is asked for.
 - The sustain pedal becomes MIDI's controller 64.
@@ -155,12 +156,12 @@ class _Ties:
     """The notes that are tied to a note which is still to come."""
 
     def __init__(self) -> None:
-        self._notes: dict[tuple[int, int, int], int] = {}  # (end, pitch, staff) -> index of the note
-        self._latest: dict[tuple[int, int], int] = {}  # (pitch, staff) -> end of the latest of them
+        self._notes: dict[tuple[int, int, int, str], int] = {}  # (end, pitch, staff, instrument) -> index of the note
+        self._latest: dict[tuple[int, int, str], int] = {}  # (pitch, staff, instrument) -> end of the latest of them
 
     def begin(self, note: WrittenNote, end: int, index: int) -> None:
-        self._notes[end, note.pitch, note.staff] = index
-        self._latest[note.pitch, note.staff] = end
+        self._notes[end, note.pitch, note.staff, note.instrument] = index
+        self._latest[note.pitch, note.staff, note.instrument] = end
 
     def end(self, note: WrittenNote, onset: int) -> int | None:
         """The index of the note that is tied to this one; None if none is.
@@ -169,10 +170,11 @@ class _Ties:
         need not be quite at the end of the other.
         """
         ends = [onset]
-        latest = self._latest.get((note.pitch, note.staff))
+        latest = self._latest.get((note.pitch, note.staff, note.instrument))
         if note.tied_from and latest is not None and abs(onset - latest) < _LONGEST_GAP:
             ends.append(latest)
-        keys = [(end, note.pitch, staff) for end in ends for staff in (note.staff, 3 - note.staff)]
+        staves = (note.staff, 3 - note.staff)
+        keys = [(end, note.pitch, staff, note.instrument) for end in ends for staff in staves]
         return next((self._notes.pop(key) for key in keys if key in self._notes), None)
 
 
@@ -216,18 +218,38 @@ def _part_note(note: WrittenNote, onset: int, end: int, chord: int) -> PartNote:
 def _tracks(part: WrittenPart, notes: Sequence[PartNote], played: Sequence[Visit]) -> Iterator[Track]:
     """A track for each staff of a part and each instrument on it; empty ones for staves without notes."""
     default = part.instruments.program(None)
-    found: dict[tuple[int, int], list[PartNote]] = {}
+    singers = _singers(part, notes)
+    found: dict[tuple[int, int, str], list[PartNote]] = {}
     for note in notes:
-        found.setdefault((note.staff, part.instruments.program(note.instrument)), []).append(note)
+        singer = note.instrument if note.instrument in singers else ""
+        found.setdefault((note.staff, part.instruments.program(note.instrument), singer), []).append(note)
     for staff in range(1, part.staves + 1):
         if not any(key[0] == staff for key in found):
-            found[staff, default] = []
+            found[staff, default, ""] = []
     controls = _controls(part, played)
-    for (_, program), own in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] != default)):
-        track = Track(part.name, program, part.is_drums)
+    order = list(singers)
+
+    def place(item: tuple[tuple[int, int, str], list[PartNote]]) -> tuple[int, bool, int]:
+        staff, program, singer = item[0]
+        return staff, program != default, order.index(singer) if singer else 0
+
+    for (_, program, singer), own in sorted(found.items(), key=place):
+        track = Track(singers.get(singer, part.name), program, part.is_drums)
         track.notes = _note_list(own)
         track.controls = controls
         yield track
+
+
+def _singers(part: WrittenPart, notes: Iterable[PartNote]) -> dict[str, str]:
+    """The names of the instruments by their ids, if each voice of the part has one of its own that no other plays;
+    in the part's order."""
+    pairs = {(note.voice, note.instrument) for note in notes}
+    voices, instruments = {voice for voice, _ in pairs}, {instrument for _, instrument in pairs}
+    if part.is_drums or not len(pairs) == len(voices) == len(instruments) or len(pairs) < 2:
+        return {}
+    names = part.instruments.names or {}
+    found = {instrument: name for instrument, name in names.items() if instrument in instruments and name}
+    return found if len(set(found.values())) == len(instruments) else {}
 
 
 def _note_list(notes: Iterable[PartNote]) -> NoteTickList:
