@@ -214,15 +214,24 @@ class _MeasureWriter:
             self._element.set("implicit", "yes")
         self._attributes()
         marks = list(measure.tempos) if self._number == 0 else []
+        closed: set[int] = set()
         for i, voice in enumerate(self._content.voices):
             if i:
                 self._move("backup", measure.length)
             self._voice(voice, marks if i == 0 else [])
+            staff = voice.staff
+            if (
+                next_clefs
+                and next_clefs[staff - 1] is not None
+                and staff not in closed
+                and not voice.symbols[-1].hidden
+            ):
+                # A voice that ends with a gap would end too early for verovio.
+                self._clef(SubElement(self._element, "attributes"), staff, next_clefs[staff - 1])
+                closed.add(staff)
         if next_clefs is None:
             barline = SubElement(self._element, "barline", location="right")
             _text(barline, "bar-style", "light-heavy")
-        elif any(next_clefs):
-            self._clefs(SubElement(self._element, "attributes"), next_clefs)
         return self._element
 
     def _duration(self, units: int) -> int:
@@ -249,16 +258,14 @@ class _MeasureWriter:
         if self._is_first and self._part.staves > 1:
             _text(attributes, "staves", self._part.staves)
         if self._is_first:
-            self._clefs(attributes, self._content.clefs)
+            for staff, clef in enumerate(self._content.clefs, 1):
+                self._clef(attributes, staff, clef)
         if len(attributes):
             self._element.append(attributes)
 
-    def _clefs(self, attributes: Element, clefs: Sequence[Clef | None]) -> None:
-        for staff, clef in enumerate(clefs, 1):
-            if clef is not None:
-                self._clef(attributes, staff, clef)
-
-    def _clef(self, attributes: Element, staff: int, clef: Clef) -> None:
+    def _clef(self, attributes: Element, staff: int, clef: Clef | None) -> None:
+        if clef is None:
+            return
         element = SubElement(attributes, "clef")
         if self._part.staves > 1:
             element.set("number", str(staff))
@@ -285,7 +292,7 @@ class _MeasureWriter:
 
     def _tempo(self, mark: TempoMark, onset: int) -> None:
         offset = self._duration(mark.onset - onset)
-        tempo = f"{mark.qpm:.9g}"
+        tempo = _tempo_text(mark.qpm)
         if not mark.shown:
             sound = SubElement(self._element, "sound", tempo=tempo)
             if offset:
@@ -377,6 +384,12 @@ class _MeasureWriter:
                     element.set("bracket", "no" if symbol.beams else "yes")
         if len(notations):
             note.append(notations)
+
+
+def _tempo_text(qpm: float) -> str:
+    """A tempo with as many digits as MIDI's microseconds need."""
+    texts = (f"{qpm:.{decimals}f}" for decimals in range(9))
+    return next((t for t in texts if float(t) and round(6e7 / float(t)) == round(6e7 / qpm)), f"{qpm:.9f}")
 
 
 def _ties(head: Head | None) -> Iterator[str]:

@@ -22,7 +22,7 @@ _MIDDLE = 60
 _SPAN = 12
 """Semitones that a hand reaches with ease."""
 _ALONE = 4 * UNITS
-"""A hand is alone where the other one plays nothing for this long before and after."""
+"""A hand is alone where the other one begins nothing for this long."""
 _TOO_LOW, _TOO_HIGH = 53, 67
 """What a right hand alone does not play below, and a left hand alone not above."""
 _SPAN_COST, _FAR_COST, _MOVE_COST, _NEAR_COST, _WRONG_SIDE_COST = 4.0, 0.12, 0.5, 1.5, 0.35
@@ -79,7 +79,7 @@ def _regions(notes: Sequence[PlacedNote], others: Sequence[int]) -> list[tuple[b
     """
     found: list[tuple[bool, list[PlacedNote]]] = []
     for note in notes:
-        at = bisect_left(others, note.begin - _ALONE)
+        at = bisect_left(others, note.begin)
         alone = at == len(others) or others[at] > note.begin + _ALONE
         if not found or found[-1][0] != alone:
             found.append((alone, []))

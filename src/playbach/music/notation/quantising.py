@@ -24,6 +24,8 @@ _GAP_SHARE, _GAP_TICKS = 0.6, TICKS_PER_QUARTER // 4
 """A gap before the next onset is filled if it is shorter than this share of the note or than a 16th, or if the next
 onset is within a quarter of the note's: what was played staccato is not written with rests."""
 _SHORTEST = UNITS // 8
+_END_PARTS = 4
+"""The fewest parts of a beat on which a freely played note ends, where the beat is not in thirds."""
 _ONSET_MOVED, _END_MOVED = UNITS // 96, UNITS // 8
 """A note that is moved by more is counted."""
 
@@ -51,19 +53,19 @@ def quantised(
     edges: dict[tuple[int, int], list[int]] = {}  # by beat
     for begin, end, _, _ in notes:
         for tick in (begin, end):
-            edges.setdefault(_beat(tick, origins), []).append(tick)
+            edges.setdefault(beat_of(tick, origins), []).append(tick)
     exact = {beat: found for beat, ticks in edges.items() if (found := _exact_places(ticks, beat)) is not None}
     free_onsets: dict[tuple[int, int], list[int]] = {}
     for begin, *_ in notes:
-        if (beat := _beat(begin, origins)) not in exact:
+        if (beat := beat_of(begin, origins)) not in exact:
             free_onsets.setdefault(beat, []).append(begin)
     grids = {beat: _best_grid(ticks, beat) for beat, ticks in free_onsets.items()}
     onsets = sorted({_place(begin, origins, exact, grids) for begin, *_ in notes})
     result, moved = [], 0
     for begin, end, pitch, velocity in notes:
         start = _place(begin, origins, exact, grids)
-        stop = _place(end, origins, exact, grids)
-        is_free = _beat(begin, origins) not in exact or _beat(end, origins) not in exact
+        stop = _place(end, origins, exact, grids, least=_END_PARTS)
+        is_free = beat_of(begin, origins) not in exact or beat_of(end, origins) not in exact
         if is_free:
             stop = _as_meant(start, stop, onsets)
         moved += is_free and (
@@ -73,7 +75,7 @@ def quantised(
     return _without_doubles(result), moved
 
 
-def _beat(tick: int, origins: Sequence[int]) -> tuple[int, int]:
+def beat_of(tick: int, origins: Sequence[int]) -> tuple[int, int]:
     """The quarter in which a tick is: where it begins, and where it ends if a bar ends sooner."""
     at = max(0, bisect_right(origins, tick) - 1)
     begin = origins[at] + (tick - origins[at]) // TICKS_PER_QUARTER * TICKS_PER_QUARTER
@@ -110,11 +112,13 @@ def _place(
     origins: Sequence[int],
     exact: dict[tuple[int, int], dict[int, int]],
     grids: dict[tuple[int, int], int],
+    least: int = 1,
 ) -> int:
-    beat = _beat(tick, origins)
+    beat = beat_of(tick, origins)
     if beat in exact:
         return exact[beat][tick]
-    step = UNITS // grids.get(beat, 4)
+    parts = grids.get(beat, 4)
+    step = UNITS // (parts if parts % 3 == 0 else max(parts, least))
     units = (tick - beat[0]) * UNITS_PER_TICK
     return min(beat[0] * UNITS_PER_TICK + (units + step // 2) // step * step, beat[1] * UNITS_PER_TICK)
 

@@ -21,12 +21,15 @@ from playbach.music.notation.pulses import FINEST, Pulse, tuplet_pulse
 
 TUPLETS = {3: 2, 5: 4, 6: 4, 7: 4, 9: 8, 10: 8}
 """How many values are in the time of how many."""
-_TUPLET_COSTS = {3: 2.0, 6: 2.5, 5: 2.75, 7: 3.0, 9: 3.5, 10: 3.75}
+_TUPLET_COSTS = {3: 2.0, 5: 2.75, 7: 3.0, 9: 3.5, 6: 4.5, 10: 6.0}
+"""Six cost more than twice three, so they are one group only where a note crosses its middle."""
 _FINER_COST = 3.0
 """Of each halving of a tuplet's values: two triplets rather than one of quarters, if both can write the rhythm."""
 _CROSSING_COST = 1.5
 """Of a note that crosses the edge of a tuplet."""
 _MOST_HALVINGS = 3
+_MOST_LEVELS = 9
+"""Below the levels of a pulse: halves of its shortest parts, down to 128ths."""
 _LONGEST_TUPLET, _SHORTEST_TUPLET = 4 * UNITS, UNITS // 4
 
 
@@ -112,6 +115,16 @@ def _divide(begin: int, end: int, pulse: Pulse, is_rest: bool) -> tuple[int, ...
     if _may_stand(begin, end, pulse, is_rest):
         return begin, end
     finest = max(pulse.level(begin), pulse.level(end))
+    while True:
+        cuts = _fewest(begin, end, pulse, is_rest, finest)
+        if cuts or finest > len(pulse.levels) + _MOST_LEVELS:
+            assert cuts, "every place is on a level"
+            return cuts
+        finest += 1  # as for a whole bar of 5/8, which no value fills
+
+
+def _fewest(begin: int, end: int, pulse: Pulse, is_rest: bool, finest: int) -> tuple[int, ...]:
+    """The division with the fewest values, at boundaries of this level and stronger ones; empty if there is none."""
     places = [begin, *pulse.boundaries(begin, end, finest), end]
     best: dict[int, tuple[int, int, tuple[int, ...]]] = {begin: (0, 0, (begin,))}
     for i, place in enumerate(places[1:], 1):
@@ -123,7 +136,7 @@ def _divide(begin: int, end: int, pulse: Pulse, is_rest: bool) -> tuple[int, ...
         ]
         if options:
             best[place] = min(options)
-    return best[end][2]
+    return best[end][2] if end in best else ()
 
 
 def _may_stand(begin: int, end: int, pulse: Pulse, is_rest: bool) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from symusic.core import ScoreTick as Score
 
@@ -36,7 +37,7 @@ from playbach.music.notation.model import (
     WrittenSymbol,
 )
 from playbach.music.notation.pulses import FINEST, Pulse, pulse_of
-from playbach.music.notation.quantising import PlacedNote, quantised
+from playbach.music.notation.quantising import PlacedNote, beat_of, quantised
 from playbach.music.notation.rhythm import Segment, write_segments
 from playbach.music.notation.spelling import estimated_signature, signature_alter, spell
 from playbach.music.notation.voices import slices
@@ -142,9 +143,10 @@ def bars_of(meters: tuple[tuple[int, int, int], ...], end: int) -> list[SheetBar
 
 
 def _beat(bar: SheetBar) -> int:
-    levels = pulse_of(bar.numerator, bar.denominator).levels
-    beats = levels[pulse_of(bar.numerator, bar.denominator).beat]
-    return beats[1] - beats[0]
+    pulse = pulse_of(bar.numerator, bar.denominator)
+    beats = pulse.levels[pulse.beat]
+    are_equal = all(b - a == beats[1] for a, b in pairwise(beats))
+    return beats[1] if are_equal else 4 * UNITS // bar.denominator
 
 
 # ---------------------------------------------------------------------------------------------- notes, keys, names
@@ -166,7 +168,7 @@ def _tracks(score: Score, bars: Sequence[SheetBar]) -> tuple[list[TrackNotes], t
             )
         )
         if track.is_drum:
-            rows = _lengthened(rows)
+            rows = _lengthened(rows, origins)
         notes, count = quantised(rows, origins, number)
         if track.is_drum:
             notes = _as_one_voice(notes)
@@ -178,13 +180,13 @@ def _tracks(score: Score, bars: Sequence[SheetBar]) -> tuple[list[TrackNotes], t
     return tracks, (f"{moved:,} of {total:,} {are} not quite in time, and written at the nearest place",)
 
 
-def _lengthened(rows: Sequence[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+def _lengthened(rows: Sequence[tuple[int, int, int, int]], origins: Sequence[int]) -> list[tuple[int, int, int, int]]:
     """Drums, which are struck and not held, to the next one or to the end of the beat."""
     onsets = sorted({row[0] for row in rows})
     following = dict(zip(onsets, onsets[1:]))
     result = []
     for begin, _, pitch, velocity in rows:
-        beat_end = (begin // TICKS_PER_QUARTER + 1) * TICKS_PER_QUARTER
+        _, beat_end = beat_of(begin, origins)
         result.append((begin, min(following.get(begin, beat_end), beat_end), pitch, velocity))
     return result
 
@@ -202,7 +204,7 @@ def _as_one_voice(notes: Sequence[PlacedNote]) -> list[PlacedNote]:
 def key_of_each_bar(score: Score, tracks: Sequence[TrackNotes], bars: Sequence[SheetBar]) -> list[KeySignature]:
     """The score's key signatures, each from the nearest bar line on; before the first one, the estimated key."""
     known = sorted((int(k.time), int(k.key), int(k.tonality)) for k in score.key_signatures)
-    known = [(tick, fifths, minor) for tick, fifths, minor in known if -7 <= fifths <= 7]
+    known = [(tick, fifths, minor) for tick, fifths, minor in known if -7 <= fifths <= 7 and tick < bars[-1].end]
     begins = [bar.begin for bar in bars]
     changes: dict[int, KeySignature] = {}
     for tick, fifths, minor in known:

@@ -27,7 +27,7 @@ _DEGREES = np.array([0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6])
 _SCALE = (0, 2, 4, 5, 7, 9, 11)
 _MODES = {0: "major", 2: "dorian", 4: "phrygian", 5: "lydian", 7: "mixolydian", 9: "minor", 11: "locrian"}
 """By the tonic's semitones above that of the major key with the same signature."""
-_CLEARLY = 0.03
+_CLEARLY = 0.05
 """Of the music's weight: by how much more of it another signature must cover than the key's own."""
 _MOST_ALTER = 2
 

@@ -28,7 +28,7 @@ _QUARTERS = {
     "512th": 1 / 128,
     "1024th": 1 / 256,
 }
-_NUMBER = re.compile(r"\d{1,5}(?:[.,]\d{1,4})?")
+_NUMBER = re.compile(r"\d{1,5}(?:[.,]\d+)?")
 _SYMBOLS = {
     "\U0001d15d": 4.0,
     "\U0001d15e": 2.0,
