@@ -159,7 +159,7 @@ def test_music21_reads_keys_meters_and_voices_of_a_chorale() -> None:
 
 @lru_cache(maxsize=1)
 def schema() -> Any:
-    """MusicXML 4.0's schema, which the package `musicxml` carries. The schemas of XML and XLink, which it imports from
+    """MusicXML 4.0's schema, from the package `musicxml`. The schemas of XML and XLink, which it imports from
     the web, are left out: nothing that we write uses them."""
     xmlschema = pytest.importorskip("xmlschema")
     found = find_spec("musicxml")

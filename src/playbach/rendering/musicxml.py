@@ -219,16 +219,11 @@ class _MeasureWriter:
             if i:
                 self._move("backup", measure.length)
             self._voice(voice, marks if i == 0 else [])
-            staff = voice.staff
-            if (
-                next_clefs
-                and next_clefs[staff - 1] is not None
-                and staff not in closed
-                and not voice.symbols[-1].hidden
-            ):
-                # A voice that ends with a gap would end too early for verovio.
-                self._clef(SubElement(self._element, "attributes"), staff, next_clefs[staff - 1])
-                closed.add(staff)
+            # Verovio takes a clef from the end of a voice that has no gap there, and misplaces it elsewhere.
+            clef = next_clefs[voice.staff - 1] if next_clefs and not voice.symbols[-1].hidden else None
+            if clef is not None and voice.staff not in closed:
+                self._clef(SubElement(self._element, "attributes"), voice.staff, clef)
+                closed.add(voice.staff)
         if next_clefs is None:
             barline = SubElement(self._element, "barline", location="right")
             _text(barline, "bar-style", "light-heavy")

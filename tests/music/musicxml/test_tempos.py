@@ -93,3 +93,7 @@ def test_words_go_back_to_earlier_tempos() -> None:
     assert tempos.read(direction(words("Tempo I"))) == 100
     assert tempos.read(direction(words("Tempo primo"))) is None
     assert tempos.read(direction(words("a tempo"))) == 60
+
+
+def test_a_tempo_may_have_any_number_of_decimals() -> None:
+    assert Tempos().read(direction('<sound tempo="40.9999898"/>')) == 40.9999898

@@ -126,17 +126,18 @@ def _divide(begin: int, end: int, pulse: Pulse, is_rest: bool) -> tuple[int, ...
 def _fewest(begin: int, end: int, pulse: Pulse, is_rest: bool, finest: int) -> tuple[int, ...]:
     """The division with the fewest values, at boundaries of this level and stronger ones; empty if there is none."""
     places = [begin, *pulse.boundaries(begin, end, finest), end]
-    best: dict[int, tuple[int, int, tuple[int, ...]]] = {begin: (0, 0, (begin,))}
+    # Places are kept below 0, so that of equals the one is least that is divided last: half and eighth.
+    best: dict[int, tuple[int, int, tuple[int, ...]]] = {begin: (0, 0, (-begin,))}
     for i, place in enumerate(places[1:], 1):
         level = pulse.level(place)
         options = [
-            (best[start][0] + 1, best[start][1] + level, (*best[start][2], place))
+            (best[start][0] + 1, best[start][1] + level, (*best[start][2], -place))
             for start in places[:i]
             if start in best and _may_stand(start, place, pulse, is_rest)
         ]
         if options:
             best[place] = min(options)
-    return best[end][2] if end in best else ()
+    return tuple(-place for place in best[end][2]) if end in best else ()
 
 
 def _may_stand(begin: int, end: int, pulse: Pulse, is_rest: bool) -> bool:

@@ -67,7 +67,7 @@ class SheetBar:
 
     @property
     def pulse(self) -> Pulse:
-        return pulse_of(self.numerator, self.denominator, self.length)
+        return pulse_of(self.numerator, self.denominator, self.length if self.number == 0 else 0)
 
     @property
     def length(self) -> int:
