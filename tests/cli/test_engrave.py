@@ -25,8 +25,8 @@ def test_a_midi_file_becomes_musicxml(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_title_is_the_files_name_or_a_given_one(tmp_path: Path) -> None:
-    tune = write(sample_music.line(2), tmp_path / "tune.mid")
-    for more, title in (([], "tune"), (["--title", "A Tune"], "A Tune")):
+    tune = write(sample_music.line(2), tmp_path / "a_tune.mid")
+    for more, title in (([], "a tune"), (["--title", "A Tune"], "A Tune")):
         out = tmp_path / f"{title}.musicxml"
         assert main(["engrave", str(tune), "-o", str(out), *more]) == 0
         assert ElementTree.parse(out).findtext("work/work-title") == title

@@ -31,7 +31,7 @@ from playbach.rendering.headings import heading_of
 from playbach.rendering.musicxml import musicxml_bytes
 from playbach.system.errors import ScoreError
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 RECIPE = '{"model": "bach-chorales", "options": {"bars": 16, "rules": true}, "seed": 7, "version": "0.2.0"}'
 

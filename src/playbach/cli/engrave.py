@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_message(f"{arguments.file}: {remark}")
     recipe = find_comment(read.score)
     heading = heading_of(recipe or "")
-    title = arguments.title if arguments.title is not None else heading.title or arguments.file.stem
+    title = arguments.title if arguments.title is not None else heading.title or arguments.file.stem.replace("_", " ")
     comment = json.dumps({"title": title, "foot": heading.foot or arguments.file.name})
     paths = write_files(read.score, output, comment=comment, sheet=True)
     print_result("\n".join(map(str, paths)))
