@@ -27,7 +27,9 @@ from playbach.encodings.options import EventsOptions, NotesOptions
 from playbach.music import scores
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
+from playbach.music.borrowing.index import Index, Shelf
 from playbach.music.events import MAX_NUMERATOR, METER_DENOMINATORS, Event, Meter, Note, Tempo
+from playbach.music.fingerprints import lines_of
 from playbach.music.scores import score_from_header
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
@@ -135,6 +137,19 @@ def test_many_scores_are_encoded_as_each_alone(case: Any) -> None:
         assert piece.steps.dtype == piece.context.dtype == np.int32
         assert (piece.header, piece.notes, piece.ticks) == (alone.header, alone.notes, alone.ticks)
     assert list(encoding.encode_all([])) == []
+
+
+def test_a_piece_is_found_among_others_in_any_key(case: Any) -> None:
+    """As the encoding represents it: what is composed can be compared with what was trained on."""
+    encoding, make = case
+    pieces = [encoding.project(make(seed)) for seed in range(4)]
+    index = Index((Shelf.of(enumerate(pieces)),))
+    for number, score in enumerate(pieces):
+        (*_, line) = lines_of(scores.transpose(score, 1))
+        run = index.longest(line)
+        assert run is not None and run.piece == number
+        assert run.notes == len(line.bars)
+        assert (run.first_bar, run.last_bar) == (run.piece_first_bar, run.piece_last_bar)
 
 
 def test_projection_is_idempotent(case: Any) -> None:

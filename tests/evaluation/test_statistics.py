@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from helpers import sample_music
 from playbach.evaluation import statistics
-from playbach.evaluation.statistics import SoundingNotes, bars_of, distance
+from playbach.evaluation.statistics import distance
 from playbach.music.scores import transpose
+from playbach.music.sounding import BarLines, SoundingNotes, bars_of
 
 BAR = 1920
 CHORD = (48, 55, 64, 72)
@@ -112,7 +113,7 @@ def test_bars_that_repeat_are_entirely_alike(notes: list[tuple[int, int, int]], 
 def test_excerpts_are_as_long_as_they_say(score: symusic.Score, bars: int) -> None:
     found = statistics.excerpts(score, bars)
     whole = SoundingNotes.of(score)
-    lines = statistics.BarLines.of(score)
+    lines = BarLines.of(score)
     assert len(found) == max(1, (len(lines) - 1 + lines.first) // bars)
     assert all(len(part) <= len(whole) for part in found)
     if len(found) > 1:

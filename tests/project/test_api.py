@@ -28,7 +28,7 @@ from playbach.training.options import TrainOptions
         ),
         (playbach.evaluate, EvaluationOptions, {"model", "folder", "report"}),
         (playbach.read, ReadingOptions, {"path", "report"}),
-        (Composer.compose, ComposeOptions, {"self", "seed", "prime", "reading_options"}),
+        (Composer.compose, ComposeOptions, {"self", "seed", "prime", "reading_options", "original"}),
         (Composer.stream, ComposeOptions, {"self", "seed", "prime", "reading_options"}),
     ],
     ids=lambda case: getattr(case, "__qualname__", ""),

@@ -14,6 +14,7 @@ import playbach
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.bundles import network
+from playbach.bundles.fingerprints import read_index
 from playbach.data import corpora
 from playbach.encodings import ENCODINGS
 from playbach.encodings.options import NotesOptions
@@ -75,6 +76,19 @@ def test_training_continues_from_the_base_model(first: Run, lines_folder: Path, 
     assert manifest["provenance"]["base"]["name"] == "first"
     assert "--from first" in manifest["provenance"]["command"]
     assert "Trained further from first" in bundles.read(run.path).card
+
+
+def test_what_is_borrowed_from_the_base_models_pieces_is_seen_too(first: Run, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for seed in range(20, 28):
+        sample_music.line(seed).dump_midi(tmp_path / "more" / f"more{seed}.mid")
+    run = playbach.train(tmp_path / "more", into=tmp_path, epochs=1, base=first.path, name="both", network_alone=True)
+    found = read_index(bundles.read(run.path))
+    assert found is not None and found.missing == 0 and len(found.index.shelves) == 2
+    for piece in (*first.trained.corpus.train, *run.trained.corpus.train):
+        (line,) = found.borrowing(run.trained.encoding.project(piece.score)).lines
+        assert line.run is not None and found.names[line.run.piece] == piece.name
+    assert found.floor.pieces == len(run.trained.corpus.valid) + len(run.trained.corpus.test)
 
 
 def test_other_music_adds_symbols(first: Run, other: Path, tmp_path: Path) -> None:

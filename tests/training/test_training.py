@@ -24,6 +24,7 @@ import numpy as np
 
 import playbach
 from playbach.bundles import bundle as bundles
+from playbach.bundles.fingerprints import read_index
 from playbach.data import corpora
 from playbach.data.batches import IGNORED, TrainingSet
 from playbach.encodings.features.bars import UNKNOWN_BARS_LEFT
@@ -107,6 +108,12 @@ def test_the_bundle_records_its_provenance(finished: tuple[Run, list[str]]) -> N
         "playbach train chorales --from none --name chorales-lstm-chorale --encoding chorale --epochs 6 "
     )
     assert f"`{command}`" in bundle.card
+    index = read_index(bundle)
+    sides = [side for side, _ in manifest["pieces"].values()]
+    assert index is not None and index.missing == 0
+    assert index.index.pieces == {number for number, side in enumerate(sides) if side == "train"}
+    assert index.floor.pieces == len(sides) - sides.count("train")
+    assert "fingerprints of its training pieces" in bundle.card
     import safetensors.torch
 
     weights = safetensors.torch.load(bundle.members[bundles.WEIGHTS])

@@ -7,6 +7,7 @@ Members:
     weights.safetensors  to train on
     CARD.md              for people
     ngrams.json          n-grams that predict together with the network; only where that is better
+    fingerprints.bin     an index of the training pieces, by which one sees what is borrowed from them
     SOURCES.tsv          the files that a base model learnt from, with their terms; only where they are known
 
 An exported network, `NAME.tflite` with its manifest beside it, is read as a bundle of one member (`exported`). Names,
@@ -56,13 +57,15 @@ ONNX, TFLITE = exported.MEMBER_OF_SUFFIX[".onnx"], exported.MEMBER_OF_SUFFIX[".t
 MEMBER_NAMES = (MANIFEST, ONNX, WEIGHTS, CARD)
 """The members of every bundle."""
 SOURCES = "SOURCES.tsv"
-OPTIONAL_NAMES = (exported.NGRAMS, SOURCES)
+FINGERPRINTS = "fingerprints.bin"
+OPTIONAL_NAMES = (exported.NGRAMS, FINGERPRINTS, SOURCES)
 MAX_MEMBER_BYTES = {
     MANIFEST: 64 << 20,
     ONNX: 1 << 30,
     WEIGHTS: 1 << 30,
     CARD: 1 << 20,
     exported.NGRAMS: 64 << 20,
+    FINGERPRINTS: 64 << 20,
     SOURCES: 16 << 20,
 }
 MAX_RATIO, SMALL_MEMBER_BYTES = 100, 1 << 20
@@ -372,12 +375,17 @@ def write(path: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes],
     text = json.dumps(full, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
     with pending_file(path, overwrite) as pending, zipfile.ZipFile(pending.temporary, "w") as archive:
         for name in (name for name in MEMBER_NAMES + OPTIONAL_NAMES if name == MANIFEST or name in members):
-            info = zipfile.ZipInfo(name, _TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
+            data, info = text if name == MANIFEST else members[name], zipfile.ZipInfo(name, _TIME)
+            info.compress_type = zipfile.ZIP_STORED if _looks_like_a_bomb(data) else zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             info.create_system = 3  # the same on every system
-            archive.writestr(info, text if name == MANIFEST else members[name])
+            archive.writestr(info, data)
     return pending.path
+
+
+def _looks_like_a_bomb(data: bytes) -> bool:
+    """Whether a member would be refused if it were packed, such as the index of a corpus of one repeated note."""
+    return len(data) > SMALL_MEMBER_BYTES and MAX_RATIO * len(zlib.compress(data)) < len(data)
 
 
 def known_pieces(manifest: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from playbach.cli import options
 from playbach.cli.common import LINE_WIDTH, Command, add_runtime, format_table, print_message, print_result
-from playbach.inference.options import ComposeOptions, SeedOption
+from playbach.inference.options import ComposeOptions, OriginalOption, SeedOption
 from playbach.music.options import ReadingOptions
 from playbach.rendering import output_for, outputs_text
 from playbach.system.errors import UsageError
 from playbach.system.options import given, listed, options_of
 
 if TYPE_CHECKING:
-    from playbach.inference.composing import Composition
+    from playbach.inference.composing import Composer, Composition
     from playbach.inference.confidence import Confidence
 
 PRIME_OPTIONS = ("prime_bars", "keep_prime")
@@ -74,6 +74,7 @@ def _add_music(group: Any) -> None:
     options.add_options(group, SeedOption)
     names = [o.name for o in options_of(ComposeOptions) if o.flag is not None and o.name not in PRIME_OPTIONS]
     options.add_options(group, ComposeOptions, names)
+    options.add_options(group, OriginalOption)
     group.add_argument(
         "--instrument",
         action="append",
@@ -121,12 +122,20 @@ def run(arguments: argparse.Namespace) -> int:
         for remark in found.remarks:
             print_message(f"{arguments.prime}: {remark}")
     for number in range(arguments.count):
-        piece = composer.compose(seed=seed + number, prime=prime, **chosen, reading_options=reading_options)
+        piece = composer.compose(
+            seed=seed + number,
+            prime=prime,
+            **chosen,
+            reading_options=reading_options,
+            original=bool(arguments.original),
+        )
         if number == 0:
             for remark in (*piece.remarks, *(_sheet_remarks(piece) if output.is_sheet else ())):
                 print_message(remark)
         paths = piece.write_files(arguments.output, arguments.soundfont, sheet=arguments.sheet)
         print_message(f"seed {piece.seed}")
+        if line := _borrowed(piece, composer, bool(arguments.original)):
+            print_message(line)
         if arguments.confidence and number:
             print_result("")
         print_result("\n".join(map(str, paths)))
@@ -141,6 +150,18 @@ def _sheet_remarks(piece: Composition) -> tuple[str, ...]:
     from playbach.music.notation.sheet import notate
 
     return notate(piece.written or piece.score).remarks
+
+
+def _borrowed(piece: Composition, composer: Composer, original: bool) -> str | None:
+    """A line on what the piece borrows from the training pieces, if that is far more than real music does; if the
+    piece was to be original, if it is any more."""
+    index = composer.training_index
+    borrowing = None if index is None else index.borrowing(piece.score, piece.first_bar)
+    if index is None or borrowing is None or not (borrowing.is_above if original else borrowing.is_far_above):
+        return None
+    if original:
+        return f"None of {piece.draws} pieces is original; this one borrows the least. {index.verdict(borrowing)}"
+    return f"{index.verdict(borrowing)} Add --original to compose again."
 
 
 def _table(onsets: Sequence[Confidence]) -> list[str]:

@@ -43,6 +43,11 @@ COMMANDS: dict[str, Entry[Command]] = by_name(
         code="playbach.cli.evaluate:COMMAND",
     ),
     Entry(
+        name="originality",
+        description="say what a piece borrows from the training music",
+        code="playbach.cli.originality:COMMAND",
+    ),
+    Entry(
         name="inspect", description="describe a model, a music file or a corpus", code="playbach.cli.inspect:COMMAND"
     ),
     Entry(name="models", description="list the available models", code="playbach.cli.models:COMMAND"),

@@ -16,7 +16,8 @@ from symusic.core import ScoreTick as Score
 
 from playbach.evaluation import four_voices, statistics
 from playbach.evaluation.four_voices import Grid, grid_of_score
-from playbach.evaluation.statistics import Histogram, SoundingNotes, distance
+from playbach.evaluation.statistics import Histogram, distance
+from playbach.music.sounding import SoundingNotes, bars_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Reference:
 
     @classmethod
     def of(cls, scores: Sequence[Score]) -> Reference:
-        bars = frozenset(bar for score in scores for bar in statistics.bars_of(score))
+        bars = frozenset(bar for score in scores for bar in bars_of(score))
         return cls(statistics.degrees(scores), statistics.durations(scores), bars)
 
 
@@ -172,7 +173,7 @@ def measures_of(
     everything = [SoundingNotes.of(score, drums=True) for score in scores]
     lines = list(map(statistics.lines_of, pitched))
     degrees, durations = statistics.degrees(scores), statistics.durations(scores)
-    copied = [bar in reference.bars for s in scores for bar in statistics.bars_of(s)] if reference is not None else []
+    copied = [bar in reference.bars for s in scores for bar in bars_of(s)] if reference is not None else []
     pitched_excerpts = [found for score in scores for found in statistics.excerpts(score, bars)]
     excerpts = [found for score in scores for found in statistics.excerpts(score, bars, drums=True)]
     ranges = [found for found in map(statistics.pitch_range, pitched_excerpts) if found is not None]

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,18 @@ from symusic.core import ScoreTick
 from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
+from playbach.bundles.fingerprints import TrainingIndex, read_index
 from playbach.encodings.base import Encoding
 from playbach.inference.confidence import Confidence, confidences
 from playbach.inference.generation import GenerationCache, PieceGenerator, Schedule
-from playbach.inference.options import ComposeOptions, ParameterChange, Sampling, SeedOption
+from playbach.inference.options import (
+    MAX_DRAWS,
+    ComposeOptions,
+    OriginalOption,
+    ParameterChange,
+    Sampling,
+    SeedOption,
+)
 from playbach.inference.primes import (
     Opening,
     OwnMusic,
@@ -39,7 +48,7 @@ from playbach.inference.runtimes.base import Runtime
 from playbach.inference.sampling import draw
 from playbach.music import reading, scores
 from playbach.music.assembly import header_after, opening_events, score_from_events
-from playbach.music.bars import Bars, Header
+from playbach.music.bars import Bars, Header, meters_of
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
 from playbach.music.options import ReadingOptions
 from playbach.music.performance import perform
@@ -71,6 +80,10 @@ class Composition:
     """What a user should know of the prime: a line that says how many of its notes the network does not hear."""
     written: ScoreTick | None = None
     """The piece as it is written, without what performing adds; None if that is `score`."""
+    first_bar: int = 0
+    """The first bar that was composed as a whole; those before it are a prime's. A pickup is bar 0."""
+    draws: int = 1
+    """How often the piece was composed, with other random numbers each time, until it was original."""
 
     def write(self, path: str | Path, soundfont: str | Path | None = None, *, sheet: bool = False) -> Path:
         """Write the piece in the format of the path's suffix, under an unused name, and return its path; of several
@@ -214,33 +227,79 @@ class Composer:
         offset: float | None = None,
         duration: float | None = None,
         reading_options: ReadingOptions | None = None,
+        original: bool = False,
     ) -> Composition:
-        """Compose one piece. The arguments are those of `stream`.
+        """Compose one piece. The arguments are those of `stream`, and one more.
+
+        Args:
+            original: compose again, up to MAX_DRAWS times, while the piece borrows more from the training pieces than
+                real music does (`borrowing`). If it always does, the one that borrows the least is returned. The bars
+                of a prime do not count.
 
         Raises:
             UsageError: an option is invalid.
             ScoreError: the prime cannot be read or encoded.
-            BundleError: the prime is "corpus", and the bundle has no passages.
+            BundleError: the prime is "corpus", and the bundle has no passages; or `original` is true, and the bundle
+                has no index of its training pieces.
         """
         options = ComposeOptions(**given(ComposeOptions, locals()))
+        OriginalOption(original)  # checks it
         self._check_options(options)
         seed = new_seed(seed)
         found = self._find_prime(prime, options, reading_options, seed)
         part = None if found is None else self._open(found, options)
-        composed = list(self._piece(seed, 0, options, part))
-        events = list(self._perform(iter(composed), options))
+        comment = self._comment(seed, options, found, reading_options, original)
+        drawn = (self._draw(seed, draw, options, part, comment) for draw in range(MAX_DRAWS))
+        return self._most_original(drawn) if original else next(drawn)
+
+    @cached_property
+    def training_index(self) -> TrainingIndex | None:
+        """The index of the training pieces, which tells what a piece borrows from them; None if the bundle has none.
+
+        Raises:
+            BundleError: it is damaged.
+        """
+        return read_index(self.bundle)
+
+    def _most_original(self, drawn: Iterator[Composition]) -> Composition:
+        """The first piece that borrows no more than real music; if there is none, the one that borrows the least."""
+        if self.training_index is None:
+            raise BundleError(
+                f"{display_path(self.bundle.name)}: this model has no index of its training pieces, which tells "
+                "what is original; train it again, or leave out `original`"
+            )
+        least: tuple[float, Composition] | None = None
+        for piece in drawn:
+            borrowing = self.training_index.borrowing(piece.score, piece.first_bar)
+            if not borrowing.is_above:
+                return piece
+            if least is None or borrowing.excess < least[0]:
+                least = borrowing.excess, piece
+        assert least is not None
+        return replace(least[1], draws=MAX_DRAWS)
+
+    def _draw(
+        self, seed: int, draw: int, options: ComposeOptions, part: _PrimedPart | None, comment: str
+    ) -> Composition:
+        composed = list(self._piece(seed, 0, options, part, draw=draw))
+        events, begin = list(self._perform(iter(composed), options)), 0
+        if part is not None:
+            begin = part.own.until if part.own is not None else part.opening.tick if options.keep_prime else 0
 
         def whole(piece: Iterable[Event]) -> ScoreTick:
             score = score_from_events(piece)
             return score if part is None or part.own is None else part.own.complete(score)
 
+        score = whole(events)
         return Composition(
-            score=whole(events),
+            score=score,
             seed=seed,
-            comment=self._comment(seed, options, found, reading_options),
+            comment=comment,
             confidence=confidences(events, self.encoding.fields),
             remarks=() if part is None else part.remarks,
             written=None if options.plain else whole(composed),
+            first_bar=Bars(meters_of(score, 1)).number(begin - 1) + 1 if begin else 0,
+            draws=draw + 1,
         )
 
     def _perform(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
@@ -311,7 +370,12 @@ class Composer:
             tick = event.tick
 
     def _comment(
-        self, seed: int, options: ComposeOptions, prime: Prime | None, reading_options: ReadingOptions | None
+        self,
+        seed: int,
+        options: ComposeOptions,
+        prime: Prime | None,
+        reading_options: ReadingOptions | None,
+        original: bool,
     ) -> str:
         """How to compose this piece again, as JSON."""
         recipe: dict[str, Any] = {
@@ -321,6 +385,8 @@ class Composer:
             "seed": seed,
             "options": {name: value for name, value in asdict(options).items() if value is not None},
         }
+        if original:
+            recipe["options"]["original"] = True
         if prime is not None:
             recipe["prime"] = prime.label
             if prime.given is not None:
@@ -334,9 +400,12 @@ class Composer:
         options: ComposeOptions,
         part: _PrimedPart | None,
         cache: GenerationCache | None = None,
+        draw: int = 0,
     ) -> Iterator[Event]:
-        """One piece from tick `start` on: Start, then events in the order of their ticks, then End."""
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+        """One piece from tick `start` on: Start, then events in the order of their ticks, then End. Each `draw` is
+        another piece of the same seed."""
+        numbers = np.random.SeedSequence(seed, spawn_key=(draw,) if draw else ())
+        rng = np.random.Generator(np.random.PCG64(numbers))
         encoding, own = self._with_fixed_times(options), None
         if part is None:
             header = _draw_header(self.encoding.headers, rng)

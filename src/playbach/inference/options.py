@@ -13,6 +13,8 @@ MAX_PIECE_SEED = (1 << 64) - 1
 MAX_BARS = 10_000
 MAX_SAMPLING_TEMPERATURE = 10
 MAX_PROGRAM = 127
+MAX_DRAWS = 20
+"""How often a piece is composed, at most, until it is original."""
 MODELS_OWN = "the model's"
 AS_COMPOSED = "as composed"
 
@@ -38,6 +40,20 @@ class SeedOption:
 
     seed: int | None = option(
         "random seed, 0 or more", default=None, default_text="random", low=0, high=MAX_PIECE_SEED
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalOption:
+    """Whether a piece that borrows too much is composed again."""
+
+    original: bool = option(
+        f"compose again, up to {MAX_DRAWS} times, while the piece borrows more from the training pieces than real "
+        "music does",
+        default=False,
     )
 
     def __post_init__(self) -> None:

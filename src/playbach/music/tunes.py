@@ -50,7 +50,13 @@ def top_line(score: Score) -> list[int]:
 
 
 def top_notes(notes: Mapping[str, _Ints]) -> list[int]:
-    """The pitches of a part's highest notes at each onset; one that begins below one that still sounds is left out.
+    """The pitches of the `line_of_top_notes` of a part with one or more notes."""
+    return [int(notes["pitch"][i]) for i in line_of_top_notes(notes)]
+
+
+def line_of_top_notes(notes: Mapping[str, _Ints]) -> list[int]:
+    """The indices of a part's highest notes at each onset, in the order of their onsets; one that begins below one
+    that still sounds is left out.
 
     Args:
         notes: time, duration and pitch of one or more notes (N,).
@@ -60,12 +66,12 @@ def top_notes(notes: Mapping[str, _Ints]) -> list[int]:
     order = order[np.diff(times, prepend=times[0] - 1) != 0]  # the highest note at each onset
     columns = (notes[key][order].tolist() for key in ("time", "pitch", "duration"))
     line: list[int] = []
-    until = -1
-    for time, pitch, duration in zip(*columns):
-        if line and time < until and pitch < line[-1]:
+    last, until = -1, -1
+    for i, time, pitch, duration in zip(order.tolist(), *columns):
+        if line and time < until and pitch < last:
             continue
-        line.append(pitch)
-        until = time + duration
+        line.append(i)
+        last, until = pitch, time + duration
     return line
 
 

@@ -24,16 +24,19 @@ from playbach.bundles import bundle as bundles
 from playbach.bundles import passages
 from playbach.bundles.bundle import Bundle
 from playbach.bundles.exported import NGRAMS
+from playbach.bundles.fingerprints import numbers_of_pieces, read_index
 from playbach.bundles.network import BaseModel
 from playbach.data import terms
 from playbach.data.corpora import DEFAULT_CORPUS
 from playbach.data.pieces import Corpus
 from playbach.encodings import OPTIONS
+from playbach.evaluation import originality
 from playbach.evaluation.metrics import Figures
 from playbach.export import onnx
 from playbach.inference.options import Sampling
 from playbach.models import MODELS
 from playbach.models.base import Model
+from playbach.music.borrowing import stored
 from playbach.ngrams.ngram import NGRAM_MEMBERS
 from playbach.system.errors import BundleError
 from playbach.system.options import changed, listed
@@ -109,6 +112,8 @@ def _write(stem: Path, network: NetworkSoFar, diagnosis: Diagnosis, *, overwrite
     }
     if isinstance(network, TrainedNetwork) and network.members is not None:
         members[NGRAMS] = network.members.data
+    if isinstance(network, TrainedNetwork):
+        members[bundles.FINGERPRINTS] = _index(network, manifest)
     if rows := terms.sources(network.corpus.name):
         members[bundles.SOURCES] = terms.as_tsv(rows).encode("utf-8")
     return bundles.write(bundle_path(stem), manifest, members, overwrite)
@@ -153,6 +158,13 @@ def _manifest(name: str, trained: NetworkSoFar, diagnosis: Diagnosis, difference
         "pieces": _pieces(trained),
         "passages": [passage.manifest() for passage in _passages(trained)],
     }
+
+
+def _index(trained: TrainedNetwork, manifest: Mapping[str, Any]) -> bytes:
+    """The index of the training pieces, and before them of those of the base model, if that has an index."""
+    of_base = read_index(trained.base.bundle) if trained.base else None
+    base = () if of_base is None else of_base.index.shelves[1 - stored.MAX_SHELVES :]
+    return originality.index_of(trained.corpus, trained.encoding, numbers_of_pieces(manifest), base)
 
 
 def _identity(model: BaseModel) -> dict[str, str]:
@@ -255,7 +267,7 @@ A `{trained.model.name}` of {trained.model.parameter_count():,} parameters that 
 {_base_line(trained)}- Network: {json.dumps(trained.model.config())}
 - Contains the first {passages.PASSAGE_BARS} bars of up to {passages.MAX_PASSAGES} training pieces, which
   `playbach compose --prime corpus` continues.
-
+{_index_line(trained)}
 | music | pieces | accuracy | bits per symbol | bits per note | unknown |
 |---|---|---|---|---|---|
 {table}
@@ -264,6 +276,14 @@ Accuracy is the proportion of steps whose most probable symbol is correct. All f
 without telling the network how much of the piece is left. {_about_test(trained)}
 
 {diagnosis}
+"""
+
+
+def _index_line(network: NetworkSoFar) -> str:
+    if not isinstance(network, TrainedNetwork):
+        return ""
+    return """- Contains fingerprints of its training pieces, by which `playbach originality` and `playbach compose
+  --original` see what is borrowed from them.
 """
 
 
