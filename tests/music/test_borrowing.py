@@ -93,9 +93,10 @@ def test_a_planted_passage_is_found_with_its_bars(
 
 
 @given(st.integers(0, 10_000))
-def test_nothing_is_found_in_random_music(seed: int) -> None:
+def test_next_to_nothing_is_found_in_random_music(seed: int) -> None:
     music = score(random_melody(20_000 + seed, 16))
-    assert INDEX.longest(lines_of(music)[0]) is None
+    run = INDEX.longest(lines_of(music)[0])
+    assert run is None or run.notes <= 9  # seven notes are shared by chance in one melody of a thousand
     assert INDEX.has_bars(bar_hashes(music)[1]).sum() <= 1  # one in 16,000 by chance
 
 
