@@ -20,7 +20,7 @@ from playbach.music.sounding import BarLines, SoundingNotes
 from playbach.music.tunes import line_of_top_notes
 
 GRID = TICKS_PER_QUARTER // 12
-"""Times between onsets are compared in units of so many ticks, of which sixteenths and triplets are whole numbers."""
+"""The unit of times between onsets, in ticks. Sixteenths and triplets are whole numbers of it."""
 MOVES_OF_A_PART, MOVES_OF_TEXTURE = 3, 1
 """How many moves a fingerprint is the hash of. A chord says as much as several notes of a line."""
 WHOLE = "whole"

@@ -94,20 +94,24 @@ def output_for(path: Path, *, sheet: bool = False) -> Output:
     Raises:
         UsageError: the suffix is unknown, or nothing that is sheet music has it.
     """
-    for output in OUTPUTS.values():
-        if path.suffix.lower() in output.suffixes and (output.is_sheet if sheet else not output.on_request):
+    choices = _choices(sheet=sheet)
+    for output in choices:
+        if path.suffix.lower() in output.suffixes:
             return output
     files = f"files ending in {path.suffix!r}" if path.suffix else "files without an extension"
-    those = [output for output in OUTPUTS.values() if (output.is_sheet if sheet else not output.on_request)]
-    suffixes = ", ".join(suffix for output in those for suffix in output.suffixes)
+    suffixes = ", ".join(suffix for output in choices for suffix in output.suffixes)
     kind = "sheet music in " if sheet else ""
     raise UsageError(f"{display_path(path)}: cannot write {kind}{files}; use one of {suffixes}")
 
 
 def outputs_text() -> str:
     """All suffixes with what they are, for `--help`."""
-    usual = (output for output in OUTPUTS.values() if not output.on_request)
-    return ", ".join(f"{listed(output.suffixes)} ({output.description})" for output in usual)
+    return ", ".join(f"{listed(output.suffixes)} ({output.description})" for output in _choices())
+
+
+def _choices(*, sheet: bool = False) -> list[Output]:
+    """The outputs that a suffix can mean: those of sheet music, or else all but those on request."""
+    return [output for output in OUTPUTS.values() if (output.is_sheet if sheet else not output.on_request)]
 
 
 def write(
