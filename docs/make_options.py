@@ -36,7 +36,8 @@ CONFIGURATION = """\
 
 `playbach train --config FILE` reads options from a TOML file, and `playbach inspect MODEL --config` prints those of a
 trained model. An option has the same name as on the command line, with `_` for `-`. The options of the network are in
-the table `[network]`, those of an encoding in the table `[notes]` or `[events]`, and the weights in `[weights]`:
+the table `[network]`, those of an encoding in the table `[notes]`, `[chorale]` or `[events]`, and the weights in
+`[weights]`:
 
 ```toml
 model = "lstm"

@@ -19,7 +19,7 @@ from playbach.system.version import __version__
 if TYPE_CHECKING:
     from symusic.core import ScoreTick
 
-    from playbach.encodings.options import EventsOptions, NotesOptions
+    from playbach.encodings.options import ChoraleOptions, EventsOptions, NotesOptions
     from playbach.evaluation.reports import Evaluation
     from playbach.inference.composing import Composer
     from playbach.training.runs import Run
@@ -60,6 +60,7 @@ def train(
     meter: str | None = None,
     encoding: str | None = None,
     notes: NotesOptions | None = None,
+    chorale: ChoraleOptions | None = None,
     events: EventsOptions | None = None,
     vocabulary: Literal["music", "any"] | None = None,
     model: str | None = None,

@@ -328,6 +328,6 @@ def test_inspecting_imports_neither_torch_nor_other_training_packages(tmp_path: 
 def test_config_prints_the_training_options_as_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["inspect", "bach-chorales", "--config"]) == 0
     found = tomllib.loads(capsys.readouterr().out)
-    assert (found["model"], found["encoding"], found["patience"]) == ("lstm", "chorale", 8)
+    assert (found["model"], found["encoding"], found["patience"]) == ("lstm", "chorale", 20)
     assert main(["inspect", "bach-chorales", "--config", "--json"]) == 2
     assert "--config cannot be combined with" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Decoder, EncodedPiece, Encoding
 from playbach.encodings.features.bars import BARS_LEFT, MANY_BARS_LEFT, UNKNOWN_BARS_LEFT
 from playbach.encodings.features.base import Feature
-from playbach.encodings.options import EventsOptions, NotesOptions
+from playbach.encodings.options import ChoraleOptions, EventsOptions, NotesOptions
 from playbach.music import scores
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars, Header
@@ -34,6 +34,7 @@ from playbach.music.scores import score_from_header
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
     "chorale": ("chorale", None, sample_music.chorale),
+    "chorale-given": ("chorale", ChoraleOptions(given=True), sample_music.chorale),
     "events-piano": ("events", None, sample_music.piano),
     "events-band": ("events", None, sample_music.band),
     "events-band-plain": ("events", EventsOptions("families", "fixed", velocities=False), sample_music.band),

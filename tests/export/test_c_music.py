@@ -24,7 +24,7 @@ from playbach.bundles.bundle import Bundle
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import Decoder, Encoding
 from playbach.encodings.features import lines
-from playbach.encodings.options import NotesOptions
+from playbach.encodings.options import ChoraleOptions, NotesOptions
 from playbach.export.c.music import MAX_EXPORTED_PASSAGES, MAX_HEADERS, MAX_PASSAGE_BYTES, music_files
 from playbach.music.bars import Bars, Header
 from playbach.music.events import Event, Note, Track
@@ -48,6 +48,7 @@ OPENINGS: tuple[tuple[tuple[int, int, int], ...], ...] = (
 
 CASES: dict[str, tuple[str, Any, Callable[..., symusic.Score]]] = {
     "chorale": ("chorale", None, sample_music.chorale),
+    "chorale-given": ("chorale", ChoraleOptions(given=True), sample_music.chorale),
     **{
         f"notes-{octaves}-{durations}{'-velocities' * velocities}": (
             "notes",
@@ -452,13 +453,15 @@ def test_only_the_most_common_headers_are_kept() -> None:
     assert found[0][1] == round(60e6 / many[-1][0].tempo)
 
 
-@pytest.mark.parametrize("case", ["chorale", "notes-kept-separate"])
+@pytest.mark.parametrize("case", ["chorale", "chorale-given", "notes-kept-separate"])
 def test_each_feature_is_a_function_of_the_engine(case: str) -> None:
     """Every feature names its function, and the engine has no other functions of features."""
     encoding = fitted(case)
     files = music_files(encoding, make_bundle())
     named = [feature.engine for feature in encoding.features]
     defined = FEATURE_FUNCTION.findall((files["bars.h"] + files["music.c"]).decode())
+    if case == "chorale":
+        defined.remove("pb_context_given")  # is compiled only if voices can be given
     assert sorted(defined) == sorted(named)
     listed = re.findall(r"apply\((pb_\w+)\)", files["vocabulary.h"].decode())
     assert listed == named, "in the order of the context"

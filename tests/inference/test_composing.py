@@ -51,15 +51,15 @@ def test_it_ends_where_it_was_asked_to(composer: Composer, bars: int) -> None:
 
 
 def test_the_shipped_model_ends_on_a_triad_that_is_held() -> None:
-    """Of ten pieces one may not: the last bar is composed again until its ending is good, but not for ever."""
+    """Of twenty pieces three may not: the last bar is composed again until its ending is good, but not for ever."""
     composer, good = playbach.load(), 0
-    for seed in range(10):
+    for seed in range(20):
         score = composer.compose(bars=4, seed=seed, plain=True).score
         last = [max(t.notes, key=lambda n: n.time) for t in score.tracks]
         above = {(n.pitch - last[-1].pitch) % 12 for n in last}
         is_triad = {0, 3} <= above <= {0, 3, 7} or {0, 4} <= above <= {0, 4, 7}
         good += is_triad and min(n.duration for n in last) >= 480
-    assert good >= 9
+    assert good >= 17
 
 
 def test_a_melody_ends_on_a_note_that_is_held(lines_bundle: Path) -> None:

@@ -40,19 +40,30 @@ class BaseModel:
         """Whether the network was trained on the piece with this content hash."""
         return bool(self.pieces.get(digest, ("",))[0] == "train")
 
-    def extend_encoding(self, scores: Iterable[Score]) -> Encoding:
-        """The encoding, with the symbols that are new in these pieces appended."""
-        options = getattr(self.encoding, "options", None)
+    def extend_encoding(self, scores: Iterable[Score], options: Any = None) -> Encoding:
+        """The encoding, with the symbols that are new in these pieces appended.
+
+        Args:
+            options: those of the encoding, if more voices or the like are to be told of; None: its own.
+        """
+        options = options or getattr(self.encoding, "options", None)
         return type(self.encoding).fit(scores, options, self.encoding)
 
     def load_network(self, shape: Shape) -> Model:
-        """The network, extended to a shape with more symbols.
+        """The network, extended to a shape with more symbols, and perhaps with more context fields at the end.
 
         Raises:
             BundleError: the weights do not fit the manifest.
+            UsageError: a network of this kind cannot learn more context fields later.
         """
         architecture = self.bundle.manifest["architecture"]
-        old = build(architecture["name"], Shape.of(self.encoding), architecture["config"])
+        old_shape = Shape.of(self.encoding)
+        if len(shape.context) > len(old_shape.context) and architecture["name"] != "lstm":
+            raise UsageError(
+                f"{self.name}: only an lstm can learn to compose around given voices later, not this "
+                f"{architecture['name']}; train a new model with --from none --given"
+            )
+        old = build(architecture["name"], old_shape, architecture["config"])
         new = build(architecture["name"], shape, architecture["config"])
         try:
             old.load_state_dict(safetensors.torch.load(self.bundle.weights))

@@ -40,6 +40,10 @@ IGNORED = -100
 """The target of a step that pads a window."""
 UNKNOWN_BARS_LEFT_SHARE = 0.25
 """The share of windows whose context hides the number of bars left."""
+TOLD_SHARE = 0.5
+"""The share of windows in which the network is told of some voices, if the encoding has voices to tell of."""
+TOP_VOICE_SHARE = 0.5
+"""In how many of these only the top voice is told, since tunes are what is harmonised most."""
 RARE_UNKNOWN_SHARE = 0.2
 """How often a symbol that occurs once in the training pieces is replaced by UNKNOWN, to learn the cost of UNKNOWN."""
 
@@ -65,6 +69,12 @@ def previous_of(steps: Ints, encoding: Encoding) -> Ints:
     """The previous step of each step, (T, F); that of the first is the start symbol V."""
     start = np.array([[len(f) for f in encoding.fields]], steps.dtype)
     return np.concatenate([start, steps[:-1]])
+
+
+def _certain(steps: Ints, encoding: Encoding) -> npt.NDArray[np.float32]:
+    """The distributions (T, sum of V_f) that have each step's own symbols."""
+    rows = [np.eye(len(field), dtype=np.float32)[steps[:, f]] for f, field in enumerate(encoding.fields)]
+    return np.concatenate(rows, axis=1)
 
 
 def _row(shard: int, row: int) -> int:
@@ -257,11 +267,18 @@ class TrainingSet:
             previous[i, : b - a] = previous_of(steps, encoding)[a - known :] if a == 0 else steps[:-1]
             context[i, : b - a] = contexts[a - known :]
             target[i, : b - a] = steps[a - known :]
+            voices = self._draw_voices(rng)
+            if voices:
+                context[i, : b - a] = self._told(row, a, b, voices)
             hides_length = rng.random() < UNKNOWN_BARS_LEFT_SHARE
             if hides_length:
                 context[i, :, left] = UNKNOWN_BARS_LEFT
             if self.soft is not None and soft is not None:
-                soft[i, : b - a] = self.soft.window(row, a, b, length_known=not hides_length)
+                soft[i, : b - a] = (
+                    _certain(steps[a - known :], encoding)
+                    if voices
+                    else self.soft.window(row, a, b, length_known=not hides_length)
+                )
         mean_steps = sum(b - a for _, a, b in cuts) / size if size > 1 else None
         return Batch(previous, context, target, soft, mean_steps)
 
@@ -271,7 +288,26 @@ class TrainingSet:
         first, end = np.searchsorted(self._rare_places, [_row(number, begin + a), _row(number, begin + b)])
         if first < end:
             rng.random(b - a)
+        self._draw_voices(rng)
         rng.random()
+
+    def _draw_voices(self, rng: np.random.Generator) -> list[int]:
+        """The voices of a window that the network is told of; none, or one, or some, but not all."""
+        count = self._encoding.tellable_voices
+        if not count:
+            return []
+        drawn = rng.random(2 + count)
+        if drawn[0] >= TOLD_SHARE:
+            return []
+        if drawn[1] < TOP_VOICE_SHARE:
+            return [0]
+        order = np.argsort(drawn[2:])
+        return sorted(order[: 1 + int((drawn[1] - TOP_VOICE_SHARE) / (1 - TOP_VOICE_SHARE) * (count - 1))].tolist())
+
+    def _told(self, row: int, a: int, b: int, voices: list[int]) -> Ints:
+        """The contexts from a to b of a piece in which these voices are given."""
+        steps, context = self.shards.window(row, 0, int(self.shards.index[row, STEPS_COLUMN]))
+        return self._encoding.tell(steps, context, voices)[a:b]
 
     def _with_unknowns(self, row: int, a: int, b: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Steps and context from a to b, some rare symbols replaced as if training had never seen them."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from playbach.encodings.options import EventsOptions, NotesOptions
+from playbach.encodings.options import ChoraleOptions, EventsOptions, NotesOptions
 from playbach.system.registry import Entry, NoOptions, by_name
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ ENCODINGS: dict[str, Entry[type[Encoding]]] = by_name(
         name="chorale",
         description="four voices, one note at a time in each",
         code="playbach.encodings.chorale:ChoraleEncoding",
+        options=ChoraleOptions,
     ),
     Entry(
         name="events",

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -76,6 +76,8 @@ class Decoder(ABC):
     """No later event begins before this tick, so all events before it can be played."""
     tick: int = 0
     """The tick at which the next step begins."""
+    keeps_meter: bool = False
+    """Whether no change of meter may be composed."""
     features: Features[Never, Any]
     """The features of the encoding. A subclass sets them; they are computed from it."""
 
@@ -107,6 +109,10 @@ class Decoder(ABC):
     def end_after(self, bars: int | None) -> None:
         """Change the length: end after `bars` full bars, or after this bar if that is later; None: never end."""
         self._end = None if bars is None else self._bars.end(max(bars, self.bar))
+
+    def end_at(self, tick: int) -> None:
+        """End the piece at a tick."""
+        self._end = tick
 
     def bars_left(self) -> int:
         """The symbol of the context field BARS_LEFT."""
@@ -243,6 +249,11 @@ class Encoding(ABC):
         """
         return tuple(_source(score, track) for track in header.tracks)
 
+    def heard_tracks(self, score: Score, header: Header) -> tuple[tuple[int, ...], ...]:
+        """For each track of the header with which this score is encoded, the indices of all tracks of the score whose
+        notes it stands for. By default those of `sources`."""
+        return tuple(() if source is None else (source,) for source in self.sources(score, header))
+
     def unheard(self, score: Score) -> dict[str, Ints]:
         """The onsets in ticks (n,) of the notes that no symbol of training stands for, by the reason.
 
@@ -310,6 +321,21 @@ class Encoding(ABC):
     def relations(self) -> tuple[Relation, ...]:
         """The relations between symbols and context that a network scores in addition; by default none."""
         return ()
+
+    @property
+    def tellable_voices(self) -> int:
+        """The number of voices of which a network can be told ahead what they do; by default 0."""
+        return 0
+
+    def tell(self, steps: Ints, context: Ints, voices: Sequence[int]) -> Ints:
+        """The contexts (T, C) of a whole piece in which some voices are given, so that the network is told of them.
+
+        Args:
+            steps: (T, F), of a whole piece.
+            context: (T, C), as `encode` made it.
+            voices: numbers below `tellable_voices`.
+        """
+        raise NotImplementedError
 
     def unknown_symbols(self) -> tuple[Ints, ...]:
         """For each field, (V,): what replaces each symbol where training never saw it; by default UNKNOWN."""

@@ -38,6 +38,16 @@ class NotesOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoraleOptions:
+    """Options of the `chorale` encoding."""
+
+    given: bool = option("learn also to compose around given voices, as `playbach harmonise` does", default=False)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
 class EventsOptions:
     """Options of the `events` encoding."""
 

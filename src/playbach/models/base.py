@@ -95,7 +95,8 @@ def _copy_weights(mine: nn.Module, old: nn.Module) -> None:
         return
     for parameter, other in zip(mine.parameters(recurse=False), old.parameters(recurse=False), strict=True):
         parameter.copy_(other)
-    for part, other_part in zip(mine.children(), old.children(), strict=True):
+    longer = isinstance(mine, nn.ModuleList)  # there may be new context fields and relations, after the old ones
+    for part, other_part in zip(mine.children(), old.children(), strict=not longer):
         _copy_weights(part, other_part)
 
 

@@ -33,7 +33,14 @@ class Lstm(Model):
             # Each element of a one-hot vector has its column in the first layer's matrix.
             widened = old.lstm.get_parameter("weight_ih_l0")[:, self.embed.old_columns(old.embed)]
             old.lstm.weight_ih_l0 = nn.Parameter(widened.detach())
+        if isinstance(old, Lstm):
+            old.widen(len(self.shape.context) - len(old.shape.context), self.options.context_embedding)
         super().copy_weights_from(old)
+
+    def widen(self, fields: int, size: int) -> None:
+        """Let the first layer ignore the embeddings of more context fields, each of this size."""
+        weights = self.lstm.get_parameter("weight_ih_l0")
+        self.lstm.weight_ih_l0 = nn.Parameter(nn.functional.pad(weights, (0, fields * size)).detach())
 
     def config(self) -> dict[str, Any]:
         return asdict(self.options)

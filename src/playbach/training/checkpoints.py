@@ -49,6 +49,14 @@ class EpochResult:
     """Duration of the epoch, measuring included."""
     saved: bool
     """Whether the epoch was an improvement, so that its weights were kept."""
+    told: Figures | None = None
+    """Measured on the validation pieces with their top voice given; None if the network is told of no voices."""
+
+    @property
+    def cost(self) -> float:
+        """What training lowers, in bits per note: alone, and around a given tune, in equal parts."""
+        alone = self.valid.bits_per_note
+        return alone if self.told is None else (alone + self.told.bits_per_note) / 2
 
 
 @dataclass(kw_only=True)
@@ -194,7 +202,7 @@ def _unpack(packed: Any, tensors: Tensors) -> Any:
     if kind == "tensor":
         return tensors[value]
     if kind == "epoch":
-        figures = {side: Figures.from_manifest(value[side]) for side in ("train", "valid")}
+        figures = {side: Figures.from_manifest(value[side]) for side in ("train", "valid", "told") if value.get(side)}
         return EpochResult(**{**value, **figures})
     if kind == "module":
         return _unpack(value, tensors)

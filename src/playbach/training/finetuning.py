@@ -26,6 +26,9 @@ FINETUNE_LEARNING_RATE = 5e-4
 BASE_MODELS = {"notes": "folk", "chorale": "bach-chorales", "events": "ensemble"}
 """By encoding: the shipped model that training begins from by default. An encoding that is not here has none."""
 
+LEARNT_LATER = ("given",)
+"""The options of encodings that a network can learn when it is trained further. Those that a base has stay on."""
+
 MAX_KNOWN_SHARE = 0.25
 """Training begins from nothing if the suitable base was trained on more than this share of the held-out pieces."""
 
@@ -78,7 +81,7 @@ def _difference(base: BaseModel, options: TrainOptions) -> str | None:
         of_base |= asdict(base.encoding.options)  # type: ignore[attr-defined]
     if options.vocabulary != TrainOptions().vocabulary:
         return f"the vocabulary is {options.vocabulary}"
-    different = [name for name, value in wanted.items() if value != of_base[name]]
+    different = [name for name, value in wanted.items() if name not in LEARNT_LATER and value != of_base[name]]
     return f"{base.name} has another value of {listed(different, 'and')}" if different else None
 
 
@@ -115,9 +118,10 @@ def finetune_options(base: BaseModel | Beginning, options: Mapping[str, Any]) ->
     for owner in OPTIONS:
         for name, value in options_dict(options.get(owner, {})).items():
             base_value = getattr(encoding_options, name, None) if owner == encoding.name else None
-            _require_same(base, name, value, base_value)
+            if name not in LEARNT_LATER or base_value is None or base_value:
+                _require_same(base, name, value, base_value)
     if encoding_options is not None:
-        fixed[encoding.name] = encoding_options
+        fixed[encoding.name] = _with_learnt(encoding_options, options_dict(options.get(encoding.name, {})))
     rate = {} if "learning_rate" in options else {"learning_rate": FINETUNE_LEARNING_RATE}
     reading = asdict(reading_options(base.bundle))
     return {**reading, **options, **fixed, **rate, "network": dict(architecture["config"])}
@@ -127,7 +131,16 @@ def with_base(base: BaseModel, options: TrainOptions) -> TrainOptions:
     """The options of a new network as those for training its suitable base further."""
     is_default = options.learning_rate == TrainOptions().learning_rate
     rate = FINETUNE_LEARNING_RATE if is_default else options.learning_rate
-    return replace(options, learning_rate=rate, network=dict(base.bundle.manifest["architecture"]["config"]))
+    changed: dict[str, Any] = {"network": dict(base.bundle.manifest["architecture"]["config"])}
+    if base.encoding.name in OPTIONS:
+        own = base.encoding.options  # type: ignore[attr-defined]
+        changed[base.encoding.name] = _with_learnt(own, asdict(getattr(options, base.encoding.name)))
+    return replace(options, learning_rate=rate, **changed)
+
+
+def _with_learnt(of_base: Any, chosen: Mapping[str, Any]) -> Any:
+    """The options of a base's encoding, with those that the network is to learn now."""
+    return replace(of_base, **{name: True for name in LEARNT_LATER if chosen.get(name)})
 
 
 def _require_same(base: BaseModel, name: str, value: Any, base_value: Any) -> None:

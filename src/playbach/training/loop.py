@@ -11,7 +11,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from playbach.bundles.network import BaseModel
 from playbach.data.batches import MixedSet, TrainingSet
 from playbach.data.pieces import Corpus
 from playbach.encodings.base import EncodedPiece, Encoding
-from playbach.evaluation.metrics import frequency_baseline, predictor_figures
+from playbach.evaluation.metrics import Figures, frequency_baseline, predictor_figures
 from playbach.evaluation.validation import measure_network
 from playbach.models import build
 from playbach.models.base import Model, Shape
@@ -135,7 +135,11 @@ def set_up(
         raise UsageError("a network learns from teachers in one process only; start a single one")
     device = group.device(pick_device(options.device))
     torch.manual_seed(options.seed)
-    encoding = base.extend_encoding(p.score for p in corpus.train) if base else fit_encoding(corpus, options)
+    encoding = (
+        base.extend_encoding((p.score for p in corpus.train), getattr(options, base.encoding.name, None))
+        if base
+        else fit_encoding(corpus, options)
+    )
     weights = _field_weights(encoding, options)
     music = encode_corpus(corpus, encoding, folder, callbacks)
     shape = Shape.of(encoding)
@@ -306,16 +310,25 @@ class Trainer:
                 f"below {self.runner.options.learning_rate:g}"
             )
         on_train = measure_network(state.average, self.music.encoding, self.sample)
+        told = self._measure_told() if self.music.encoding.tellable_voices else None
         state.seconds = self.elapsed()
-        is_better = on_valid.bits_per_note < state.best_bits * (1 - MIN_IMPROVEMENT) or not state.history
-        return EpochResult(
+        epoch = EpochResult(
             number=state.epoch,
             train=on_train,
             valid=on_valid,
             learning_rate=state.rate,
             seconds=state.seconds - state.epoch_began,
-            saved=is_better,
+            saved=False,
+            told=told,
         )
+        is_better = epoch.cost < state.best_bits * (1 - MIN_IMPROVEMENT) or not state.history
+        return replace(epoch, saved=is_better)
+
+    def _measure_told(self) -> Figures:
+        """The figures on the validation pieces if the network is told of their top voice."""
+        encoding = self.music.encoding
+        pieces = [replace(p, context=encoding.tell(p.steps, p.context, [0])) for p in self.music.valid]
+        return measure_network(self.state.average, encoding, pieces)
 
     def finish(self) -> TrainedNetwork:
         """Measure the best weights on the test pieces, and compare them with the baselines."""
@@ -406,7 +419,7 @@ def _keep_best(state: RunState, epoch: EpochResult, options: TrainOptions) -> No
     """Keep the weights if they are better, halve the learning rate on a plateau, and go to the next epoch."""
     state.history.append(epoch)
     if epoch.saved:
-        state.best, state.best_bits, state.waited = weights_of(state.average), epoch.valid.bits_per_note, 0
+        state.best, state.best_bits, state.waited = weights_of(state.average), epoch.cost, 0
     else:
         state.waited += 1
         if state.waited % max(1, options.patience // 5) == 0:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playbach.encodings import ENCODINGS
-from playbach.encodings.options import EventsOptions, NotesOptions
+from playbach.encodings.options import ChoraleOptions, EventsOptions, NotesOptions
 from playbach.models import MODELS
 from playbach.music.options import ReadingOptions
 from playbach.system.errors import UsageError
@@ -26,6 +26,7 @@ class TrainOptions(ReadingOptions):
 
     encoding: str | None = option("{choices}", default=None, default_text="chosen from the music", choices=ENCODINGS)
     notes: NotesOptions = option("options of the notes encoding", factory=NotesOptions, flag=None)
+    chorale: ChoraleOptions = option("options of the chorale encoding", factory=ChoraleOptions, flag=None)
     events: EventsOptions = option("options of the events encoding", factory=EventsOptions, flag=None)
     vocabulary: Literal["music", "any"] = option(
         "music: the symbols of this music; any: also those of nearly any other (notes, events), for a base model",

@@ -42,7 +42,7 @@ def epoch_line(epoch: EpochResult, earlier: list[EpochResult]) -> str:
     accuracy, bits = epoch.valid.accuracy, epoch.valid.bits_per_note
     if not earlier:
         line = f"Epoch {epoch.number}: val accuracy {accuracy:.3f}{_other_accuracies(epoch)}"
-        return f"{line}, {bits:.3f} bits per note, saved"
+        return f"{line}, {bits:.3f} bits per note{_around(epoch)}, saved"
     highest = max(e.valid.accuracy for e in earlier)
     lowest = min(e.valid.bits_per_note for e in earlier)
     line = f"Epoch {epoch.number}: val accuracy "
@@ -52,7 +52,11 @@ def epoch_line(epoch: EpochResult, earlier: list[EpochResult]) -> str:
         line += f", bits per note improved from {lowest:.3f} to {bits:.3f}"
     else:
         line += f", bits per note {bits:.3f} (best {lowest:.3f})"
-    return line + (", saved" if epoch.saved else "")
+    return line + _around(epoch) + (", saved" if epoch.saved else "")
+
+
+def _around(epoch: EpochResult) -> str:
+    return "" if epoch.told is None else f" ({epoch.told.bits_per_note:.3f} around a given tune)"
 
 
 def _other_accuracies(epoch: EpochResult) -> str:

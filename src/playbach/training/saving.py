@@ -232,8 +232,9 @@ def training_command(name: str, trained: NetworkSoFar) -> str:
     words += _words(options, without=of_base | is_chosen | {"weights"})
     if options.weights:
         words += ["--weights", ",".join(f"{field}={weight:g}" for field, weight in options.weights.items())]
+    if options.encoding in OPTIONS and (base is None or options.encoding == "chorale"):  # which may add to its base
+        words += _words(getattr(options, str(options.encoding)))
     if base is None:
-        words += _words(getattr(options, str(options.encoding))) if options.encoding in OPTIONS else []
         words += _words(MODELS[options.model].options(**options.network))
     return shlex.join(["playbach", "train", *words])
 

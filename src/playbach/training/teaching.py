@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from playbach.bundles.network import BaseModel
 from playbach.data.batches import SoftTargets, TrainingSet, previous_of
@@ -76,7 +77,9 @@ class Ensemble:
         context = torch.from_numpy(piece.context.astype(np.int64))[None]
         if not length_known:
             context[..., self.encoding.bars_left_column] = UNKNOWN_BARS_LEFT
-        found = [[f[0].softmax(-1) for f in network(previous, context)] for network in self.networks]
+        found = [
+            [f[0].softmax(-1) for f in network(previous, _known_to(network, context))] for network in self.networks
+        ]
         return [torch.stack(field).mean(0).numpy() for field in zip(*found)]
 
     def of_ngrams(self, piece: EncodedPiece) -> list[_Floats] | None:
@@ -93,6 +96,11 @@ class Ensemble:
     def figures(self, pieces: Sequence[EncodedPiece]) -> Figures:
         """How well they predict held-out pieces together."""
         return predictor_figures(self, pieces, self.encoding)
+
+
+def _known_to(network: Model, context: Tensor) -> Tensor:
+    """The columns of the context (…, C) that a network gets: fewer if it knows nothing of given voices."""
+    return context[..., : len(network.shape.context)]
 
 
 def require_same_split(models: Sequence[BaseModel], corpus: Corpus) -> None:
@@ -116,14 +124,20 @@ def gather(
         BundleError: a model's weights do not fit its manifest.
     """
     for model in models:
-        if model.encoding.manifest() != encoding.manifest():
+        if _vocabulary(model.encoding) != _vocabulary(encoding):
             raise UsageError(
                 f"{model.name} cannot teach: its vocabulary is not that of this music; train it on the same music "
                 "with the same options"
             )
-    networks = tuple(model.load_network(Shape.of(encoding)).eval() for model in models)
+    networks = tuple(model.load_network(Shape.of(model.encoding)).eval() for model in models)
     teachers = Ensemble(encoding, networks, ngrams, 1.0)
     return teachers if ngrams is None else Ensemble(encoding, networks, ngrams, best_share(teachers, valid))
+
+
+def _vocabulary(encoding: Encoding) -> dict[str, Any]:
+    """What teachers and students must have in common. A teacher need not know of given voices."""
+    manifest = encoding.manifest()
+    return {**manifest, "options": {**manifest.get("options", {}), "given": False}}
 
 
 def best_share(teachers: Ensemble, pieces: Sequence[EncodedPiece]) -> float:
@@ -248,7 +262,7 @@ def _compose_together(teachers: Ensemble, drafts: Sequence[_Draft], rng: np.rand
         context = torch.from_numpy(np.stack([d.decoder.context() for d in active]).astype(np.int64))
         found = []
         for i, network in enumerate(teachers.networks):
-            logits, states[i] = network.step(previous, context, states[i])
+            logits, states[i] = network.step(previous, _known_to(network, context), states[i])
             found.append([field.softmax(-1) for field in logits])
         logs = [torch.stack(field).mean(0).log().numpy() for field in zip(*found)]
         for i, draft in enumerate(active):

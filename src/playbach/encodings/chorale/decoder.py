@@ -55,14 +55,24 @@ class ChoraleDecoder(ChoraleState):
         return [self._valid_waits() if self.slot == WAIT_SLOT else self._valid_in_voice(self.voice)]
 
     def _valid_in_voice(self, voice: int) -> Mask:
+        if voice in self.given:
+            mask = self._no_symbols()
+            mask[self.given[voice].at(self.frame)] = True
+            return mask
         sounding, length = self.sounding[voice], self.frame - self.begun[voice]
         mask = self._pitch_masks[voice].copy()
         mask[HOLD] = sounding != HOLD and (sounding == REST or length < self._vocabulary.longest)
         mask[REST] = sounding != REST
-        if self.slot == WAIT_SLOT - 1 and not self._can_all_hold() and max(self.begun) < self.frame:
+        if self._must_begin():
             mask[HOLD] = False  # otherwise nothing would begin at this onset …
             mask[HOLD] = not mask.any()  # … but a voice without notes in training can only hold
         return mask
+
+    def _must_begin(self) -> bool:
+        """Whether nothing begins at this onset, though something has to, unless it is now."""
+        later = ORDER[self.slot + 1 :]
+        last = all(voice in self.given and self.given[voice].at(self.frame) == HOLD for voice in later)
+        return last and not self._can_all_hold() and max(self.begun) < self.frame
 
     def _can_all_hold(self) -> bool:
         """Whether all voices may hold here: at a bar line, and after the longest wait."""
@@ -73,9 +83,24 @@ class ChoraleDecoder(ChoraleState):
         until = self._bars.start(self.bar + 1)
         if self._end is not None:
             until = min(until, self._end)
+        until = min([until, *(given.onset_after(self.frame) * SIXTEENTH for given in self.given.values())])
         longest = min(until // SIXTEENTH - self.frame, MAX_WAIT)
         mask[self._vocabulary.first_wait :][: max(longest, 1)] = True
         return mask
+
+    def given_symbols(self) -> slice | None:
+        """The symbols of the next step that suit the given voices; None if any does.
+
+        In a given voice only its own symbol suits, and a wait only if it ends at the next given onset or before.
+        """
+        if self.slot == WAIT_SLOT:
+            first = self._vocabulary.first_wait
+            longest = min(given.onset_after(self.frame) - self.frame for given in self.given.values())
+            return slice(first, first + min(longest, MAX_WAIT))
+        if self.voice not in self.given:
+            return None
+        symbol = self.given[self.voice].at(self.frame)
+        return slice(symbol, symbol + 1)
 
     def style_mask(self) -> list[Mask]:
         """Forbid parallel octaves, unisons and fifths.
@@ -87,13 +112,13 @@ class ChoraleDecoder(ChoraleState):
         if self.slot == WAIT_SLOT:
             return [valid]
         mask = valid.copy()
-        for other in ORDER[: self.slot]:
+        for other in {*ORDER[: self.slot], *self.given}:
             mask &= ~self._parallels(self.sounding[self.voice], other)
         return [mask if mask.any() else valid]
 
     def _parallels(self, own: int, other: int) -> Mask:
         """The symbols that would move this voice, which sounds `own`, in parallel with another that has moved."""
-        before, now = self.before[other], self.sounding[other]
+        before, now = self.before[other], self._now(other)
         interval = abs(own - before) % 12
         if min(own, before, now) < FIRST_PITCH or now == before or interval not in (0, 7):
             return self._no_symbols()
@@ -101,6 +126,11 @@ class ChoraleDecoder(ChoraleState):
         same_way = np.sign(symbols - own) == np.sign(now - before)
         parallels: Mask = (symbols >= FIRST_PITCH) & same_way & (abs(symbols - now) % 12 == interval)
         return parallels
+
+    def _now(self, voice: int) -> int:
+        """What sounds in a voice that has taken its step of this onset, or that is given."""
+        symbol = self.given[voice].at(self.frame) if voice in self.given else HOLD
+        return self.sounding[voice] if symbol == HOLD else symbol
 
     def is_good_ending(self) -> bool:
         """Whether all voices have held a major or minor triad on the tonic for at least a quarter; the fifth may be

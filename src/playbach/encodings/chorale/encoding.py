@@ -14,7 +14,7 @@ than half as many steps as with one step for every sixteenth. Knows nothing of n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -31,10 +31,19 @@ from playbach.encodings.base import (
 )
 from playbach.encodings.chorale.decoder import ChoraleDecoder
 from playbach.encodings.chorale.features import chorale_features
+from playbach.encodings.chorale.given import GivenVoice, given_voices, told_context
 from playbach.encodings.chorale.piece import ChoralePiece, chorale_piece
 from playbach.encodings.chorale.state import ChoraleState
-from playbach.encodings.chorale.vocabulary import FIRST_PITCH, HOLD, ORDER, ChoraleVocabulary
+from playbach.encodings.chorale.vocabulary import (
+    FIRST_PITCH,
+    HOLD,
+    ORDER,
+    STEPS_PER_ONSET,
+    WAIT_SLOT,
+    ChoraleVocabulary,
+)
 from playbach.encodings.features.base import Features
+from playbach.encodings.options import ChoraleOptions
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import (
     SIXTEENTH,
@@ -61,17 +70,19 @@ class ChoraleEncoding(ChoraleVocabulary):
 
     @cached_property
     def features(self) -> Features[ChoralePiece, ChoraleState]:
-        return chorale_features(self.pitches, self.meters)
+        return chorale_features(self.pitches, self.meters, self.options)
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
         """The intervals to a note from the voice's last note and from each sounding voice, the latter also modulo the
-        octave, and the note's degree in the key that the piece seems to be in."""
+        octave, and the note's degree in the key that the piece seems to be in. With given voices, also the intervals
+        from their next notes."""
         known = [None, None, None, *range(len(self.pitches))]
         distance, above = interval_classes(known, known), chord_classes(known, known)
         aspects = np.zeros(len(self.fields[0]), np.int64)
         aspects[FIRST_PITCH : self.first_wait] = np.arange(FIRST_PITCH, self.first_wait)
         voices = [v.lower() for v in VOICES]
+        told = voices if self.options.given else []
 
         def relation(name: str, field: str, classes: Classes) -> Relation:
             column = self.features.column(field)
@@ -82,6 +93,8 @@ class ChoraleEncoding(ChoraleVocabulary):
             *(relation(f"distance from {voice}", f"sounding {voice}", distance) for voice in voices),
             *(relation(f"above {voice}", f"sounding {voice}", above) for voice in voices),
             relation("degree", "home", self._degrees()),
+            *(relation(f"distance from next {voice}", f"next {voice}", distance) for voice in told),
+            *(relation(f"above next {voice}", f"next {voice}", above) for voice in told),
         )
 
     def _degrees(self) -> Classes:
@@ -115,7 +128,13 @@ class ChoraleEncoding(ChoraleVocabulary):
                 (max(min(low, lowest), base.low), min(max(high, highest), base.high))
                 for (low, high), (lowest, highest) in zip(ranges, base.ranges)
             )
-        return cls(ranges=ranges, longest=longest, meters=tuple(meters), headers=most_common_headers(headers))
+        return cls(
+            ranges=ranges,
+            longest=longest,
+            meters=tuple(meters),
+            headers=most_common_headers(headers),
+            options=options or ChoraleOptions(),
+        )
 
     @classmethod
     def rejection_reason(cls, score: Score) -> str | None:
@@ -166,6 +185,37 @@ class ChoraleEncoding(ChoraleVocabulary):
 
     def decoder(self, header: Header, bars: int | None = None) -> ChoraleDecoder:
         return ChoraleDecoder(vocabulary=self, features=self.features, header=header, bars=bars)
+
+    def decoder_around(self, header: Header, given: Mapping[int, GivenVoice]) -> ChoraleDecoder:
+        """A decoder of a piece in which some voices, indices into VOICES, are given. It ends where they end."""
+        decoder = self.decoder(header)
+        decoder.given, [end] = dict(given), {voice.end for voice in given.values()}
+        decoder.end_at(end * SIXTEENTH)
+        return decoder
+
+    @property
+    def tellable_voices(self) -> int:
+        return len(VOICES) if self.options.given else 0
+
+    def lines(self, steps: Ints) -> tuple[GivenVoice, ...]:
+        """What each of the four voices does in a whole piece, (T, 1)."""
+        at_onsets = np.empty((len(VOICES), len(steps) // STEPS_PER_ONSET), np.int32)
+        at_onsets[list(ORDER)] = steps[:, 0].reshape(-1, STEPS_PER_ONSET)[:, :WAIT_SLOT].T
+        onsets, end = self._onsets(steps)
+        return given_voices(onsets, at_onsets, end)
+
+    def _onsets(self, steps: Ints) -> tuple[Ints, int]:
+        """The sixteenths of the onsets of a whole piece (N,), and its length."""
+        waits = steps[:, 0].reshape(-1, STEPS_PER_ONSET)[:, WAIT_SLOT] - self.first_wait + 1
+        ends = np.cumsum(waits, dtype=np.int32)
+        return np.concatenate([np.zeros(1, np.int32), ends[:-1]]), int(ends[-1])
+
+    def tell(self, steps: Ints, context: Ints, voices: Sequence[int]) -> Ints:
+        lines, (onsets, _) = self.lines(steps), self._onsets(steps)
+        told = context.copy()
+        first = self.features.column(f"next {VOICES[0].lower()}")
+        told[:, first:] = told_context({voice: lines[voice] for voice in voices}, onsets)
+        return told
 
     def is_continuation(self, steps: Ints) -> Mask:
         return np.asarray(steps[:, 0] == HOLD)

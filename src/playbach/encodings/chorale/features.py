@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from playbach.encodings.chorale.given import FARTHEST, SYMBOLS_PER_VOICE
 from playbach.encodings.chorale.piece import ChoralePiece
 from playbach.encodings.chorale.state import ChoraleState
 from playbach.encodings.chorale.vocabulary import FIRST_PITCH, ORDER, WAIT_SLOT, WAITS
@@ -19,6 +20,7 @@ from playbach.encodings.features.bars import BarsLeft, MeterOfBar, PlaceInBar
 from playbach.encodings.features.base import Feature, Features
 from playbach.encodings.features.home import Home
 from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field
+from playbach.encodings.options import ChoraleOptions
 from playbach.encodings.voices import SIXTEENTH, VOICES
 from playbach.music.arrays import Ints
 
@@ -155,17 +157,53 @@ class Motions(ChoraleFeature):
         ]
 
 
+@dataclass(frozen=True)
+class GivenVoices(ChoraleFeature):
+    """The next onsets of each given voice."""
+
+    engine: ClassVar[str] = "pb_context_given"
+    pitches: tuple[str, ...]
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        symbols = _sounding_symbols(self.pitches)
+        times = (UNKNOWN_NAME, *map(str, range(FARTHEST + 1)))
+        return tuple(
+            field
+            for voice in VOICES
+            for rank in ("next", "second")
+            for field in (
+                Field(f"{rank} {voice.lower()}", symbols),
+                Field(f"{rank} {voice.lower()} in", times),
+            )
+        )
+
+    def of_piece(self, piece: ChoralePiece) -> Ints:
+        """Nothing is given while a piece is read; `Encoding.tell` adds what is told if voices are given."""
+        return np.full((len(piece.frame), len(self.fields)), UNKNOWN, np.int32)
+
+    def of_state(self, state: ChoraleState) -> Sequence[int]:
+        told = [UNKNOWN] * len(self.fields)
+        for voice, given in state.given.items():
+            columns = slice(SYMBOLS_PER_VOICE * voice, SYMBOLS_PER_VOICE * (voice + 1))
+            told[columns] = given.told(state.frame, is_taken=state.slot > ORDER.index(voice))
+        return told
+
+
 def _sounding_symbols(pitches: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the steps, but for what has not begun; so that a context field has the numbers of the step's field."""
     return (UNKNOWN_NAME, "nothing", "rest", *pitches)
 
 
-def chorale_features(pitches: tuple[str, ...], meters: tuple[str, ...]) -> Features[ChoralePiece, ChoraleState]:
+def chorale_features(
+    pitches: tuple[str, ...], meters: tuple[str, ...], options: ChoraleOptions
+) -> Features[ChoralePiece, ChoraleState]:
     """All features, in the order of the context.
 
     Args:
         pitches: the names of the vocabulary's pitches.
         meters: those of the training pieces.
+        options: whether the network is also told of given voices.
     """
     return Features(
         (
@@ -180,5 +218,6 @@ def chorale_features(pitches: tuple[str, ...], meters: tuple[str, ...]) -> Featu
             Intervals(),
             Motions(),
             Home(),
+            *([GivenVoices(pitches)] if options.given else []),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from playbach.encodings.base import Decoder
+from playbach.encodings.chorale.given import GivenVoice
 from playbach.encodings.chorale.vocabulary import (
     BASS,
     FIRST_PITCH,
@@ -38,6 +39,7 @@ class ChoraleState(Decoder):
         self.begun = [0] * 4  # the sixteenth at which each voice began its note or rest
         self.home = NO_HOME  # the likeliest key, as a context symbol
         self._weights = [0] * 12  # the total length of each pitch class
+        self.given: dict[int, GivenVoice] = {}  # the voices that are given; indices into VOICES
         self._steps = 0
         self._note_steps: list[list[int]] = [[], [], [], []]
 

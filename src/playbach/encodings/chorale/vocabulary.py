@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from playbach.encodings.base import Encoding
 from playbach.encodings.fields import UNKNOWN, UNKNOWN_NAME, Field
+from playbach.encodings.options import ChoraleOptions
 from playbach.music.bars import Header
 
 ORDER = (0, 3, 1, 2)
@@ -38,6 +39,7 @@ class ChoraleVocabulary(Encoding):
     """The longest note of the training pieces, in sixteenths."""
     meters: tuple[str, ...]
     headers: tuple[tuple[Header, int], ...]
+    options: ChoraleOptions
 
     @cached_property
     def low(self) -> int:
@@ -75,6 +77,7 @@ class ChoraleVocabulary(Encoding):
             "longest": self.longest,
             "meters": list(self.meters),
             "headers": [[h.manifest(), n] for h, n in self.headers],
+            "options": asdict(self.options),
         }
 
     @classmethod
@@ -84,4 +87,5 @@ class ChoraleVocabulary(Encoding):
             longest=int(data["longest"]),
             meters=tuple(map(str, data["meters"])),
             headers=tuple((Header.from_manifest(h), int(n)) for h, n in data["headers"]),
+            options=ChoraleOptions(**data.get("options", {})),
         )

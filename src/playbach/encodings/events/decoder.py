@@ -75,7 +75,7 @@ class EventsDecoder(EventsState):
     def _new_meters(self) -> Mask:
         """The meters that neither turn the first bar into a pickup nor move the end before a sounding note."""
         mask = self._of_kind(METER_KIND).copy()
-        if self.tick <= self.meters[self.fixed_meters - 1][0]:
+        if self.keeps_meter or self.tick <= self.meters[self.fixed_meters - 1][0]:
             mask[:] = False
         for symbol in np.flatnonzero(mask).tolist():
             name = self.alphabet.meters[int(self.alphabet.values[symbol])]

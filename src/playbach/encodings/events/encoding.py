@@ -170,11 +170,15 @@ class EventsEncoding(EventsVocabulary, Encoding):
 
     def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
         """See `Encoding.sources`: the first track with notes whose program belongs to the instrument."""
-        names, first = [track.name for track in self.tracks], dict[int, int]()
+        return tuple(part[0] if part else None for part in self.heard_tracks(score, header))
+
+    def heard_tracks(self, score: Score, header: Header) -> tuple[tuple[int, ...], ...]:
+        """See `Encoding.heard_tracks`: the tracks with notes whose programs belong to the instrument."""
+        names, found = [track.name for track in self.tracks], dict[int, list[int]]()
         for i, track in enumerate(score.tracks):
             if len(track.notes):
-                first.setdefault(self.programs[DRUM_PROGRAM if track.is_drum else track.program], i)
-        return tuple(first.get(names.index(track.name)) for track in header.tracks)
+                found.setdefault(self.programs[DRUM_PROGRAM if track.is_drum else track.program], []).append(i)
+        return tuple(tuple(found.get(names.index(track.name), ())) for track in header.tracks)
 
     def unheard(self, score: Score) -> dict[str, Ints]:
         onsets = dict[str, list[Ints]]()

@@ -213,6 +213,12 @@ class NotesEncoding(NotesVocabulary):
     def sources(self, score: Score, header: Header) -> tuple[int | None, ...]:
         return (main_track(score),)
 
+    def heard_tracks(self, score: Score, header: Header) -> tuple[tuple[int, ...], ...]:
+        """See `Encoding.heard_tracks`: all tracks with notes but drums, of which the main one is the first."""
+        main = main_track(score)
+        others = (i for i, t in enumerate(score.tracks) if len(t.notes) and not t.is_drum and i != main)
+        return ((() if main is None else (main,)) + tuple(others),)
+
     def unheard(self, score: Score) -> dict[str, Ints]:
         drums = [track.notes.numpy()["time"] for track in score.tracks if track.is_drum]
         pitched = [track.notes.numpy() for track in score.tracks if len(track.notes) and not track.is_drum]

@@ -19,6 +19,7 @@ from playbach.bundles.bundle import Bundle
 from playbach.bundles.passages import Passage
 from playbach.encodings.base import Encoding
 from playbach.encodings.chorale import ChoraleEncoding
+from playbach.encodings.chorale.given import SYMBOLS_PER_VOICE
 from playbach.encodings.features.bars import meter_symbol
 from playbach.encodings.notes import NotesEncoding
 from playbach.encodings.notes.vocabulary import ANY_CHORD, FIRST_VELOCITY, NOTES_VELOCITY_BIN, VELOCITY_REST
@@ -178,7 +179,7 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
 
 
 def _chorale(encoding: ChoraleEncoding) -> tuple[_Macros, list[str]]:
-    macros = {
+    macros: dict[str, object] = {
         "PB_MAX_EVENTS": (8, "of one step"),
         "PB_SYMBOLS": len(encoding.fields[0]),
         "PB_LOW": (encoding.low, "the pitch of symbol 3"),
@@ -186,6 +187,8 @@ def _chorale(encoding: ChoraleEncoding) -> tuple[_Macros, list[str]]:
         "PB_LONGEST": (encoding.longest, "sixteenths that a note may last"),
         "PB_VELOCITY": DEFAULT_VELOCITY,
     }
+    if encoding.options.given:
+        macros["PB_GIVEN"] = (SYMBOLS_PER_VOICE * len(VOICES), "symbols of given voices in a step's context")
     ranges = [
         (encoding.symbol_of(low), encoding.symbol_of(high)) if low <= high else (1, 0)
         for low, high in encoding.ranges

@@ -121,6 +121,16 @@ static uint16_t *pb_context_home(const pb_music *m, uint16_t *context) {
   return context;
 }
 
+#ifdef PB_GIVEN
+/* The engine composes freely: no voice is given. */
+static uint16_t *pb_context_given(const pb_music *m, uint16_t *context) {
+  unsigned i;
+  (void)m;
+  for (i = 0; i < PB_GIVEN; i++) *context++ = 0;
+  return context;
+}
+#endif
+
 void pb_context(const pb_music *m, uint16_t *context) {
 #define PB_WRITE(feature) context = feature(m, context);
   PB_FEATURES(PB_WRITE)
