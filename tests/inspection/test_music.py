@@ -12,8 +12,9 @@ import symusic
 from helpers import sample_music
 from playbach.bundles import bundle as bundles
 from playbach.cli.main import main
+from playbach.inference.recipes import SAME_FILE
 from playbach.inspection import describe_music
-from playbach.inspection.music import PRIME_PLACEHOLDER, FromBar, TempoInfo
+from playbach.inspection.music import FromBar, TempoInfo
 from playbach.music.options import ReadingOptions
 from playbach.music.pedal import pedal_presses
 from playbach.rendering import midi
@@ -136,7 +137,7 @@ def test_what_we_composed_can_be_made_again(
     assert music.made_by is not None
     assert (music.made_by["seed"], music.made_by["model"]) == (9, chorales_bundle.stem)
     assert music.again is not None
-    words = [str(prime) if word == PRIME_PLACEHOLDER else word for word in music.again]
+    words = [str(prime) if word == SAME_FILE else word for word in music.again]
     assert main([*words[1:], "-o", str(tmp_path / "b.mid")]) == 0
     assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,13 +13,14 @@ from PIL import Image
 from helpers import sample_music
 from playbach.music.notation.sheet import notate
 from playbach.rendering import engraving, output_for, write, write_files
-from playbach.rendering.headings import command_of, heading_of
+from playbach.rendering.headings import heading_of
 from playbach.rendering.musicxml import musicxml_bytes
 from playbach.system.errors import MissingExtra, PlaybachError, ScoreError, UsageError
 
 pytest.importorskip("verovio")
 pytest.importorskip("typst")
-COMMENT = '{"model": "bach-chorales", "options": {"bars": 16}, "seed": 7, "version": "0.2.0"}'
+FOOT = "playbach 0.2.0: playbach compose bach-chorales --seed 7"
+COMMENT = f'{{"foot": "{FOOT}", "model": "bach-chorales", "options": {{"bars": 16}}, "seed": 7, "version": "0.2.0"}}'
 
 
 def texts(svg: bytes) -> str:
@@ -34,7 +34,7 @@ def test_a_page_has_title_tempo_and_foot_and_needs_no_music_font() -> None:
     )
     words = " ".join(texts(page).split())
     assert "bach-chorales, seed 7" in words and "= 80" in words
-    assert "playbach compose bach-chorales --seed 7 --bars 16" in words
+    assert FOOT in words
     assert b"Leipzig" not in page and b"font-face" not in page
 
 
@@ -90,15 +90,5 @@ def test_without_notes_or_a_folder_there_is_no_page(tmp_path: Path) -> None:
         write(sample_music.line(1), tmp_path / "none" / "a.pdf")
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"rules": False, "keep_prime": True}, "--no-rules"),
-        ({"temperature": 0.9, "top_p": 0.95}, "--temperature 0.9 --top-p 0.95"),
-        ({"plain": True, "pedal": "keep"}, "--plain"),
-    ],
-)
-def test_the_foot_is_the_command(options: dict[str, Any], words: str) -> None:
-    recipe = {"model": "folk", "seed": 1, "options": options}
-    assert command_of(recipe) == f"playbach compose folk --seed 1 {words}"
+def test_what_is_no_recipe_has_no_heading() -> None:
     assert heading_of("no json").title == heading_of("[1]").foot == ""

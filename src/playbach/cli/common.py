@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from playbach.system.options import given
 
 if TYPE_CHECKING:
+    from playbach.inference.composing import Composition
     from playbach.streaming.settings import ProgrammeSettings
 
 LINE_WIDTH = 80
@@ -116,3 +117,10 @@ def format_bytes(size: int) -> str:
 
 def format_percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
+
+
+def sheet_remarks(piece: Composition) -> tuple[str, ...]:
+    """What a user should know of a piece as sheet music."""
+    from playbach.music.notation.sheet import notate
+
+    return notate(piece.written or piece.score).remarks

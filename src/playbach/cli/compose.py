@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from playbach.cli import options
-from playbach.cli.common import LINE_WIDTH, Command, add_runtime, format_table, print_message, print_result
-from playbach.inference.options import ComposeOptions, OriginalOption, SeedOption
+from playbach.cli.common import (
+    LINE_WIDTH,
+    Command,
+    add_runtime,
+    format_table,
+    print_message,
+    print_result,
+    sheet_remarks,
+)
+from playbach.inference.options import ComposeOptions, OriginalOption, SeedOption, WishOptions
 from playbach.music.options import ReadingOptions
-from playbach.rendering import output_for, outputs_text
 from playbach.system.errors import UsageError
 from playbach.system.options import given, listed, options_of
 
@@ -24,7 +30,8 @@ if TYPE_CHECKING:
     from playbach.inference.confidence import Confidence
 
 PRIME_OPTIONS = ("prime_bars", "keep_prime")
-ONLY_WITH_PRIME = (*PRIME_OPTIONS, *(o.name for o in options_of(ReadingOptions)))
+READING_OPTIONS = tuple(o.name for o in options_of(ReadingOptions) if o.name != "meter")
+ONLY_WITH_PRIME = (*PRIME_OPTIONS, *READING_OPTIONS)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,26 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_runtime(parser)
     output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("piece.mid"),
-        metavar="FILE",
-        help=f"file to write: {outputs_text()}; an existing file is kept and a number added to the name (default: "
-        "%(default)s)",
-    )
-    output.add_argument("--sheet", action="store_true", help="write a .png file as pages of sheet music")
-    output.add_argument(
-        "--count",
-        type=options.parse_int,
-        default=1,
-        metavar="N",
-        help="number of pieces, with consecutive seeds (default: %(default)s)",
-    )
-    output.add_argument(
-        "--soundfont", type=Path, metavar="FILE", help="sounds for audio files, .sf2 or .sf3 (default: included)"
-    )
+    options.add_output(output, "piece.mid")
     output.add_argument(
         "--confidence", action="store_true", help="list the probability of each note and its alternatives"
     )
@@ -67,13 +55,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="MIDI or MusicXML file to continue, or `corpus` for a passage of the training music, chosen by the seed",
     )
     options.add_options(prime, ComposeOptions, PRIME_OPTIONS)
-    options.add_options(prime, ReadingOptions)
+    options.add_options(prime, ReadingOptions, READING_OPTIONS)
 
 
 def _add_music(group: Any) -> None:
     options.add_options(group, SeedOption)
     names = [o.name for o in options_of(ComposeOptions) if o.flag is not None and o.name not in PRIME_OPTIONS]
     options.add_options(group, ComposeOptions, names)
+    options.add_options(group, WishOptions)
     options.add_options(group, OriginalOption)
     group.add_argument(
         "--instrument",
@@ -95,21 +84,21 @@ def run(arguments: argparse.Namespace) -> int:
     from playbach.inference import composing
     from playbach.inference.confidence import summary_sentence
 
-    if arguments.count < 1:
-        raise UsageError(f"--count must be at least 1, not {arguments.count}")
     chosen = given(ComposeOptions, vars(arguments))
+    reads_file = arguments.prime not in (None, composing.CORPUS)
+    wishes = given(WishOptions, vars(arguments))
     reading_chosen = given(ReadingOptions, vars(arguments))
+    if reads_file:
+        wishes.pop("meter", None)
+    else:
+        reading_chosen.pop("meter", None)
     if arguments.prime is None and not {*chosen, *reading_chosen}.isdisjoint(ONLY_WITH_PRIME):
         options_of_both = (*options_of(ComposeOptions), *options_of(ReadingOptions))
         flags = listed((o.flag for o in options_of_both if o.flag and o.name in ONLY_WITH_PRIME), "and")
         raise UsageError(f"{flags} need --prime FILE")
-    output = output_for(arguments.output, sheet=arguments.sheet)
+    output = options.check_output(arguments)
     ComposeOptions(**chosen)  # checks them before the model is loaded
     reading_options = ReadingOptions(**reading_chosen)
-    if arguments.soundfont is not None and not output.has_sound:
-        raise UsageError("--soundfont applies only to audio files: add -o piece.wav, .flac, .mp3 or .ogg")
-    if output.extra is not None:
-        output.load()  # a missing package is an error before the work begins
     seed = composing.new_seed(arguments.seed)
     composing.new_seed(seed + arguments.count - 1)
     composer = playbach.load(arguments.model, runtime=arguments.runtime)
@@ -128,9 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
             **chosen,
             reading_options=reading_options,
             original=bool(arguments.original),
+            **wishes,
         )
         if number == 0:
-            for remark in (*piece.remarks, *(_sheet_remarks(piece) if output.is_sheet else ())):
+            for remark in (*piece.remarks, *(sheet_remarks(piece) if output.is_sheet else ())):
                 print_message(remark)
         paths = piece.write_files(arguments.output, arguments.soundfont, sheet=arguments.sheet)
         print_message(f"seed {piece.seed}")
@@ -144,12 +134,6 @@ def run(arguments: argparse.Namespace) -> int:
                 "\n".join(["", *_table(piece.confidence), "", *wrap(summary_sentence(piece.confidence), LINE_WIDTH)])
             )
     return 0
-
-
-def _sheet_remarks(piece: Composition) -> tuple[str, ...]:
-    from playbach.music.notation.sheet import notate
-
-    return notate(piece.written or piece.score).remarks
 
 
 def _borrowed(piece: Composition, composer: Composer, original: bool) -> str | None:

@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from playbach.inference.recipes import foot_of
     from playbach.music import reading
     from playbach.music.notation.sheet import notate
     from playbach.rendering import write_files
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = find_comment(read.score)
     heading = heading_of(recipe or "")
     title = arguments.title if arguments.title is not None else heading.title or arguments.file.stem.replace("_", " ")
-    comment = json.dumps({"title": title, "foot": heading.foot or arguments.file.name})
+    comment = json.dumps({"title": title, "foot": foot_of(recipe or "") or arguments.file.name})
     paths = write_files(read.score, output, comment=comment, sheet=True)
     print_result("\n".join(map(str, paths)))
     return 0

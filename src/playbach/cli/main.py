@@ -27,6 +27,16 @@ COMMANDS: dict[str, Entry[Command]] = by_name(
         code="playbach.cli.engrave:COMMAND",
     ),
     Entry(
+        name="harmonise",
+        description="set a tune for four voices",
+        code="playbach.cli.harmonise:COMMAND",
+    ),
+    Entry(
+        name="rewrite",
+        description="compose some bars of a piece anew",
+        code="playbach.cli.rewrite:COMMAND",
+    ),
+    Entry(
         name="play",
         description="play endless music through the speakers or to a MIDI port",
         code="playbach.cli.play:COMMAND",

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_origin
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin
 
+from playbach.rendering import output_for, outputs_text
+from playbach.system.errors import UsageError
 from playbach.system.options import DescribedOption, options_of
+
+if TYPE_CHECKING:
+    from playbach.rendering import Output
 
 
 def parse_int(text: str) -> int:
@@ -43,6 +49,51 @@ def add_options(group: Any, kind: type[Any], names: Iterable[str] = ()) -> None:
         add_option(group, described[name], f" (default: {text})" if (text := default_text(described[name])) else "")
 
 
+def add_output(group: Any, default: str) -> None:
+    """Add the options of a command that writes music: the file, how many, and the sounds.
+
+    Args:
+        default: the name of the file.
+    """
+    group.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path(default),
+        metavar="FILE",
+        help=f"file to write: {outputs_text()}; an existing file is kept and a number added to the name (default: "
+        "%(default)s)",
+    )
+    group.add_argument("--sheet", action="store_true", help="write a .png file as pages of sheet music")
+    group.add_argument(
+        "--count",
+        type=parse_int,
+        default=1,
+        metavar="N",
+        help="number of pieces, with consecutive seeds (default: %(default)s)",
+    )
+    group.add_argument(
+        "--soundfont", type=Path, metavar="FILE", help="sounds for audio files, .sf2 or .sf3 (default: included)"
+    )
+
+
+def check_output(arguments: argparse.Namespace) -> Output:
+    """The output that the options of `add_output` choose.
+
+    Raises:
+        UsageError: one of them is wrong, or they contradict each other.
+        MissingExtra: the output needs a package that is not installed.
+    """
+    if arguments.count < 1:
+        raise UsageError(f"--count must be at least 1, not {arguments.count}")
+    output = output_for(arguments.output, sheet=arguments.sheet)
+    if arguments.soundfont is not None and not output.has_sound:
+        raise UsageError("--soundfont applies only to audio files: add -o piece.wav, .flac, .mp3 or .ogg")
+    if output.extra is not None:
+        output.load()  # a missing package is an error before the work begins
+    return output
+
+
 def add_shared_options(group: Any, owners: Mapping[str, type[Any]]) -> None:
     """Add the options of several dataclasses, each option once. Its help text names those that have it.
 
@@ -69,6 +120,8 @@ def add_option(group: Any, described: DescribedOption, remark: str, can_be_negat
     assert described.flag is not None
     kind, option = described.type, described.option
     facts: dict[str, Any] = {"dest": described.name, "default": None, "help": option.help_text() + remark}
+    if described.is_required:
+        facts["required"] = True
     if kind is bool and (can_be_negated or described.optional):
         facts["action"] = argparse.BooleanOptionalAction
     elif kind is bool:
@@ -85,6 +138,8 @@ def add_option(group: Any, described: DescribedOption, remark: str, can_be_negat
 
 def default_text(described: DescribedOption) -> str:
     """The default in words; nothing for an option without a default, and for a flag."""
+    if described.is_required:
+        return ""
     if described.option.default_text or described.default is None or isinstance(described.default, bool):
         return described.option.default_text
     return f"{described.default:g}" if isinstance(described.default, float) else str(described.default)

@@ -74,3 +74,31 @@ def held_sixteenths(grid: Grid) -> int:
     """The number of sixteenths, of all voices, in which neither a note nor a rest begins."""
     before = np.concatenate([np.full((len(grid.pitch), 1), -2), grid.pitch[:, :-1]], axis=1)
     return int((~grid.onset & (grid.pitch == before)).sum())
+
+
+def doubled_leading_notes(grid: Grid, tonic: int) -> int:
+    """The number of chords in which two voices sound the leading note, a semitone below the tonic. A chord is a
+    sixteenth at which a note begins."""
+    leading = (grid.pitch >= 0) & ((grid.pitch - tonic) % 12 == 11)
+    return int(((leading.sum(axis=0) >= 2) & grid.onset.any(axis=0)).sum())
+
+
+def unprepared_dissonances(grid: Grid, beat: int = 4) -> tuple[int, int]:
+    """How many pairs of voices strike a second or a seventh on a beat without preparation, and how many sound on
+    beats at all.
+
+    It is prepared if one of the two notes is held, or repeated, or reached by a step.
+
+    Args:
+        beat: in sixteenths.
+    """
+    frames = np.arange(beat, grid.pitch.shape[1], beat)
+    now, before = grid.pitch[:, frames], grid.pitch[:, frames - 1]
+    by_step = (now >= 0) & (before >= 0) & (abs(now - before) <= 2)
+    unprepared = pairs = 0
+    for a, b in combinations(range(len(now)), 2):
+        sounding = (now[a] >= 0) & (now[b] >= 0)
+        dissonant = np.isin(abs(now[a] - now[b]) % 12, (1, 2, 10, 11))
+        unprepared += int((sounding & dissonant & ~by_step[a] & ~by_step[b]).sum())
+        pairs += int(sounding.sum())
+    return unprepared, pairs

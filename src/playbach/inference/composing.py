@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +25,17 @@ from playbach.bundles.fingerprints import TrainingIndex, read_index
 from playbach.encodings.base import Encoding
 from playbach.inference.confidence import Confidence, confidences
 from playbach.inference.generation import GenerationCache, PieceGenerator, Schedule
+from playbach.inference.harmonising import harmonise
 from playbach.inference.options import (
     MAX_DRAWS,
     ComposeOptions,
+    HarmoniseOptions,
     OriginalOption,
     ParameterChange,
+    RewriteOptions,
     Sampling,
     SeedOption,
+    WishOptions,
 )
 from playbach.inference.primes import (
     Opening,
@@ -43,13 +47,18 @@ from playbach.inference.primes import (
     own_prime,
     remarks_of,
 )
+from playbach.inference.recipes import foot_of
+from playbach.inference.rewriting import rewrite
 from playbach.inference.runtimes import open_runtime
 from playbach.inference.runtimes.base import Runtime
 from playbach.inference.sampling import draw
+from playbach.inference.splicing import parse_bars
+from playbach.inference.wishes import KEY_DRAWS, KeyedPiece, headers_in, in_key, passages_in, refuse
 from playbach.music import reading, scores
 from playbach.music.assembly import header_after, opening_events, score_from_events
 from playbach.music.bars import Bars, Header, meters_of
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
+from playbach.music.keys import Key, parse_key
 from playbach.music.options import ReadingOptions
 from playbach.music.performance import perform
 from playbach.system.errors import BundleError, PlaybachError, ScoreError, UsageError
@@ -57,7 +66,7 @@ from playbach.system.files import display_path
 from playbach.system.options import given
 from playbach.system.version import __version__
 
-DEFAULTS = ComposeOptions()
+DEFAULTS, HARMONISE_DEFAULTS = ComposeOptions(), HarmoniseOptions()
 CORPUS = "corpus"
 """As a prime: a passage of the corpus, chosen by the seed."""
 MAX_PRIME_BARS = 1000
@@ -105,8 +114,31 @@ class Composition:
         if soundfont is not None:
             comment = json.dumps({**json.loads(comment), "soundfont": Path(soundfont).name}, sort_keys=True)
         is_sheet = output_for(Path(path), sheet=sheet).is_sheet
+        if is_sheet:
+            comment = json.dumps({**json.loads(comment), "foot": foot_of(comment)}, sort_keys=True)
         score = self.written if is_sheet and self.written is not None else self.score
         return write_files(score, path, comment=comment, soundfont=soundfont, sheet=sheet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What kind of piece is composed."""
+
+    options: ComposeOptions
+    part: _PrimedPart | None = None
+    meter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _UserMusic:
+    """A score of 480 ticks to a quarter note, and what its file tells, if it is from one."""
+
+    score: ScoreTick
+    title: str = ""
+    """What stands above its music on a page."""
+    name: str = ""
+    """How a message about it begins."""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +239,7 @@ class Composer:
             UsageError: an option does not suit the model.
         """
         self._check_options(options)
-        return self._perform(self._piece(new_seed(seed), 0, options, None, cache), options)
+        return self._perform(self._piece(new_seed(seed), 0, _Request(options), cache), options)
 
     def compose(
         self,
@@ -228,29 +260,64 @@ class Composer:
         duration: float | None = None,
         reading_options: ReadingOptions | None = None,
         original: bool = False,
+        key: str | None = None,
+        meter: str | None = None,
     ) -> Composition:
-        """Compose one piece. The arguments are those of `stream`, and one more.
+        """Compose one piece. The arguments are those of `stream`, and three more.
 
         Args:
             original: compose again, up to MAX_DRAWS times, while the piece borrows more from the training pieces than
                 real music does (`borrowing`). If it always does, the one that borrows the least is returned. The bars
                 of a prime do not count.
+            key: the key, such as "D minor"; not with a prime. The piece is composed again until it can be in it.
+            meter: the meter, such as "3/4", one in which training pieces begin; not with a prime of one's own.
 
         Raises:
-            UsageError: an option is invalid.
+            UsageError: an option is invalid, or the model cannot compose in this key or meter.
             ScoreError: the prime cannot be read or encoded.
             BundleError: the prime is "corpus", and the bundle has no passages; or `original` is true, and the bundle
                 has no index of its training pieces.
         """
         options = ComposeOptions(**given(ComposeOptions, locals()))
         OriginalOption(original)  # checks it
+        wishes = WishOptions(key, meter)
         self._check_options(options)
+        self._check_wishes(wishes, prime)
         seed = new_seed(seed)
-        found = self._find_prime(prime, options, reading_options, seed)
+        found = self._find_prime(prime, options, reading_options, seed, meter)
         part = None if found is None else self._open(found, options)
-        comment = self._comment(seed, options, found, reading_options, original)
-        drawn = (self._draw(seed, draw, options, part, comment) for draw in range(MAX_DRAWS))
-        return self._most_original(drawn) if original else next(drawn)
+        comment = self._comment(
+            seed, options, found, reading_options, {"original": original or None, **asdict(wishes)}
+        )
+        drawn = self._drawn(seed, _Request(options, part, meter), None if key is None else parse_key(key), comment)
+        return self._most_original(itertools.islice(drawn, MAX_DRAWS)) if original else next(drawn)
+
+    def _check_wishes(self, wishes: WishOptions, prime: ScoreTick | str | Path | None) -> None:
+        if wishes.key is not None:
+            parse_key(wishes.key)  # checks it
+            if prime is not None:
+                raise UsageError("a piece that continues a prime has its key; leave out the key or the prime")
+        if wishes.meter is not None:
+            if prime is not None and not (isinstance(prime, str) and prime == CORPUS):
+                raise UsageError("a piece that continues a prime has its meter; leave out the meter or the prime")
+            headers_in(self.encoding, wishes.meter)  # checks it
+
+    def _drawn(self, seed: int, request: _Request, key: Key | None, comment: str) -> Iterator[Composition]:
+        """Pieces of the same seed, those that can be in the key.
+
+        Raises:
+            UsageError: none can.
+        """
+        reasons = list[str]()
+        for number in range(MAX_DRAWS if key is None else KEY_DRAWS):
+            composed, encoding = list(self._piece(seed, 0, request, draw=number)), self.encoding
+            keyed = KeyedPiece(composed, encoding.fields) if key is None else in_key(composed, encoding, key)
+            if isinstance(keyed, KeyedPiece):
+                yield self._composition(seed, number, request, keyed, comment)
+            else:
+                reasons.append(keyed)
+        if key is not None and len(reasons) == KEY_DRAWS:
+            raise refuse(key, reasons)
 
     @cached_property
     def training_index(self) -> TrainingIndex | None:
@@ -278,13 +345,12 @@ class Composer:
         assert least is not None
         return replace(least[1], draws=MAX_DRAWS)
 
-    def _draw(
-        self, seed: int, draw: int, options: ComposeOptions, part: _PrimedPart | None, comment: str
-    ) -> Composition:
-        composed = list(self._piece(seed, 0, options, part, draw=draw))
-        events, begin = list(self._perform(iter(composed), options)), 0
+    def _composition(self, seed: int, draw: int, request: _Request, keyed: KeyedPiece, comment: str) -> Composition:
+        part, composed = request.part, keyed.events
+        events, begin = list(self._perform(iter(composed), request.options)), 0
         if part is not None:
-            begin = part.own.until if part.own is not None else part.opening.tick if options.keep_prime else 0
+            is_kept = request.options.keep_prime
+            begin = part.own.until if part.own is not None else part.opening.tick if is_kept else 0
 
         def whole(piece: Iterable[Event]) -> ScoreTick:
             score = score_from_events(piece)
@@ -295,12 +361,102 @@ class Composer:
             score=score,
             seed=seed,
             comment=comment,
-            confidence=confidences(events, self.encoding.fields),
+            confidence=confidences(events, keyed.fields),
             remarks=() if part is None else part.remarks,
-            written=None if options.plain else whole(composed),
+            written=None if request.options.plain else whole(composed),
             first_bar=Bars(meters_of(score, 1)).number(begin - 1) + 1 if begin else 0,
             draws=draw + 1,
         )
+
+    def harmonise(
+        self,
+        tune: ScoreTick | str | Path,
+        *,
+        voice: str = HARMONISE_DEFAULTS.voice,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        rules: bool = HARMONISE_DEFAULTS.rules,
+        drafts: int = HARMONISE_DEFAULTS.drafts,
+        reading_options: ReadingOptions | None = None,
+    ) -> Composition:
+        """Compose the voices that are missing to four, around those that are given. These come back unchanged, except
+        that they may be moved into the range of their voices; a remark then says so.
+
+        Args:
+            tune: a score, or a file, with the given voices alone, or with tracks of their names.
+            voice: which voices are given, with commas between them.
+            drafts: how many drafts are composed side by side, of which one is drawn.
+
+        Raises:
+            UsageError: an option is invalid, or the model does not compose four voices.
+            ScoreError: the tune cannot be read, or no four-part setting of it can be written.
+        """
+        options = HarmoniseOptions(**given(HarmoniseOptions, locals()))
+        reading_options, seed = reading_options or ReadingOptions(), new_seed(seed)
+        given_music = _read_music(tune, reading_options)
+        try:
+            setting, remarks = harmonise(
+                getattr(self.runtime, "network", self.runtime),  # n-grams know nothing of what is given
+                self.encoding,
+                given_music.score,
+                options,
+                sampling=self.sampling,
+                seed=seed,
+            )
+        except ScoreError as error:
+            raise ScoreError(f"{given_music.name}{error}") from error
+        recipe = self._recipe(seed, {**asdict(options), **asdict(reading_options)})
+        recipe |= {
+            "command": "harmonise",
+            "tune": scores.content_hash(given_music.score),
+            "title": given_music.title,
+        }
+        return Composition(setting, seed, json.dumps(recipe, sort_keys=True), (), (*given_music.remarks, *remarks))
+
+    def rewrite(
+        self,
+        piece: ScoreTick | str | Path,
+        bars: str,
+        *,
+        voices: str | None = None,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        rules: bool = True,
+        drafts: int = 32,
+        reading_options: ReadingOptions | None = None,
+    ) -> Composition:
+        """Compose some bars of a piece anew, between what stands on both sides. The rest comes back unchanged.
+
+        Args:
+            piece: a score, or a file.
+            bars: such as "5-8" or "5"; bar 1 is the first full one, 0 a pickup.
+            voices: which voices of a chorale are composed, with commas between them; None: all of them.
+            drafts: how many drafts are composed side by side, of which one is drawn by how probable it makes the
+                bars that follow.
+
+        Raises:
+            UsageError: an option is invalid, or does not suit the model.
+            ScoreError: the piece cannot be read or encoded, or does not have these bars.
+        """
+        options = RewriteOptions(**given(RewriteOptions, locals()))
+        parse_bars(bars)  # checks them
+        reading_options, seed = reading_options or ReadingOptions(), new_seed(seed)
+        music = _read_music(piece, reading_options)
+        try:
+            heard = own_prime(
+                music.score, self.encoding, self.bundle.name, reading_options, use="compose within this piece"
+            )
+        except ScoreError as error:
+            raise ScoreError(f"{music.name}{error}; use another model, such as ensemble") from error
+        try:
+            score = rewrite(self.runtime, self.encoding, heard, options, sampling=self.sampling, seed=seed)
+        except ScoreError as error:
+            raise ScoreError(f"{music.name}{error}") from error
+        recipe = self._recipe(seed, {**asdict(options), **asdict(reading_options)})
+        recipe |= {"command": "rewrite", "piece": heard.label, "title": music.title}
+        return Composition(score, seed, json.dumps(recipe, sort_keys=True), (), music.remarks)
 
     def _perform(self, events: Iterator[Event], options: ComposeOptions) -> Iterator[Event]:
         return events if options.plain else perform(events)
@@ -325,11 +481,14 @@ class Composer:
         options: ComposeOptions,
         reading_options: ReadingOptions | None,
         seed: int,
+        meter: str | None = None,
     ) -> Prime | None:
         if prime is None:
             return None
         if prime == CORPUS:
             choices = passages.read_passages(self.bundle.manifest, self.bundle.name, self.encoding)
+            if meter is not None:
+                choices = passages_in(choices, meter)
             passage = choices[np.random.default_rng([seed, len(choices)]).integers(len(choices))]
             return Prime(f"{CORPUS}: {passage.name}", passage.piece)
         reading_options = reading_options or ReadingOptions()
@@ -365,7 +524,7 @@ class Composer:
         tick = 0
         part = None if prime is None else self._open(prime, options)
         for number in itertools.count():
-            for event in self._piece(seed + number, tick, options, part if number == 0 else None):
+            for event in self._piece(seed + number, tick, _Request(options, part if number == 0 else None)):
                 yield event
             tick = event.tick
 
@@ -375,30 +534,30 @@ class Composer:
         options: ComposeOptions,
         prime: Prime | None,
         reading_options: ReadingOptions | None,
-        original: bool,
+        others: Mapping[str, Any],
     ) -> str:
-        """How to compose this piece again, as JSON."""
-        recipe: dict[str, Any] = {
-            "version": __version__,
-            "model": self.bundle.name,
-            "bundle": self.bundle.sha256,
-            "seed": seed,
-            "options": {name: value for name, value in asdict(options).items() if value is not None},
-        }
-        if original:
-            recipe["options"]["original"] = True
+        """How to compose this piece again, as JSON; `others` are options besides those of composing."""
+        recipe = self._recipe(seed, {**asdict(options), **others})
         if prime is not None:
             recipe["prime"] = prime.label
             if prime.given is not None:
                 recipe["options"] |= asdict(reading_options or ReadingOptions())
         return json.dumps(recipe, sort_keys=True)
 
+    def _recipe(self, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "model": self.bundle.name,
+            "bundle": self.bundle.sha256,
+            "seed": seed,
+            "options": {name: value for name, value in options.items() if value is not None},
+        }
+
     def _piece(
         self,
         seed: int,
         start: int,
-        options: ComposeOptions,
-        part: _PrimedPart | None,
+        request: _Request,
         cache: GenerationCache | None = None,
         draw: int = 0,
     ) -> Iterator[Event]:
@@ -406,9 +565,10 @@ class Composer:
         another piece of the same seed."""
         numbers = np.random.SeedSequence(seed, spawn_key=(draw,) if draw else ())
         rng = np.random.Generator(np.random.PCG64(numbers))
+        options, part = request.options, request.part
         encoding, own = self._with_fixed_times(options), None
         if part is None:
-            header = _draw_header(self.encoding.headers, rng)
+            header = _draw_header(headers_in(self.encoding, request.meter), rng)
             opening = Opening(header, np.zeros((0, len(self.encoding.fields)), np.int32), 0, 0, 0)
         else:
             opening, own = part.opening, part.own
@@ -416,6 +576,7 @@ class Composer:
         total = options.bars + opening.bars
         schedule = Schedule(options.sampling(self.sampling), total, tuple(options.changes or ()))
         decoder, total = encoding.decoder(header, total), schedule.length
+        decoder.keeps_meter = request.meter is not None
         generator = PieceGenerator(self.runtime, encoding, rng, schedule, options.rules)
         composed = generator.events(decoder, opening.steps, cache)
         if own is None:
@@ -454,6 +615,14 @@ def read_prime(path: str | Path, options: ReadingOptions | None = None) -> readi
         ScoreError: the file is damaged, is not music, or exceeds the limits.
     """
     return reading.read_file(path, options=replace(options or ReadingOptions(), pedal="ignore"))
+
+
+def _read_music(music: ScoreTick | str | Path, options: ReadingOptions) -> _UserMusic:
+    if not isinstance(music, str | Path):
+        return _UserMusic(scores.convert_resolution(music))
+    found = read_prime(music, options)
+    title = Path(music).stem.replace("_", " ")
+    return _UserMusic(found.score, title, f"{display_path(music)}: ", found.remarks)
 
 
 def new_seed(seed: int | None) -> int:

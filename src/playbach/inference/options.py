@@ -11,6 +11,7 @@ from playbach.system.options import check_options, option
 
 MAX_PIECE_SEED = (1 << 64) - 1
 MAX_BARS = 10_000
+MAX_DRAFTS = 256
 MAX_SAMPLING_TEMPERATURE = 10
 MAX_PROGRAM = 127
 MAX_DRAWS = 20
@@ -61,6 +62,28 @@ class OriginalOption:
 
 
 @dataclass(frozen=True, slots=True)
+class WishOptions:
+    """What a piece is to be like. None: as it comes."""
+
+    key: str | None = option(
+        "the key, such as `d minor` or `F# major`: pieces are composed until one is in this mode and can be moved to "
+        "this tonic",
+        default=None,
+        default_text="any",
+        metavar="KEY",
+    )
+    meter: str | None = option(
+        "the meter, one in which training pieces begin; with --prime FILE, it replaces the meters of the file",
+        default=None,
+        default_text="any",
+        metavar="N/D",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How a symbol is sampled."""
 
@@ -92,6 +115,78 @@ class ParameterChange:
             )
         if self.temperature is not None:
             Sampling(self.temperature)  # checks it
+
+
+@dataclass(frozen=True, slots=True)
+class HarmoniseOptions:
+    """How to compose around given voices. None leaves an option to the model."""
+
+    voice: str = option(
+        "the voices that are given: soprano, alto, tenor or bass, or several with commas",
+        default="soprano",
+        metavar="VOICE,…",
+    )
+    temperature: float | None = temperature_option(
+        default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN
+    )
+    top_p: float | None = top_p_option(default=None, default_text=MODELS_OWN)
+    rules: bool = option(
+        "no style rules: allow parallel fifths and octaves, and any chord where a phrase ends",
+        default=True,
+        flag="--no-rules",
+    )
+    drafts: int = option(
+        "compose this many drafts side by side and prefer those that suit the tune, {range}",
+        default=16,
+        low=1,
+        high=MAX_DRAFTS,
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """The default sampling, with the options that are not None."""
+        return _changed(default, temperature=self.temperature, top_p=self.top_p)
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteOptions:
+    """How to compose bars of a piece anew. None leaves an option to the model."""
+
+    bars: str = option("the bars to compose, such as 5-8; bar 1 is the first full one, 0 a pickup", metavar="A-B")
+    voices: str | None = option(
+        "the voices to compose, of soprano, alto, tenor and bass, with commas; chorales only",
+        default=None,
+        default_text="all",
+        metavar="VOICE,…",
+    )
+    temperature: float | None = temperature_option(
+        default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN
+    )
+    top_p: float | None = top_p_option(default=None, default_text=MODELS_OWN)
+    rules: bool = option(
+        "no style rules: allow parallel fifths and octaves, and any ending of the piece",
+        default=True,
+        flag="--no-rules",
+    )
+    drafts: int = option(
+        "compose this many drafts of the bars and prefer those that lead into what follows, {range}",
+        default=32,
+        low=1,
+        high=MAX_DRAFTS,
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """The default sampling, with the options that are not None."""
+        return _changed(default, temperature=self.temperature, top_p=self.top_p)
+
+
+def _changed(sampling: Sampling, **values: float | None) -> Sampling:
+    return replace(sampling, **{name: value for name, value in values.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +238,4 @@ class ComposeOptions:
 
     def sampling(self, default: Sampling) -> Sampling:
         """The default sampling, with the options that are not None."""
-        options = {"temperature": self.temperature, "top_p": self.top_p}
-        return replace(default, **{name: value for name, value in options.items() if value is not None})
+        return _changed(default, temperature=self.temperature, top_p=self.top_p)

@@ -28,7 +28,7 @@ from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER, End, Event, Met
 from playbach.music.options import ReadingOptions
 from playbach.music.pedal import sustain
 from playbach.music.scores import content_hash
-from playbach.rendering.midi import MARKER_PREFIX
+from playbach.rendering.midi import drop_comment
 from playbach.system.errors import ScoreError
 
 SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
@@ -54,13 +54,16 @@ class Prime:
     """As it is encoded: as it sounds with the pedal, or as written."""
 
 
-def own_prime(score: Score, encoding: Encoding, name: str, options: ReadingOptions) -> Prime:
+def own_prime(
+    score: Score, encoding: Encoding, name: str, options: ReadingOptions, *, use: str = "continue this prime"
+) -> Prime:
     """A user's music as a prime.
 
     With the pedal, a single voice can become chords. An encoding that then rejects the music hears it as written.
 
     Args:
         name: the model's, for messages.
+        use: what the model is to do with it, for messages.
 
     Raises:
         ScoreError: the encoding cannot represent it.
@@ -71,7 +74,7 @@ def own_prime(score: Score, encoding: Encoding, name: str, options: ReadingOptio
     try:
         piece = encoding.encode(sounding)
     except ScoreError as error:
-        raise ScoreError(f"the model {name!r} cannot continue this prime: {error}") from error
+        raise ScoreError(f"the model {name!r} cannot {use}: {error}") from error
     return Prime(content_hash(score), piece, score, sounding)
 
 
@@ -301,8 +304,8 @@ class OwnMusic:
         for sign in self.score.key_signatures:
             score.key_signatures.append(sign)
         for marker in self.score.markers:
-            if not marker.text.startswith(MARKER_PREFIX):  # how an earlier piece was composed
-                score.markers.append(marker)
+            score.markers.append(marker)
+        drop_comment(score)  # how an earlier piece was composed
         for track, own in zip(score.tracks, self.score.tracks):
             track.controls, track.pitch_bends = own.controls, own.pitch_bends
             track.pedals, track.lyrics = own.pedals, own.lyrics

@@ -23,7 +23,9 @@ def probabilities(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) 
     Infinite logits count as the largest finite numbers and NaN as the smallest, so that the result is always a
     distribution.
     """
-    scores = np.where(mask, np.nan_to_num(np.clip(logits.astype(np.float64), -_HUGE, _HUGE), nan=-_HUGE), -np.inf)
+    scores = np.clip(logits.astype(np.float64), -_HUGE, _HUGE)
+    scores[np.isnan(scores)] = -_HUGE
+    scores[~mask] = -np.inf
     weights = np.exp(scores - scores.max())
     return np.asarray(weights / weights.sum())
 

@@ -5,7 +5,6 @@ Knows scores and encodings; knows nothing of how a description is printed.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from playbach.bundles.bundle import known_pieces, reading_options
 from playbach.encodings import ENCODINGS
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.encodings.fields import symbol_label
-from playbach.inference.options import ComposeOptions
+from playbach.inference.recipes import command_words, parse_recipe
 from playbach.music import keys, reading
 from playbach.music.bars import Bars, meters_of, printable_name, tempo_of
 from playbach.music.events import TICKS_PER_QUARTER
@@ -30,7 +29,6 @@ from playbach.music.scores import content_hash, ticks_to_seconds
 from playbach.rendering.midi import MARKER_PREFIX, find_comment
 from playbach.system.errors import ScoreError
 from playbach.system.files import AnyPath
-from playbach.system.options import options_of
 
 _FIRST_STEPS = 16
 
@@ -159,7 +157,7 @@ def describe_music(
     score = file.score
     end = max(int(n.end) for track in score.tracks for n in track.notes)
     bars = Bars(meters_of(score, 1))
-    made_by = _recipe(score)
+    made_by = parse_recipe(find_comment(score) or "")
     count = bars.number(end - 1)
     return MusicInfo(
         path=str(path),
@@ -182,7 +180,7 @@ def describe_music(
         plain_ornaments=options.plain_ornaments,
         remarks=file.remarks,
         made_by=made_by,
-        again=None if made_by is None else _command(made_by, [t.name for t in score.tracks]),
+        again=None if made_by is None else command_words(made_by, [t.name for t in score.tracks]),
         encodings=tuple(_encode(score, entry.load(), max(count, 1)) for entry in ENCODINGS.values()),
         model=None if bundle is None else _check_vocabulary(path, bundle),
     )
@@ -233,45 +231,6 @@ def _signatures(score: Score, bars: Bars) -> tuple[FromBar, ...]:
         if not found or found[-1].name != name:
             found.append(FromBar(bars.number(signature.time), name))
     return tuple(found)
-
-
-def _recipe(score: Score) -> dict[str, Any] | None:
-    """How the piece was composed, from the comment in its file; None if it is missing or malformed."""
-    try:
-        recipe = json.loads(find_comment(score) or "")
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("options"), dict):
-        return None
-    kinds = {"version": str, "model": str, "bundle": str, "seed": int, "prime": str, "soundfont": str}
-    words = {o.name for o in options_of(ReadingOptions) if o.type is str}
-    options = {
-        name: value
-        for name, value in recipe["options"].items()
-        if isinstance(value, int | float) or name == "programs" or (name in words and isinstance(value, str))
-    }
-    programs = options.pop("programs", None)
-    if isinstance(programs, list) and all(p is None or isinstance(p, int) for p in programs):
-        options["programs"] = programs
-    return {k: recipe[k] for k, kind in kinds.items() if isinstance(recipe.get(k), kind)} | {"options": options}
-
-
-PRIME_PLACEHOLDER = "THE-SAME-FILE"
-
-
-def _command(made_by: dict[str, Any], tracks: list[str]) -> tuple[str, ...] | None:
-    """The words of the command that composes the piece again; None without a model and a seed."""
-    if not {"model", "seed"} <= set(made_by):
-        return None
-    options = made_by["options"]
-    words = ["playbach", "compose", made_by["model"], "--seed", str(made_by["seed"])]
-    described = (*options_of(ComposeOptions), *options_of(ReadingOptions))
-    words += [word for o in described if o.name in options for word in o.words(options[o.name])]
-    words += ["--prime", PRIME_PLACEHOLDER] if "prime" in made_by else []
-    for track, program in zip(tracks, options.get("programs", [])):
-        if program is not None:
-            words += ["--instrument", f"{track}={program}"]
-    return tuple(words)
 
 
 def _encode(score: Score, kind: type[Encoding], bars: int) -> EncodingInfo:

@@ -17,6 +17,8 @@ MAX_NUMERATOR = 255
 """Of a meter, as in MIDI."""
 METER_DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)
 
+FERMATA = "fermata"
+"""The text of a score's marker where a note has a fermata."""
 DEFAULT_VELOCITY = 80
 """The velocity of notes whose dynamics are unknown."""
 

@@ -12,10 +12,13 @@ Knows numbers only, no scores.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from playbach.system.errors import UsageError
 
 Mode = Literal["major", "minor"]
 
@@ -103,8 +106,32 @@ def estimate_key(pitch_class_weights: npt.ArrayLike) -> Key | None:
     return max(rated, key=lambda key: key.score)
 
 
+_KEY = re.compile(r"([A-Ga-g])\s*(#|♯|b|♭|[- ]?sharp|[- ]?flat)?[\s-]*(major|minor|maj|min)", re.IGNORECASE)
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def parse_key(text: str) -> Key:
+    """A key from its name, such as `D minor` or `f# major`; its score is 1.
+
+    Raises:
+        UsageError: this is no name of a major or minor key.
+    """
+    found = _KEY.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise UsageError(f"key must be a tonic and a mode, such as D minor or F# major, not {text!r:.40}")
+    accidental = (found[2] or "").strip(" -").lower()
+    step = {"": 0, "#": 1, "♯": 1, "sharp": 1}.get(accidental, -1)
+    mode: Mode = "major" if found[3].lower().startswith("maj") else "minor"
+    return Key((_LETTERS[found[1].upper()] + step) % 12, mode, 1.0)
+
+
 def name_from_signature(fifths: int, minor: bool) -> str:
     """The name of a MIDI key signature's key; `fifths` is the number of sharps, or of flats below 0."""
     letter = "FCGDAEB"[(fifths + 1 + 3 * minor) % 7]
     accidentals = (fifths + 1 + 3 * minor) // 7
     return f"{letter}{'#' * accidentals}{'b' * -accidentals} {'minor' if minor else 'major'}"
+
+
+def transposed_fifths(fifths: int, semitones: int) -> int:
+    """The number of sharps, or of flats below 0, after a transposition; of two spellings that with fewer."""
+    return fifths if semitones % 12 == 0 else (fifths + 7 * semitones + 6) % 12 - 6

@@ -6,15 +6,8 @@ They come from the comment that playbach stores in its files (`Composition.comme
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-_FLAGS = {"keep_prime": "--no-prime", "rules": "--no-rules"}
-"""Options of composing that are on, and the flags that turn them off."""
-_DEFAULTS = {"pedal": "keep"}
-"""Options of reading that are stored although nobody chose them."""
 _LONGEST = 200
 
 
@@ -36,34 +29,10 @@ def heading_of(comment: str) -> Heading:
         recipe = {}
     if not isinstance(recipe, dict):
         recipe = {}
-    title, foot = str(recipe.get("title", "")), str(recipe.get("foot", ""))
-    if "model" in recipe and "seed" in recipe:
-        title = title or f"{recipe['model']}, seed {recipe['seed']}"
-        foot = foot or f"playbach {recipe.get('version', '')}: {command_of(recipe)}".replace(" :", ":")
-    return Heading(_short(title), _short(foot), comment)
-
-
-def command_of(recipe: Mapping[str, Any]) -> str:
-    """The command that composes a piece again, as far as a command can say it."""
-    words = ["playbach", "compose", str(recipe["model"]), "--seed", str(recipe["seed"])]
-    options = recipe.get("options")
-    for name, value in sorted(options.items()) if isinstance(options, dict) else ():
-        if name in _FLAGS:
-            words += [] if value else [_FLAGS[name]]
-        elif value is True:
-            words.append(_flag(name))
-        elif _DEFAULTS.get(name) == value:
-            continue
-        elif isinstance(value, int | float | str) and value is not False:
-            words += [_flag(name), f"{value:g}" if isinstance(value, float) else str(value)]
-    if "prime" in recipe:
-        # Of a user's own music, the recipe has only a hash.
-        words += ["--prime", "corpus" if str(recipe["prime"]).startswith("corpus: ") else "FILE"]
-    return shlex.join(words)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    title = str(recipe.get("title", ""))
+    if not title and {"model", "seed"} <= set(recipe):
+        title = f"{recipe['model']}, seed {recipe['seed']}"
+    return Heading(_short(title), _short(str(recipe.get("foot", ""))), comment)
 
 
 def _short(text: str) -> str:

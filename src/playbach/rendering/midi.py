@@ -32,3 +32,8 @@ def find_comment(score: Score) -> str | None:
     """The comment that `write` stored; None if there is none."""
     texts = (marker.text for marker in score.markers)
     return next((text.removeprefix(MARKER_PREFIX) for text in texts if text.startswith(MARKER_PREFIX)), None)
+
+
+def drop_comment(score: Score) -> None:
+    """Remove the comment of a score that is composed further."""
+    score.markers.filter(lambda marker: not marker.text.startswith(MARKER_PREFIX), inplace=True)

@@ -128,6 +128,11 @@ class DescribedOption:
         return spelling(self.name)
 
     @property
+    def is_required(self) -> bool:
+        """Whether a user must give it: it has no default, and no text that says what happens without it."""
+        return self.default is MISSING and not self.option.default_text
+
+    @property
     def flag(self) -> str | None:
         """The option on the command line, such as `--learning-rate`; None if it is not there."""
         return f"--{self.spelling}" if self.option.flag == "" else self.option.flag

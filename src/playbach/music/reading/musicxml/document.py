@@ -125,6 +125,8 @@ class Bar:
     """(sharps or flats below 0, 1 for minor), sounding."""
     tempos: list[Change] = field(default_factory=list)
     """Quarters a minute."""
+    fermatas: list[int] = field(default_factory=list)
+    """The ticks at which notes with a fermata begin."""
     controls: list[Change] = field(default_factory=list)
     """(controller, value)."""
 
@@ -286,6 +288,8 @@ class _PartReader:
         if not is_chord or voice not in self._last_chord:
             self._last_chord[voice] = len(notes)
         onset, end = _ticks(self._chord_onset), _ticks(self._chord_onset + duration)
+        if element.find("notations/fermata") is not None:
+            self._bar.fermatas.append(onset)
         instrument = element.find("instrument")
         notes.append(
             WrittenNote(

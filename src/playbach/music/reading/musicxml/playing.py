@@ -19,10 +19,11 @@ from symusic.core import ControlChangeTickList, NoteTickList
 from symusic.core import KeySignatureTick as KeySignature
 from symusic.core import ScoreTick as Score
 from symusic.core import TempoTick as Tempo
+from symusic.core import TextMetaTick as TextMeta
 from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
-from playbach.music.events import MIDI_TEMPO, TICKS_PER_QUARTER
+from playbach.music.events import FERMATA, MIDI_TEMPO, TICKS_PER_QUARTER
 from playbach.music.reading.musicxml.document import Bar, Change, WrittenNote, WrittenPart
 from playbach.music.reading.musicxml.notes import PartNote
 from playbach.music.reading.musicxml.ornaments import count_ornaments, play_ornaments, without_ornaments
@@ -74,6 +75,8 @@ def play(
     tempos = list(played_changes([first_at_each_tick([b.tempos for b in column]) for column in columns], played))
     for change in tempos:
         score.tempos.append(Tempo(change.tick, qpm=_single(change)))
+    for tick in sorted({v.start + tick for v in played for bar in columns[v.bar] for tick in bar.fermatas}):
+        score.markers.append(TextMeta(tick, FERMATA))
     ornaments: Counter[str] = Counter()
     budget = max_notes
     for part in parts:
