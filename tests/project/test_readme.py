@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers import sample_music
 from helpers.paths import ROOT
 from playbach.cli.main import main
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.M | re.S)
 SNIPPETS = [code for language, code in BLOCKS if language == "python"]
+TUNE = [(0, 480, 67), (480, 480, 69), (960, 960, 71), (1920, 960, 67)]
 COMMANDS = [
     line.split("#")[0].strip()
     for language, code in BLOCKS
@@ -33,6 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_folder: Path, ch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-midi-folder").symlink_to(lines_folder)
     (tmp_path / "mine.mid").write_bytes((chorales_folder / "piece00.mid").read_bytes())
+    (tmp_path / "tune.mid").write_bytes(bytes(sample_music.score([TUNE]).dumps_midi()))
     return tmp_path
 
 
@@ -45,7 +48,11 @@ def test_a_snippet_runs(number: int, here: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.strip()
 
 
-ALONE = [c for c in COMMANDS if c.startswith("playbach compose") and "my-midi" not in c and "small/" not in c]
+ALONE = [
+    c
+    for c in COMMANDS
+    if c.startswith(("playbach compose", "playbach harmonise")) and "my-midi" not in c and "small/" not in c
+]
 """The commands that need no other command before them."""
 
 
