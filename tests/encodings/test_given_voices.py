@@ -70,6 +70,8 @@ def test_whatever_is_drawn_has_the_given_voices(number: int, voices: set[int], s
 def test_nothing_is_told_of_voices_that_are_not_given() -> None:
     encoded = ENCODING.encode(PIECES[0])
     assert ENCODING.tell(encoded.steps, encoded.context, []).tolist() == encoded.context.tolist()
+    told = ENCODING.tell(encoded.steps, encoded.context, [0, 3])
+    assert (told != encoded.context).any() and (ENCODING.untold(told) == encoded.context).all()
     first = ENCODING.features.column("next soprano")
     assert not encoded.context[:, first:].any()
 

@@ -115,3 +115,27 @@ def test_states_of_pieces_are_selected_and_replaced(state: Any) -> None:
     changed = replace_pieces(state, rows, doubled)
     assert (changed["h"][:, 0].tolist() if isinstance(changed, dict) else changed) == [0, 1, 20, 3]
     assert (state["h"][:, 0].tolist() if isinstance(state, dict) else state) == [0, 1, 2, 3]
+
+
+class ToldCoin(Coin):
+    """A coin that is told something: its symbols are then equally probable."""
+
+    def step(self, previous: Any, context: Any, state: Any) -> Any:
+        logits, state = super().step(previous, context, state)
+        return [np.where(context[:, :1] == 1, 0.0, logits[0]).astype(np.float32)], state
+
+
+class ToldWalk(Walk):
+    def context(self) -> Any:
+        return np.ones(1, np.int32)
+
+
+def test_a_second_pass_weighs_what_the_first_one_drew() -> None:
+    judged = Particles(ToldCoin(), ToldWalk(), [3], 4000, np.random.default_rng(0), judge=np.zeros_like)
+    judged.advance(1, DRAWING, lambda _: None)
+    first = np.array([int(steps[0][0]) for steps in judged.steps])
+    assert np.bincount(first) / len(first) == pytest.approx([1 / 3] * 3, abs=0.03), "drawn as told"
+    assert np.exp(judged.log_weights) == pytest.approx(3 * np.array(PROBABILITIES)[first], rel=1e-4)
+    judged.resample(always=True)
+    again = np.array([int(steps[0][0]) for steps in judged.steps])
+    assert np.bincount(again) / len(again) == pytest.approx(PROBABILITIES, abs=0.03), "weighed as if not told"

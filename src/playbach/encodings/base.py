@@ -327,6 +327,10 @@ class Encoding(ABC):
         """The number of voices of which a network can be told ahead what they do; by default 0."""
         return 0
 
+    def untold(self, context: Ints) -> Ints:
+        """Contexts (…, C) without what is told of given voices."""
+        return context
+
     def tell(self, steps: Ints, context: Ints, voices: Sequence[int]) -> Ints:
         """The contexts (T, C) of a whole piece in which some voices are given, so that the network is told of them.
 

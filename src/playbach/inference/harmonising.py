@@ -1,7 +1,8 @@
 """Harmonises: composes the voices of a chorale that are not given, around those that are.
 
-A network that has learnt it is told what the given voices do next. Another one is not, and composes blindly; of its
-drafts those go on in which the given notes are probable. Knows the `chorale` encoding and runtimes.
+A network that has learnt it is told what the given voices do next, and draws the steps; a second pass, which is told
+nothing, weighs them. Another network composes blindly. In both cases those drafts go on in which the given notes are
+probable. Knows the `chorale` encoding and runtimes.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def compose_around(
 ) -> list[Ints]:
     """The steps of a piece that has the given voices; `count` drafts are composed side by side."""
     decoder = encoding.decoder_around(music.header, music.voices)
-    particles = Particles(runtime, decoder, [len(field) for field in encoding.fields], count, rng)
+    start = [len(field) for field in encoding.fields]
+    judge = encoding.untold if encoding.tellable_voices else None
+    particles = Particles(runtime, decoder, start, count, rng, judge=judge)
 
     after_ends = {min(v.onset_after(end) for v in music.voices.values()) for end in music.phrase_ends}
     for sixteenth in meetings(music.voices):

@@ -12,14 +12,15 @@ Knows decoders and runtimes; knows nothing of any one encoding.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from playbach.encodings.base import Decoder
 from playbach.inference.options import Sampling
-from playbach.inference.runtimes.base import Runtime, State, replace_pieces, select_pieces
+from playbach.inference.runtimes.base import Logits, Runtime, State, replace_pieces, select_pieces
 from playbach.inference.sampling import draw, probabilities, sharpen
 from playbach.music.arrays import Ints
 
@@ -54,11 +55,15 @@ class Particles:
         rng: np.random.Generator,
         *,
         state: State | None = None,
+        judge: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
     ) -> None:
         """Begin `count` drafts where a decoder stands; `start` (F,) are the symbols before the first step.
 
         Args:
             state: of a batch of one piece; None: at the beginning of a piece.
+            judge: makes of contexts (N, C) those in which a second pass of the network sees the drafts. They are then
+                drawn from what the first pass says, and weighed as if drawn from what the second says (importance
+                sampling). It begins where the piece begins.
         """
         self.runtime, self.rng = runtime, rng
         self.decoders = [decoder.copy() for _ in range(count)]
@@ -67,6 +72,7 @@ class Particles:
         self._state: State = (
             runtime.start(count) if state is None else select_pieces(state, np.zeros(count, np.int64))
         )
+        self._judge, self._judge_state = judge, runtime.start(count) if judge is not None else None
         self._previous = np.tile(np.array(start, np.int64), (count, 1))
 
     def __len__(self) -> int:
@@ -87,26 +93,36 @@ class Particles:
     def _step(self, which: list[int], options: ParticleOptions, suiting: Suiting) -> None:
         rows = np.array(which)
         context = np.stack([self.decoders[i].context() for i in which]).astype(np.int64)
-        state = select_pieces(self._state, rows)
-        logits, state = self.runtime.step(self._previous[rows], context, state)
-        self._state = replace_pieces(self._state, rows, state)
+        logits, judged = self._logits(rows, context)
         for k, i in enumerate(which):
             decoder = self.decoders[i]
             masks = decoder.style_mask() if options.rules else decoder.valid_mask()
             symbols = suiting(decoder)
             if symbols is not None:
-                suitable = probabilities(logits[0][k], np.ones_like(masks[0]))[symbols].sum()
+                suitable = probabilities(judged[0][k], np.ones_like(masks[0]))[symbols].sum()
                 self.log_weights[i] += np.log(max(suitable, _LEAST))
-            step = np.array(
-                [
-                    draw(sharpen(probabilities(field[k], mask), options.sampling), self.rng)
-                    for field, mask in zip(logits, masks)
-                ],
-                np.int32,
-            )
+            step = np.zeros(len(masks), np.int32)
+            for field, mask in enumerate(masks):
+                drawn = sharpen(probabilities(logits[field][k], mask), options.sampling)
+                step[field] = draw(drawn, self.rng)
+                if judged is not logits and mask.sum() > 1:
+                    wanted = sharpen(probabilities(judged[field][k], mask), replace(options.sampling, top_p=1.0))
+                    self.log_weights[i] += np.log(max(wanted[step[field]], _LEAST) / drawn[step[field]])
             decoder.feed(step)
             self.steps[i].append(step)
             self._previous[i] = step
+
+    def _logits(self, rows: npt.NDArray[np.int64], context: npt.NDArray[np.int64]) -> tuple[Logits, Logits]:
+        """What the next steps of some drafts are drawn from, and what weighs them."""
+        state = select_pieces(self._state, rows)
+        logits, state = self.runtime.step(self._previous[rows], context, state)
+        self._state = replace_pieces(self._state, rows, state)
+        if self._judge is None:
+            return logits, logits
+        known = self._judge(context)
+        judged, state = self.runtime.step(self._previous[rows], known, select_pieces(self._judge_state, rows))
+        self._judge_state = replace_pieces(self._judge_state, rows, state)
+        return logits, judged
 
     @property
     def weights(self) -> _Floats:
@@ -124,6 +140,8 @@ class Particles:
         self.decoders = [self.decoders[i].copy() for i in chosen]
         self.steps = [list(self.steps[i]) for i in chosen]
         self._state = select_pieces(self._state, chosen)
+        if self._judge is not None:
+            self._judge_state = select_pieces(self._judge_state, chosen)
         self._previous = self._previous[chosen]
         mean = np.log(np.exp(self.log_weights - self.log_weights.max()).mean()) + self.log_weights.max()
         self.log_weights = np.full(len(self), mean)

@@ -43,6 +43,7 @@ from playbach.encodings.chorale.vocabulary import (
     ChoraleVocabulary,
 )
 from playbach.encodings.features.base import Features
+from playbach.encodings.fields import UNKNOWN
 from playbach.encodings.options import ChoraleOptions
 from playbach.encodings.relations import Classes, Relation, chord_classes, interval_classes
 from playbach.encodings.voices import (
@@ -210,11 +211,20 @@ class ChoraleEncoding(ChoraleVocabulary):
         ends = np.cumsum(waits, dtype=np.int32)
         return np.concatenate([np.zeros(1, np.int32), ends[:-1]]), int(ends[-1])
 
+    @cached_property
+    def _first_told(self) -> int:
+        return self.features.column(f"next {VOICES[0].lower()}")
+
+    def untold(self, context: Ints) -> Ints:
+        known = context.copy()
+        if self.options.given:
+            known[..., self._first_told :] = UNKNOWN
+        return known
+
     def tell(self, steps: Ints, context: Ints, voices: Sequence[int]) -> Ints:
         lines, (onsets, _) = self.lines(steps), self._onsets(steps)
         told = context.copy()
-        first = self.features.column(f"next {VOICES[0].lower()}")
-        told[:, first:] = told_context({voice: lines[voice] for voice in voices}, onsets)
+        told[:, self._first_told :] = told_context({voice: lines[voice] for voice in voices}, onsets)
         return told
 
     def is_continuation(self, steps: Ints) -> Mask:
