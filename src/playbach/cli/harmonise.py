@@ -27,8 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    "Set a tune for four voices and write the setting to a file. The given notes come back as they are. Prints the "
-    "file's path on stdout and the seed on stderr. The same seed and options give the same setting.",
+    "Set a tune for four voices and write the setting to a file. The given notes come back as they are; if their "
+    "voice cannot sing them, they are moved by octaves or to another key, which is said. Phrases end at fermatas, or "
+    "else at long notes and rests. Prints the file's path on stdout and the seed on stderr. The same seed and "
+    "options give the same setting.",
     add_options=add_options,
     run=run,
     usage="%(prog)s [OPTION ...] TUNE",

@@ -14,7 +14,8 @@ from playbach.inference.options import RewriteOptions
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("piece", metavar="PIECE", help="MIDI or MusicXML file")
-    add_common_options(parser, "a model of such music", "rewritten.mid", RewriteOptions)
+    models = "a model of such music: bach-chorales for four voices, folk for a tune, ensemble for anything else"
+    add_common_options(parser, models, "rewritten.mid", RewriteOptions)
 
 
 def run(arguments: argparse.Namespace) -> int:

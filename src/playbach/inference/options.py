@@ -66,8 +66,8 @@ class WishOptions:
     """What a piece is to be like. None: as it comes."""
 
     key: str | None = option(
-        "the key, such as `d minor` or `F# major`: pieces are composed until one is in this mode and can be moved to "
-        "this tonic",
+        "the key, such as `d minor` or `F# major`: pieces are composed until one is major or minor as wished, and "
+        "can be transposed to this key",
         default=None,
         default_text="any",
         metavar="KEY",
@@ -122,7 +122,8 @@ class HarmoniseOptions:
     """How to compose around given voices. None leaves an option to the model."""
 
     voice: str = option(
-        "the voices that are given: soprano, alto, tenor or bass, or several with commas",
+        "the voices that the file gives: soprano, alto, tenor or bass, or several with commas; the others are "
+        "composed",
         default="soprano",
         metavar="VOICE,…",
     )
@@ -136,7 +137,7 @@ class HarmoniseOptions:
         flag="--no-rules",
     )
     drafts: int = option(
-        "compose this many drafts side by side and prefer those that suit the tune, {range}",
+        "compose this many drafts side by side and prefer those that suit the tune, {range}; more take longer",
         default=16,
         low=1,
         high=MAX_DRAFTS,
@@ -154,9 +155,11 @@ class HarmoniseOptions:
 class RewriteOptions:
     """How to compose bars of a piece anew. None leaves an option to the model."""
 
-    bars: str = option("the bars to compose, such as 5-8; bar 1 is the first full one, 0 a pickup", metavar="A-B")
+    bars: str = option(
+        "the bars to compose (required), such as 5-8; bar 1 is the first full one, 0 a pickup", metavar="A-B"
+    )
     voices: str | None = option(
-        "the voices to compose, of soprano, alto, tenor and bass, with commas; chorales only",
+        "the voices to compose, of soprano, alto, tenor and bass, with commas; the others stay; chorales only",
         default=None,
         default_text="all",
         metavar="VOICE,…",
@@ -171,7 +174,8 @@ class RewriteOptions:
         flag="--no-rules",
     )
     drafts: int = option(
-        "compose this many drafts of the bars and prefer those that lead into what follows, {range}",
+        "compose this many drafts of the bars and prefer those that lead into what follows, {range}; more take "
+        "longer",
         default=32,
         low=1,
         high=MAX_DRAFTS,
