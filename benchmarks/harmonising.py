@@ -145,7 +145,7 @@ def nats_around(piece: Piece, encoding: Any, logits: Any) -> float:
 def step_nats(
     decoder: Any, steps: Any, logits: Any, counts: Callable[[Any], bool] = lambda _: True
 ) -> Iterator[float]:
-    """The nats of each step that counts, among the possible symbols. A step that is none of them costs nothing."""
+    """The nats of each step that counts, among the possible symbols. An impossible step costs nothing."""
     for step, scores in zip(steps, logits):
         [mask] = decoder.valid_mask()
         if counts(decoder) and mask[step[0]]:

@@ -51,7 +51,7 @@ from playbach.inference.recipes import foot_of
 from playbach.inference.rewriting import rewrite
 from playbach.inference.runtimes import open_runtime
 from playbach.inference.runtimes.base import Runtime
-from playbach.inference.sampling import draw
+from playbach.inference.sampling import draw, random_numbers
 from playbach.inference.splicing import parse_bars
 from playbach.inference.wishes import KEY_DRAWS, KeyedPiece, headers_in, in_key, passages_in, refuse
 from playbach.music import reading, scores
@@ -329,7 +329,7 @@ class Composer:
         return read_index(self.bundle)
 
     def _most_original(self, drawn: Iterator[Composition]) -> Composition:
-        """The first piece that borrows no more than real music; if there is none, the one that borrows the least."""
+        """The first piece that borrows no more than real music, or else the one that borrows the least."""
         if self.training_index is None:
             raise BundleError(
                 f"{display_path(self.bundle.name)}: this model has no index of its training pieces, which tells "
@@ -407,11 +407,7 @@ class Composer:
         except ScoreError as error:
             raise ScoreError(f"{given_music.name}{error}") from error
         recipe = self._recipe(seed, {**asdict(options), **asdict(reading_options)})
-        recipe |= {
-            "command": "harmonise",
-            "tune": scores.content_hash(given_music.score),
-            "title": given_music.title,
-        }
+        recipe |= {"command": "harmonise", "tune": scores.content_hash(given_music.score), "title": given_music.title}
         return Composition(setting, seed, json.dumps(recipe, sort_keys=True), (), (*given_music.remarks, *remarks))
 
     def rewrite(
@@ -492,10 +488,7 @@ class Composer:
             passage = choices[np.random.default_rng([seed, len(choices)]).integers(len(choices))]
             return Prime(f"{CORPUS}: {passage.name}", passage.piece)
         reading_options = reading_options or ReadingOptions()
-        if isinstance(prime, str | Path):
-            score = read_prime(prime, reading_options).score
-        else:
-            score = scores.convert_resolution(prime)
+        score = _read_music(prime, reading_options).score
         if len(score.tracks) > MAX_PRIME_TRACKS:
             raise ScoreError(f"the prime has {len(score.tracks):,} tracks, but the limit is {MAX_PRIME_TRACKS:,}")
         found = own_prime(score, self.encoding, self.bundle.name, reading_options)
@@ -563,8 +556,7 @@ class Composer:
     ) -> Iterator[Event]:
         """One piece from tick `start` on: Start, then events in the order of their ticks, then End. Each `draw` is
         another piece of the same seed."""
-        numbers = np.random.SeedSequence(seed, spawn_key=(draw,) if draw else ())
-        rng = np.random.Generator(np.random.PCG64(numbers))
+        rng = random_numbers(seed, draw)
         options, part = request.options, request.part
         encoding, own = self._with_fixed_times(options), None
         if part is None:

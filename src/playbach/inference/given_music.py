@@ -63,7 +63,7 @@ def voice_numbers(names: Sequence[str]) -> tuple[int, ...]:
     """The indices into VOICES of some of their names.
 
     Raises:
-        UsageError: a name is unknown or comes twice, or there are none or all four.
+        UsageError: a name is unknown or comes twice, no voice is named, or all four are.
     """
     known = [name.lower() for name in VOICES]
     for name in names:

@@ -24,6 +24,7 @@ from playbach.inference.given_music import GivenMusic, read_given, voice_numbers
 from playbach.inference.options import HarmoniseOptions, Sampling
 from playbach.inference.particles import ParticleOptions, Particles
 from playbach.inference.runtimes.base import Runtime
+from playbach.inference.sampling import random_numbers
 from playbach.music.arrays import Ints
 from playbach.music.assembly import first_events, score_from_events
 from playbach.music.chords import is_triad
@@ -59,7 +60,7 @@ def harmonise(
         music,
         options=ParticleOptions(sampling=options.sampling(sampling), rules=options.rules),
         count=options.drafts,
-        rng=np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))),
+        rng=random_numbers(seed),
     )
     return _setting(encoding, music, steps, score), music.remarks
 

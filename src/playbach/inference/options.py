@@ -29,6 +29,8 @@ top_p_option = partial(  # Holtzman et al., arXiv:1904.09751
     high=1,
     metavar="P",
 )
+_own_temperature = partial(temperature_option, default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN)
+_own_top_p = partial(top_p_option, default=None, default_text=MODELS_OWN)
 tempo_option = partial(
     option, "quarter notes per minute, {range}", unit="quarters per minute", metavar="QPM", default_text=AS_COMPOSED
 )
@@ -127,10 +129,8 @@ class HarmoniseOptions:
         default="soprano",
         metavar="VOICE,…",
     )
-    temperature: float | None = temperature_option(
-        default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN
-    )
-    top_p: float | None = top_p_option(default=None, default_text=MODELS_OWN)
+    temperature: float | None = _own_temperature()
+    top_p: float | None = _own_top_p()
     rules: bool = option(
         "no style rules: allow parallel fifths and octaves, and any chord where a phrase ends",
         default=True,
@@ -164,10 +164,8 @@ class RewriteOptions:
         default_text="all",
         metavar="VOICE,…",
     )
-    temperature: float | None = temperature_option(
-        default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN
-    )
-    top_p: float | None = top_p_option(default=None, default_text=MODELS_OWN)
+    temperature: float | None = _own_temperature()
+    top_p: float | None = _own_top_p()
     rules: bool = option(
         "no style rules: allow parallel fifths and octaves, and any ending of the piece",
         default=True,
@@ -198,10 +196,8 @@ class ComposeOptions:
     """How to compose a piece. None leaves an option to the model."""
 
     bars: int = option("bars to compose, {range}, after those of a prime", default=16, low=1, high=MAX_BARS)
-    temperature: float | None = temperature_option(
-        default=None, high=MAX_SAMPLING_TEMPERATURE, default_text=MODELS_OWN
-    )
-    top_p: float | None = top_p_option(default=None, default_text=MODELS_OWN)
+    temperature: float | None = _own_temperature()
+    top_p: float | None = _own_top_p()
     tempo: float | None = tempo_option(default=None, low=MIN_TEMPO, high=MAX_TEMPO)
     programs: tuple[int | None, ...] | None = option(
         "the General MIDI program of each voice, 0 to 127", default=None, flag=None

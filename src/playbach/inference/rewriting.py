@@ -11,7 +11,8 @@ Knows encodings and runtimes; knows nothing of files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from playbach.inference.options import RewriteOptions, Sampling
 from playbach.inference.particles import ParticleOptions, Particles
 from playbach.inference.primes import Prime
 from playbach.inference.runtimes.base import Runtime, State, replace_pieces, select_pieces
+from playbach.inference.sampling import random_numbers
 from playbach.inference.splicing import Splice, Window, parse_bars, window_of
 from playbach.music.arrays import Ints
 from playbach.music.bars import Bars
@@ -50,19 +52,20 @@ def rewrite(
 
     Raises:
         UsageError: the options name voices, but the encoding has none.
-        ScoreError: the score does not have these bars, or all of its notes there are unknown to the model.
+        ScoreError: the score does not have these bars.
     """
     task = _task(encoding, music, options)
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     drawing = ParticleOptions(sampling=options.sampling(sampling), rules=options.rules)
     start = _start(runtime, task)
-    particles = Particles(runtime, start.decoder, start.previous, options.drafts, rng, state=start.state)
+    particles = Particles(
+        runtime, start.decoder, start.previous, options.drafts, random_numbers(seed), state=start.state
+    )
     for tick in task.meetings:
         particles.advance(tick, drawing, suiting_symbols if task.given else lambda _: None)
         if tick != task.meetings[-1]:
             particles.resample()
-    drafts = [_Draft(task, steps) for steps in particles.steps]
-    if not task.splice.window.reaches_end:
+    if not task.window.reaches_end:
+        drafts = [_Draft(task, steps) for steps in particles.steps]
         particles.log_weights += following_likelihood(runtime, task, drafts, start, rules=options.rules)
     elif options.rules:
         prefer(particles, [draft.is_good_ending() for draft in particles.decoders], BAD_ENDING)
@@ -71,7 +74,7 @@ def rewrite(
     return score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """A piece and what of it is to be composed anew."""
 
@@ -80,8 +83,13 @@ class Task:
     splice: Splice
     given: Mapping[int, GivenVoice]
     """The voices of a chorale that are kept."""
-    before: int
+    before: int = 0
     """The number of steps before the bars that are composed anew."""
+
+    @cached_property
+    def context(self) -> Ints:
+        """The contexts (T, C) of the piece with the kept voices."""
+        return self.told(self.music.piece)
 
     @property
     def window(self) -> Window:
@@ -133,14 +141,14 @@ def _task(encoding: Encoding, music: Prime, options: RewriteOptions) -> Task:
         single_voices=encoding.has_single_voices,
         keeps_velocities=not encoding.has_velocities,
     )
-    task = Task(encoding, music, splice, given, 0)
+    task = Task(encoding, music, splice, given)
     decoder, before = task.decoder(), 0
     for step in music.piece.steps:
         if decoder.finished or decoder.tick >= window.begin:
             break
         decoder.feed(step)
         before += 1
-    return Task(encoding, music, splice, given, before)
+    return replace(task, before=before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +165,9 @@ class DraftStart:
 def _start(runtime: Runtime, task: Task, count: int | None = None) -> DraftStart:
     """After the first `count` steps of the piece; None: all before the bars to compose."""
     piece, decoder, state = task.music.piece, task.decoder(), runtime.start(1)
-    count, context = task.before if count is None else count, task.told(piece)
+    count = task.before if count is None else count
     previous = np.array([len(f) for f in task.encoding.fields], np.int32)
-    for step, known in zip(piece.steps[:count], context):
+    for step, known in zip(piece.steps[:count], task.context):
         _, state = runtime.step(previous[None].astype(np.int64), known[None].astype(np.int64), state)
         decoder.feed(step)
         previous = step
@@ -217,8 +225,7 @@ class _Following:
         task, score = self.task, self.draft.score
         piece = task.encoding.encode(sustain(score) if task.with_pedal else score)
         self.steps, self.context = piece.steps, task.told(piece)
-        old, told = task.music.piece.steps, task.told(task.music.piece)
-        self.known = min(_common(self.steps, old), _common(self.context, told))
+        self.known = min(_common(self.steps, task.music.piece.steps), _common(self.context, task.context))
         self.first = max(_common(self.steps, self.draft.steps), min(self.known, task.before))
         bars, end = Bars(piece.header.meters), task.window.end
         horizon = bars.start(bars.number(end) + FOLLOWING_BARS)

@@ -57,6 +57,11 @@ def choice(probability: Distribution, symbol: int) -> Choice:
     return Choice(symbol, float(probability[symbol]), tuple((i, -p) for p, i in ranked[:MAX_ALTERNATIVES]))
 
 
+def random_numbers(seed: int, draw: int = 0) -> np.random.Generator:
+    """The random numbers of a piece; each `draw` is another piece of the same seed."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw,) if draw else ())))
+
+
 def draw(distribution: Distribution, rng: np.random.Generator) -> int:
     """Draw a symbol by inverting the cumulative distribution at one uniform number."""
     cumulative = np.cumsum(distribution)

@@ -41,7 +41,7 @@ def headers_in(encoding: Encoding, meter: str | None) -> tuple[tuple[Header, int
     """The headers of training pieces in this meter, or all of them; see `Encoding.headers`.
 
     Raises:
-        UsageError: no training piece begins in this meter, or it is none.
+        UsageError: this is no meter, or no training piece begins in it.
     """
     if meter is None:
         return encoding.headers
@@ -57,7 +57,7 @@ def passages_in(passages: Sequence[Passage], meter: str) -> list[Passage]:
     """Those in this meter.
 
     Raises:
-        UsageError: there are none.
+        UsageError: no passage is in this meter.
     """
     found = [passage for passage in passages if _meter(passage.piece.header) == meter]
     if not found:
