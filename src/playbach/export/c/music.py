@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -48,11 +49,8 @@ def music_files(encoding: Encoding, bundle: Bundle) -> dict[str, bytes]:
         UsageError: the C engine does not support the encoding, or a number in it is too large for C.
         BundleError: the bundle's passages or its sampling defaults are damaged.
     """
-    if isinstance(encoding, NotesEncoding):
-        engine, (macros, tables) = "notes.c", _notes(encoding)
-    elif isinstance(encoding, ChoraleEncoding):
-        engine, (macros, tables) = "chorale.c", _chorale(encoding)
-    else:
+    described = describe(encoding)
+    if described is None:
         raise UsageError(
             f"{bundle.name}: the C engine supports the encodings notes and chorale, but not {encoding.name}; export "
             "tflite-int8 instead, for a larger board"
@@ -60,8 +58,8 @@ def music_files(encoding: Encoding, bundle: Bundle) -> dict[str, bytes]:
     return {
         "music.h": engine_file("music.h"),
         "bars.h": engine_file("bars.h"),
-        "music.c": engine_file(engine),
-        "vocabulary.h": _vocabulary(encoding, bundle, macros, tables).encode("ascii"),
+        "music.c": engine_file(f"{encoding.name}.c"),
+        "vocabulary.h": _vocabulary(encoding, bundle, described).encode("ascii"),
     }
 
 
@@ -69,10 +67,50 @@ _Macros = Mapping[str, object]
 """Macros and their values; a tuple is a value and a comment."""
 
 
-def _vocabulary(encoding: Encoding, bundle: Bundle, macros: _Macros, tables: list[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An array of numbers, or of rows of numbers."""
+
+    name: str
+    rows: Sequence[int] | Sequence[Sequence[int]]
+    comment: str
+
+    def text(self) -> str:
+        """The table in C."""
+        if self.rows and isinstance(self.rows[0], Sequence):
+            return _table(self.name, cast("Sequence[Sequence[int]]", self.rows), self.comment)
+        return _array(self.name, cast("Sequence[int]", self.rows), self.comment)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingInC:
+    """What an encoding's C code needs to know of a model, apart from the headers of its pieces."""
+
+    macros: _Macros
+    tables: tuple[Table, ...]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The macros that are whole numbers, without their comments."""
+        values = {name: value[0] if isinstance(value, tuple) else value for name, value in self.macros.items()}
+        return {name: value for name, value in values.items() if isinstance(value, int)}
+
+
+def describe(encoding: Encoding) -> EncodingInC | None:
+    """None if the C engine does not support the encoding.
+
+    Raises:
+        UsageError: a number in it is too large for C.
+    """
+    if isinstance(encoding, NotesEncoding):
+        return _notes(encoding)
+    return _chorale(encoding) if isinstance(encoding, ChoraleEncoding) else None
+
+
+def _vocabulary(encoding: Encoding, bundle: Bundle, described: EncodingInC) -> str:
     seeds = _seeds(encoding, bundle)
     # The headers of new pieces come first, then those that only passages use.
-    beginnings = {**dict.fromkeys((s.beginning for s in seeds), 0), **_beginnings(encoding)}
+    beginnings = {**dict.fromkeys((s.beginning for s in seeds), 0), **commonest_beginnings(encoding)}
     beginnings = dict(sorted(beginnings.items(), key=lambda item: -item[1]))
     common = {
         "PB_ENCODING_NOTES": int(isinstance(encoding, NotesEncoding)),
@@ -92,10 +130,11 @@ def _vocabulary(encoding: Encoding, bundle: Bundle, macros: _Macros, tables: lis
             *_define(common),
             f"typedef {_symbol_type(encoding)} pb_passage_symbol;",
             "",
-            *_define(macros),
+            *_define(described.macros),
             *("", _feature_list(encoding)),
             *("", "#endif", "", "/* Only music.c needs these. */", "#ifdef PB_TABLES", ""),
-            *tables,
+            _named(encoding),
+            *(table.text() for table in described.tables),
             _header_table(beginnings),
             *_passage_tables(seeds, beginnings),
             *("#endif", ""),
@@ -128,7 +167,7 @@ def _sampling(bundle: Bundle) -> _Macros:
 # ---- the encodings ----
 
 
-def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
+def _notes(encoding: NotesEncoding) -> EncodingInC:
     options, symbols = encoding.options, encoding.symbols
     joined, separate = options.durations == "joined", options.durations == "separate"
     known = list(dict.fromkeys(chord for chord, _ in symbols if chord != ANY_CHORD))
@@ -149,10 +188,8 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
         "PB_LONGEST_RUN": (encoding.longest_run, "of one chord"),
         "PB_LONGEST_REST": (encoding.longest_rest, "rests in succession"),
         "PB_FOLDED": (int(options.octaves == "folded"), "chords consist of pitch classes, not pitches"),
-        "PB_DURATIONS_NONE": 0,
-        "PB_DURATIONS_JOINED": 1,
-        "PB_DURATIONS_SEPARATE": 2,
-        "PB_DURATIONS": f"PB_DURATIONS_{options.durations.upper()}",
+        "PB_JOINED": (int(joined), "each symbol has a duration"),
+        "PB_SEPARATE": (int(separate), "the duration is a field of its own"),
         "PB_FIXED": (FIXED_DURATION, f"units ({NOTES_UNITS} to a quarter) that every onset lasts without durations"),
         "PB_DURATION_FIELD": 1,
         "PB_DURATION_SYMBOLS": len(encoding.durations) + 1 if separate else 0,
@@ -164,21 +201,21 @@ def _notes(encoding: NotesEncoding) -> tuple[_Macros, list[str]]:
         "PB_VELOCITY_BIN": NOTES_VELOCITY_BIN,
     }
     tables = [
-        *([] if identity else [_array("pb_chord_of", chord_of, "The chord of each symbol.")]),
-        _array("pb_chords", starts, "Where each chord begins in pb_pitches; chord 0 was not in training."),
-        _array("pb_pitches", pitches or [0], "The chords' notes, from low to high."),
+        *([] if identity else [Table("pb_chord_of", chord_of, "The chord of each symbol.")]),
+        Table("pb_chords", starts, "Where each chord begins in pb_pitches; chord 0 was not in training."),
+        Table("pb_pitches", pitches or [0], "The chords' notes, from low to high."),
     ]
     if joined or separate:
         units = [FIXED_DURATION, *((u for _, u in symbols) if joined else encoding.durations)]
         of = "symbol" if joined else "symbol of the duration"
-        tables.append(_array("pb_units", units, f"How long each {of} lasts, in units of {NOTES_UNITS} to a quarter."))
+        tables.append(Table("pb_units", units, f"How long each {of} lasts, in units of {NOTES_UNITS} to a quarter."))
     if options.octaves == "folded":
         played = [min(max(encoding.unfolded(p), 0), 127) for p in range(12)]
-        tables.append(_array("pb_unfolded", played, "The pitch that each pitch class is played at."))
-    return macros, [_named(encoding), *tables]
+        tables.append(Table("pb_unfolded", played, "The pitch that each pitch class is played at."))
+    return EncodingInC(macros, tuple(tables))
 
 
-def _chorale(encoding: ChoraleEncoding) -> tuple[_Macros, list[str]]:
+def _chorale(encoding: ChoraleEncoding) -> EncodingInC:
     macros: dict[str, object] = {
         "PB_MAX_EVENTS": (8, "of one step"),
         "PB_SYMBOLS": len(encoding.fields[0]),
@@ -195,11 +232,11 @@ def _chorale(encoding: ChoraleEncoding) -> tuple[_Macros, list[str]]:
     ]
     scales = [keys.KEY_WEIGHTS[0].tolist(), keys.KEY_WEIGHTS[12].tolist()]
     voices = ", ".join(v.lower() for v in VOICES)
-    return macros, [
-        _named(encoding),
-        _table("pb_ranges", ranges, f"First and last symbol of a pitch of {voices}."),
-        _table("pb_scales", scales, "How well each pitch class, from the tonic up, fits a major and a minor key."),
-    ]
+    tables = (
+        Table("pb_ranges", ranges, f"First and last symbol of a pitch of {voices}."),
+        Table("pb_scales", scales, "How well each pitch class, from the tonic up, fits a major and a minor key."),
+    )
+    return EncodingInC(macros, tables)
 
 
 def _named(encoding: Encoding) -> str:
@@ -215,7 +252,7 @@ def _named(encoding: Encoding) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beginning:
+class PieceBeginning:
     """A row of `pb_headers`, without the number of pieces that have it. Fields as in the engine's music.h."""
 
     microseconds: int
@@ -227,7 +264,7 @@ class _Beginning:
     programs: tuple[int, ...]
 
 
-def _beginning(encoding: Encoding, header: Header) -> _Beginning | None:
+def beginning_of(encoding: Encoding, header: Header) -> PieceBeginning | None:
     """None if the piece changes its meter (except after a pickup), or has bars that are too long for C."""
     bars = Bars(header.meters)
     changes = len(header.meters) > (2 if bars.pickup else 1)
@@ -235,7 +272,7 @@ def _beginning(encoding: Encoding, header: Header) -> _Beginning | None:
     length = TICKS_PER_QUARTER * 4 * numerator // denominator
     if changes or not 1 <= length <= MAX_BAR_TICKS:
         return None
-    return _Beginning(
+    return PieceBeginning(
         round(60e6 / header.tempo),
         bars.pickup,
         length,
@@ -246,16 +283,16 @@ def _beginning(encoding: Encoding, header: Header) -> _Beginning | None:
     )
 
 
-def _beginnings(encoding: Encoding) -> dict[_Beginning, int]:
+def commonest_beginnings(encoding: Encoding) -> dict[PieceBeginning, int]:
     """The most common beginnings and how many pieces have each; 4/4 in the first one's tempo if C can have none."""
-    found: dict[_Beginning, int] = {}
+    found: dict[PieceBeginning, int] = {}
     for header, count in encoding.headers:
-        row = _beginning(encoding, header)
+        row = beginning_of(encoding, header)
         if row is not None:
             found[row] = found.get(row, 0) + count
     if not found:
         first = encoding.headers[0][0]
-        row = _beginning(encoding, Header(tempo=first.tempo, tracks=first.tracks))
+        row = beginning_of(encoding, Header(tempo=first.tempo, tracks=first.tracks))
         assert row is not None
         found[row] = 1
     # The sort is stable: of equal counts, the first in the manifest comes first.
@@ -269,7 +306,7 @@ class _Seed:
 
     name: str
     steps: Ints
-    beginning: _Beginning
+    beginning: PieceBeginning
     bars: int
 
 
@@ -309,7 +346,7 @@ def _seed(encoding: Encoding, passage: Passage) -> _Seed | None:
     """None if C cannot have the passage's header, or if one of its context symbols is out of range: the engine does
     not check indices."""
     steps, header = passage.piece.steps, passage.piece.header
-    beginning, decoder = _beginning(encoding, header), encoding.decoder(header)
+    beginning, decoder = beginning_of(encoding, header), encoding.decoder(header)
     sizes = np.array([len(field) for field in encoding.context])
     for step in steps:
         if (decoder.context() >= sizes).any():
@@ -321,7 +358,7 @@ def _seed(encoding: Encoding, passage: Passage) -> _Seed | None:
     return _Seed(passage.name, steps, beginning, decoder.last_begun_bar)
 
 
-def _header_table(beginnings: Mapping[_Beginning, int]) -> str:
+def _header_table(beginnings: Mapping[PieceBeginning, int]) -> str:
     rows = [
         f"{count}, {b.microseconds}, {b.pickup}, {b.bar}, {b.meter}, {b.numerator}, {b.denominator}, "
         + _row(b.programs)
@@ -333,7 +370,7 @@ def _header_table(beginnings: Mapping[_Beginning, int]) -> str:
     return _structs("pb_header pb_headers[PB_HEADERS]", rows, comment)
 
 
-def _passage_tables(seeds: Sequence[_Seed], beginnings: Iterable[_Beginning]) -> list[str]:
+def _passage_tables(seeds: Sequence[_Seed], beginnings: Iterable[PieceBeginning]) -> list[str]:
     if not seeds:
         return []
     numbers = {beginning: i for i, beginning in enumerate(beginnings)}

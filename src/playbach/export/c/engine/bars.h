@@ -27,6 +27,10 @@ static uint32_t pb_end_of(uint8_t header, uint16_t bars) { return (uint32_t)bars
 
 static uint16_t pb_min(uint32_t a, uint32_t b) { return (uint16_t)(a < b ? a : b); }
 
+void pb_end_after(pb_music *m, uint16_t bars) { m->end = pb_end_of(m->header, bars); }
+
+uint32_t pb_bar(const pb_music *m) { return pb_bar_number(m, m->tick); }
+
 int pb_finished(const pb_music *m) { return m->end != 0 && m->tick >= m->end; }
 
 uint8_t pb_bars_left(const pb_music *m) {

@@ -15,11 +15,22 @@
 extern "C" {
 #endif
 
+/* A vocabulary.h whose sizes are only known at run time defines these three; see playbach.h. */
+#ifndef PB_TABLE
+#define PB_TABLE const
+#endif
+#ifndef PB_ROOM
+#define PB_ROOM(size) PB_##size
+#define PB_ANY(size) PB_##size
+#endif
+
+#ifndef PB_SIZES_AT_RUN_TIME
 #if defined(PB_FIELDS) && PB_FIELDS != PB_MUSIC_FIELDS
 #error "model.h and vocabulary.h are of different models"
 #endif
 #if defined(PB_CONTEXTS) && PB_CONTEXTS != PB_MUSIC_CONTEXTS
 #error "model.h and vocabulary.h are of different models"
+#endif
 #endif
 
 /* What holds for a whole piece. */
@@ -30,7 +41,7 @@ typedef struct {
   uint16_t bar;          /* ticks of a full bar */
   uint16_t meter;        /* the meter's context symbol */
   uint8_t numerator, denominator;
-  uint8_t programs[PB_TRACKS]; /* General MIDI programs, from 0 */
+  uint8_t programs[PB_ROOM(TRACKS)]; /* General MIDI programs, from 0 */
 } pb_header;
 
 /* The beginning of a training piece, as steps to feed and to step the network with. */
@@ -41,7 +52,7 @@ typedef struct {
   uint8_t bars;   /* that it fills or begins */
 } pb_passage;
 
-extern const pb_header pb_headers[PB_HEADERS];
+extern PB_TABLE pb_header pb_headers[PB_ROOM(HEADERS)];
 #if PB_PASSAGES
 extern const pb_passage pb_passages[PB_PASSAGES];
 extern const pb_passage_symbol pb_passage_symbols[];
@@ -99,6 +110,12 @@ uint8_t pb_draw_header(uint32_t random);
 
 /* Begins a piece with this header (an index into pb_headers), which ends after `bars` full bars; 0: never. */
 void pb_begin(pb_music *m, uint8_t header, uint16_t bars);
+
+/* From here on, the piece ends after this number of full bars; 0: never. */
+void pb_end_after(pb_music *m, uint16_t bars);
+
+/* The bar of the next step; a pickup is bar 0. */
+uint32_t pb_bar(const pb_music *m);
 
 /* Writes the context of the next step: PB_MUSIC_CONTEXTS symbols. */
 void pb_context(const pb_music *m, uint16_t *context);

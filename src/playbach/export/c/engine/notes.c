@@ -38,11 +38,7 @@ void pb_begin(pb_music *m, uint8_t header, uint16_t bars) {
 
 /* Within one octave, if octaves are folded. */
 static int pb_folded(int pitch) {
-#if PB_FOLDED
-  return (pitch + 24) % 12;
-#else
-  return pitch;
-#endif
+  return PB_FOLDED ? (pitch + 24) % 12 : pitch;
 }
 
 static uint16_t pb_step_symbol(int move) {
@@ -143,11 +139,11 @@ static int pb_unrepeated(const pb_music *m, uint16_t symbol) {
   return m->run < PB_LONGEST_RUN || PB_CHORD_OF(symbol) != m->chord;
 }
 
-#if PB_DURATIONS == PB_DURATIONS_JOINED
+#if PB_ANY(JOINED)
 static int pb_fits(const pb_music *m, uint16_t symbol) { return pb_units[symbol] <= pb_remaining(m); }
 #endif
 
-#if PB_DURATIONS != PB_DURATIONS_NONE
+#if PB_ANY(JOINED) || PB_ANY(SEPARATE)
 /* Whether this onset ends the piece, or leaves at least a quarter for the last one. */
 static int pb_leaves_room(const pb_music *m, uint16_t symbol) {
   uint32_t remaining = pb_remaining(m), units = pb_units[symbol];
@@ -160,21 +156,21 @@ static void pb_mask(const pb_music *m, uint8_t field, int style, uint8_t *mask) 
   if (field == 0) {
     for (i = 0; i < PB_SYMBOLS; i++) mask[i] = PB_CHORD_OF(i) != 0;
     i = (uint16_t)pb_narrow(m, mask, PB_SYMBOLS, pb_unrepeated);
-#if PB_DURATIONS == PB_DURATIONS_JOINED
-    if (i) pb_narrow(m, mask, PB_SYMBOLS, pb_fits);
-    if (style && m->end) pb_narrow(m, mask, PB_SYMBOLS, pb_leaves_room);
+#if PB_ANY(JOINED)
+    if (PB_JOINED && i) pb_narrow(m, mask, PB_SYMBOLS, pb_fits);
+    if (PB_JOINED && style && m->end) pb_narrow(m, mask, PB_SYMBOLS, pb_leaves_room);
 #endif
   }
-#if PB_DURATIONS == PB_DURATIONS_SEPARATE
-  if (field == PB_DURATION_FIELD) {
+#if PB_ANY(SEPARATE)
+  if (PB_SEPARATE && field == PB_DURATION_FIELD) {
     uint32_t longest = pb_remaining(m) ? pb_remaining(m) : 1;
     mask[0] = 0;
     for (i = 1; i < PB_DURATION_SYMBOLS; i++) mask[i] = pb_units[i] <= longest;
     if (style && m->end) pb_narrow(m, mask, PB_DURATION_SYMBOLS, pb_leaves_room);
   }
 #endif
-#if PB_VELOCITIES
-  if (field == PB_VELOCITY_FIELD)
+#if PB_ANY(VELOCITIES)
+  if (PB_VELOCITIES && field == PB_VELOCITY_FIELD)
     for (i = 0; i < PB_VELOCITY_SYMBOLS; i++) mask[i] = i >= PB_VELOCITY_REST;
 #endif
   (void)style;
@@ -187,33 +183,30 @@ void pb_style_mask(const pb_music *m, uint8_t field, uint8_t *mask) { pb_mask(m,
 /* ---- steps to notes ---- */
 
 static uint8_t pb_units_of(const uint16_t *step) {
-#if PB_DURATIONS == PB_DURATIONS_JOINED
-  return pb_units[step[0]];
-#elif PB_DURATIONS == PB_DURATIONS_SEPARATE
-  return pb_units[step[PB_DURATION_FIELD]];
-#else
+#if PB_ANY(JOINED) || PB_ANY(SEPARATE)
+  if (PB_JOINED || PB_SEPARATE) return pb_units[step[PB_SEPARATE ? PB_DURATION_FIELD : 0]];
+#endif
   (void)step;
   return PB_FIXED;
-#endif
 }
 
 static unsigned pb_velocity_of(const uint16_t *step) {
-#if PB_VELOCITIES
-  unsigned symbol = step[PB_VELOCITY_FIELD], bin = symbol > PB_VELOCITY_REST ? symbol - PB_VELOCITY_REST - 1u : 0;
-  return PB_VELOCITY_BIN * bin + PB_VELOCITY_BIN / 2;
-#else
+#if PB_ANY(VELOCITIES)
+  if (PB_VELOCITIES) {
+    unsigned symbol = step[PB_VELOCITY_FIELD], bin = symbol > PB_VELOCITY_REST ? symbol - PB_VELOCITY_REST - 1u : 0;
+    return PB_VELOCITY_BIN * bin + PB_VELOCITY_BIN / 2;
+  }
+#endif
   (void)step;
   return PB_VELOCITY;
-#endif
 }
 
 /* The pitch that is played. */
 static unsigned pb_played(uint8_t pitch) {
-#if PB_FOLDED
-  return pb_unfolded[pitch];
-#else
-  return pitch;
+#if PB_ANY(FOLDED)
+  if (PB_FOLDED) return pb_unfolded[pitch];
 #endif
+  return pitch;
 }
 
 uint8_t pb_feed(pb_music *m, const uint16_t *step, pb_event *events) {
@@ -244,9 +237,5 @@ uint8_t pb_finish(pb_music *m, pb_event *events) {
 }
 
 int pb_is_good_ending(const pb_music *m) {
-#if PB_DURATIONS == PB_DURATIONS_NONE
-  return pb_size(m->chord) > 0;
-#else
-  return pb_size(m->chord) > 0 && m->units >= PB_QUARTER;
-#endif
+  return pb_size(m->chord) > 0 && ((!PB_JOINED && !PB_SEPARATE) || m->units >= PB_QUARTER);
 }

@@ -69,7 +69,7 @@ static void score(pb_network *n, const int16_t *x, const uint16_t *context) {
     int32_t sum = l->bias[r] + product(l->weight + r * PB_HIDDEN, x, PB_HIDDEN);
     n->logits[r] = (int32_t)rounding_shift((int64_t)sum * l->multiplier[r], l->shift);
   }
-#if PB_RELATIONS
+#if PB_ANY(RELATIONS)
   for (uint32_t i = 0; i < PB_RELATIONS; i++) {
     const pb_relation *r = &pb_relations[i];
     const pb_class *classes = r->classes + (uint32_t)context[r->column] * r->aspects;
@@ -96,7 +96,7 @@ void pb_start(pb_network *n) { memset(n, 0, sizeof *n); }
 
 /* Writes the inputs of the first layer; one-hot symbols are not among them. */
 static void look_up(int16_t *input, const uint16_t *previous, const uint16_t *context) {
-#if PB_EMBEDDED
+#if PB_ANY(EMBEDDED)
   for (uint32_t i = 0; i < PB_EMBEDDED; i++) {
     uint32_t part = i + PB_ONEHOT; /* fields first, then the context */
     uint32_t symbol = part < PB_FIELDS ? previous[part] : context[part - PB_FIELDS];
@@ -114,8 +114,8 @@ static int64_t gate(const pb_layer *l, uint32_t row, const int16_t *x, uint32_t 
                     const uint16_t *onehot) {
   int32_t from_inputs = l->inputs.bias[row] + product(l->inputs.weight + row * inputs, x, inputs);
   int32_t from_hidden = product(l->hidden.weight + row * PB_HIDDEN, hidden, PB_HIDDEN);
-#if PB_ONEHOT
-  if (onehot)
+#if PB_ANY(ONEHOT)
+  if (onehot && PB_ONEHOT)
     for (uint32_t f = 0; f < PB_FIELDS; f++)
       from_inputs += (int32_t)127 * pb_onehot[f].rows[onehot[f] * pb_onehot[f].width + row];
 #endif

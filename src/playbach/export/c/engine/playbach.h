@@ -14,20 +14,27 @@
 extern "C" {
 #endif
 
+/* The size of an array, and whether it has any elements. A model.h whose sizes are only known at run time defines
+ * both, with the most that it has room for. */
+#ifndef PB_ROOM
+#define PB_ROOM(size) PB_##size
+#define PB_ANY(size) PB_##size
+#endif
+
 /* The network's state in one piece. Too large for most stacks: make it static. */
 typedef struct {
-  int32_t logits[PB_SCORES];         /* after a step: field after field, PB_LOGITS in all, in 1/65,536 nat */
-  uint32_t weights[PB_MAX_SYMBOLS]; /* for pb_draw */
+  int32_t logits[PB_ROOM(SCORES)];         /* after a step: field after field, PB_LOGITS in all, in 1/65,536 nat */
+  uint32_t weights[PB_ROOM(MAX_SYMBOLS)]; /* for pb_draw */
 #if PB_LSTM
-  int32_t cell[PB_LAYERS][PB_HIDDEN];   /* Q20 */
-  int16_t hidden[PB_LAYERS][PB_HIDDEN]; /* Q15 */
-  int16_t next[PB_HIDDEN];
-  int16_t input[PB_INPUTS];
+  int32_t cell[PB_ROOM(LAYERS)][PB_ROOM(HIDDEN)];   /* Q20 */
+  int16_t hidden[PB_ROOM(LAYERS)][PB_ROOM(HIDDEN)]; /* Q15 */
+  int16_t next[PB_ROOM(HIDDEN)];
+  int16_t input[PB_ROOM(INPUTS)];
 #else
-  int16_t hidden[PB_HIDDEN];
-  uint8_t image[PB_KERNEL * PB_IMAGE]; /* this and the next two: rings of the last rows */
-  uint8_t first[PB_KERNEL * PB_FIRST_WIDTH];
-  uint8_t second[PB_LAST_ROWS * PB_SECOND_WIDTH];
+  int16_t hidden[PB_ROOM(HIDDEN)];
+  uint8_t image[PB_ROOM(KERNEL) * PB_ROOM(IMAGE)]; /* this and the next two: rings of the last rows */
+  uint8_t first[PB_ROOM(KERNEL) * PB_ROOM(FIRST_WIDTH)];
+  uint8_t second[PB_ROOM(LAST_ROWS) * PB_ROOM(SECOND_WIDTH)];
   uint8_t oldest, oldest_last; /* the oldest row: of `image` and `first`; of `second` */
 #endif
 } pb_network;
