@@ -1,5 +1,6 @@
 """Writes what follows from the radio's protocol (src/playbach/server/protocol.py): the page's types and checks in
-web/src/protocol, sample messages for its tests, and the tables in docs/radio-protocol.md.
+web/src/protocol, sample messages for its tests, and the tables in docs/radio-protocol.md. Also writes the defaults
+that the page's engine shares with the package, in web/src/engine.
 
     python docs/make_protocol.py [--check]
 """
@@ -13,9 +14,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from playbach.inference.generation import MAX_ENDINGS_TRIED
+from playbach.inference.sampling import MAX_ALTERNATIVES
+from playbach.music.events import TICKS_PER_QUARTER
+from playbach.music.performance import PerformanceOptions
 from playbach.server import protocol
 from playbach.server.messages import CLIENT_MESSAGES
 from playbach.server.schema import (
@@ -31,10 +37,14 @@ from playbach.server.schema import (
     Within,
     keys_of,
 )
+from playbach.streaming.programme import CACHED_BARS
+from playbach.streaming.session import Pacing
 from playbach.streaming.settings import LASTING_PARAMETERS, PARAMETERS
+from playbach.streaming.stream import CADENCE_BARS
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_MESSAGES: dict[str, type[Any]] = {kind.type: kind for kind in get_args(protocol.ServerMessage)}
+DEFAULTS_NOTICE = "Made by docs/make_protocol.py from the modules that are named here: change those, and run the script"
 NOTICE = "Made by docs/make_protocol.py from src/playbach/server/protocol.py: change that, and run the script"
 
 
@@ -362,6 +372,36 @@ def invalid_changes(shape: KeyShape, path: ValuePath) -> Iterator[tuple[Any, ...
 # docs/radio-protocol.md
 
 
+# web/src/engine/defaults.ts
+
+
+def defaults_ts() -> str:
+    """What the engine in the page does by the same numbers as the package."""
+    groups = {
+        "PERFORMANCE": (PerformanceOptions, "How music is performed (src/playbach/music/performance.py)."),
+        "PACING": (Pacing, "When bars are sent and changes take effect (src/playbach/streaming/session.py)."),
+    }
+    numbers = {
+        "TICKS_PER_QUARTER": TICKS_PER_QUARTER,
+        "CADENCE_BARS": CADENCE_BARS,
+        "CACHED_BARS": CACHED_BARS,
+        "MAX_ENDINGS_TRIED": MAX_ENDINGS_TRIED,
+        "MAX_ALTERNATIVES": MAX_ALTERNATIVES,
+    }
+    lines = ["/* Numbers that the package and the page share.", f"   {DEFAULTS_NOTICE}. */"]
+    for name, (kind, text) in groups.items():
+        lines += ["", f"/** {text} */", f"export const {name} = {{"]
+        lines += [f"  {camel(key)}: {value}," for key, value in asdict(kind()).items()]
+        lines += ["} as const;"]
+    lines += ["", *(f"export const {name} = {value};" for name, value in numbers.items())]
+    return "\n".join(lines) + "\n"
+
+
+def camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
 PAGE = ROOT / "docs" / "radio-protocol.md"
 TABLES = re.compile(r"(<!-- tables: ([\w ]+) -->).*?(<!-- end of tables -->)", re.S)
 """What stands between the two comments is made by this script: the tables of the named classes."""
@@ -416,6 +456,7 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "web/src/protocol/messages.ts": messages_ts,
     ROOT / "web/src/protocol/message-checks.ts": checks_ts,
     ROOT / "web/test/protocol/samples.json": samples_json,
+    ROOT / "web/src/engine/defaults.ts": defaults_ts,
     PAGE: page,
 }
 """What each file holds."""

@@ -5,8 +5,9 @@ const MAY_IMPORT = {
   protocol: [],
   sound: [],
   music: ["protocol"],
+  engine: ["protocol", "music"],
   playback: ["protocol", "sound", "music"],
-  page: ["protocol", "sound", "music", "playback"],
+  page: ["protocol", "sound", "music", "engine", "playback"],
 };
 
 const folders = Object.keys(MAY_IMPORT);

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 
 from playbach.music import instruments
 from playbach.server.broadcast import Broadcast, live_response, sound_test
+from playbach.server.engines import EngineStore
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
 from playbach.server.page import BUILD_COMMAND, REVALIDATE, StaticFile, page_files, static_file
@@ -26,6 +27,7 @@ from playbach.server.schema import write
 from playbach.server.security import SecurityMiddleware
 from playbach.server.state import ServerState
 from playbach.server.station import Station
+from playbach.system.errors import PlaybachError
 
 
 def create_app(
@@ -51,6 +53,7 @@ class _Radio:
             state.soundfont_path.read_bytes(), "application/octet-stream", "public, max-age=86400", compress=False
         )
         self._sound_test: StaticFile | None = None
+        self._engines = EngineStore(model.composer.bundle for model in state.models.values())
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -60,6 +63,7 @@ class _Radio:
             Route("/soundfont", self.soundfont),
             Route("/live.mp3", self.live),
             Route("/sound-test.mp3", self.sound_test),
+            Route("/engine/{name}", self.engine),
             Route("/ping", self.ping),
             Route("/metrics", self.metrics),
         ]
@@ -103,6 +107,15 @@ class _Radio:
             loop = asyncio.get_running_loop()
             self._sound_test = await loop.run_in_executor(self._state.executor, sound_test, self._state)
         return _file_response(self._sound_test, request)
+
+    async def engine(self, request: Request) -> Response:
+        """The engine that composes in the page, or a model for it."""
+        address, loop = request.scope["path"], asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._state.executor, self._engines.file, address)
+        except PlaybachError as error:
+            return PlainTextResponse(str(error), 404)
+        return PlainTextResponse("not found", 404) if found is None else _file_response(found, request)
 
     async def live(self, _: Request) -> Response:
         if self._broadcast is None:

@@ -323,6 +323,16 @@ ServerMessage = StreamMessage | PieceMessage | BarMessage | EndMessage | ChangeM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFiles:
+    """What the page needs to compose by itself: addresses relative to the page."""
+
+    code: str
+    """Of the engine, a WebAssembly module."""
+    model: str
+    """Of the model's file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """A model that listeners can choose."""
 
@@ -339,6 +349,8 @@ class ModelInfo:
     top_p: float
     parameters: int | None
     """The number of the network's weights."""
+    engine: EngineFiles | None
+    """Null: the page cannot compose with this model by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

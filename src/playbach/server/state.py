@@ -17,6 +17,7 @@ from playbach.bundles import bundle as bundles
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import open_runtime, suitable_runtimes
 from playbach.rendering.soundfont import SoundFont, default_soundfont
+from playbach.server.engines import engine_files
 from playbach.server.limits import ServerLimits
 from playbach.server.messages import voice
 from playbach.server.protocol import ModelInfo
@@ -52,6 +53,7 @@ class ServedModel:
             temperature=composer.sampling.temperature,
             top_p=composer.sampling.top_p,
             parameters=parameters if isinstance(parameters, int) else None,
+            engine=engine_files(composer.bundle),
         )
 
 

@@ -6,28 +6,17 @@ import { Player } from "../playback/player";
 import { recordingUntil } from "../playback/recording";
 import { Session, type Settings } from "../playback/session";
 import { fromFragment, toFragment, type SharedMusic } from "../playback/share-link";
-import type { ModelsInfo } from "../protocol/messages";
 import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
 import { ChoicesView } from "./choices";
 import { Controls } from "./controls";
 import { element } from "./element";
 import { PianoRoll } from "./piano-roll";
+import { openSource, siteUrl, type SiteInfo } from "./sources";
 import { voiceClass } from "./voice-colours";
 
 const DEFAULTS: Settings = {
   station: false, model: null, runtime: null, seed: null, ...parameterValues(() => null), program: null,
 };
-
-/** The URL of one of the server's paths. All paths are relative to the page's own URL. */
-export function serverUrl(path: string): URL {
-  return new URL(path, document.baseURI);
-}
-
-function socketUrl(): URL {
-  const url = serverUrl("ws");
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url;
-}
 
 export class Page {
   private readonly playButton = element("play", HTMLButtonElement);
@@ -38,17 +27,16 @@ export class Page {
   private animating = false;
   private shownVoices = "";
 
-  private readonly audio = new AudioOutput(fetchSoundFont(serverUrl("soundfont"), (part) => this.showLoading(part)));
-  private readonly player = new Player(this.audio, socketUrl(), DEFAULTS, () => this.update());
+  private readonly audio = new AudioOutput(fetchSoundFont(siteUrl("soundfont"), (part) => this.showLoading(part)));
+  private readonly player = new Player(
+    this.audio, (settings, callbacks) => openSource(this.site, settings, callbacks), DEFAULTS, () => this.update(),
+  );
   private readonly roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
   private readonly choices = new ChoicesView(element("choices"), this.player.timeline);
   private readonly controls: Controls;
 
-  constructor(
-    private readonly info: ModelsInfo,
-    instruments: readonly string[],
-  ) {
-    this.controls = new Controls(info, instruments, {
+  constructor(private readonly site: SiteInfo) {
+    this.controls = new Controls(site, site.instruments, {
       onParameter: (parameter, value) => this.player.changeParameter(parameter, value),
       onProgram: (value) => this.player.setProgram(value),
       onVolume: (volume) => this.audio.setVolume(volume),
@@ -59,7 +47,7 @@ export class Page {
     this.addListeners();
     this.readLink();
     this.playButton.disabled = false;
-    const first = info.models[0];
+    const first = site.models[0];
     if (first) this.choices.build(first.voices, first.fields);
     if (first) this.position.textContent = first.name;
     void this.audio.synth.then((synth) => {
@@ -134,7 +122,7 @@ export class Page {
     const shared = this.player.share();
     if (!shared) return;
     const link = element("link", HTMLInputElement);
-    link.value = new URL(toFragment(shared), serverUrl(".")).href;
+    link.value = new URL(toFragment(shared), siteUrl(".")).href;
     element("copy-status").textContent = "";
     element("localhost-hint").hidden = !/^(localhost|127\.|\[::1\])/.test(window.location.hostname);
     element("share-dialog", HTMLDialogElement).showModal();
@@ -205,7 +193,7 @@ export class Page {
   }
 
   private linkText(link: SharedMusic): string {
-    const model = this.info.models.find((known) => known.name === link.model);
+    const model = this.site.models.find((known) => known.name === link.model);
     if (!model) return `This link needs the model ${link.model}, which this server does not have.`;
     return model.bundle.startsWith(link.bundle)
       ? "Someone shared this piece with you."

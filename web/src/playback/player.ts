@@ -3,7 +3,7 @@
 
 import { StreamClock } from "../music/stream-clock";
 import { Timeline, type Bar } from "../music/timeline";
-import { backOff, Connection, type Disconnection } from "../protocol/connection";
+import { backOff, type Disconnection, type MusicSource, type SourceCallbacks } from "../protocol/connection";
 import type { BarMessage, LastingParameter, ServerMessage, StreamMessage } from "../protocol/messages";
 import type { AudioOutput } from "../sound/audio-output";
 import { Scheduler } from "./scheduler";
@@ -29,7 +29,7 @@ export class Player {
   state: State = { name: "stopped" };
 
   private readonly clock = new StreamClock();
-  private connection: Connection | null = null;
+  private connection: MusicSource | null = null;
   private scheduler: Scheduler | null = null;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private tickTimer: ReturnType<typeof setInterval> | undefined;
@@ -43,7 +43,7 @@ export class Player {
 
   constructor(
     readonly audio: AudioOutput,
-    private readonly url: URL,
+    private readonly openSource: (settings: Settings, callbacks: SourceCallbacks) => MusicSource,
     settings: Settings,
     private readonly onChange: () => void,
   ) {
@@ -146,12 +146,11 @@ export class Player {
     this.mustAlign = true;
     this.streamStarted = false;
     this.lastMessageAt = performance.now();
-    this.connection = new Connection(
-      this.url,
-      () => this.session.request(),
-      (message) => this.handle(message),
-      (disconnection) => this.handleDisconnection(disconnection),
-    );
+    this.connection = this.openSource(this.session.settings, {
+      firstMessage: () => this.session.request(),
+      onMessage: (message) => this.handle(message),
+      onDisconnect: (disconnection) => this.handleDisconnection(disconnection),
+    });
   }
 
   private handleDisconnection({ retryAfter, reason }: Disconnection): void {

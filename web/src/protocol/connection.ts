@@ -11,6 +11,23 @@ export interface Disconnection {
   readonly reason: string;
 }
 
+/** What a source of music calls. */
+export interface SourceCallbacks {
+  /** The message that requests the music, when the source is ready. */
+  firstMessage(): ClientMessage;
+  onMessage(message: ServerMessage): void;
+  onDisconnect(disconnection: Disconnection): void;
+}
+
+/** Where music comes from: the server, or an engine in the page. */
+export interface MusicSource {
+  send(message: ClientMessage): void;
+  /** Ends it; no callback is called afterwards. */
+  close(): void;
+  /** Treats a source that has been silent for too long as lost. */
+  giveUp(): void;
+}
+
 /** `retryAfter` of each close code that the server sends. After any other code, of a network failure, it is 0. */
 const RETRY_AFTER: Record<number, number | null> = {
   1001: 2,
@@ -41,19 +58,14 @@ export function backOff(attempt: number, random: number): number {
   return Math.min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2 ** attempt) * (0.75 + random / 2);
 }
 
-export class Connection {
+export class Connection implements MusicSource {
   private readonly socket: WebSocket;
   private ended = false;
   private serverError = "";
 
-  constructor(
-    url: URL,
-    firstMessage: () => ClientMessage,
-    private readonly onMessage: (message: ServerMessage) => void,
-    private readonly onDisconnect: (disconnection: Disconnection) => void,
-  ) {
+  constructor(url: URL, private readonly callbacks: SourceCallbacks) {
     this.socket = new WebSocket(url);
-    this.socket.onopen = () => this.send(firstMessage());
+    this.socket.onopen = () => this.send(callbacks.firstMessage());
     this.socket.onmessage = (event) => this.receive(String(event.data));
     this.socket.onclose = (event) => this.end(event.code);
   }
@@ -62,13 +74,11 @@ export class Connection {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
-  /** Closes the connection; no callback is called afterwards. */
   close(): void {
     this.ended = true;
     this.socket.close();
   }
 
-  /** Treats a connection that has been silent for too long as lost. */
   giveUp(): void {
     this.socket.close();
     this.end(NETWORK_FAILURE);
@@ -79,13 +89,13 @@ export class Connection {
     try {
       const message = parseMessage(text);
       if (message.type === "error") this.serverError = message.reason;
-      else this.onMessage(message);
+      else this.callbacks.onMessage(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.ended = true;
       this.socket.close();
       const reason = `This page does not match its server (${error.message}). Reload the page.`;
-      this.onDisconnect({ retryAfter: null, reason });
+      this.callbacks.onDisconnect({ retryAfter: null, reason });
     }
   }
 
@@ -93,7 +103,7 @@ export class Connection {
     if (this.ended) return;
     this.ended = true;
     const reason = this.serverError ? sentence(this.serverError) : (CLOSE_REASONS[code] ?? "The connection was lost.");
-    this.onDisconnect({ retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason });
+    this.callbacks.onDisconnect({ retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason });
   }
 }
 

@@ -203,6 +203,14 @@ export interface NextMessage {
 
 export type ClientMessage = StartMessage | JoinMessage | SetMessage | NextMessage;
 
+/** What the page needs to compose by itself: addresses relative to the page. */
+export interface EngineFiles {
+  /** Of the engine, a WebAssembly module. */
+  readonly code: string;
+  /** Of the model's file. */
+  readonly model: string;
+}
+
 /** A model that listeners can choose. */
 export interface ModelInfo {
   readonly name: string;
@@ -218,6 +226,8 @@ export interface ModelInfo {
   readonly top_p: number;
   /** The number of the network's weights. */
   readonly parameters: number | null;
+  /** Null: the page cannot compose with this model by itself. */
+  readonly engine: EngineFiles | null;
 }
 
 /** The shared station. */

@@ -31,20 +31,46 @@ ENGINE_BUILD_COMMAND = "python setup.py build_engine (needs clang and lld, from 
 """Builds the engines in a checkout."""
 MOST = {"fields": 8, "contexts": 128, "symbols": 4096, "scores": 8192, "relations": 64, "layers": 4, "hidden": 1024}
 """What the engines have room for (engine/model.h)."""
+_BUILT = resources.files("playbach").joinpath("export", "web", "built")
 _TABLE_TYPES: dict[str, Any] = {"pb_chord_of": np.uint16, "pb_chords": np.uint32, "pb_scales": np.int32}
 """The types of the tables in engine/vocabulary.h; the others have bytes."""
 
 
-def engine(encoding: str) -> bytes:
-    """The engine for an encoding.
+def is_built() -> bool:
+    """Whether the package has the engines."""
+    return all(_BUILT.joinpath(name).is_file() for name in ENGINE_FILES.values())
+
+
+def engine(name: str) -> bytes:
+    """The engine with this name, one of ENGINE_FILES.
 
     Raises:
         PlaybachError: it has not been built.
     """
-    file = resources.files("playbach").joinpath("export", "web", "built", ENGINE_FILES[encoding])
+    file = _BUILT.joinpath(name)
     if not file.is_file():
         raise PlaybachError(f"the page's engine has not been built; in a checkout, run: {ENGINE_BUILD_COMMAND}")
     return file.read_bytes()
+
+
+def engine_file(bundle: Bundle) -> str:
+    """The name of the engine that runs models of this kind. A network may still be too large for it.
+
+    Raises:
+        UsageError: no engine does; the message says why.
+    """
+    name, encoding = bundle.manifest["architecture"]["name"], bundle.manifest["encoding"]["name"]
+    if encoding not in ENGINE_FILES:
+        raise UsageError(
+            f"{bundle.name}: the page's engine composes with the encodings {' and '.join(ENGINE_FILES)}, not with "
+            f"{encoding}; use playbach serve for this model"
+        )
+    if name != "lstm":
+        raise UsageError(
+            f"{bundle.name}: the page's engine runs lstm networks, not {name}; use playbach serve, or train a model "
+            "with --model lstm"
+        )
+    return ENGINE_FILES[encoding]
 
 
 def quantise(bundle: Bundle) -> IntegerLstm:
@@ -54,18 +80,8 @@ def quantise(bundle: Bundle) -> IntegerLstm:
         UsageError: the engine cannot run it; the message says why.
         BundleError: the bundle is damaged.
     """
-    name = bundle.manifest["architecture"]["name"]
-    encoding = bundle.encoding()
-    if encoding.name not in ENGINE_FILES:
-        raise UsageError(
-            f"{bundle.name}: the page's engine composes with the encodings {' and '.join(ENGINE_FILES)}, not with "
-            f"{encoding.name}; use playbach serve for this model"
-        )
-    if name != "lstm":
-        raise UsageError(
-            f"{bundle.name}: the page's engine runs lstm networks, not {name}; use playbach serve, or train a model "
-            "with --model lstm"
-        )
+    engine_file(bundle)  # checks it
+    name, encoding = bundle.manifest["architecture"]["name"], bundle.encoding()
     nothing = np.zeros((0, len(encoding.fields)), np.int64), np.zeros((0, len(encoding.context)), np.int64)
     net = integer.quantise(name, read_weights(bundle.weights, bundle.name), encoding, nothing)
     assert isinstance(net, IntegerLstm)
@@ -119,7 +135,7 @@ def _about(bundle: Bundle, encoding: Encoding, headers: dict[music.PieceBeginnin
     return {
         "name": bundle.name,
         "bundle": bundle.sha256,
-        "engine": ENGINE_FILES[encoding.name],
+        "engine": engine_file(bundle),
         "encoding": encoding.name,
         "temperature": sampling.temperature,
         "topP": sampling.top_p,
@@ -204,4 +220,4 @@ def _music(
     }
 
 
-__all__ = ["ENGINE_BUILD_COMMAND", "ENGINE_FILES", "engine", "model_file", "quantise"]
+__all__ = ["ENGINE_BUILD_COMMAND", "ENGINE_FILES", "engine", "engine_file", "is_built", "model_file", "quantise"]

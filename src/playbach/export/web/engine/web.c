@@ -105,6 +105,8 @@ EXPORT(piece_address) void *piece_address(void) { return &piece; }
 
 EXPORT(piece_bytes) uint32_t piece_bytes(void) { return sizeof piece; }
 
+EXPORT(random_address) void *random_address(void) { return &piece.random; }
+
 EXPORT(step_address) void *step_address(void) { return piece.step; }
 
 EXPORT(events_address) void *events_address(void) { return events; }

@@ -1,0 +1,64 @@
+/* What the page can play, and where its music comes from: a server, or engines in the page alone, on a static host. */
+
+import { WEB_RUNTIME } from "../engine/server";
+import { LocalConnection } from "../engine/local-connection";
+import { Connection, type MusicSource, type SourceCallbacks } from "../protocol/connection";
+import type { ModelInfo, ModelsInfo } from "../protocol/messages";
+import type { Settings } from "../playback/session";
+
+/** What the page knows from the beginning. */
+export interface SiteInfo extends ModelsInfo {
+  /** The names of General MIDI's instruments. */
+  readonly instruments: readonly string[];
+  /** Whether there is a server that composes. */
+  readonly server: boolean;
+}
+
+/** The URL of one of the site's paths. All paths are relative to the page's own URL. */
+export function siteUrl(path: string): URL {
+  return new URL(path, document.baseURI);
+}
+
+/** The site's description: a file on a static host, which names it in the page; answers of the server otherwise.
+ *  @throws Error if it cannot be loaded. */
+export async function loadSite(): Promise<SiteInfo> {
+  const file = document.querySelector<HTMLMetaElement>('meta[name="playbach-site"]')?.content;
+  if (file) return { ...(await fetchJson(file) as SiteInfo), server: false };
+  const [models, instruments] = await Promise.all([fetchJson("api/models"), fetchJson("api/instruments")]);
+  const info = models as ModelsInfo;
+  return { ...info, models: info.models.map(withOwnRuntime), instruments: instruments as string[], server: true };
+}
+
+/** The model, which the page can run too, if there is an engine for it. */
+function withOwnRuntime(model: ModelInfo): ModelInfo {
+  return model.engine ? { ...model, runtimes: [...model.runtimes, WEB_RUNTIME] } : model;
+}
+
+async function fetchJson(path: string): Promise<unknown> {
+  const response = await fetch(siteUrl(path));
+  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
+  return response.json();
+}
+
+/** Whether a model composes in the page: where there is no server, or where the listener chose that. */
+export function isLocal(site: SiteInfo, settings: Settings): boolean {
+  return !settings.station && (!site.server || settings.runtime === WEB_RUNTIME);
+}
+
+/** Opens the source of the music that the settings ask for. */
+export function openSource(site: SiteInfo, settings: Settings, callbacks: SourceCallbacks): MusicSource {
+  const engine = isLocal(site, settings) ? modelOf(site, settings.model)?.engine : null;
+  if (!engine) return new Connection(socketUrl(), callbacks);
+  return new LocalConnection({ code: siteUrl(engine.code), model: siteUrl(engine.model) }, callbacks);
+}
+
+/** A model by its name; null stands for the first. */
+export function modelOf(site: SiteInfo, name: string | null): ModelInfo | undefined {
+  return name === null ? site.models[0] : site.models.find((model) => model.name === name);
+}
+
+function socketUrl(): URL {
+  const url = siteUrl("ws");
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
