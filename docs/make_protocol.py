@@ -44,7 +44,9 @@ from playbach.streaming.stream import CADENCE_BARS
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_MESSAGES: dict[str, type[Any]] = {kind.type: kind for kind in get_args(protocol.ServerMessage)}
-DEFAULTS_NOTICE = "Made by docs/make_protocol.py from the modules that are named here: change those, and run the script"
+DEFAULTS_NOTICE = (
+    "Made by docs/make_protocol.py from the modules that are named here: change those, and run the script"
+)
 NOTICE = "Made by docs/make_protocol.py from src/playbach/server/protocol.py: change that, and run the script"
 
 

@@ -1,6 +1,7 @@
 """The engine that composes in the page, and the models that it can run, as files by address.
 
-They are made when they are first asked for, since quantising a network takes some tenths of a second. Knows no sockets.
+They are made when they are first asked for, since quantising a network takes some tenths of a second.
+Knows no sockets.
 """
 
 from __future__ import annotations

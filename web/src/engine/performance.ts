@@ -37,10 +37,13 @@ class Performer {
   }
 
   private *play(until: number, tempos: TempoEvent[]): Generator<PieceEvent> {
-    while (this.waiting[0] && this.waiting[0].tick < until) {
-      const event = this.waiting.shift() as PieceEvent;
+    for (let event = this.waiting[0]; event && event.tick < until; event = this.waiting[0]) {
+      this.waiting.shift();
       this.lastTick = event.tick;
-      while (tempos[0] && tempos[0].tick <= event.tick) yield tempos.shift() as TempoEvent;
+      for (let tempo = tempos[0]; tempo && tempo.tick <= event.tick; tempo = tempos[0]) {
+        tempos.shift();
+        yield tempo;
+      }
       if (event.kind === "meter") this.meter = this.fullMeter(event);
       else if (event.kind === "tempo") this.tempo = event.qpm;
       if (event.kind === "note" && !this.start.velocities) yield { ...event, velocity: this.velocity(event) };

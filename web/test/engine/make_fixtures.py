@@ -1,5 +1,5 @@
-"""Writes what the tests of the page's engine compare with: a small model, and pieces that the package has performed and
-split into bars.
+"""Writes what the tests of the page's engine compare with: a small model, and pieces that the package has performed
+and split into bars.
 
     python web/test/engine/make_fixtures.py [--check]
 """
@@ -45,7 +45,12 @@ def symbols() -> list[list[int]]:
 def event_json(event: Event) -> dict[str, Any]:
     match event:
         case Meter():
-            return {"kind": "meter", "tick": event.tick, "numerator": event.numerator, "denominator": event.denominator}
+            return {
+                "kind": "meter",
+                "tick": event.tick,
+                "numerator": event.numerator,
+                "denominator": event.denominator,
+            }
         case Tempo():
             return {"kind": "tempo", "tick": event.tick, "qpm": event.qpm}
         case Note():
