@@ -1,11 +1,15 @@
-/* The entry point: asks the site for its models and instruments, and starts the page. */
+/* The entry point: asks the site for its models and instruments, and starts the page. Meanwhile the sound is loaded. */
 
 import { element } from "./page/element";
 import { Page } from "./page/page";
-import { loadSite } from "./page/sources";
+import { loadSite, siteUrl } from "./page/sources";
+import { AudioOutput } from "./sound/audio-output";
 
-loadSite().then(
-  (site) => new Page(site),
+const found = loadSite();
+const audio = new AudioOutput(siteUrl("sounds/"), found.then((site) => site.models[0]?.voices ?? []));
+
+found.then(
+  (site) => new Page(site, audio),
   () => {
     element("status").textContent = "The server does not respond. Try reloading the page in a moment.";
   },

@@ -118,17 +118,20 @@ class SoundFont:
     def __init__(self, path: Path) -> None:
         self.path = path
         chunks = self._chunks(self._open())
-        self._tables = {name: self._records(name, chunks) for name in _RECORDS}
+        self.chunks = chunks
+        """The contents of the file's chunks by name, such as INAM or pmod."""
+        self.tables = {name: self._records(name, chunks) for name in _RECORDS}
         self._check_pointers()
-        self._pool = chunks["smpl"]
-        headers = self._tables["phdr"][:-1]  # the last record only marks the end
-        self._presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(headers)}
+        self.pool = chunks["smpl"]
+        headers = self.tables["phdr"][:-1]  # the last record only marks the end
+        self.presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(headers)}
+        """Row numbers in phdr by bank and program."""
         self._instruments, self._sample = cache(self._read_instruments), cache(self._read_sample)
 
     def _invalid(self, problem: str) -> PlaybachError:
         return PlaybachError(f"{self.path}: {problem}; give another .sf2 or .sf3 file, or none for the default one")
 
-    def _damaged(self, problem: str) -> PlaybachError:
+    def damaged(self, problem: str) -> PlaybachError:
         return self._invalid(f"the soundfont is damaged ({problem})")
 
     def _open(self) -> NDArray[np.uint8]:
@@ -155,32 +158,34 @@ class SoundFont:
             while at + 8 <= end:
                 name, size = bytes(data[at : at + 4]), _u4(data, at + 4)
                 if at + 8 + size > end:
-                    raise self._damaged("a chunk is longer than the one that contains it")
+                    raise self.damaged("a chunk is longer than the one that contains it")
                 if name == b"LIST":
                     spans.append((at + 12, at + 8 + size))
                 else:
                     found[name.decode("latin-1")] = data[at + 8 : at + 8 + size]
-                at += 8 + size + size % 2
+                at += 8 + size
+                # An odd length is followed by a zero, which sf3convert leaves out, and so do Debian's SF3 files.
+                at += size % 2 and bytes(data[at : at + 4]) != b"LIST"
         missing = [name for name in (*_RECORDS, "smpl") if name not in found]
         if missing:
-            raise self._damaged(f"it has no chunk {missing[0]!r}")
+            raise self.damaged(f"it has no chunk {missing[0]!r}")
         return found
 
     def _records(self, name: str, chunks: dict[str, NDArray[np.uint8]]) -> NDArray[Any]:
         raw, record = chunks[name].tobytes(), _RECORDS[name]
         if len(raw) % record.itemsize or len(raw) < record.itemsize:
-            raise self._damaged(f"its chunk {name!r} cannot have {len(raw)} bytes")
+            raise self.damaged(f"its chunk {name!r} cannot have {len(raw)} bytes")
         return np.frombuffer(raw, record)
 
     def _check_pointers(self) -> None:
         for table, column, target in map(str.split, _POINTERS):
-            rows = self._tables[table][column].astype(np.int64)
-            if np.any(np.diff(rows) < 0) or rows[-1] > len(self._tables[target]):
-                raise self._damaged(f"its chunk {table!r} points outside {target!r}")
+            rows = self.tables[table][column].astype(np.int64)
+            if np.any(np.diff(rows) < 0) or rows[-1] > len(self.tables[target]):
+                raise self.damaged(f"its chunk {table!r} points outside {target!r}")
 
     def _zones(self, header: str, bag: str, gen: str, index: int) -> list[Generators]:
         """The zones of one preset or instrument, each merged with the generators of its global zone."""
-        table, bags, gens = self._tables[header], self._tables[bag], self._tables[gen]
+        table, bags, gens = self.tables[header], self.tables[bag], self.tables[gen]
         shared: Generators = {}
         zones: list[Generators] = []
         for b in range(int(table["bag"][index]), int(table["bag"][index + 1])):
@@ -196,8 +201,8 @@ class SoundFont:
     def _preset(self, program: int, drum: bool) -> int | None:
         """The preset for a program; if it is missing, the standard kit or the piano, or else the first preset."""
         wanted = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), (0, 0)]
-        rest = sorted(key for key in self._presets if (key[0] == DRUM_BANK) == drum)
-        return next((self._presets[key] for key in wanted + rest if key in self._presets), None)
+        rest = sorted(key for key in self.presets if (key[0] == DRUM_BANK) == drum)
+        return next((self.presets[key] for key in wanted + rest if key in self.presets), None)
 
     def _read_instruments(self, program: int, drum: bool) -> list[Generators]:
         preset = self._preset(program, drum)
@@ -206,8 +211,8 @@ class SoundFont:
         zones = []
         for above in self._zones("phdr", "pbag", "pgen", preset):
             instrument = above[GEN_INSTRUMENT] & 0xFFFF
-            if instrument + 1 >= len(self._tables["inst"]):
-                raise self._damaged("a preset refers to a missing instrument")
+            if instrument + 1 >= len(self.tables["inst"]):
+                raise self.damaged("a preset refers to a missing instrument")
             for below in self._zones("inst", "ibag", "igen", instrument):
                 zone = _GENERATOR_DEFAULTS | below
                 for what, amount in above.items():
@@ -222,18 +227,18 @@ class SoundFont:
 
     def _read_sample(self, index: int) -> tuple[Audio, float, int, int, int]:
         """Samples (n,), their rate in Hz, the root key, and the loop's start and end."""
-        if index + 1 >= len(self._tables["shdr"]):
-            raise self._damaged("a zone refers to a missing sample")
-        h = self._tables["shdr"][index]
+        if index + 1 >= len(self.tables["shdr"]):
+            raise self.damaged("a zone refers to a missing sample")
+        h = self.tables["shdr"][index]
         start, end, kind = int(h["start"]), int(h["end"]), int(h["kind"])
         loop = int(h["loop_start"]), int(h["loop_end"])
         packed = kind & 0x10  # SF3: a Vorbis file, whose loop counts from its own beginning
-        if not start < end <= len(self._pool) // (1 if packed else 2) or not 0 < h["rate"] <= 400_000:
-            raise self._damaged(f"sample {index} is outside the file")
+        if not start < end <= len(self.pool) // (1 if packed else 2) or not 0 < h["rate"] <= 400_000:
+            raise self.damaged(f"sample {index} is outside the file")
         if packed:
-            body = self._vorbis(self._pool[start:end].tobytes())
+            body = self._vorbis(self.pool[start:end].tobytes())
         else:
-            body = self._pool[2 * start : 2 * end].copy().view("<i2").astype(np.float32) / np.float32(32_768)
+            body = self.pool[2 * start : 2 * end].copy().view("<i2").astype(np.float32) / np.float32(32_768)
             loop = loop[0] - start, loop[1] - start
         rate = float(h["rate"]) * 2.0 ** (int(h["correction"]) / 1200)
         return body, rate, int(h["root"]) if h["root"] < 128 else 60, loop[0], loop[1]
@@ -244,7 +249,7 @@ class SoundFont:
         try:
             body: Audio = soundfile.read(io.BytesIO(packed), dtype="float32", always_2d=True)[0][:, 0]
         except soundfile.LibsndfileError as error:
-            raise self._damaged("a sample cannot be decoded") from error
+            raise self.damaged("a sample cannot be decoded") from error
         return body
 
     def note(

@@ -21,10 +21,11 @@ from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.engines import EngineStore
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
-from playbach.server.page import BUILD_COMMAND, REVALIDATE, StaticFile, page_files, static_file
+from playbach.server.page import BUILD_COMMAND, REVALIDATE, StaticFile, page_files
 from playbach.server.protocol import ModelsInfo
 from playbach.server.schema import write
 from playbach.server.security import SecurityMiddleware
+from playbach.server.sounds import Sounds
 from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.system.errors import PlaybachError
@@ -49,9 +50,7 @@ class _Radio:
     def __init__(self, state: ServerState, station: Station | None) -> None:
         self._state, self._station = state, station
         self._broadcast = None if station is None else Broadcast(state, station)
-        self._soundfont = static_file(
-            state.soundfont_path.read_bytes(), "application/octet-stream", "public, max-age=86400", compress=False
-        )
+        self._sounds = Sounds(state.soundfont)
         self._sound_test: StaticFile | None = None
         self._engines = EngineStore(model.composer.bundle for model in state.models.values())
 
@@ -60,7 +59,7 @@ class _Radio:
             WebSocketRoute("/ws", self.listen),
             Route("/api/models", self.models),
             Route("/api/instruments", self.instruments),
-            Route("/soundfont", self.soundfont),
+            Route("/sounds/{name}", self.sounds),
             Route("/live.mp3", self.live),
             Route("/sound-test.mp3", self.sound_test),
             Route("/engine/{name}", self.engine),
@@ -70,6 +69,8 @@ class _Radio:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        voices = [voice for model in self._state.models.values() for voice in model.info().voices]
+        self._state.executor.submit(self._sounds.prepare, voices)
         yield
         if self._broadcast is not None:
             await self._broadcast.close()
@@ -99,8 +100,13 @@ class _Radio:
         text = metrics_text(self._state, self._station)
         return _uncached(PlainTextResponse(text, media_type="text/plain; version=0.0.4"))
 
-    async def soundfont(self, request: Request) -> Response:
-        return _file_response(self._soundfont, request)
+    async def sounds(self, request: Request) -> Response:
+        loop, name = asyncio.get_running_loop(), "sounds/" + request.path_params["name"]
+        try:
+            found = await loop.run_in_executor(self._state.executor, self._sounds.file, name)
+        except PlaybachError:  # whose text has the path of the file
+            return PlainTextResponse("this instrument is damaged in the server's soundfont", 500)
+        return PlainTextResponse("not found", 404) if found is None else _file_response(found, request)
 
     async def sound_test(self, request: Request) -> Response:
         if self._sound_test is None:

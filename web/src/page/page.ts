@@ -6,12 +6,13 @@ import { Player } from "../playback/player";
 import { recordingUntil } from "../playback/recording";
 import { Session, type Settings } from "../playback/session";
 import { fromFragment, toFragment, type SharedMusic } from "../playback/share-link";
-import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
+import type { AudioOutput } from "../sound/audio-output";
 import { ChoicesView } from "./choices";
 import { Controls } from "./controls";
 import { element } from "./element";
 import { PianoRoll } from "./piano-roll";
 import { openSource, siteUrl, type SiteInfo } from "./sources";
+import { showSound } from "./sound-info";
 import { voiceClass } from "./voice-colours";
 
 const DEFAULTS: Settings = {
@@ -22,20 +23,23 @@ export class Page {
   private readonly playButton = element("play", HTMLButtonElement);
   private readonly status = element("status");
   private readonly position = element("position");
-  private instrumentsLoaded = 0; // fraction
   private link: SharedMusic | null = null; // the page was opened with it, and it has not been played yet
   private animating = false;
   private shownVoices = "";
 
-  private readonly audio = new AudioOutput(fetchSoundFont(siteUrl("soundfont"), (part) => this.showLoading(part)));
-  private readonly player = new Player(
-    this.audio, (settings, callbacks) => openSource(this.site, settings, callbacks), DEFAULTS, () => this.update(),
-  );
-  private readonly roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
-  private readonly choices = new ChoicesView(element("choices"), this.player.timeline);
+  private readonly player: Player;
+  private readonly roll: PianoRoll;
+  private readonly choices: ChoicesView;
   private readonly controls: Controls;
 
-  constructor(private readonly site: SiteInfo) {
+  constructor(
+    private readonly site: SiteInfo,
+    private readonly audio: AudioOutput,
+  ) {
+    this.player = new Player(audio, (settings, callbacks) => openSource(site, settings, callbacks), DEFAULTS, () => this.update());
+    this.roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
+    this.choices = new ChoicesView(element("choices"), this.player.timeline);
+    audio.onLoading = () => this.player.state.name === "waiting" && this.update();
     this.controls = new Controls(site, site.instruments, {
       onParameter: (parameter, value) => this.player.changeParameter(parameter, value),
       onProgram: (value) => this.player.setProgram(value),
@@ -50,9 +54,7 @@ export class Page {
     const first = site.models[0];
     if (first) this.choices.build(first.voices, first.fields);
     if (first) this.position.textContent = first.name;
-    void this.audio.synth.then((synth) => {
-      element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`;
-    });
+    void this.audio.synth.then((synth) => showSound(element("renderer"), synth));
     this.update();
   }
 
@@ -101,11 +103,6 @@ export class Page {
       this.position.textContent = this.link.model;
     }
     this.update();
-  }
-
-  private showLoading(fraction: number): void {
-    this.instrumentsLoaded = fraction;
-    if (this.player.state.name === "waiting") this.update();
   }
 
   private download(): void {
@@ -178,8 +175,8 @@ export class Page {
     const { state } = this.player;
     switch (state.name) {
       case "waiting":
-        return this.instrumentsLoaded < 1
-          ? `Loading the instruments: ${Math.round(this.instrumentsLoaded * 100)}%`
+        return this.audio.loaded < 1
+          ? `Loading the instruments: ${Math.round(this.audio.loaded * 100)}%`
           : "Waiting for the music…";
       case "playing":
         return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause, then play.";

@@ -1,8 +1,8 @@
-/* The audio context, its volume, and the synthesiser. The soundfont is loaded before the listener presses play, since
-   browsers allow sound to start only within a tap or a key press. */
+/* The audio context, its volume, and the synthesiser. It is loaded before the listener presses play, with the instruments that
+   are needed first, since browsers allow sound to start only within a tap or a key press. */
 
 import { createSynth } from "./create-synth";
-import type { Synth } from "./synth";
+import { Instruments, type Needed } from "./instruments";
 
 declare global {
   interface Navigator {
@@ -16,12 +16,17 @@ const SYNTH_GAIN = 3; // the synthesiser plays a four-part choir at about -24 dB
 
 export class AudioOutput {
   readonly context: AudioContext;
-  readonly synth: Promise<Synth>;
+  /** Resolves once one of the instruments can be heard. */
+  readonly synth: Promise<Instruments>;
+  /** The fraction of the first instrument that has arrived. */
+  loaded = 0;
+  onLoading: () => void = () => undefined;
   private readonly volume: GainNode;
   private readonly gate: GainNode;
   private suspendTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(soundFont: Promise<ArrayBuffer>) {
+  /** `sounds` is the address of the instruments' folder, and `needed` what the first piece will need. */
+  constructor(sounds: URL, needed: Promise<readonly Needed[]>) {
     if (navigator.audioSession) navigator.audioSession.type = "playback";
     this.context = new AudioContext({ latencyHint: "playback" });
     this.volume = this.context.createGain();
@@ -30,7 +35,10 @@ export class AudioOutput {
     const gain = this.context.createGain();
     gain.gain.value = SYNTH_GAIN;
     gain.connect(createLimiter(this.context)).connect(this.gate);
-    this.synth = soundFont.then((bytes) => createSynth(this.context, gain, bytes));
+    this.synth = Instruments.load(createSynth(this.context, gain), sounds, needed, (fraction) => {
+      this.loaded = fraction;
+      this.onLoading();
+    });
     this.synth.catch(() => undefined); // handled when the listener presses play
   }
 
@@ -75,20 +83,4 @@ export class AudioOutput {
 /** Keeps loud instruments below full scale, and leaves quieter sound unchanged. */
 function createLimiter(context: BaseAudioContext): AudioNode {
   return new DynamicsCompressorNode(context, { threshold: -6, knee: 3, ratio: 20, attack: 0.002, release: 0.15 });
-}
-
-/** Downloads the soundfont, and reports the fraction that has arrived. */
-export async function fetchSoundFont(url: URL, onProgress: (fraction: number) => void): Promise<ArrayBuffer> {
-  const response = await fetch(url);
-  if (!response.ok || !response.body) throw new Error(`the soundfont could not be loaded (HTTP ${response.status})`);
-  const total = Number(response.headers.get("content-length")) || 6e6;
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    parts.push(part.value);
-    size += part.value.length;
-    onProgress(Math.min(1, size / total));
-  }
-  return new Blob(parts).arrayBuffer();
 }

@@ -1,29 +1,26 @@
 /* A synthesiser for browsers without an AudioWorklet, which they lack on plain HTTP except at localhost. It renders blocks of
    samples on the main thread, ahead of time, and schedules each of them to start where the one before ends. */
 
-import { SoundBankLoader, SpessaSynthProcessor } from "spessasynth_core";
-
-import type { Synth } from "./synth";
+import { PartSynth, QUANTUM } from "./part-synth";
+import { EXPRESSION, type EmptySynth } from "./synth";
 
 const BLOCK = 1024; // samples, 23 ms
-const QUANTUM = 128; // samples: the resolution of note times
 const FIRST_BLOCK_DELAY = 0.03; // seconds
 
-export class BlockSynth implements Synth {
+export class BlockSynth implements EmptySynth {
   readonly renderer = "main thread";
+  private readonly synth: PartSynth;
   private nextFrame = -1; // of the audio clock, at which the next block starts; -1 before the first note
 
-  private constructor(
+  constructor(
     private readonly context: AudioContext,
     private readonly output: AudioNode,
-    private readonly synth: SpessaSynthProcessor,
-  ) {}
+  ) {
+    this.synth = new PartSynth(context.sampleRate);
+  }
 
-  static async create(context: AudioContext, output: AudioNode, soundFont: ArrayBuffer): Promise<BlockSynth> {
-    const synth = new SpessaSynthProcessor(context.sampleRate, { maxBufferSize: QUANTUM, eventsEnabled: false });
-    await synth.processorInitialized;
-    synth.soundBankManager.addSoundBank(SoundBankLoader.fromArrayBuffer(soundFont), "main");
-    return new BlockSynth(context, output, synth);
+  addPart(name: string, soundFont: ArrayBuffer): Promise<void> {
+    return this.synth.addPart(name, soundFont);
   }
 
   noteOn(channel: number, pitch: number, velocity: number, time: number): void {
@@ -38,8 +35,12 @@ export class BlockSynth implements Synth {
     this.send([0xc0 | channel, program], time);
   }
 
+  setMuted(channel: number, muted: boolean): void {
+    this.send([0xb0 | channel, EXPRESSION, muted ? 0 : 127], 0);
+  }
+
   silence(): void {
-    this.synth.stopAllChannels(false);
+    this.synth.silence();
   }
 
   renderAhead(seconds: number): void {
@@ -53,15 +54,16 @@ export class BlockSynth implements Synth {
 
   private send(message: number[], time: number): void {
     if (this.nextFrame < 0) this.nextFrame = Math.ceil((this.context.currentTime + FIRST_BLOCK_DELAY) * this.context.sampleRate);
-    const delay = time - this.nextFrame / this.context.sampleRate;
-    this.synth.processMessage(message, 0, { time: this.synth.currentTime + delay });
+    this.synth.send(message, time);
   }
 
   private renderBlock(): void {
     const rate = this.context.sampleRate;
     const buffer = this.context.createBuffer(2, BLOCK, rate);
     const [left, right] = [buffer.getChannelData(0), buffer.getChannelData(1)];
-    for (let start = 0; start < BLOCK; start += QUANTUM) this.synth.process(left, right, start, QUANTUM);
+    for (let start = 0; start < BLOCK; start += QUANTUM) {
+      this.synth.render(left, right, start, (this.nextFrame + start) / rate);
+    }
     const source = this.context.createBufferSource();
     source.buffer = buffer;
     source.connect(this.output);

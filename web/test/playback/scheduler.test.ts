@@ -10,6 +10,7 @@ type Message = readonly [type: "on" | "off" | "program", channel: number, value:
 class SynthSpy implements Synth {
   readonly renderer = "AudioWorklet";
   readonly messages: Message[] = [];
+  readonly mutes: [channel: number, muted: boolean][] = [];
   noteOn(channel: number, pitch: number, _velocity: number, time: number): void {
     this.messages.push(["on", channel, pitch, time]);
   }
@@ -18,6 +19,9 @@ class SynthSpy implements Synth {
   }
   programChange(channel: number, program: number, time: number): void {
     this.messages.push(["program", channel, program, time]);
+  }
+  setMuted(channel: number, muted: boolean): void {
+    this.mutes.push([channel, muted]);
   }
   silence(): void {
     this.messages.length = 0;
