@@ -6,6 +6,7 @@ const MAY_IMPORT = {
   sound: [],
   music: ["protocol"],
   engine: ["protocol", "music"],
+  offline: [],
   playback: ["protocol", "sound", "music"],
   page: ["protocol", "sound", "music", "engine", "playback"],
 };

@@ -1,5 +1,6 @@
 /* The entry point: asks the site for its models and instruments, and starts the page. Meanwhile the sound is loaded. */
 
+import { registerServiceWorker } from "./offline/register";
 import { element } from "./page/element";
 import { Page } from "./page/page";
 import { loadSite, siteUrl } from "./page/sources";
@@ -9,7 +10,10 @@ const found = loadSite();
 const audio = new AudioOutput(siteUrl("sounds/"), found.then((site) => site.models[0]?.voices ?? []));
 
 found.then(
-  (site) => new Page(site, audio),
+  (site) => {
+    new Page(site, audio);
+    if (!site.server) void audio.synth.then(registerServiceWorker);
+  },
   () => {
     element("status").textContent = "The server does not respond. Try reloading the page in a moment.";
   },

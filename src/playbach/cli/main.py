@@ -46,6 +46,11 @@ COMMANDS: dict[str, Entry[Command]] = by_name(
         description="serve a page that plays endless music in any browser",
         code="playbach.cli.serve:COMMAND",
     ),
+    Entry(
+        name="publish",
+        description="write a page that plays without a server, for any web host",
+        code="playbach.cli.publish:COMMAND",
+    ),
     Entry(name="train", description="train a network on a folder of music", code="playbach.cli.train:COMMAND"),
     Entry(
         name="evaluate",
