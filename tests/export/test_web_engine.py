@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -107,3 +108,9 @@ def test_damaged_weights_are_refused(chorales_bundle: Path) -> None:
     for damaged in (weights[:100], weights[:-100], b"", b"\xff" * 8 + weights[8:]):
         with pytest.raises(BundleError, match="its weights are damaged"):
             read_weights(damaged, "a")
+
+
+def test_what_the_pages_tests_compare_with_is_current() -> None:
+    script = ROOT / "web" / "test" / "engine" / "make_fixtures.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, f"run python web/test/engine/make_fixtures.py\n{done.stderr}"

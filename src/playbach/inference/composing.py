@@ -574,11 +574,11 @@ class Composer:
         if own is None:
             yield Start(start, seed, header.tracks, total, self.encoding.has_velocities)
             cut = 0 if options.keep_prime else opening.tick
-            yield from _from_cut(composed, header, cut, len(opening.steps), total, start)
+            yield from events_from_cut(composed, header, cut, len(opening.steps), total, start)
         else:
             begin = start + own.until
             yield Start(start, seed, own.tracks, total, self.encoding.has_velocities, begin)
-            after = _from_cut(composed, header, opening.tick, len(opening.steps), total, begin, own.main_tempo)
+            after = events_from_cut(composed, header, opening.tick, len(opening.steps), total, begin, own.main_tempo)
             yield from own.followed_by(after, start)
 
 
@@ -633,7 +633,7 @@ def _draw_header(headers: tuple[tuple[Header, int], ...], rng: np.random.Generat
     return headers[draw(weights / weights.sum(), rng)][0]
 
 
-def _from_cut(
+def events_from_cut(
     composed: Iterable[Event],
     header: Header,
     cut: int,

@@ -15,21 +15,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playbach.export import web
+from playbach.export.web.composing import EngineComposer
 from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.rendering.soundfont import default_soundfont
 from playbach.rendering.soundfont_parts import part_name, sound_parts
+from playbach.server.encoder import MessageEncoder
 from playbach.server.engines import EngineStore
+from playbach.server.messages import stream_message
 from playbach.server.page import BUILD_COMMAND, page_files
 from playbach.server.protocol import ModelInfo, ModelsInfo
 from playbach.server.schema import write
 from playbach.server.security import content_security_policy
 from playbach.server.state import ServedModel, load_models
+from playbach.streaming.session import Pacing
+from playbach.streaming.settings import ProgrammeSettings
+from playbach.streaming.stream import Stream
 from playbach.system.errors import PlaybachError
 from playbach.system.files import pending_folder
 
 WEB_RUNTIME = "web"
 """The name of the engine in the page, among the runtimes of a model."""
 SITE_FILE = "site.json"
+OPENING_SEEDS = (3, 7, 11)
+"""Of the pieces that a site holds composed."""
 _NOT_PUBLISHED = re.compile(r"/(tune|blind-test)\.html$")
 """Pages that need a server."""
 
@@ -88,7 +96,9 @@ def site_files(models: Mapping[str, ServedModel], soundfont: Path | None = None)
     infos = [model_info(model) for model in models.values()]
     page = {name: body for name, body in page.items() if not _NOT_PUBLISHED.search(f"/{name}")}
     page["index.html"] = _static_page(page["index.html"].decode()).encode()
-    files = {**page, **_engines(models, infos), **dict(sound_parts(soundfont or default_soundfont()))}
+    openings = _openings(next(iter(models.values())))
+    sounds = dict(sound_parts(soundfont or default_soundfont()))
+    files = {**page, **_engines(models, infos), **openings, **sounds}
     info = ModelsInfo(
         models=tuple(infos), station=None, live=False, soundfont=(soundfont or default_soundfont()).name
     )
@@ -96,6 +106,7 @@ def site_files(models: Mapping[str, ServedModel], soundfont: Path | None = None)
         {
             **json.loads(write(info)),
             "instruments": list(INSTRUMENT_NAMES),
+            "openings": list(openings),
             "version": _version(files),
             "files": _needed(files, infos),
         },
@@ -111,6 +122,27 @@ def _engines(models: Mapping[str, ServedModel], infos: Sequence[ModelInfo]) -> d
     names = {name for info in infos if info.engine is not None for name in (info.engine.code, info.engine.model)}
     found = {name: store.file(f"/{name}") for name in names}
     return {name: file.body for name, file in found.items() if file is not None}
+
+
+def _openings(model: ServedModel) -> dict[str, bytes]:
+    """The first pieces of some streams, as the messages that the page's engine sends, with all their bars at once: a
+    listener hears one of them while the engine is being loaded."""
+    composer = EngineComposer(model.composer.bundle)
+    return {f"openings/{seed}.json": opening(composer, seed, model.name) for seed in OPENING_SEEDS}
+
+
+def opening(composer: EngineComposer, seed: int, name: str) -> bytes:
+    """The messages of a stream's first piece, as a JSON list; `name` is the model's."""
+    settings = ProgrammeSettings(seed)
+    stream, encoder = Stream(composer, settings), MessageEncoder(composer.encoding.fields)
+    pacing = Pacing()
+    answer = stream_message("own", composer, settings, model=name, runtime=WEB_RUNTIME, piece=0, ahead=pacing.ahead)
+    messages, is_last = [write(answer)], False
+    while not is_last:
+        bar = stream.next()
+        messages += [message.text_at(0.0) for message in encoder.encode(bar)]
+        is_last = bar.bar.is_last
+    return f"[{','.join(messages)}]".encode()
 
 
 def _static_page(html: str) -> str:
@@ -142,5 +174,8 @@ def _needed(files: Mapping[str, bytes], infos: Sequence[ModelInfo]) -> list[str]
 
 
 def _first_visit(files: Mapping[str, bytes], info: ModelInfo) -> int:
-    names = [n for n in _needed(files, [info]) if not n.endswith((".png", ".webmanifest"))]
+    needed = _needed(files, [info])
+    openings = [name for name in needed if name.startswith("openings/")]
+    unseen = {*openings[1:], *(name for name in needed if name.endswith((".png", ".webmanifest")))}
+    names = [name for name in needed if name not in unseen]
     return sum(len(gzip.compress(files["index.html" if name == "./" else name], 6)) for name in names)

@@ -20,7 +20,7 @@ export class MessageEncoder {
   }
 }
 
-function isChange(item: TimedBar | ChangeRow): item is ChangeRow {
+export function isChange(item: TimedBar | ChangeRow): item is ChangeRow {
   return Array.isArray(item);
 }
 

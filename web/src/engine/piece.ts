@@ -69,7 +69,9 @@ export class ComposedPiece {
     const certain = this.end ?? Math.min(this.tick, ...[...open.values()].map((note) => note.tick));
     const sorted = notes.filter((note) => this.end !== null || note.tick < certain);
     sorted.sort((a, b) => a.tick - b.tick || a.track - b.track || a.pitch - b.pitch);
-    return [...this.opening(), ...sorted, ...(this.end === null ? [] : [{ kind: "end", tick: this.end } as const])];
+    const events: PieceEvent[] = [...this.opening(), ...sorted];
+    events.sort((a, b) => a.tick - b.tick); // keeps the order of what begins together
+    return this.end === null ? events : [...events, { kind: "end", tick: this.end }];
   }
 
   /** Composes the rest of the current bar, or the whole last bar. */

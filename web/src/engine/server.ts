@@ -5,7 +5,7 @@ import {
   DEFAULT_BARS, LASTING_PARAMETERS, type ClientMessage, type ServerMessage, type StartMessage,
 } from "../protocol/messages";
 import { PACING } from "./defaults";
-import { MessageEncoder } from "./messages";
+import { isChange, MessageEncoder } from "./messages";
 import type { Engine } from "./model";
 import { Programme } from "./programme";
 import { PacedSession, type Clock } from "./session";
@@ -13,6 +13,14 @@ import { Stream } from "./stream";
 
 /** The name of this runtime in messages and share links. */
 export const WEB_RUNTIME = "web";
+
+/** How a stream begins of which the listener has the first pieces already. */
+export interface Continuation {
+  /** The clock's time at which the stream began. */
+  readonly origin: number;
+  /** Their number. They are sent again only where a change affects them. */
+  readonly piecesKnown: number;
+}
 
 const DRAWN_SEEDS = 2 ** 31;
 
@@ -25,10 +33,10 @@ export class LocalServer {
     private readonly send: (message: ServerMessage) => void,
   ) {}
 
-  receive(message: ClientMessage): void {
+  receive(message: ClientMessage, continuation?: Continuation): void {
     switch (message.type) {
       case "start":
-        this.start(message);
+        this.start(message, continuation);
         break;
       case "set":
         for (const name of LASTING_PARAMETERS) {
@@ -50,7 +58,7 @@ export class LocalServer {
     this.session = null;
   }
 
-  private start(message: StartMessage): void {
+  private start(message: StartMessage, continuation?: Continuation): void {
     this.stop();
     const { about } = this.engine;
     const values: ParameterValues = parameterValues((name) => message[name] ?? null);
@@ -59,15 +67,18 @@ export class LocalServer {
     const changes = message.changes ?? [];
     const programme = new Programme(this.engine, { seed, bars, ...values }, changes, message.piece ?? 0, message.bar ?? 0);
     const stream = new Stream(programme, about.temperature);
-    this.send({
+    let piecesKnown = continuation?.piecesKnown ?? 0;
+    if (!continuation) this.send({
       type: "stream", kind: "own", model: about.name, bundle: about.bundle, runtime: WEB_RUNTIME, seed, bars, ...values,
       changes, piece: message.piece ?? 0, ahead: PACING.ahead, fields: about.fields.map((field) => field.name),
     });
     const encoder = new MessageEncoder();
     const session = new PacedSession(stream, this.clock, (item) => {
+      if (isChange(item)) piecesKnown = 0;
+      else if (item.bar.piece < piecesKnown) return;
       for (const answer of encoder.encode(item, session.now)) this.send(answer);
     });
     this.session = session;
-    session.start();
+    session.start(continuation?.origin);
   }
 }

@@ -36,10 +36,11 @@ export class PacedSession {
     return this.origin === null ? 0 : this.clock.now() - this.origin;
   }
 
-  start(): void {
+  /** Begins now, or as if it had begun at the clock's time `origin`. */
+  start(origin?: number): void {
     const first = [this.composeBar()];
     while (this.stream.nextAt < PACING.preroll) first.push(this.composeBar());
-    this.origin = this.clock.now() - (first[0]?.at ?? 0);
+    this.origin = origin ?? this.clock.now() - (first[0]?.at ?? 0);
     for (const bar of first) this.send(bar);
     this.advance();
   }

@@ -2,41 +2,49 @@
 
 import type { ClientMessage, ServerMessage } from "../protocol/messages";
 import { Engine } from "./model";
-import { LocalServer } from "./server";
+import { LocalServer, type Continuation } from "./server";
 import { unzipped } from "./unzipped";
 
-/** The first message to the worker. */
-export interface LoadMessage {
-  readonly type: "load";
-  /** URLs. */
-  readonly code: string;
-  readonly model: string;
-}
+/** To the worker: what to load first; then a listener's messages. */
+export type ToWorker =
+  | { readonly type: "load"; readonly code: string; readonly model: string }
+  | { readonly type: "message"; readonly message: ClientMessage; readonly continuation?: Continuation }
+  | { readonly type: "stop" };
 
-/** The answer, once the engine is ready or cannot be used. */
-export type LoadedMessage = { readonly type: "loaded" } | { readonly type: "failed"; readonly reason: string };
+/** From the worker. `use` is that of the message which it answers. */
+export type FromWorker =
+  | { readonly type: "loaded" }
+  | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "message"; readonly use: number; readonly message: ServerMessage };
 
+// The time since an epoch, which the page and the worker share.
 const clock = {
-  now: () => performance.now() / 1000,
+  now: () => (performance.timeOrigin + performance.now()) / 1000,
   after: (seconds: number, callback: () => void) => {
     const timer = setTimeout(callback, seconds * 1000);
     return () => clearTimeout(timer);
   },
 };
 
-const scope = self as unknown as { postMessage(message: ServerMessage | LoadedMessage): void };
+const scope = self as unknown as { postMessage(message: FromWorker): void };
 let server: LocalServer | null = null;
+let use = 0;
 
-self.onmessage = (event: MessageEvent<LoadMessage | ClientMessage>) => {
-  const message = event.data;
-  if (message.type === "load") void load(message);
-  else server?.receive(message);
+self.onmessage = ({ data }: MessageEvent<ToWorker & { readonly use: number }>) => {
+  if (data.type === "load") {
+    void load(data.code, data.model);
+    return;
+  }
+  use = data.use;
+  if (data.type === "stop") server?.stop();
+  else server?.receive(data.message, data.continuation);
 };
 
-async function load({ code, model }: LoadMessage): Promise<void> {
+async function load(code: string, model: string): Promise<void> {
   try {
     const [engine, file] = await Promise.all([fetchBytes(code), fetchBytes(model)]);
-    server = new LocalServer(await Engine.create(engine, file), clock, (message) => scope.postMessage(message));
+    const send = (message: ServerMessage): void => scope.postMessage({ type: "message", use, message });
+    server = new LocalServer(await Engine.create(engine, file), clock, send);
     scope.postMessage({ type: "loaded" });
   } catch (error) {
     scope.postMessage({ type: "failed", reason: error instanceof Error ? error.message : String(error) });

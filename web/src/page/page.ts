@@ -11,7 +11,7 @@ import { ChoicesView } from "./choices";
 import { Controls } from "./controls";
 import { element } from "./element";
 import { PianoRoll } from "./piano-roll";
-import { openSource, siteUrl, type SiteInfo } from "./sources";
+import { siteUrl, Sources, type SiteInfo } from "./sources";
 import { showSound } from "./sound-info";
 import { voiceClass } from "./voice-colours";
 
@@ -36,7 +36,8 @@ export class Page {
     private readonly site: SiteInfo,
     private readonly audio: AudioOutput,
   ) {
-    this.player = new Player(audio, (settings, callbacks) => openSource(site, settings, callbacks), DEFAULTS, () => this.update());
+    const sources = new Sources(site);
+    this.player = new Player(audio, (settings, callbacks) => sources.open(settings, callbacks), DEFAULTS, () => this.update());
     this.roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
     this.choices = new ChoicesView(element("choices"), this.player.timeline);
     audio.onLoading = () => this.player.state.name === "waiting" && this.update();

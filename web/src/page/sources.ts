@@ -1,15 +1,19 @@
 /* What the page can play, and where its music comes from: a server, or engines in the page alone, on a static host. */
 
 import { WEB_RUNTIME } from "../engine/server";
+import { EngineWorker } from "../engine/engine-worker";
 import { LocalConnection } from "../engine/local-connection";
 import { Connection, type MusicSource, type SourceCallbacks } from "../protocol/connection";
-import type { ModelInfo, ModelsInfo } from "../protocol/messages";
+import type { ModelInfo, ModelsInfo, ServerMessage } from "../protocol/messages";
+import { parseMessage } from "../protocol/parse";
 import type { Settings } from "../playback/session";
 
 /** What the page knows from the beginning. */
 export interface SiteInfo extends ModelsInfo {
   /** The names of General MIDI's instruments. */
   readonly instruments: readonly string[];
+  /** Files with openings for the first model; only on a published site. */
+  readonly openings?: readonly string[];
   /** Whether there is a server that composes. */
   readonly server: boolean;
 }
@@ -45,11 +49,50 @@ export function isLocal(site: SiteInfo, settings: Settings): boolean {
   return !settings.station && (!site.server || settings.runtime === WEB_RUNTIME);
 }
 
-/** Opens the source of the music that the settings ask for. */
-export function openSource(site: SiteInfo, settings: Settings, callbacks: SourceCallbacks): MusicSource {
-  const engine = isLocal(site, settings) ? modelOf(site, settings.model)?.engine : null;
-  if (!engine) return new Connection(socketUrl(), callbacks);
-  return new LocalConnection({ code: siteUrl(engine.code), model: siteUrl(engine.model) }, callbacks);
+/** Opens the sources of the page's music. */
+export class Sources {
+  private readonly engines = new Map<string, EngineWorker>(); // by the model's file
+  private opening: Promise<readonly ServerMessage[] | null> | null = null;
+
+  constructor(private readonly site: SiteInfo) {
+    if (!site.server) this.prepare(null);
+  }
+
+  /** The source of the music that the settings ask for. */
+  open(settings: Settings, callbacks: SourceCallbacks): MusicSource {
+    const engine = isLocal(this.site, settings) ? this.engineOf(settings.model) : null;
+    if (!engine) return new Connection(socketUrl(), callbacks);
+    const isFirst = settings.model === null || settings.model === this.site.models[0]?.name;
+    return new LocalConnection(engine, callbacks, () => (isFirst ? this.loadOpening() : Promise.resolve(null)));
+  }
+
+  /** Loads the engine for a model, so that it is ready when it is needed.
+   *  @returns whether there is one. */
+  prepare(model: string | null): boolean {
+    if (!this.site.server) void this.loadOpening();
+    return this.engineOf(model) !== null;
+  }
+
+  private engineOf(name: string | null): EngineWorker | null {
+    const files = modelOf(this.site, name)?.engine;
+    if (!files) return null;
+    const known = this.engines.get(files.model);
+    if (known) return known;
+    const engine = new EngineWorker({ code: siteUrl(files.code), model: siteUrl(files.model) });
+    this.engines.set(files.model, engine);
+    engine.ready.catch(() => this.engines.delete(files.model)); // it may load another time
+    return engine;
+  }
+
+  /** One of the site's openings, the same each time. */
+  private loadOpening(): Promise<readonly ServerMessage[] | null> {
+    const { openings = [] } = this.site;
+    const file = openings[Math.floor(Math.random() * openings.length)];
+    this.opening ??= file === undefined ? Promise.resolve(null) : fetchJson(file).then((messages) => (
+      (messages as unknown[]).map((message) => parseMessage(JSON.stringify(message)))
+    ));
+    return this.opening;
+  }
 }
 
 /** A model by its name; null stands for the first. */

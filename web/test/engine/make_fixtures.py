@@ -17,9 +17,11 @@ import playbach
 from playbach.bundles import bundle as bundles
 from playbach.export import web
 from playbach.export.integer import IntegerSampling, Pcg32, compose
+from playbach.export.web.composing import EngineComposer
 from playbach.inference.options import ComposeOptions, Sampling
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo
 from playbach.music.performance import perform
+from playbach.server.publishing import opening
 from playbach.streaming.programme import split_into_bars
 
 HERE = Path(__file__).parent
@@ -80,6 +82,7 @@ def fixtures() -> dict[str, bytes]:
     return {
         "tiny.model.gz": model(),
         "symbols.json": json.dumps(symbols(), separators=(",", ":")).encode() + b"\n",
+        "opening.json": opening(EngineComposer(bundles.read(TINY)), SEED, "tiny") + b"\n",
         "pieces.json": json.dumps(pieces, separators=(",", ":")).encode() + b"\n",
     }
 

@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { LocalServer } from "../../src/engine/server";
+import { LocalServer, type Continuation } from "../../src/engine/server";
 import type { Engine } from "../../src/engine/model";
 import { parseMessage } from "../../src/protocol/parse";
-import type { BarMessage, ClientMessage, ServerMessage } from "../../src/protocol/messages";
+import type { BarMessage, ChoiceRow, ClientMessage, ServerMessage } from "../../src/protocol/messages";
 import { isBuilt, tinyEngine } from "./tiny-engine";
 
 /** A clock that stands still until it is told to go on. */
@@ -41,9 +42,9 @@ class Listener {
   readonly messages: ServerMessage[] = [];
   private readonly server: LocalServer;
 
-  constructor(engine: Engine, start: Omit<ClientMessage & { type: "start" }, "type">) {
+  constructor(engine: Engine, start: Omit<ClientMessage & { type: "start" }, "type">, continuation?: Continuation) {
     this.server = new LocalServer(engine, this.clock, (message) => this.messages.push(message));
-    this.server.receive({ type: "start", ...start });
+    this.server.receive({ type: "start", ...start }, continuation);
   }
 
   send(message: ClientMessage): void {
@@ -67,6 +68,13 @@ class Listener {
   }
 }
 
+/** A message without what depends on the clock, and with probabilities as they are shown. */
+function comparable(message: ServerMessage): unknown {
+  return JSON.parse(JSON.stringify({ ...message, now: 0, bundle: "", model: "" }), (key, value: unknown) => (
+    key === "chosen" ? (value as ChoiceRow[]).map(([symbol, probability]) => [symbol, probability.toFixed(2)]) : value
+  ));
+}
+
 describe.skipIf(!isBuilt)("the server in the page", () => {
   let engine: Engine;
   beforeAll(async () => {
@@ -86,6 +94,28 @@ describe.skipIf(!isBuilt)("the server in the page", () => {
       expect(bars.at(-1)).toMatchObject({ last: true, bar: 4 });
       expect(bars.flatMap((bar) => bar.notes).length).toBeGreaterThan(4);
     }
+  });
+
+  it("sends the messages that the package makes with the same numbers", () => {
+    const made = JSON.parse(readFileSync(new URL("opening.json", import.meta.url), "utf8")) as ServerMessage[];
+    const listener = new Listener(engine, { seed: 7 });
+    listener.clock.advance(90);
+    const sent = listener.messages.filter((message) => !("piece" in message) || message.piece === 0);
+    expect(sent.map(comparable)).toEqual(made.map(comparable));
+  });
+
+  it("continues a stream of which the listener has the first piece", () => {
+    const whole = new Listener(engine, { seed: 7, bars: 4 });
+    whole.clock.advance(40);
+    const part = new Listener(engine, { seed: 7, bars: 4 }, { origin: -3, piecesKnown: 1 });
+    part.clock.advance(37);
+    expect(part.messages.find((message) => message.type === "piece")).toMatchObject({ piece: 1 });
+    expect(part.notes()).toEqual(whole.notes().filter((row) => (row as number[])[0] !== 0).slice(0, part.bars.length));
+    const changed = new Listener(engine, { seed: 7, bars: 8 }, { origin: -3, piecesKnown: 1 });
+    changed.send({ type: "set", tempo: 200 });
+    changed.clock.advance(3);
+    expect(changed.bars[0]).toMatchObject({ piece: 0 });
+    expect(changed.bars[0]?.bar).toBeGreaterThan(1);
   });
 
   it("sends bars some seconds before they begin, each after the one before", () => {
