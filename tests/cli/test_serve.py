@@ -13,7 +13,6 @@ import sys
 import pytest
 
 from helpers.paths import GOLDEN
-from playbach.cli import serve
 from playbach.cli.main import main
 
 TINY = GOLDEN / "tiny.playbach"
@@ -65,12 +64,6 @@ def test_on_all_interfaces_it_prints_the_address_and_a_qr_code() -> None:
     assert address.startswith("http://")
     assert "█" in printed
     assert "every device that can reach this computer" in printed
-
-
-def test_own_addresses_are_loopback_only_if_there_is_no_other() -> None:
-    for address in serve.own_addresses():
-        socket.inet_aton(address)
-    assert len(serve.own_addresses()) == 1 or "127.0.0.1" not in serve.own_addresses()
 
 
 @pytest.mark.parametrize(

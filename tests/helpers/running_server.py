@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import websockets
 
 from helpers.paths import GOLDEN
-from playbach.server import app, running, security
+from playbach.server import app, running
 from playbach.server.limits import ServerLimits
 from playbach.server.state import ServerState, load_models
 from playbach.server.station import Station
@@ -38,7 +38,8 @@ class RunningServer:
 def serving(
     limits: ServerLimits | None = None,
     station: bool = True,
-    hosts: Any = security.LOOPBACK_HOSTS,
+    hosts: Collection[str] = (),
+    origins: Collection[str] = (),
     pacing: Pacing | None = None,
 ) -> Iterator[RunningServer]:
     state = ServerState(load_models([TINY]), limits or ServerLimits(), pacing or Pacing())
@@ -49,7 +50,9 @@ def serving(
     ready = threading.Event()
     with running.open_socket("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
-        server = running.create_server(app.create_app(state, shared, hosts=hosts), 500, lambda _: ready.set())
+        server = running.create_server(
+            app.create_app(state, shared, hosts=hosts, origins=origins), 500, lambda _: ready.set()
+        )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[opened])))
         thread.start()
         assert ready.wait(30)

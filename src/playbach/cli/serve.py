@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from playbach.cli.common import Command, add_runtime, print_message, print_result, programme_settings
@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="address of the page behind a proxy, such as https://radio.example; repeatable",
+        help="another address of the page, of a proxy or a DNS name, such as https://radio.example; repeatable",
     )
     add_options_of(network, ServerLimits)
 
@@ -86,45 +86,36 @@ def run(arguments: argparse.Namespace) -> int:
             print_message(f"station: {model.name}, seed {station_settings.seed}")
         if not page.page_files():
             print_message(f"the page is not built, so browsers cannot show it; to build it: {page.BUILD_COMMAND}")
-        hosts = security.LOOPBACK_HOSTS if arguments.host in security.LOOPBACK_NAMES else None
-        application = app.create_app(server_state, shared, hosts=hosts, origins=origins)
+        hosts = _page_hosts(arguments.host)
+        application = app.create_app(server_state, shared, hosts=[arguments.host, *hosts], origins=origins)
         max_connections = limits.listeners + limits.audio_listeners + 200
         server = running.create_server(
-            application, max_connections, lambda port: _print_addresses(arguments.host, port)
+            application, max_connections, lambda port: _print_addresses(arguments.host, port, hosts)
         )
         with contextlib.suppress(KeyboardInterrupt):  # the usual end
             asyncio.run(server.serve(sockets=[opened]))
     return 0
 
 
-def _print_addresses(host: str, port: int) -> None:
-    """Print the page's addresses, and a QR code if other devices can open it."""
-    from playbach.server.security import LOOPBACK_NAMES
+def _page_hosts(host: str) -> list[str]:
+    """The names at which the page can be opened, the likeliest first, for a server that listens on this host."""
+    from playbach.server.hosts import own_addresses
 
-    if host in LOOPBACK_NAMES:
-        print_result(_address(host, port))
-        return
-    addresses = [_address(name, port) for name in ([host] if host not in ALL_INTERFACES else own_addresses())]
-    print_result("\n".join(addresses))
-    if addresses:
-        print_message(_qr(addresses[0]))
-    print_message("every device that can reach this computer can open the page; Ctrl-C stops the server")
+    return own_addresses() if host in ALL_INTERFACES else [host]
+
+
+def _print_addresses(host: str, port: int, page_hosts: Sequence[str]) -> None:
+    """Print the page's addresses, and a QR code if other devices can open it."""
+    from playbach.server.hosts import LOOPBACK_NAMES, normal_name
+
+    print_result("\n".join(_address(name, port) for name in page_hosts))
+    if normal_name(host) not in LOOPBACK_NAMES:
+        print_message(_qr(_address(page_hosts[0], port)))
+        print_message("every device that can reach this computer can open the page; Ctrl-C stops the server")
 
 
 def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-def own_addresses() -> list[str]:
-    """This computer's addresses in its network, the likeliest first. Sends nothing."""
-    addresses: list[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # an address for documentation: only the route is looked up
-        addresses.append(probe.getsockname()[0])
-    with contextlib.suppress(OSError):
-        addresses += socket.gethostbyname_ex(socket.gethostname())[2]
-    outside = [address for address in dict.fromkeys(addresses) if not address.startswith("127.")]
-    return outside or ["127.0.0.1"]
 
 
 def _qr(address: str) -> str:

@@ -35,7 +35,7 @@ def create_app(
     state: ServerState,
     station: Station | None,
     *,
-    hosts: Collection[str] | None = None,
+    hosts: Collection[str] = (),
     origins: Collection[str] = (),
 ) -> ASGIApp:
     """The application, which closes the state when it ends. `hosts` and `origins`: see SecurityMiddleware."""

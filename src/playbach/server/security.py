@@ -5,19 +5,13 @@ Pure ASGI, so that streams pass through it unbuffered.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playbach.server.hosts import HostHeader, normal_name, own_names, parse_host, parse_origin
 from playbach.system.errors import UsageError
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-"""The names under which only this computer reaches itself."""
-LOOPBACK_HOSTS = tuple(f"[{name}]" if ":" in name else name for name in LOOPBACK_NAMES)
-"""The same names, as in the header Host."""
-_HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'{sockets}; "
@@ -35,29 +29,33 @@ SECURITY_HEADERS = {
 
 def content_security_policy(host: str | None) -> str:
     """The policy for a page on this host. Some browsers do not count a WebSocket to the page's own host as 'self'."""
-    sockets = f" ws://{host} wss://{host}" if host and _HOST.match(host) else ""
+    sockets = f" ws://{host} wss://{host}" if host and parse_host(host) else ""
     return POLICY.format(sockets=sockets)
 
 
 def parse_origins(texts: Collection[str]) -> tuple[str, ...]:
     """The operator's origins without a final slash. Raises UsageError if one is not like https://radio.example."""
-    for text in texts:
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/") or parts.query:
+    origins = tuple(text.removesuffix("/") for text in texts)
+    for text, origin in zip(texts, origins):
+        if parse_origin(origin) is None:
             raise UsageError(f"--origin must be an address such as https://radio.example, not {text!r:.80}")
-    return tuple(text.rstrip("/") for text in texts)
+    return origins
 
 
 class SecurityMiddleware:
-    """Rejects requests for other hosts, and WebSockets from other origins."""
+    """Rejects requests for other hosts, and WebSockets from other origins.
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None, origins: Collection[str]) -> None:
-        """`hosts` are the server's names; None: any name. `origins` are further pages that may open a WebSocket, such
-        as the page behind a proxy. The server's own page always may, and so may clients without an Origin, which are
-        not browsers."""
-        self._app, self._origins = app, frozenset(origins)
-        names = {urlsplit(origin).netloc for origin in origins}
-        self._hosts = None if hosts is None else {*hosts, *names, *(n.rpartition(":")[0] for n in names)}
+    Without the first, a page whose name resolves to this computer could read the responses (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
+        """A request may name this computer: by its own names, by the address at which the request arrives, or by one
+        of `hosts`; and the hosts of `origins`, which are further pages that may open a WebSocket, such as the page
+        behind a proxy. Any port will do, since proxies and tunnels have others. The server's own page may open a
+        WebSocket too, and so may clients without an Origin, which are not browsers."""
+        self._app = app
+        self._origins = frozenset(filter(None, map(parse_origin, origins)))
+        configured = filter(None, map(normal_name, hosts))
+        self._names = own_names() | {*configured, *(origin.name for origin in self._origins)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -82,14 +80,25 @@ class SecurityMiddleware:
 
         await self._app(scope, receive, send_with_headers)
 
-    def _rejection_reason(self, scope: Scope, host: str | None, origin: str | None) -> str | None:
-        if host is not None and self._hosts is not None and not {host, host.rpartition(":")[0]} & self._hosts:
+    def _rejection_reason(self, scope: Scope, text: str | None, origin_text: str | None) -> str | None:
+        host = parse_host(text or "")
+        if host is None:
+            return "the request does not name a host in the usual way"
+        if host.name not in self._names and host.name != _local_name(scope):
             return "this server does not accept this host name; its operator can allow it with --origin"
-        if scope["type"] == "websocket" and origin is not None and origin not in self._origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or parts.netloc != host:
-                return "this server does not accept pages of this origin; its operator can allow it with --origin"
+        if scope["type"] == "websocket" and origin_text is not None and not self._is_allowed(origin_text, host):
+            return "this server does not accept pages of this origin; its operator can allow it with --origin"
         return None
+
+    def _is_allowed(self, origin_text: str, host: HostHeader) -> bool:
+        origin = parse_origin(origin_text)
+        return origin is not None and (origin in self._origins or origin.matches(host))
+
+
+def _local_name(scope: Scope) -> str | None:
+    """The address of this computer at which the request arrives."""
+    server = scope.get("server")
+    return normal_name(server[0]) if server else None
 
 
 async def _reject(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
