@@ -28,6 +28,7 @@ class RunningServer:
     port: int
     state: ServerState
     station: Station | None
+    server: running.Server
 
     @property
     def address(self) -> str:
@@ -41,6 +42,7 @@ def serving(
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
     pacing: Pacing | None = None,
+    max_connections: int = 500,
 ) -> Iterator[RunningServer]:
     state = ServerState(load_models([TINY]), limits or ServerLimits(), pacing or Pacing())
     shared = None
@@ -51,13 +53,13 @@ def serving(
     with running.open_socket("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
         server = running.create_server(
-            app.create_app(state, shared, hosts=hosts, origins=origins), 500, lambda _: ready.set()
+            app.create_app(state, shared, hosts=hosts, origins=origins), max_connections, lambda _: ready.set()
         )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[opened])))
         thread.start()
         assert ready.wait(30)
         try:
-            yield RunningServer(port, state, shared)
+            yield RunningServer(port, state, shared, server)
         finally:
             server.should_exit = True
             thread.join(30)

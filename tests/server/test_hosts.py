@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+import websockets
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,8 +98,9 @@ def test_websockets_are_accepted_from_the_page_itself_and_from_configured_origin
         try:
             async with client(server.port, {"type": "join"}, origin=origin, additional_headers=headers) as ws:
                 return bool(await until(ws, "stream"))
-        except Exception as error:
-            assert "403" in str(error)
+        except websockets.InvalidStatus as error:
+            assert error.response.status_code == 403
+            assert b"--origin" in error.response.body
             return False
 
     port = server.port

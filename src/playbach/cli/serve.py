@@ -88,9 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
             print_message(f"the page is not built, so browsers cannot show it; to build it: {page.BUILD_COMMAND}")
         hosts = _page_hosts(arguments.host)
         application = app.create_app(server_state, shared, hosts=[arguments.host, *hosts], origins=origins)
-        max_connections = limits.listeners + limits.audio_listeners + 200
         server = running.create_server(
-            application, max_connections, lambda port: _print_addresses(arguments.host, port, hosts)
+            application, limits.connections, lambda port: _print_addresses(arguments.host, port, hosts)
         )
         with contextlib.suppress(KeyboardInterrupt):  # the usual end
             asyncio.run(server.serve(sockets=[opened]))

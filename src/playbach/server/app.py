@@ -19,9 +19,11 @@ from starlette.websockets import WebSocket
 from playbach.music import instruments
 from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.engines import EngineStore
+from playbach.server.files import file_response
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
-from playbach.server.page import BUILD_COMMAND, REVALIDATE, StaticFile, page_files
+from playbach.server.missing import missing_response
+from playbach.server.page import BUILD_COMMAND, StaticFile, page_files
 from playbach.server.protocol import ModelsInfo
 from playbach.server.schema import write
 from playbach.server.security import SecurityMiddleware
@@ -106,13 +108,13 @@ class _Radio:
             found = await loop.run_in_executor(self._state.executor, self._sounds.file, name)
         except PlaybachError:  # whose text has the path of the file
             return PlainTextResponse("this instrument is damaged in the server's soundfont", 500)
-        return PlainTextResponse("not found", 404) if found is None else _file_response(found, request)
+        return PlainTextResponse("not found", 404) if found is None else file_response(found, request)
 
     async def sound_test(self, request: Request) -> Response:
         if self._sound_test is None:
             loop = asyncio.get_running_loop()
             self._sound_test = await loop.run_in_executor(self._state.executor, sound_test, self._state)
-        return _file_response(self._sound_test, request)
+        return file_response(self._sound_test, request)
 
     async def engine(self, request: Request) -> Response:
         """The engine that composes in the page, or a model for it."""
@@ -121,7 +123,7 @@ class _Radio:
             found = await loop.run_in_executor(self._state.executor, self._engines.file, address)
         except PlaybachError as error:
             return PlainTextResponse(str(error), 404)
-        return PlainTextResponse("not found", 404) if found is None else _file_response(found, request)
+        return PlainTextResponse("not found", 404) if found is None else file_response(found, request)
 
     async def live(self, _: Request) -> Response:
         if self._broadcast is None:
@@ -142,22 +144,12 @@ class _PageFiles:
         path = request.scope["path"]
         found = self._files.get(path)
         if found is not None:
-            return _file_response(found, request)
+            return file_response(found, request)
         if path == "/" and not self._files:
             return PlainTextResponse(f"The web page has not been built. In a checkout, run: {BUILD_COMMAND}\n", 503)
-        return PlainTextResponse("not found", 404)
+        return missing_response(request, self._files)
 
 
 def _uncached(response: Response) -> Response:
     response.headers["cache-control"] = "no-store"
     return response
-
-
-def _file_response(file: StaticFile, request: Request) -> Response:
-    """The file, compressed if the client accepts gzip, or status 304 if the client has it already."""
-    headers = {"etag": file.etag, "cache-control": file.cache or REVALIDATE, "vary": "accept-encoding"}
-    if file.etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    if file.gzipped and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.gzipped, headers={**headers, "content-encoding": "gzip"}, media_type=file.type)
-    return Response(file.body, headers=headers, media_type=file.type)

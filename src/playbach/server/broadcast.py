@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from playbach.rendering.audio import RENDER_BLOCK, NoteBank, TimedNote, sounding_note
 from playbach.rendering.soundfont import SAMPLE_RATE, pan_gains
+from playbach.server.extensions import abort_connection
 from playbach.server.page import StaticFile, static_file
 from playbach.server.state import ServerState
 from playbach.server.station import Station
@@ -132,6 +133,8 @@ class _LiveResponse(Response):
         tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if client.dropped.is_set() and abort_connection(scope):
+                await tasks[0]
         finally:
             self._broadcast.remove_client(client)
             for task in tasks:

@@ -10,6 +10,7 @@ from playbach.system.options import check_options, option
 STREAMS_PER_CORE = 20
 """Each private stream costs about 2 % of a core."""
 _MOST = 1_000_000
+_SHORT_REQUESTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class ServerLimits:
     first_message_seconds: float = option(
         "how long the server waits for `start` or `join`", default=10.0, above=0, flag=None
     )
+
+    waiting: int = option(
+        "WebSockets that may wait for their first message; of more, the oldest is closed",
+        default=100,
+        above=0,
+        flag=None,
+    )
+
+    @property
+    def connections(self) -> int:
+        """The most connections that there should be, with some for short requests."""
+        return self.listeners + self.audio_listeners + self.waiting + _SHORT_REQUESTS
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -16,6 +16,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from playbach.server.encoder import MessageEncoder
+from playbach.server.extensions import UNANSWERED, abort_connection
 from playbach.server.messages import parse_message, stream_message
 from playbach.server.protocol import (
     ClientMessage,
@@ -31,12 +32,9 @@ from playbach.server.station import Station
 from playbach.streaming.session import Session, StreamItem
 from playbach.streaming.stream import Stream
 
-REJECTED, SERVER_FULL, NO_FIRST_MESSAGE, NOT_READING, TOO_MANY_MESSAGES = 1008, 1013, 4400, 4408, 4429
+REJECTED, INTERNAL_ERROR, SERVER_FULL = 1008, 1011, 1013
+NO_FIRST_MESSAGE, NOT_READING, TOO_MANY_MESSAGES = 4400, 4408, 4429
 """Close codes (docs/radio-protocol.md); uvicorn sends the others."""
-ABORT = "playbach.abort"
-"""The ASGI extension that closes a connection without a closing handshake."""
-UNANSWERED = "playbach.unanswered"
-"""The ASGI extension that marks a connection which was closed because a ping was not answered."""
 
 
 class CloseConnection(Exception):
@@ -69,26 +67,46 @@ class Listener:
 
     async def serve(self) -> None:
         """Serve the client until it leaves or is dropped."""
-        state = self._state
-        await self._socket.accept()
-        state.connections += 1
         try:
-            if state.connections > state.limits.listeners:
-                raise CloseConnection(SERVER_FULL, "the server has reached its listener limit; try again later")
+            await self._socket.accept()
             await self._serve()
         except CloseConnection as closing:
             await self._close(closing)
         except WebSocketDisconnect:
-            state.counters.dropped += UNANSWERED in self._socket.scope.get("extensions", {})
+            self._state.counters.dropped += UNANSWERED in self._socket.scope.get("extensions", {})
+        except Exception:
+            await self._close(CloseConnection(INTERNAL_ERROR, "the server had an internal error"))
+            raise  # uvicorn prints it
+
+    async def _serve(self) -> None:
+        state, message = self._state, await self._first_message()
+        if state.connections >= state.limits.listeners:
+            raise CloseConnection(SERVER_FULL, "the server has reached its listener limit; try again later")
+        state.connections += 1
+        try:
+            await self._answer(message)
         finally:
             state.connections -= 1
 
-    async def _serve(self) -> None:
+    async def _first_message(self) -> ClientMessage:
+        """The first message. Until it arrives, the connection is no listener; of many such, the oldest is closed."""
+        waiting = self._state.waiting
         try:
-            async with asyncio.timeout(self._state.limits.first_message_seconds):
-                message = await self._next_message()
+            async with asyncio.timeout(self._state.limits.first_message_seconds) as timeout:
+                waiting[timeout] = None
+                if len(waiting) > self._state.limits.waiting:
+                    oldest = next(iter(waiting))
+                    del waiting[oldest]
+                    if not oldest.expired():
+                        oldest.reschedule(asyncio.get_running_loop().time())
+                try:
+                    return await self._next_message()
+                finally:
+                    waiting.pop(timeout, None)
         except TimeoutError:
             raise CloseConnection(NO_FIRST_MESSAGE, "the first message must be start or join") from None
+
+    async def _answer(self, message: ClientMessage) -> None:
         match message:
             case StartMessage():
                 await self._serve_own_stream(message)
@@ -215,7 +233,7 @@ class Listener:
     async def _close(self, closing: CloseConnection) -> None:
         if closing.code == NOT_READING:
             self._state.counters.dropped += 1
-            self._abort()
+            abort_connection(self._socket.scope)  # a client that does not read would not receive a handshake
             return
         self._state.counters.refused += 1
         try:
@@ -224,10 +242,4 @@ class Listener:
                     await self._socket.send_text(write(ErrorMessage(reason=closing.reason)))
                     await self._socket.close(closing.code, closing.reason[:100])
         except TimeoutError:
-            self._abort()
-
-    def _abort(self) -> None:
-        """Close the connection without a handshake: a client that does not read would not receive it."""
-        abort = self._socket.scope.get("extensions", {}).get(ABORT)
-        if abort is not None:
-            abort()
+            abort_connection(self._socket.scope)

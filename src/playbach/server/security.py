@@ -102,11 +102,14 @@ def _local_name(scope: Scope) -> str | None:
 
 
 async def _reject(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
+    """Status 403; before the handshake of a WebSocket too, whose client sees it in place of a close code."""
     if scope["type"] == "websocket":
         await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": reason})
-        return
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+            return
+    kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     body = reason.encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": f"{kind}.start", "status": 403, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})

@@ -5,6 +5,7 @@ The operator names the models, which are loaded once; a listener chooses one by 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -122,6 +123,7 @@ class ServerState:
         self.started_at = time.monotonic()
         self.connections = self.streams = self.audio_listeners = 0
         self.queues: set[MessageQueue] = set()
+        self.waiting: dict[asyncio.Timeout, None] = {}  # for a first message, the oldest first
         self.soundfont = SoundFont(self.soundfont_path)  # raises at once if the file is damaged
 
     @property
