@@ -13,6 +13,7 @@ import pytest
 
 from helpers.running_server import RunningServer, client, closed, serving, until
 from playbach.server.limits import ServerLimits
+from playbach.streaming.stream import Stream
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,76 @@ def test_rejected_messages_are_answered_with_a_reason(
     received, reason = asyncio.run(main())
     assert received == code
     assert word in reason
+
+
+def test_a_programme_that_has_ended_says_so(server: RunningServer) -> None:
+    async def main() -> tuple[int, str]:
+        start = {"type": "start", "seed": 1, "bars": 4, "piece": 999_999, "bar": 32}  # this piece has no such bar
+        async with client(server.port, start) as ws:
+            await ws.send('{"type":"set","tempo":90}')
+            await ws.send('{"type":"next"}')
+            return await closed(ws)
+
+    code, reason = asyncio.run(main())
+    assert code == 1008
+    assert "ends with piece 999,999" in reason
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"piece": 999_999},
+        {"bar": 32},
+        {"bar": 10, "changes": [[0, 2, "length", 4], [0, 10, "temperature", 1.0]]},
+        {"piece": 999_998, "bar": 4, "changes": [[999_998, 4, "length", 32]]},
+    ],
+)
+def test_changes_at_the_edges_are_taken(server: RunningServer, place: dict[str, Any]) -> None:
+    async def main() -> list[dict[str, Any]]:
+        start = {"type": "start", "seed": 1, "bars": 4, "tempo": 60, **place}
+        async with client(server.port, start) as ws:
+            await until(ws, "bar")
+            await ws.send('{"type":"set","tempo":90,"temperature":0.5}')
+            await ws.send('{"type":"next"}')
+            return await until(ws, "change", 2)
+
+    changes = [m["change"][2:] for m in asyncio.run(main()) if m["type"] == "change"]
+    assert sorted(changes) == [["temperature", 0.5], ["tempo", 90]]
+
+
+def test_an_internal_error_has_a_close_code(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Stream) -> None:
+        raise ArithmeticError("made for this test")
+
+    monkeypatch.setattr(Stream, "next", fail)
+
+    async def main() -> tuple[int, str]:
+        async with client(running.port, {"type": "start", "seed": 1}) as ws:
+            return await closed(ws)
+
+    with serving(station=False) as running:
+        assert asyncio.run(main()) == (1011, "the server had an internal error")
+    assert "made for this test" in capfd.readouterr().err  # the operator sees it
+
+
+def test_a_server_that_ends_says_so() -> None:
+    """So that players wait a little, and try again."""
+
+    async def main() -> list[int]:
+        with serving() as running:
+            async with (
+                client(running.port, {"type": "join"}) as one,
+                client(running.port, {"type": "start", "seed": 1}) as two,
+                client(running.port) as silent,
+            ):
+                await until(one, "bar")
+                await until(two, "bar")
+                running.server.should_exit = True
+                return [(await closed(ws))[0] for ws in (one, two, silent)]
+
+    assert asyncio.run(main()) == [1012] * 3
 
 
 def test_a_client_that_sends_nothing_is_disconnected() -> None:

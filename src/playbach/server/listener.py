@@ -29,6 +29,7 @@ from playbach.server.protocol import (
 from playbach.server.schema import MessageRejected, write
 from playbach.server.state import ServerState
 from playbach.server.station import Station
+from playbach.streaming.programme import ProgrammeEnded
 from playbach.streaming.session import Session, StreamItem
 from playbach.streaming.stream import Stream
 
@@ -152,6 +153,8 @@ class Listener:
         state.counters.started += 1
         try:
             await self._run_until_first_ends(self._receive_messages(session), session.run())
+        except ProgrammeEnded as ended:
+            raise CloseConnection(REJECTED, str(ended)) from ended
         finally:
             state.streams -= 1
             sessions.clear()  # breaks a reference circle, so that the music is freed at once

@@ -20,7 +20,7 @@ from playbach.server.protocol import StationInfo
 from playbach.server.schema import write
 from playbach.server.state import ServedModel, ServerState
 from playbach.streaming.session import Session, StreamItem
-from playbach.streaming.settings import ProgrammeSettings
+from playbach.streaming.settings import MAX_PIECES, ProgrammeSettings
 from playbach.streaming.stream import Stream, TimedBar
 
 REST_AFTER_SECONDS = 20.0
@@ -129,7 +129,7 @@ class Station:
         def send(item: StreamItem) -> None:
             self.state.count(item)
             assert isinstance(item, TimedBar), "the station's parameters do not change"
-            self._next_piece = item.position[0] + 1
+            self._next_piece = (item.position[0] + 1) % MAX_PIECES
             self._bars.append(item)
             for message in encoder.encode(item):
                 self._messages.append(message)

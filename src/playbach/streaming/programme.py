@@ -1,4 +1,4 @@
-"""An endless programme of pieces, composed bar by bar.
+"""An endless programme of pieces (but for a limit that nobody reaches by listening), composed bar by bar.
 
 Piece k has the seed `seed + k`, and is the piece that `compose` makes with that seed. A programme depends only on the
 bundle, its settings and its changes. A change takes effect at a bar line, and a bar depends only on the changes up to
@@ -15,10 +15,17 @@ from playbach.inference.composing import Composer
 from playbach.inference.generation import GenerationCache
 from playbach.inference.options import ComposeOptions, ParameterChange
 from playbach.music.events import End, Event, Meter, Note, Start, Tempo, Track
-from playbach.streaming.settings import PARAMETERS, ProgrammeChange, ProgrammeSettings
+from playbach.streaming.settings import MAX_PIECES, PARAMETERS, ProgrammeChange, ProgrammeSettings
 
 CACHED_BARS = 8
 """Bars of a piece that can be composed again from their bar lines; more than a session composes ahead."""
+
+
+class ProgrammeEnded(Exception):
+    """There is no bar after the last piece."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the programme ends with piece {MAX_PIECES - 1:,}; start another one with another seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,8 @@ class Programme:
         return self._piece, self._number
 
     def next(self) -> ComposedBar:
-        while True:
+        """Raises ProgrammeEnded after the last bar of the last piece."""
+        while self._piece < MAX_PIECES:
             piece_changes = self._changes_at(self._piece, self._number)
             if self._bars is None or piece_changes != self._piece_changes:
                 self._compose(piece_changes)
@@ -175,6 +183,7 @@ class Programme:
                 if bar.is_last:
                     self.go_to(self._piece + 1, 0)
                 return bar
+        raise ProgrammeEnded
 
     def go_to(self, piece: int, bar: int) -> None:
         """Continue from this bar."""
@@ -211,6 +220,8 @@ class Programme:
             temperature, length = self.value_at("temperature", piece, number), self.value_at("length", piece, number)
             if temperature is None:
                 temperature = self.composer.sampling.temperature
+            if number > (length or self.settings.bars):
+                break  # the piece has ended before
             change = ParameterChange(number, temperature, None if length is None else int(length))
             last = piece_changes[-1] if piece_changes else None
             if last is None or (last.temperature, last.bars) != (change.temperature, change.bars):

@@ -7,6 +7,7 @@ so that tests do not have to wait. Knows nothing of sockets, sound or messages.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from playbach.streaming.programme import ProgrammeEnded
 from playbach.streaming.settings import ProgrammeChange
 from playbach.streaming.stream import Stream, TimedBar
 
@@ -111,7 +113,7 @@ class Session:
         self.change(_NEXT_PIECE, None)
 
     async def run(self) -> None:
-        """Play until cancelled."""
+        """Play until cancelled. Raises ProgrammeEnded when the last piece has ended."""
         await self._start()
         while True:
             self._wake.clear()
@@ -122,7 +124,13 @@ class Session:
                 due = self._seconds_until_due()
                 await self.clock.wait(self._wake, min(due, rest) if self._requested else due)
             else:
-                await self._send_next_bar()
+                try:
+                    await self._send_next_bar()
+                except ProgrammeEnded:
+                    left = self.stream.next_at - self.now
+                    if left < CLOCK_TOLERANCE:
+                        raise
+                    await self.clock.wait(self._wake, min(left, rest) if self._requested else left)
 
     def _is_ahead(self) -> bool:
         """Whether all bars that begin within `ahead` have been sent."""
@@ -148,8 +156,9 @@ class Session:
     async def _start(self) -> None:
         """Send the first bars together, since a short one, such as a pickup, leaves no time to compose the next."""
         first = [await self._compose_bar()]
-        while self.stream.next_at < self.pacing.preroll:
-            first.append(await self._compose_bar())
+        with contextlib.suppress(ProgrammeEnded):
+            while self.stream.next_at < self.pacing.preroll:
+                first.append(await self._compose_bar())
         self._origin = self.clock.now() - first[0].at
         for bar in first:
             self.send(bar)

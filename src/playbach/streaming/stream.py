@@ -15,7 +15,7 @@ from playbach.inference.composing import Composer
 from playbach.music.events import TICKS_PER_QUARTER, Note
 from playbach.music.performance import PerformanceOptions
 from playbach.streaming.programme import ComposedBar, Programme
-from playbach.streaming.settings import MAX_PIECE_BARS, ProgrammeChange, ProgrammeSettings
+from playbach.streaming.settings import MAX_PIECE_BARS, MAX_PIECES, ProgrammeChange, ProgrammeSettings
 
 CADENCE_BARS = 2
 """The number of bars that follow the bar in which a piece is asked to end; with fewer there is no cadence."""
@@ -105,6 +105,7 @@ class Stream:
         return self._at
 
     def next(self) -> TimedBar:
+        """Raises ProgrammeEnded after the last bar of the last piece."""
         bar = self._programme.next()
         timed = self._with_times(bar)
         self._returned.append(_BarRecord(timed, self._onsets))
@@ -124,14 +125,20 @@ class Stream:
 
     def change(self, parameter: str, value: float | None, earliest: float) -> ProgrammeChange | None:
         """Change a parameter at the first bar line from `earliest` on, and go back there. None if nothing changes."""
-        index, (piece, bar) = self._first_bar_from(earliest)
+        index, position = self._first_bar_from(earliest)
+        if position is None:
+            return None
+        piece, bar = position
         if self._programme.value_at(parameter, piece, bar) == value:
             return None
         return self._apply(ProgrammeChange(piece, bar, parameter, value), index)
 
     def end_piece_soon(self, earliest: float, now: float) -> ProgrammeChange | None:
         """End the piece that sounds now with a cadence. None if it ends as soon anyway."""
-        index, (piece, bar) = self._first_bar_from(earliest)
+        index, position = self._first_bar_from(earliest)
+        if position is None:
+            return None
+        piece, bar = position
         current = next((r.bar.position[0] for r in self._returned if now < r.bar.next_at), piece)
         length = self._programme.value_at("length", piece, bar) or self.settings.bars
         ending = bar + CADENCE_BARS
@@ -139,10 +146,16 @@ class Stream:
             return None
         return self._apply(ProgrammeChange(piece, bar, "length", ending), index)
 
-    def _first_bar_from(self, earliest: float) -> tuple[int, tuple[int, int]]:
-        """The first bar that begins at `earliest` or later: its index in the returned bars, and its position."""
-        index = next((i for i, r in enumerate(self._returned) if r.bar.at >= earliest), len(self._returned))
-        return index, self._returned[index].bar.position if index < len(self._returned) else self._programme.position
+    def _first_bar_from(self, earliest: float) -> tuple[int, tuple[int, int] | None]:
+        """The first bar that begins at `earliest` or later and in which a change can be noted: its index in the
+        returned bars, and its position; None after the last piece."""
+        for index, record in enumerate(self._returned):
+            if record.bar.at >= earliest and record.bar.position[1] <= MAX_PIECE_BARS:
+                return index, record.bar.position
+        piece, bar = self._programme.position
+        if bar > MAX_PIECE_BARS:
+            piece, bar = piece + 1, 0
+        return len(self._returned), (piece, bar) if piece < MAX_PIECES else None
 
     def _apply(self, change: ProgrammeChange, index: int) -> ProgrammeChange:
         """Add the change, remove later changes of the same parameter, and go back to the bar at this index."""
