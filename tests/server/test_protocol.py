@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from typing import Annotated, Any, get_args
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.paths import ROOT
 from playbach.server import protocol
 from playbach.server.messages import parse_message, with_send_time
 from playbach.server.schema import (
@@ -171,3 +173,16 @@ def test_an_annotation_that_json_cannot_hold_is_a_mistake() -> None:
     for annotation in (bytes, dict[str, int], tuple[int, int], int | str):
         with pytest.raises(TypeError, match="a message cannot hold"):
             shape_of(annotation)
+
+
+def test_the_page_knows_each_close_code_that_the_documentation_lists() -> None:
+    """And waits as long as it says before it tries again."""
+    text = (ROOT / "docs/radio-protocol.md").read_text()
+    table = re.findall(r"^\| ([\d, ]+) \|.*\| (?:(no)|send one|after (\d+) s) \|$", text, re.M)
+    documented = {int(code): after or no for codes, no, after in table for code in codes.split(",")}
+    page = (ROOT / "web/src/protocol/connection.ts").read_text()
+    [waits] = re.findall(r"RETRY_AFTER: [^\n]* = \{(.*?)\}", page, re.S)
+    known = {int(code): wait for code, wait in re.findall(r"(\d+): (\w+),", waits)}
+    assert known.keys() == documented.keys()
+    for code, after in documented.items():
+        assert not after or known[code] == after.replace("no", "null"), code

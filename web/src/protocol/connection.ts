@@ -34,6 +34,7 @@ const RETRY_AFTER: Record<number, number | null> = {
   1008: null,
   1009: null,
   1011: 10,
+  1012: 2,
   1013: 10,
   4400: 1,
   4408: 2,
@@ -45,6 +46,7 @@ const CLOSE_REASONS: Record<number, string> = {
   1008: "The server rejected the request.",
   1009: "The request was too large for the server.",
   1011: "The server had an internal error.",
+  1012: "The server is restarting.",
   1013: "The server is full.",
   4429: "Too many changes in a short time.",
 };
@@ -102,9 +104,14 @@ export class Connection implements MusicSource {
   private end(code: number): void {
     if (this.ended) return;
     this.ended = true;
-    const reason = this.serverError ? sentence(this.serverError) : (CLOSE_REASONS[code] ?? "The connection was lost.");
-    this.callbacks.onDisconnect({ retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason });
+    this.callbacks.onDisconnect(disconnection(code, this.serverError));
   }
+}
+
+/** What a close code means, with the reason that the server gave before it, if it did. */
+export function disconnection(code: number, serverError = ""): Disconnection {
+  const reason = serverError ? sentence(serverError) : (CLOSE_REASONS[code] ?? "The connection was lost.");
+  return { retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason };
 }
 
 function sentence(text: string): string {
