@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-# A loopback address other than 127.0.0.1, so that the server accepts any host name.
+# A loopback address other than 127.0.0.1, as of another computer.
 HOST = "127.0.0.2"
 # To the browser this name is an insecure origin, like any address on a local network: it has no AudioWorklet.
 PLAIN_NAME = "radio.test"
@@ -67,7 +67,8 @@ def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @contextmanager
 def serving(log: Path, port: int = 0) -> Iterator[int]:
-    command = [sys.executable, "-m", "playbach", "serve", "--host", HOST, "--port", str(port), "--seed", "7"]
+    named = ["--host", HOST, "--port", str(port), "--origin", f"http://{PLAIN_NAME}"]
+    command = [sys.executable, "-m", "playbach", "serve", *named, "--seed", "7"]
     with log.open("w") as errors:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:

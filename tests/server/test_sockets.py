@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from helpers.running_server import RunningServer, client, closed, serving, until
 from playbach.server import broadcast, running
 from playbach.server.files import BLOCK_BYTES
 from playbach.server.limits import ServerLimits
+from playbach.server.page import static_file
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -23,8 +25,21 @@ HANDSHAKE = (
 REQUEST = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
+LARGE = np.random.default_rng(1).bytes(8 << 20)
+"""More than a connection's buffers hold."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def large_page() -> Iterator[None]:
+    """A page with a large file."""
+    files = {"/large": static_file(LARGE, "application/octet-stream", "", compress=False)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("playbach.server.app.page_files", lambda: files)
+        yield
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
+def server(large_page: None) -> Iterator[RunningServer]:
     with serving() as running_server:
         yield running_server
 
@@ -122,7 +137,7 @@ def test_websockets_without_a_first_message_lock_nobody_out() -> None:
 
 def test_downloads_that_nobody_reads_wait_in_little_memory(server: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
-        unread = [stack.enter_context(connect(server, REQUEST % b"/soundfont", 4096)) for _ in range(100)]
+        unread = [stack.enter_context(connect(server, REQUEST % b"/large", 4096)) for _ in range(100)]
         for opened in unread:
             assert opened.recv(12) == b"HTTP/1.1 200"
         assert ping(server) == 200
@@ -133,7 +148,7 @@ def test_downloads_that_nobody_reads_wait_in_little_memory(server: RunningServer
 
 def test_a_client_that_does_not_read_its_download_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "STALLED_SECONDS", 0.3)
-    with serving(station=False) as server, connect(server, REQUEST % b"/soundfont", 4096):
+    with serving(station=False) as server, connect(server, REQUEST % b"/large", 4096):
         wait_for(lambda: server.server.server_state.connections)
         wait_for(lambda: not server.server.server_state.connections)
 
@@ -155,7 +170,7 @@ def test_a_client_that_does_not_read_live_mp3_is_dropped(
 
 def test_a_slow_reader_receives_all(server: RunningServer) -> None:
     """Blocks arrive whole and in their order."""
-    with connect(server, b"GET /soundfont HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 4096) as slow:
+    with connect(server, b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 4096) as slow:
         time.sleep(0.2)
         body = read_to_end(slow).partition(b"\r\n\r\n")[2]
-    assert body == server.state.soundfont_path.read_bytes()
+    assert body == LARGE

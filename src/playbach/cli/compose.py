@@ -6,7 +6,8 @@ The paths go to stdout, the seeds to stderr. The composer and the writers are im
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from playbach.cli.common import (
 )
 from playbach.inference.options import ComposeOptions, OriginalOption, SeedOption, WishOptions
 from playbach.music.options import ReadingOptions
-from playbach.system.errors import UsageError
+from playbach.system.errors import BundleError, ScoreError, UsageError
+from playbach.system.files import display_path
 from playbach.system.options import given, listed, options_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--confidence", action="store_true", help="list the probability of each note and its alternatives"
     )
     _add_music(parser.add_argument_group("music"))
+    again = parser.add_argument_group("composing a piece again")
+    again.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="MIDI file that playbach or its page saved: compose the very same notes, with all changes made while "
+        "they played",
+    )
     prime = parser.add_argument_group("continuing a piece")
     prime.add_argument(
         "--prime",
@@ -80,9 +90,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.instruments:
         print_result("\n".join(f"{number:3} {name}" for number, name in enumerate(instruments.INSTRUMENT_NAMES)))
         return 0
+    output = options.check_output(arguments)
+    pieces = _compose_again(arguments) if arguments.replay is not None else _compose(arguments)
+    for number, (piece, composer) in enumerate(pieces):
+        if number == 0:
+            for remark in (*piece.remarks, *(sheet_remarks(piece) if output.is_sheet else ())):
+                print_message(remark)
+        elif arguments.confidence:
+            print_result("")
+        _write(piece, composer, arguments)
+    return 0
+
+
+def _compose(arguments: argparse.Namespace) -> Iterator[tuple[Composition, Composer]]:
+    """The pieces that the options ask for."""
     import playbach
     from playbach.inference import composing
-    from playbach.inference.confidence import summary_sentence
+    from playbach.music import instruments
 
     chosen = given(ComposeOptions, vars(arguments))
     reads_file = arguments.prime not in (None, composing.CORPUS)
@@ -96,7 +120,6 @@ def run(arguments: argparse.Namespace) -> int:
         options_of_both = (*options_of(ComposeOptions), *options_of(ReadingOptions))
         flags = listed((o.flag for o in options_of_both if o.flag and o.name in ONLY_WITH_PRIME), "and")
         raise UsageError(f"{flags} need --prime FILE")
-    output = options.check_output(arguments)
     ComposeOptions(**chosen)  # checks them before the model is loaded
     reading_options = ReadingOptions(**reading_chosen)
     seed = composing.new_seed(arguments.seed)
@@ -119,21 +142,61 @@ def run(arguments: argparse.Namespace) -> int:
             original=bool(arguments.original),
             **wishes,
         )
-        if number == 0:
-            for remark in (*piece.remarks, *(sheet_remarks(piece) if output.is_sheet else ())):
-                print_message(remark)
-        paths = piece.write_files(arguments.output, arguments.soundfont, sheet=arguments.sheet)
-        print_message(f"seed {piece.seed}")
-        if line := _borrowed(piece, composer, bool(arguments.original)):
-            print_message(line)
-        if arguments.confidence and number:
-            print_result("")
-        print_result("\n".join(map(str, paths)))
-        if arguments.confidence:
-            print_result(
-                "\n".join(["", *_table(piece.confidence), "", *wrap(summary_sentence(piece.confidence), LINE_WIDTH)])
-            )
-    return 0
+        yield piece, composer
+
+
+def _compose_again(arguments: argparse.Namespace) -> Iterator[tuple[Composition, Composer]]:
+    """The piece of the file, composed again."""
+    import playbach
+    from playbach.inference.recipes import read_replay
+    from playbach.music import reading
+    from playbach.rendering.midi import find_comment
+    from playbach.streaming.replay import compose_again
+
+    if flags := _given_flags(arguments):
+        raise UsageError(f"--replay takes everything from the file: leave out {listed(flags, 'and')}")
+    file = display_path(arguments.replay)
+    comment = find_comment(reading.read_file(arguments.replay).score)
+    try:
+        replay = read_replay(comment or "")
+    except UsageError as error:
+        raise ScoreError(f"{file} cannot be composed again: {error}") from error
+    composer = playbach.load(arguments.model or replay.model, runtime=arguments.runtime or replay.runtime)
+    if replay.bundle is not None and not composer.bundle.sha256.startswith(replay.bundle):
+        raise BundleError(
+            f"{file} was composed by another network than {display_path(composer.bundle.name)}: its hash is "
+            f"{replay.bundle[:12]}, not {composer.bundle.sha256[:12]}; give the file of that model as MODEL"
+        )
+    yield compose_again(composer, replay), composer
+
+
+def _given_flags(arguments: argparse.Namespace) -> list[str]:
+    """The options that say what to compose."""
+    kinds = (ComposeOptions, SeedOption, WishOptions, OriginalOption, ReadingOptions)
+    described = (option for kind in kinds for option in options_of(kind))
+    values = {o.flag: getattr(arguments, o.name, None) for o in described if o.flag is not None}
+    given_flags = [flag for flag, value in values.items() if value is not None]
+    others = {
+        "--prime": arguments.prime,
+        "--instrument": arguments.instrument,
+        "--count": arguments.count if arguments.count != 1 else None,
+    }
+    return [*given_flags, *(flag for flag, value in others.items() if value)]
+
+
+def _write(piece: Composition, composer: Composer, arguments: argparse.Namespace) -> None:
+    """Write a piece, and print what there is to say of it."""
+    from playbach.inference.confidence import summary_sentence
+
+    paths = piece.write_files(arguments.output, arguments.soundfont, sheet=arguments.sheet)
+    print_message(f"seed {piece.seed}")
+    if line := _borrowed(piece, composer, bool(arguments.original)):
+        print_message(line)
+    print_result("\n".join(map(str, paths)))
+    if arguments.confidence:
+        print_result(
+            "\n".join(["", *_table(piece.confidence), "", *wrap(summary_sentence(piece.confidence), LINE_WIDTH)])
+        )
 
 
 def _borrowed(piece: Composition, composer: Composer, original: bool) -> str | None:

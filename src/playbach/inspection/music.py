@@ -180,7 +180,7 @@ def describe_music(
         plain_ornaments=options.plain_ornaments,
         remarks=file.remarks,
         made_by=made_by,
-        again=None if made_by is None else command_words(made_by, [t.name for t in score.tracks]),
+        again=None if made_by is None else command_words(made_by, [t.name for t in score.tracks], str(path)),
         encodings=tuple(_encode(score, entry.load(), max(count, 1)) for entry in ENCODINGS.values()),
         model=None if bundle is None else _check_vocabulary(path, bundle),
     )

@@ -24,10 +24,15 @@ export function givenValues(values: ParameterValues): Partial<Record<LastingPara
   }));
 }
 
-/** Adds a change. It replaces an earlier change of the same parameter in the same bar. */
+/** Adds a change, in the order of their bars. As on the server, it replaces the changes of the same parameter in this bar
+ *  and in later ones. */
 export function withChange(changes: readonly ChangeRow[], added: ChangeRow): readonly ChangeRow[] {
-  const [piece, bar, parameter] = added;
-  return [...changes.filter((c) => !(c[0] === piece && c[1] === bar && c[2] === parameter)), added];
+  const isKept = (c: ChangeRow): boolean => c[2] !== added[2] || compareBars(c, added) < 0;
+  return [...changes.filter(isKept), added].sort(compareBars);
+}
+
+function compareBars(a: ChangeRow, b: ChangeRow): number {
+  return a[0] - b[0] || a[1] - b[1];
 }
 
 /** The changes that affect the pieces from `piece` on: the last earlier change of each lasting parameter, and all later

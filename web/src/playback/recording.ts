@@ -3,8 +3,9 @@
    within a track as a second voice. */
 
 import { midiChannel, type FileTrack, type MidiFile } from "../music/midi-file";
-import { givenValues } from "../music/parameter-changes";
+import { givenValues, parameterValues } from "../music/parameter-changes";
 import type { Bar, Timeline, TimelinePiece } from "../music/timeline";
+import type { PieceMessage } from "../protocol/messages";
 import type { Session } from "./session";
 
 const TICKS_PER_QUARTER = 480;
@@ -40,7 +41,7 @@ function midiFile(bars: readonly Bar[], piece: TimelinePiece, session: Session, 
   const tempos = bars.flatMap((bar) => bar.tempos.map(([tick, , qpm]) => ({ tick: Math.max(0, tick - from), qpm })));
   return {
     ticksPerQuarter: TICKS_PER_QUARTER,
-    marker: MARKER + JSON.stringify(provenance(piece, session)),
+    marker: MARKER + JSON.stringify(provenance(piece.message, session, program)),
     meters: meters.map((bar) => ({ tick: bar.tick - from, numerator: bar.meter[0], denominator: bar.meter[1] })),
     tempos: tempos.filter((tempo, i) => tempos[i - 1]?.qpm !== tempo.qpm),
     tracks: piece.message.voices.map((voice, i): FileTrack => {
@@ -55,12 +56,19 @@ function midiFile(bars: readonly Bar[], piece: TimelinePiece, session: Session, 
   };
 }
 
-/** How the piece was made: with this, playbach can make it again. */
-function provenance({ message }: TimelinePiece, session: Session): unknown {
-  const options = { bars: message.bars, ...(session.stream && givenValues(session.stream)) };
-  const changes = session.changes.filter((change) => change[0] <= message.piece);
+/** How the piece was made: with this, `playbach compose` makes it again (src/playbach/inference/recipes.py). The options
+ *  are those at the beginning of the piece. */
+function provenance({ piece, seed }: PieceMessage, session: Session, program: number | null): unknown {
+  const { stream } = session;
+  if (!stream) return {};
+  const beginning = parameterValues((parameter) => session.parameterAt(parameter, piece, 0));
+  const within = session.changes.filter((c) => c[0] === piece && (c[1] > 0 || c[2] === "length"));
+  const instruments = session.instruments.filter(([number, bar]) => number === piece && bar > 0);
   return {
-    model: session.stream?.model, bundle: session.stream?.bundle, seed: message.seed, options,
-    ...(changes.length > 0 && { changes }),
+    model: stream.model, bundle: stream.bundle, ...(stream.runtime && { runtime: stream.runtime }), seed,
+    options: { bars: stream.bars, ...givenValues(beginning) },
+    changes: within.map(([, bar, parameter, value]) => [bar, parameter, value]),
+    ...(program !== null && { program }),
+    ...(instruments.length > 0 && { instruments: instruments.map(([, bar, to]) => [bar, to]) }),
   };
 }

@@ -21,7 +21,8 @@ export interface Position {
 }
 
 /** What must be known of a stream to request it again. */
-type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | LastingParameter>;
+type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | LastingParameter> &
+  Partial<Pick<StreamMessage, "runtime">>;
 
 export class Session {
   stream: StreamValues | null = null;

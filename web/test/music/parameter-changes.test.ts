@@ -9,9 +9,17 @@ const changes: readonly ChangeRow[] = [
 ];
 
 describe("parameter changes", () => {
-  it("replace an earlier change of the same parameter in the same bar", () => {
-    expect(withChange(changes, [1, 2, "tempo", 70])).toEqual([...changes.filter((c) => c[3] !== 100), [1, 2, "tempo", 70]]);
+  it("replace those of the same parameter in the same bar and in later ones, as on the server", () => {
+    const [first, second, , length, , last] = changes;
+    expect(withChange(changes, [1, 2, "tempo", 70])).toEqual([first, second, [1, 2, "tempo", 70], length, last]);
     expect(withChange(changes, [1, 2, "temperature", 1])).toHaveLength(changes.length + 1);
+  });
+
+  it("stay in the order of their bars, in which the server wants them", () => {
+    const added: ChangeRow = [0, 4, "temperature", 1];
+    expect(withChange([[0, 3, "tempo", 90], [1, 6, "length", 8]], added)).toEqual(
+      [[0, 3, "tempo", 90], added, [1, 6, "length", 8]],
+    );
   });
 
   it("are left out if they do not affect a later piece", () => {

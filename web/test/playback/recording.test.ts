@@ -53,13 +53,37 @@ describe("recordingUntil", () => {
     expect(recordingUntil(timeline, session, 117)?.name).toBe("bach-13.mid");
   });
 
+  function provenance(timeline: Timeline, session: Session): unknown {
+    const marker = recordingUntil(timeline, session, 110)?.file.marker ?? "";
+    return JSON.parse(marker.replace(/^playbach /, ""));
+  }
+
   it("records how the piece can be made again", () => {
     const { timeline, session } = playing();
+    expect(provenance(timeline, session)).toEqual({
+      model: "bach", bundle: "9f0c".repeat(16), runtime: "onnx", seed: 12, options: { bars: 16, temperature: 0.9 },
+      changes: [],
+    });
+  });
+
+  it("records the changes of each bar, and those of earlier pieces that last", () => {
+    const { timeline, session } = playing();
+    timeline.addPiece(pieceMessage(1));
+    for (const number of [1, 2]) timeline.addBar(barMessage(number, { piece: 1, at: 3 * number }), 100);
+    session.setProgram(73, 0, 0);
+    session.setProgram(19, 1, 2);
     session.addChange([0, 2, "tempo", 90]);
-    const marker = recordingUntil(timeline, session, 110)?.file.marker ?? "";
-    expect(JSON.parse(marker.replace(/^playbach /, ""))).toEqual({
-      model: "bach", bundle: "9f0c".repeat(16), seed: 12, options: { bars: 16, temperature: 0.9 },
-      changes: [[0, 2, "tempo", 90]],
+    session.addChange([0, 3, "length", 5]);
+    session.addChange([1, 2, "temperature", null]);
+    session.addChange([1, 4, "tempo", null]);
+    session.addChange([1, 4, "length", 6]);
+    session.addChange([2, 1, "tempo", 60]);
+    expect(provenance(timeline, session)).toEqual({
+      model: "bach", bundle: "9f0c".repeat(16), runtime: "onnx", seed: 13,
+      options: { bars: 16, temperature: 0.9, tempo: 90 },
+      changes: [[2, "temperature", null], [4, "tempo", null], [4, "length", 6]],
+      program: 19,
+      instruments: [[2, 19]],
     });
   });
 });
