@@ -150,6 +150,13 @@ def test_live_mp3_consists_of_whole_frames_also_for_later_listeners(server: Runn
         assert np.sqrt(np.mean(sound[rate:] ** 2)) > 0.01
 
 
+def test_live_mp3_begins_with_sound(server: RunningServer) -> None:
+    """When the station starts, and for those who join later: no silence until the next note begins."""
+    for _ in range(3):
+        sound, rate = soundfile.read(io.BytesIO(read_live_mp3(server, 30_000)))
+        assert np.sqrt(np.mean(sound[: rate // 4] ** 2)) > 0.01
+
+
 def test_a_listener_who_does_not_read_live_mp3_is_dropped() -> None:
     """The others are not affected."""
 

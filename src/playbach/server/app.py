@@ -73,7 +73,9 @@ class _Radio:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         voices = [voice for model in self._state.models.values() for voice in model.info().voices]
         self._state.executor.submit(self._sounds.prepare, voices)
+        self._state.openings.start()
         yield
+        await self._state.openings.close()
         if self._broadcast is not None:
             await self._broadcast.close()
         if self._station is not None:

@@ -1,7 +1,8 @@
 """`live.mp3`: the station as one endless MP3, rendered and encoded once for all its listeners; and the sound test.
 
-A thread renders half a second at a time, two seconds ahead of the station's clock. A new listener is sent the latest
-three seconds at once, so that its player can fill its buffer. A listener who does not read is dropped.
+A thread renders half a second at a time, two seconds ahead of the station's clock. The first listener is sent all
+from the beginning of the current bar, and a further one the latest three seconds, so that the player has music at
+once and can fill its buffer. A listener who does not read is dropped.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Broadcast:
         self._state, self._station = state, station
         self._clock = clock or RealClock()
         self._thread = ThreadPoolExecutor(1, "sound")
+        self._bank = NoteBank(state.soundfont)  # keeps its sounds while nobody listens
         self._clients: set[AudioClient] = set()
         self._latest: deque[bytes] = deque(maxlen=INITIAL_BLOCKS)
         self._task: asyncio.Task[None] | None = None
@@ -86,17 +88,18 @@ class Broadcast:
     async def _run(self) -> None:
         """Encode and send blocks, each AHEAD_SECONDS before the station's clock reaches it."""
         loop, never = asyncio.get_running_loop(), asyncio.Event()
-        renderer, bars = StreamRenderer(NoteBank(self._state.soundfont)), deque[TimedBar]()
-        encoder = Mp3()
+        renderer, bars, encoder = StreamRenderer(self._bank), deque[TimedBar](), Mp3()
         with self._station.receive_bars(bars.append):
             while not bars:
                 await self._clock.wait(never, 0.02)
-            renderer.start_at(self._station.now)
+            renderer.start_with(bars[0])
             while True:
                 due = renderer.mix.at / SAMPLE_RATE - AHEAD_SECONDS - self._station.now
                 if due > 0:
                     await self._clock.wait(never, due)
-                new_bars = [bars.popleft() for _ in range(len(bars))]
+                # Later bars wait: rendering them would delay the first sound.
+                end = (renderer.mix.at + BLOCK_SAMPLES) / SAMPLE_RATE
+                new_bars = [bars.popleft() for _ in range(sum(bar.at < end for bar in bars))]
                 self._send(await loop.run_in_executor(self._thread, _encode_block, renderer, new_bars, encoder))
 
     def _send(self, block: bytes) -> None:

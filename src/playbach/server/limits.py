@@ -43,6 +43,13 @@ class ServerLimits:
         flag=None,
     )
 
+    openings: int = option(
+        "beginnings of pieces that are composed in advance, for streams of the first model",
+        default=48,
+        low=0,
+        flag=None,
+    )
+
     @property
     def connections(self) -> int:
         """The most connections that there should be, with some for short requests."""

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from playbach.server.encoder import MessageEncoder
 from playbach.server.extensions import UNANSWERED, abort_connection
 from playbach.server.messages import parse_message, stream_message
+from playbach.server.openings import DRAWN_SEEDS
 from playbach.server.protocol import (
     ClientMessage,
     ErrorMessage,
@@ -127,7 +128,8 @@ class Listener:
             model, runtime, composer = state.find_composer(start.model, start.runtime)
         except MessageRejected as rejected:
             raise CloseConnection(REJECTED, str(rejected)) from rejected
-        settings = start.settings(secrets.randbelow(1 << 31))
+        opening = state.openings.take(composer, start)
+        settings = opening.settings if opening else start.settings(secrets.randbelow(DRAWN_SEEDS))
         stream = Stream(composer, settings, start.programme_changes(), start.piece, start.bar)
         encoder, sessions = MessageEncoder(composer.encoding.fields), list[Session]()
 
@@ -136,7 +138,14 @@ class Listener:
             for message in encoder.encode(item):
                 self.send(message.text_at(sessions[0].now))
 
-        session = Session(stream, send, state.executor, pacing=state.pacing, statistics=state.statistics)
+        session = Session(
+            stream,
+            send,
+            state.executor,
+            pacing=state.pacing,
+            statistics=state.statistics,
+            opening=opening.bars if opening else (),
+        )
         sessions.append(session)
         answer = stream_message(
             "own",

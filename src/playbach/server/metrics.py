@@ -25,6 +25,7 @@ def metrics_text(state: ServerState, station: Station | None) -> str:
         ("station_listeners", "gauge", "Listeners of the station, by WebSocket; live.mp3 counts as one", at_station),
         ("audio_listeners", "gauge", "Listeners of live.mp3", state.audio_listeners),
         ("queue_depth", "gauge", "Messages that wait in the fullest queue of a listener", fullest),
+        ("openings", "gauge", "Beginnings of pieces that are composed in advance", len(state.openings)),
         ("joined_total", "counter", "Listeners who joined the station", counters.joined),
         ("started_total", "counter", "Private streams started", counters.started),
         ("turned_total", "counter", "Parameter changes", counters.changes),

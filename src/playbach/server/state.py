@@ -21,6 +21,7 @@ from playbach.rendering.soundfont import SoundFont, default_soundfont
 from playbach.server.engines import engine_files
 from playbach.server.limits import ServerLimits
 from playbach.server.messages import voice
+from playbach.server.openings import Openings
 from playbach.server.protocol import ModelInfo
 from playbach.server.schema import MessageRejected
 from playbach.streaming.session import Pacing, SessionStatistics, StreamItem
@@ -124,6 +125,8 @@ class ServerState:
         self.connections = self.streams = self.audio_listeners = 0
         self.queues: set[MessageQueue] = set()
         self.waiting: dict[asyncio.Timeout, None] = {}  # for a first message, the oldest first
+        count = min(self.limits.openings, self.limits.streams)
+        self.openings = Openings(self.default_model.composer, self.executor, count, 2 * self.pacing.ahead)
         self.soundfont = SoundFont(self.soundfont_path)  # raises at once if the file is damaged
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from playbach.rendering.audio import NoteBank, SoundingNote, TimedNote, measure_loudness, sounding_note, track_pans
 from playbach.rendering.soundfont import SAMPLE_RATE, pan_gains
 from playbach.streaming.live_mix import LiveMix, render_seconds
-from playbach.streaming.stream import TimedBar, note_key
+from playbach.streaming.stream import StreamNote, TimedBar, note_key
 
 TARGET_RMS = 10 ** (-17 / 20)
 """The RMS level to which music in any instrument is brought; the limiter lowers the peaks."""
@@ -39,10 +39,12 @@ class StreamRenderer:
         self.mix = LiveMix()
         self._bank = bank
         self._levels: dict[int | None, list[float]] = {}
+        self._first: tuple[int, int] | None = None
 
-    def start_at(self, seconds: float) -> None:
-        """Leave out everything before this time of the stream."""
-        self.mix.start_at(round(seconds * SAMPLE_RATE))
+    def start_with(self, bar: TimedBar) -> None:
+        """Begin with this bar, and with what earlier bars hold over to it. Call it before anything is rendered."""
+        self.mix.start_at(round(bar.at * SAMPLE_RATE))
+        self._first = bar.position
 
     def render(self, bar: TimedBar) -> RenderedBar:
         """Render a bar's notes, which takes time. Call it from one thread, in the order of the bars."""
@@ -67,10 +69,15 @@ class StreamRenderer:
         if rendered.gain is not None:
             self.mix.gain = rendered.gain
 
+    def _joined(self, bar: TimedBar) -> Iterable[StreamNote]:
+        """The notes that sound when the first bar begins, as notes that begin with it."""
+        held = bar.held if bar.position == self._first else ()
+        return (StreamNote(timed.note, bar.at, timed.at + timed.seconds - bar.at) for timed in held)
+
     def _notes(self, bar: TimedBar) -> Iterable[tuple[tuple[int, ...], TimedNote]]:
         tracks = bar.bar.header.tracks
         track_gains = [pan_gains(x) for x in track_pans(len(tracks))]
-        for timed in bar.notes:
+        for timed in (*self._joined(bar), *bar.notes):
             note = timed.note
             track = tracks[note.track]
             program = track.program if self.program is None or track.drums else self.program

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -89,8 +90,12 @@ class Session:
     clock: Clock = field(default_factory=RealClock)
     pacing: Pacing = field(default_factory=Pacing)
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
+    opening: tuple[TimedBar, ...] = ()
+    """The stream's first bars, if they are known already. They are sent in time, whenever the stream composes them
+    itself; until it has, changes wait."""
 
     def __post_init__(self) -> None:
+        self._unsent, self._uncomposed = deque(self.opening), len(self.opening)
         self._requested: dict[str, float | None] = {}
         self._wake = asyncio.Event()
         self._origin: float | None = None
@@ -118,10 +123,11 @@ class Session:
         while True:
             self._wake.clear()
             rest = self._last_change + self.pacing.change_interval - self.now
-            if self._requested and rest < CLOCK_TOLERANCE:
+            self._send_opening(self.now + self.pacing.ahead)
+            if self._requested and rest < CLOCK_TOLERANCE and not self._uncomposed:
                 self._apply_changes()
             elif self._is_ahead():
-                due = self._seconds_until_due()
+                due = min(self._seconds_until_due(), self._seconds_until_opening_due())
                 await self.clock.wait(self._wake, min(due, rest) if self._requested else due)
             else:
                 try:
@@ -139,8 +145,17 @@ class Session:
     def _seconds_until_due(self) -> float:
         return self.stream.next_at - self.pacing.ahead - self.now
 
+    def _seconds_until_opening_due(self) -> float:
+        return self._unsent[0].at - self.pacing.ahead - self.now if self._unsent else math.inf
+
+    def _send_opening(self, until: float) -> None:
+        """Send the known bars that begin before this time of the stream."""
+        while self._unsent and self._unsent[0].at <= until:
+            self.send(self._unsent.popleft())
+
     def _apply_changes(self) -> None:
         """Apply the requested changes; the bars from there on will be sent again."""
+        self._send_opening(math.inf)
         requested, self._requested = self._requested, {}
         now = self.now
         earliest = now + self.pacing.spare + 1.5 * self._cost
@@ -155,6 +170,9 @@ class Session:
 
     async def _start(self) -> None:
         """Send the first bars together, since a short one, such as a pickup, leaves no time to compose the next."""
+        if self.opening:
+            self._origin = self.clock.now() - self.opening[0].at
+            return
         first = [await self._compose_bar()]
         with contextlib.suppress(ProgrammeEnded):
             while self.stream.next_at < self.pacing.preroll:
@@ -166,13 +184,21 @@ class Session:
     async def _send_next_bar(self) -> None:
         self.stream.forget_before(self.now)
         bar = await self._compose_bar()
+        if self._uncomposed:
+            self._uncomposed -= 1
+            return
+        self._send_opening(math.inf)
         self.statistics.late += self.now > bar.at + CLOCK_TOLERANCE
         self.send(bar)
 
     async def _compose_bar(self) -> TimedBar:
         """The next bar, composed in another thread."""
         begun = self.clock.now()
-        bar = await asyncio.get_running_loop().run_in_executor(self.executor, self.stream.next)
+        composing = asyncio.get_running_loop().run_in_executor(self.executor, self.stream.next)
+        while self._unsent and not composing.done():
+            await asyncio.wait([composing], timeout=max(0.0, self._seconds_until_opening_due()))
+            self._send_opening(self.now + self.pacing.ahead)
+        bar = await composing
         cost = self.clock.now() - begun
         self._cost += (cost - self._cost) * (0.5 if cost > self._cost else 0.05)
         self.statistics.bars += 1
