@@ -37,7 +37,7 @@ class ServerLimits:
     )
 
     waiting: int = option(
-        "WebSockets that may wait for their first message; of more, the oldest is closed",
+        "WebSockets that may wait for their first message when the server is full; of more, the oldest is closed",
         default=100,
         above=0,
         flag=None,

@@ -91,12 +91,12 @@ class Listener:
             state.connections -= 1
 
     async def _first_message(self) -> ClientMessage:
-        """The first message. Until it arrives, the connection is no listener; of many such, the oldest is closed."""
-        waiting = self._state.waiting
+        """The first message. Until it arrives, the connection is no listener; of too many, the oldest is closed."""
+        waiting, limits = self._state.waiting, self._state.limits
         try:
-            async with asyncio.timeout(self._state.limits.first_message_seconds) as timeout:
+            async with asyncio.timeout(limits.first_message_seconds) as timeout:
                 waiting[timeout] = None
-                if len(waiting) > self._state.limits.waiting:
+                if self._state.connections + len(waiting) > limits.listeners + limits.waiting:
                     oldest = next(iter(waiting))
                     del waiting[oldest]
                     if not oldest.expired():

@@ -1,6 +1,6 @@
 """Runs the application with uvicorn: opens the port, and adds limits that uvicorn lacks.
 
-A connection without a request is closed after some seconds, and makes room for others before that if there are many.
+A connection without a request is closed after some seconds, and before that if others need its room.
 A client that does not read what it asked for is dropped. So neither can lock others out.
 """
 
@@ -31,8 +31,6 @@ UNREAD_SECONDS = 60
 """After this time the kernel drops data that a client has not read."""
 REQUEST_SECONDS = 10.0
 """A client must send a whole request within this time, also the next one on the same connection."""
-MAX_SILENT = 100
-"""Of more connections without a request, the oldest is closed."""
 STALLED_SECONDS = 20.0
 """A connection is closed if its buffer (64 kB) does not empty within this time."""
 SHUTDOWN_SECONDS = 1.0
@@ -106,8 +104,9 @@ class HttpProtocol(H11Protocol):
             self._silent[self] = None
             self._left = math.inf
             self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._expire)
-            if len(self._silent) > MAX_SILENT:
-                next(iter(self._silent)).close_silent()
+            oldest = next(iter(self._silent))
+            if len(self.connections) >= (self.limit_concurrency or math.inf) and oldest is not self:
+                oldest.close_silent()
 
     def _forget(self) -> None:
         self._silent.pop(self, None)
@@ -184,10 +183,10 @@ def create_server(app: ASGIApp, max_connections: int, ready: Callable[[int], Non
 
     Args:
         app: the application.
-        max_connections: how many there may be, not counting those without a request.
+        max_connections: how many there may be; if there are more, those without a request make room first.
         ready: is called with the port when the server listens.
     """
-    _allow_open_files(max_connections + MAX_SILENT + OTHER_FILES)
+    _allow_open_files(max_connections + OTHER_FILES)
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -200,7 +199,7 @@ def create_server(app: ASGIApp, max_connections: int, ready: Callable[[int], Non
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=max_connections + MAX_SILENT,
+        limit_concurrency=max_connections,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=2,
     )
