@@ -85,7 +85,7 @@ def part_name(drums: bool, program: int) -> str:
 def _chosen_presets(font: SoundFont) -> dict[tuple[bool, int], int]:
     """Row numbers in phdr by (whether drums, program): the programs of bank 0, and the drum kits.
 
-    A font without bank 0 gives its first preset as program 0, so that nothing is silent.
+    A font without bank 0 gives its first preset, so that not all is silent.
     """
     chosen = {
         (bank == DRUM_BANK, program): row
@@ -94,7 +94,8 @@ def _chosen_presets(font: SoundFont) -> dict[tuple[bool, int], int]:
     }
     rest = sorted((key, row) for key, row in font.presets.items() if key[0] != DRUM_BANK)
     if rest and not any(not drums for drums, _ in chosen):
-        chosen[False, 0] = rest[0][1]
+        (_, program), row = rest[0]
+        chosen[False, program] = row
     return chosen
 
 
