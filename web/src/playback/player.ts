@@ -31,6 +31,7 @@ export class Player {
   private readonly clock = new StreamClock();
   private connection: MusicSource | null = null;
   private scheduler: Scheduler | null = null;
+  private ready: Promise<void> = Promise.resolve(); // once the sound can begin
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private tickTimer: ReturnType<typeof setInterval> | undefined;
   private attempt = 0; // to connect, since the last one that succeeded
@@ -65,24 +66,34 @@ export class Player {
     this.disconnect();
     this.setState({ name: "waiting" });
     const unlocked = this.audio.unlock();
-    try {
-      const synth = await this.audio.synth;
-      await unlocked;
-      this.scheduler ??= new Scheduler(synth, this.timeline, (piece, bar) => this.session.programAt(piece, bar));
-    } catch {
-      const reason = "The instruments could not be loaded. Reload the page.";
-      if (count === this.playCount) this.setState({ name: "failed", reason });
-      return;
-    }
-    if (count !== this.playCount) return;
-    this.scheduler.silence();
+    this.scheduler?.silence();
     this.timeline.clear();
     this.lastKnown = null;
     this.pendingChanges = {};
     this.attempt = 0;
+    this.ready = this.prepareSound(unlocked);
+    // The connection opens while the instruments load; not at the station, which does not wait for them.
+    const { station } = this.session.settings;
+    if (!station) this.connect();
+    try {
+      await this.ready;
+    } catch {
+      const reason = "The instruments could not be loaded. Reload the page.";
+      if (count !== this.playCount) return;
+      this.disconnect();
+      this.setState({ name: "failed", reason });
+      return;
+    }
+    if (count !== this.playCount) return;
     this.audio.fadeIn();
     this.tickTimer = setInterval(() => this.tick(), TICK_INTERVAL);
-    this.connect();
+    if (station) this.connect();
+  }
+
+  private async prepareSound(unlocked: Promise<void>): Promise<void> {
+    const synth = await this.audio.synth;
+    await unlocked;
+    this.scheduler ??= new Scheduler(synth, this.timeline, (piece, bar) => this.session.programAt(piece, bar));
   }
 
   stop(): void {
@@ -146,11 +157,17 @@ export class Player {
     this.mustAlign = true;
     this.streamStarted = false;
     this.lastMessageAt = performance.now();
-    this.connection = this.openSource(this.session.settings, {
+    const { ready } = this;
+    // What the server says waits for the instruments, in its order; nothing comes of it if they fail to load.
+    const later = <Value>(handle: (value: Value) => void) => (value: Value) => {
+      ready.then(() => this.connection === connection && handle(value), () => undefined);
+    };
+    const connection = this.openSource(this.session.settings, {
       firstMessage: () => this.session.request(),
-      onMessage: (message) => this.handle(message),
-      onDisconnect: (disconnection) => this.handleDisconnection(disconnection),
+      onMessage: later((message) => this.handle(message)),
+      onDisconnect: later((disconnection) => this.handleDisconnection(disconnection)),
     });
+    this.connection = connection;
   }
 
   private handleDisconnection({ retryAfter, reason }: Disconnection): void {
