@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 _CHUNK = 4096
+_OVERSLEPT = 0.03
+"""Seconds by which this process may wake up late, and then catches up."""
 
 
 class SlowLine:
@@ -88,8 +90,8 @@ class SlowLine:
             data = await source.read(_CHUNK)
             if way == "up" and data.startswith((b"GET ", b"POST ")):
                 path[0] = data.split(b" ", 2)[1].decode("latin-1")
-            sent = max(clock(), self._free[way]) + len(data) / self._rate
-            self._free[way] = sent
+            began = self._free[way] if clock() - self._free[way] < _OVERSLEPT else clock()
+            self._free[way] = sent = began + len(data) / self._rate
             await asyncio.sleep(max(0.0, sent - clock()))  # the line is busy
             await tasks.put((sent + self._delay, data))
             if not data:

@@ -1,6 +1,6 @@
 """How soon a phone hears the page's first note, and what it has loaded by then.
 
-Claim: on a slow line (1.6 Mbit/s, 150 ms to and fro), with nothing cached, there is sound within two seconds of the tap.
+Claim: on a slow line (1.6 Mbit/s, 150 ms to and fro), with nothing cached, sound comes within two seconds of the tap.
 Chromium opens the page of a `playbach serve` of its own, or `--url`, through a proxy that slows down all that it
 carries. The play button is pressed as soon as it can be, or a while later; each run is a browser without a cache.
 Sound is the first sample that is not silent, measured before the loudspeaker, whose own delay comes on top. Bytes are
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,9 +115,11 @@ def main() -> None:
         url = urlsplit(args.url or stack.enter_context(serving(args.model, f"http://127.0.0.1:{line.port}")))
         line.forward(url.hostname or "", url.port or 80)
         kinds = {"tap at once": 0.0, f"tap after {args.pause:g} s": args.pause}
-        visits = run_alternating(
-            {name: lambda pause=pause: visit(browser, line, url.path or "/", args.slower, pause) for name, pause in kinds.items()}, args.runs
-        )
+
+        def measure(pause: float) -> Callable[[], dict[str, Any]]:
+            return lambda: visit(browser, line, url.path or "/", args.slower, pause)
+
+        visits = run_alternating({name: measure(pause) for name, pause in kinds.items()}, args.runs)
     rows: list[tuple[str, ...]] = []
     for name, found in visits.items():
         rows.append((f"{name}: seconds until the button", *spread_cells(summarise(v["button"] for v in found))))

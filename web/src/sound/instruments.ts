@@ -38,13 +38,14 @@ export class Instruments implements Synth {
     const index = fetchFile(new URL("index.json", folder)).then(
       (bytes) => JSON.parse(new TextDecoder().decode(bytes)) as SoundIndex,
     );
+    synth.catch(() => undefined); // handled below
     const [{ parts }, voices] = await Promise.all([index, needed]);
     const melodic = voices.filter((voice) => !voice.drums);
     const first = [...melodic, ...voices, { program: 0, drums: false }].map((v) => partFor(parts, v.drums, v.program));
     const part = first.find((found) => found !== null);
     if (!part) throw new Error("the soundfont has no instruments");
     const file = fetchFile(new URL(part.file, folder), onProgress).then(unpack);
-    file.catch(() => undefined); // handled below, once the synthesiser is there
+    file.catch(() => undefined); // handled once the synthesiser is there
     const instruments = new Instruments(await synth, folder, await index);
     await instruments.add(part, file);
     instruments.need(voices);
