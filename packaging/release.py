@@ -153,6 +153,9 @@ def check_wheel(names: set[str], files: list[str]) -> None:
             f"the wheel lacks {len(missing)} files of the package, as {missing[0]} (package-data in pyproject.toml)"
         )
     check_page(names, "the wheel")
+    for licence in ("LICENSE", "NOTICE"):
+        if not any(name.endswith(f".dist-info/licenses/{licence}") for name in names):
+            raise Failure(f"the wheel lacks {licence} (license-files in pyproject.toml)")
     extra = sorted(name for name in names - package if ".dist-info/" not in name and "/page/" not in name)
     if extra:
         raise Failure(f"the wheel holds {len(extra)} files that are not in the repository, as {extra[0]}")

@@ -7,6 +7,7 @@ other file of the repository, so it tries a wheel as a user has it.
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import json
 import os
@@ -178,7 +179,9 @@ def serve(folder: Path) -> None:
             )
         models = [model["name"] for model in json.loads(fetch(address, "api/models"))["models"]]
         expect(models == ["bach-chorales"], f"models served: {models}")
-        expect(len(fetch(address, "soundfont")) > 1 << 20, "/soundfont is no soundfont")
+        parts = [part["file"] for part in json.loads(fetch(address, "sounds/index.json"))["parts"]]
+        choir = gzip.decompress(fetch(address, "sounds/52.sf3.gz"))
+        expect("52.sf3.gz" in parts and choir[:4] == b"RIFF", "/sounds has no choir")
         expect(len(fetch(address, "live.mp3")) == 1000, "/live.mp3 sends no music")
         stream(address)
         stop(process, folder, "playbach serve")

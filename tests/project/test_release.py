@@ -21,7 +21,8 @@ FILES = ["README.md", ".github/workflows/tests.yml", "src/playbach/__init__.py",
 SDIST = {"README.md", "PKG-INFO", "src/playbach/__init__.py", "src/playbach/shipped/a.playbach"} | {
     f"src/{name}" for name in PAGE
 }
-WHEEL = {"playbach/__init__.py", "playbach/shipped/a.playbach", "playbach-1.dist-info/RECORD"} | PAGE
+INFO = {f"playbach-1.dist-info/{name}" for name in ("RECORD", "licenses/LICENSE", "licenses/NOTICE")}
+WHEEL = {"playbach/__init__.py", "playbach/shipped/a.playbach"} | PAGE | INFO
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_an_sdist_that_lacks_something_is_refused(release: ModuleType, lost: set
         (WHEEL - {"playbach/shipped/a.playbach"}, "a.playbach"),
         (WHEEL - {"playbach/server/page/index.html"}, "web page"),
         (WHEEL - {"playbach/server/page/assets/a.css"}, "no style sheet"),
+        (WHEEL - {"playbach-1.dist-info/licenses/NOTICE"}, "lacks NOTICE"),
         (WHEEL | {"playbach/forgotten.py"}, "forgotten.py"),
         (WHEEL | {"tests/test_a.py"}, "tests/test_a.py"),
     ],

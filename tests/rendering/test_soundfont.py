@@ -236,3 +236,18 @@ def test_damaged_soundfonts_are_played_or_give_an_error(tmp_path: Path, vorbis: 
         assert np.isfinite(sound).all()
         played += 1
     assert 50 < played < 250
+
+
+@pytest.mark.parametrize("vorbis", [False, True])
+def test_a_chunk_of_odd_length_may_lack_its_zero(tmp_path: Path, vorbis: bool) -> None:
+    """As in the SF3 files of MuseScore and Debian, whose tables follow the samples at once."""
+    path = tiny_font(tmp_path / "a.sf2", [LOOPED], vorbis=vorbis)
+    data = path.read_bytes()
+    at, tables = data.index(b"smpl"), data.rindex(b"LIST")
+    pool = data[at + 8 : tables] + b"\0" * (1 - (tables - at) % 2)
+    assert len(pool) % 2
+    sounds = b"sdta" + b"smpl" + struct.pack("<I", len(pool)) + pool
+    body = b"sfbk" + b"LIST" + struct.pack("<I", len(sounds)) + sounds + data[tables:]
+    expected = note(path)
+    path.write_bytes(chunk(b"RIFF", body))
+    assert np.array_equal(note(path), expected)
