@@ -2,12 +2,13 @@
 
 import { registerServiceWorker } from "./offline/register";
 import { element } from "./page/element";
+import { firstVoices } from "./page/first-voices";
 import { Page } from "./page/page";
 import { loadSite, siteUrl } from "./page/sources";
 import { AudioOutput } from "./sound/audio-output";
 
 const found = loadSite();
-const audio = new AudioOutput(siteUrl("sounds/"), found.then((site) => site.models[0]?.voices ?? []));
+const audio = new AudioOutput(siteUrl("sounds/"), found.then(({ models }) => firstVoices(models, window.location.hash)));
 
 found.then(
   (site) => {
