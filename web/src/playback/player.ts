@@ -127,6 +127,7 @@ export class Player {
   setProgram(program: number | null): void {
     const { session } = this;
     session.settings = { ...session.settings, program };
+    if (program !== null) this.audio.prepare(program);
     const bar = this.currentBar();
     if (bar) session.setProgram(program, bar.piece, bar.bar);
     else if (session.resumeAt) session.setProgram(program, session.resumeAt.piece, session.resumeAt.bar ?? 0);

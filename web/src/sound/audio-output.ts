@@ -42,6 +42,11 @@ export class AudioOutput {
     this.synth.catch(() => undefined); // handled when the listener presses play
   }
 
+  /** Begins to load an instrument that will be played soon. */
+  prepare(program: number): void {
+    this.synth.then((synth) => synth.need([{ program, drums: false }]), () => undefined);
+  }
+
   get now(): number {
     return this.context.currentTime;
   }
