@@ -63,6 +63,11 @@ COMMANDS: dict[str, Entry[Command]] = by_name(
         code="playbach.cli.originality:COMMAND",
     ),
     Entry(
+        name="listening-test",
+        description="write pairs for a blind listening test",
+        code="playbach.cli.listening_test:COMMAND",
+    ),
+    Entry(
         name="inspect", description="describe a model, a music file or a corpus", code="playbach.cli.inspect:COMMAND"
     ),
     Entry(name="models", description="list the available models", code="playbach.cli.models:COMMAND"),

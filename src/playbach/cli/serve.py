@@ -39,6 +39,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     station = parser.add_argument_group("station")
     add_options_of(station, ProgrammeSettings)
     station.add_argument("--no-station", action="store_true", help="serve only private streams, and no live.mp3")
+    listening = parser.add_argument_group("listening test")
+    listening.add_argument(
+        "--listening-test",
+        type=Path,
+        metavar="FILE",
+        help="pairs of `playbach listening-test`, which /blind-test.html asks listeners about",
+    )
+    listening.add_argument(
+        "--answers", type=Path, metavar="FILE", help="file to which their answers are added (default: they are not kept)"
+    )
     network = parser.add_argument_group("network")
     network.add_argument(
         "--host",
@@ -69,9 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.no_station and given(ProgrammeSettings, vars(arguments)):
         flags = listed((o.flag for o in options_of(ProgrammeSettings) if o.flag), "and")
         raise UsageError(f"{flags} set the station: remove them or --no-station")
+    if arguments.answers is not None and arguments.listening_test is None:
+        raise UsageError("--answers needs --listening-test FILE")
     import asyncio
 
-    from playbach.server import app, page, running, security, state, station
+    from playbach.server import app, blind_test, page, running, security, state, station
 
     limits = ServerLimits(**given(ServerLimits, vars(arguments)))
     origins = security.parse_origins(arguments.origin)
@@ -79,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
     font = {} if arguments.soundfont is None else {"soundfont_path": arguments.soundfont}
     with running.open_socket(arguments.host, arguments.port) as opened:
         server_state = state.ServerState(state.load_models(arguments.models, arguments.runtime), limits, **font)
+        test = None
+        if arguments.listening_test is not None:
+            answers = None if arguments.answers is None else blind_test.AnswerFile(arguments.answers)
+            test = blind_test.BlindTest(blind_test.read_pairs(arguments.listening_test), answers)
         shared = None
         if not arguments.no_station:
             model, runtime, composer = server_state.find_composer(None, None)
@@ -87,7 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
         if not page.page_files():
             print_message(f"the page is not built, so browsers cannot show it; to build it: {page.BUILD_COMMAND}")
         hosts = _page_hosts(arguments.host)
-        application = app.create_app(server_state, shared, hosts=[arguments.host, *hosts], origins=origins)
+        application = app.create_app(
+            server_state, shared, hosts=[arguments.host, *hosts], origins=origins, blind_test=test
+        )
         server = running.create_server(
             application, limits.connections, lambda port: _print_addresses(arguments.host, port, hosts)
         )

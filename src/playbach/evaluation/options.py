@@ -1,12 +1,14 @@
-"""The options of evaluating and of benchmarking. Cheap to import, so that `--help` is fast."""
+"""The options of evaluating, of listening tests and of benchmarking. Cheap to import, so that `--help` is fast."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from playbach.inference.options import MAX_BARS, ComposeOptions
+from playbach.evaluation.listening_pairs import MAX_EXCERPT_BARS, MAX_PAIRS
+from playbach.inference.options import MAX_BARS, MAX_PIECE_SEED, ComposeOptions
 from playbach.music.options import ReadingOptions
+from playbach.system.errors import UsageError
 from playbach.system.options import check_options, given, option, options_of
 
 UNSEEN = "unseen"
@@ -51,6 +53,32 @@ class EvaluationOptions:
     def reading(self, trained: ReadingOptions) -> ReadingOptions:
         """How files are read: as for training, but for what these options say."""
         return replace(trained, **given(ReadingOptions, asdict(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningTestOptions:
+    """Which pairs a listening test has."""
+
+    pairs: int = option("pairs of excerpts, {range}", default=10, low=1, high=MAX_PAIRS)
+    bars: int = option("full bars of each excerpt, {range}", default=8, low=1, high=MAX_EXCERPT_BARS)
+    seed: int | None = option(
+        "draws the held-out pieces and the seeds of those composed",
+        default=None,
+        low=0,
+        high=MAX_PIECE_SEED,
+        default_text="random",
+    )
+    composer: str | None = option(
+        "whose music the held-out pieces are, as the page asks for it",
+        default=None,
+        metavar="NAME",
+        default_text="Bach with the built-in chorales, otherwise a person",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.composer is not None and not (0 < len(self.composer) <= 40 and self.composer.isprintable()):
+            raise UsageError("composer must be a name of 1 to 40 printable characters")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from playbach.music import instruments
+from playbach.server import blind_test_app
+from playbach.server.blind_test import BlindTest
 from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.engines import EngineStore
 from playbach.server.files import file_response
@@ -39,18 +41,19 @@ def create_app(
     *,
     hosts: Collection[str] = (),
     origins: Collection[str] = (),
+    blind_test: BlindTest | None = None,
 ) -> ASGIApp:
     """The application, which closes the state when it ends. `hosts` and `origins`: see SecurityMiddleware."""
-    radio = _Radio(state, station)
-    app = Starlette(routes=[*radio.routes(), *_PageFiles().routes()], lifespan=radio.lifespan)
+    radio = _Radio(state, station, blind_test)
+    app = Starlette(routes=[*radio.routes(), *_PageFiles(blind_test).routes()], lifespan=radio.lifespan)
     return SecurityMiddleware(app, hosts, origins)
 
 
 class _Radio:
     """The responses that come from the server's state."""
 
-    def __init__(self, state: ServerState, station: Station | None) -> None:
-        self._state, self._station = state, station
+    def __init__(self, state: ServerState, station: Station | None, blind_test: BlindTest | None) -> None:
+        self._state, self._station, self._blind_test = state, station, blind_test
         self._broadcast = None if station is None else Broadcast(state, station)
         self._sounds = Sounds(state.soundfont)
         self._sound_test: StaticFile | None = None
@@ -67,6 +70,7 @@ class _Radio:
             Route("/engine/{name}", self.engine),
             Route("/ping", self.ping),
             Route("/metrics", self.metrics),
+            *([] if self._blind_test is None else blind_test_app.blind_test_routes(self._blind_test)),
         ]
 
     @contextlib.asynccontextmanager
@@ -80,6 +84,8 @@ class _Radio:
             await self._broadcast.close()
         if self._station is not None:
             await self._station.close()
+        if self._blind_test is not None:
+            self._blind_test.close()
         self._state.close()
 
     async def listen(self, socket: WebSocket) -> None:
@@ -90,6 +96,7 @@ class _Radio:
             models=tuple(model.info() for model in self._state.models.values()),
             station=None if self._station is None else self._station.info(),
             live=self._station is not None,
+            blind_test=self._blind_test is not None,
             soundfont=self._state.soundfont_path.name,
         )
         return _uncached(Response(write(info), media_type="application/json"))
@@ -136,8 +143,10 @@ class _Radio:
 class _PageFiles:
     """The page, at all other addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, blind_test: BlindTest | None) -> None:
         self._files = page_files()
+        if blind_test is None:
+            self._files.pop(blind_test_app.PAGE, None)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/{path:path}", self.file)]

@@ -41,7 +41,7 @@ CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {kind.type: kind for kind in g
 
 def parse_message(text: str) -> ClientMessage:
     """Raises MessageRejected if the text is not a valid message."""
-    message = _json_object(text)
+    message = json_object(text)
     kind = message.pop("type", None)
     if not isinstance(kind, str) or kind not in CLIENT_MESSAGES:
         raise MessageRejected(f"type must be one of {', '.join(CLIENT_MESSAGES)}")
@@ -51,7 +51,9 @@ def parse_message(text: str) -> ClientMessage:
         raise MessageRejected(str(error)) from error
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Raises MessageRejected if the text is not a JSON object."""
+
     def reject_constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is not allowed")
 
