@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "Write the pairs of a blind listening test: in each, the first bars of a held-out piece of the model and of one "
-    "that it composes, with the same voices, meter, tempo and performance. `playbach serve --listening-test FILE` asks "
-    "listeners which is which.",
+    "that it composes, with the same voices, meter, tempo and performance. `playbach serve --listening-test FILE` "
+    "asks listeners which is which.",
     add_options=add_options,
     run=run,
 )

@@ -47,7 +47,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="pairs of `playbach listening-test`, which /blind-test.html asks listeners about",
     )
     listening.add_argument(
-        "--answers", type=Path, metavar="FILE", help="file to which their answers are added (default: they are not kept)"
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="file to which their answers are added (default: they are not kept)",
     )
     network = parser.add_argument_group("network")
     network.add_argument(

@@ -116,6 +116,6 @@ def _check(excerpt: Excerpt, voices: int) -> None:
     if not 1 <= len(excerpt.notes) <= MAX_EXCERPT_NOTES:
         raise PairError(f"an excerpt must have 1 to {MAX_EXCERPT_NOTES:,} notes")
     for voice, pitch, velocity, at, seconds in excerpt.notes:
-        inside = 0 <= at and 0 < seconds and at + seconds <= excerpt.seconds + _SLACK
+        inside = at >= 0 and seconds > 0 and at + seconds <= excerpt.seconds + _SLACK
         if not (inside and 0 <= voice < voices and 0 <= pitch <= 127 and 1 <= velocity <= 127):
             raise PairError("a note is not valid")

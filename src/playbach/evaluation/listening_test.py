@@ -1,8 +1,8 @@
 """Makes the pairs of a blind listening test: the first bars of held-out pieces, each beside a composed piece.
 
-Held-out pieces are those of the model's test side, known by the hash of their notes. Both pieces of a pair pass through
-the same encoding and the same performance, and have the same voices, meter, pickup, tempo and number of bars. So only
-the notes can tell a listener which is which. docs/listening-test.md says what the test can show.
+Held-out pieces are those of the model's test side, known by the hash of their notes. Both pieces of a pair pass
+through the same encoding and the same performance, and have the same voices, meter, pickup, tempo and number of bars.
+So only the notes can tell a listener which is which. docs/listening-test.md says what the test can show.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from playbach.music.borrowing.index import Index
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO, TICKS_PER_QUARTER, End, Event, Meter, Note, Start, Tempo
 from playbach.music.performance import perform
 from playbach.music.sounding import SoundingNotes
+from playbach.music.tunes import tune_groups
 from playbach.system.errors import BundleError, CorpusError
 from playbach.system.files import display_path
 from playbach.system.progress import Report
@@ -57,6 +58,8 @@ class _HeldOut:
     """A held-out piece as the model represents it."""
 
     name: str
+    tune: int
+    """The same for two settings of one tune."""
     header: Header
     """With the meters and the tempo of both excerpts."""
     bars: int
@@ -109,24 +112,29 @@ def make_listening_test(
     seed = new_seed(options.seed)
     rng = np.random.default_rng(seed)
     reasons = Counter[str]()
-    suitable = [held for piece in pieces if (held := _held_out(piece, composer.encoding, options.bars, reasons))]
+    suitable = list(_suitable(pieces, composer.encoding, options.bars, reasons))
     report(f"{len(suitable)} of {len(pieces)} held-out pieces are suitable")
     index, _ = build({number: lambda p=piece: p.score for number, piece in enumerate(pieces)}, [])  # type: ignore[misc]
     originality = _Originality(training, index)
     pairs: list[Pair] = []
+    tunes = set[int]()
     for number in rng.permutation(len(suitable)):
         if len(pairs) == options.pairs:
             break
+        if suitable[number].tune in tunes:
+            reasons["held-out pieces on a tune that another pair has"] += 1
+            continue
         pair = _pair(composer, suitable[number], options.bars, rng, originality, reasons)
         if pair is not None:
             pairs.append(pair)
+            tunes.add(suitable[number].tune)
             report(f"Pair {len(pairs)} of {options.pairs}")
-    remarks = tuple(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    remarks = tuple(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
     if len(pairs) < options.pairs:
         why = f" ({'; '.join(remarks)})" if remarks else ""
         raise CorpusError(
-            f"{display_path(corpus)}: only {len(pairs)} pairs can be made, from {len(pieces)} held-out pieces of this "
-            f"model{why}; ask for fewer --pairs or --bars"
+            f"{display_path(corpus)}: only {len(pairs)} pairs can be made, from {len(pieces)} held-out pieces of "
+            f"this model{why}; ask for fewer --pairs or --bars"
         )
     return ListeningTest(
         version=VERSION,
@@ -144,29 +152,30 @@ def make_listening_test(
 # -------------------------------------------------------------------------------------------------- held-out pieces
 
 
-def _held_out(piece: Piece, encoding: Encoding, bars: int, reasons: Counter[str]) -> _HeldOut | None:
-    """A piece as the model represents it; None, and a reason, if it does not suit the test."""
-    reason = _unsuitable(piece.score, encoding)
-    if reason is None:
+def _suitable(pieces: Sequence[Piece], encoding: Encoding, bars: int, reasons: Counter[str]) -> Iterator[_HeldOut]:
+    """The pieces that suit the test. Why others do not is counted."""
+    for tune, piece in zip(tune_groups(piece.score for piece in pieces), pieces):
+        reason = _unsuitable(piece.score, encoding)
+        if reason is not None:
+            reasons[reason] += 1
+            continue
         encoded = encoding.encode(piece.score)
         header, events = _decoded(encoded, encoding)
         whole = Bars(header.meters).number(encoded.ticks - 1)
         if whole < bars:
-            reason = f"held-out pieces have less than {bars} bars"
+            reasons[f"held-out pieces with less than {bars} bars"] += 1
         elif header.meters != drop_later_meters(header, 0).meters:
-            reason = "held-out pieces change their meter"
+            reasons["held-out pieces that change their meter"] += 1
         else:
-            return _HeldOut(_title(piece.name), header, whole, tuple(events))
-    reasons[reason] += 1
-    return None
+            yield _HeldOut(_title(piece.name), tune, header, whole, tuple(events))
 
 
 def _unsuitable(score: Score, encoding: Encoding) -> str | None:
     if encoding.rejection_reason(score) is not None:
-        return "held-out pieces cannot be represented by the model"
+        return "held-out pieces that the model cannot represent"
     before, after = SoundingNotes.of(score), SoundingNotes.of(encoding.project(score))
     lost = (len(before), before.parts) != (len(after), after.parts)
-    return "held-out pieces have notes or voices that the model cannot represent" if lost else None
+    return "held-out pieces with notes or voices that the model cannot represent" if lost else None
 
 
 def _decoded(piece: EncodedPiece, encoding: Encoding) -> tuple[Header, list[Event]]:
@@ -208,7 +217,7 @@ def _pair(
             continue
         copied = originality.copies(score_from_events(_first_bars(events, held.header, bars)))
         if copied is not None:
-            reasons[f"composed excerpts were replaced since they copied {copied} music"] += 1
+            reasons[f"composed excerpts replaced since they copy {copied} music"] += 1
             continue
         real = (replace(e, velocities=velocities) if isinstance(e, Start) else e for e in held.events)
         numerator, denominator = held.header.meters[-1][1:]
@@ -222,7 +231,7 @@ def _pair(
             seed=seed,
             bars=held.bars,
         )
-    reasons[f"held-out pieces have voices or a meter that no piece of {MAX_SEEDS} seeds has"] += 1
+    reasons[f"held-out pieces that no composed piece of {MAX_SEEDS} seeds goes with"] += 1
     return None
 
 

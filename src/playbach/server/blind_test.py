@@ -197,7 +197,7 @@ class BlindTest:
             del self._sessions[session.name]
 
     def _make_room(self) -> None:
-        """Of too many sessions, end the one that was not used for the longest time, if possible one without answers."""
+        """Of too many sessions, end the one that was not used for the longest time, one without answers first."""
         self._end_idle()
         if len(self._sessions) >= MAX_SESSIONS:
             oldest = min(self._sessions.values(), key=lambda s: (bool(s.answers) and not s.ended, s.last_used))
@@ -272,4 +272,4 @@ class BlindTest:
 
 def by_guessing(right: int, pairs: int) -> float:
     """The probability of at least so many right answers by guessing."""
-    return sum(comb(pairs, k) for k in range(right, pairs + 1)) / 2**pairs
+    return float(sum(comb(pairs, k) for k in range(right, pairs + 1)) / 2**pairs)

@@ -1,7 +1,7 @@
 """The messages of the blind listening test: JSON in requests and responses (docs/listening-test.md).
 
-`python docs/make_protocol.py` makes from them the page's types and the tables in docs/listening-test.md, as it does from
-protocol.py. Before a listener has given the last answer, no message says which excerpt is the real one.
+`python docs/make_protocol.py` makes from them the page's types and the tables in docs/listening-test.md, as it does
+from protocol.py. Before a listener has given the last answer, no message says which excerpt is the real one.
 """
 
 from __future__ import annotations
