@@ -1,5 +1,6 @@
 """Writes what follows from the radio's protocol (src/playbach/server/protocol.py): the page's types and checks in
-web/src/protocol, sample messages for its tests, and the tables in docs/radio-protocol.md. Also writes the defaults
+web/src/protocol, sample messages for its tests, and the tables in docs/radio-protocol.md. The types and the tables of
+the listening test follow from src/playbach/server/blind_test_protocol.py in the same way. Also writes the defaults
 that the page's engine shares with the package, in web/src/engine.
 
     python docs/make_protocol.py [--check]
@@ -16,13 +17,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 from playbach.inference.generation import MAX_ENDINGS_TRIED
 from playbach.inference.sampling import MAX_ALTERNATIVES
 from playbach.music.events import TICKS_PER_QUARTER
 from playbach.music.performance import PerformanceOptions
-from playbach.server import protocol
+from playbach.server import blind_test_protocol, protocol
 from playbach.server.messages import CLIENT_MESSAGES
 from playbach.server.schema import (
     FlagShape,
@@ -198,6 +200,40 @@ def list_ts(names: Iterable[str]) -> str:
     return f"[{', '.join(json.dumps(name) for name in names)}]"
 
 
+# web/src/protocol/blind-test.ts
+
+
+def blind_test_ts() -> str:
+    """The types of the listening test, and checks of the server's messages."""
+    kinds = {name: kind for name, kind in own_kinds(blind_test_protocol).items() if kind not in BLIND_TEST_REQUESTS}
+    body: list[str] = []
+    for kind in all_kinds(kinds.values()):
+        body += ["", f"const {variable(kind)} = {composite_check(kind)};"]
+    used = [name for name in CHECKS if re.search(rf"\b{name}\b(?!:)", "\n".join(body))]
+    lines = [
+        "/* The messages of the listening test, as types, and checks of the server's ones. Unknown keys are allowed.",
+        f"   {BLIND_TEST_NOTICE}. */",
+        "",
+        f'import {{ {", ".join(used)} }} from "./checks";',
+        "",
+        f"export const SKILLS = {list_ts(blind_test_protocol.SKILLS)} as const;",
+        f"export const MAX_SURENESS = {blind_test_protocol.MAX_SURENESS};",
+    ]
+    for kind in all_kinds([*BLIND_TEST_REQUESTS, *kinds.values()]):
+        lines += ["", *type_ts(kind)]
+    lines += [*body, "", f"export {{ {', '.join(variable(kind) for kind in kinds.values())} }};"]
+    return "\n".join(lines) + "\n"
+
+
+BLIND_TEST_NOTICE = NOTICE.replace("server/protocol.py", "server/blind_test_protocol.py")
+BLIND_TEST_REQUESTS = [getattr(blind_test_protocol, name) for name in ("BeginTest", "ContinueTest", "AnswerPair")]
+
+
+def own_kinds(module: ModuleType) -> dict[str, type[Any]]:
+    """The classes that a module defines."""
+    return {k.__name__: k for k in vars(module).values() if isinstance(k, type) and k.__module__ == module.__name__}
+
+
 # web/src/protocol/message-checks.ts
 
 
@@ -371,7 +407,7 @@ def invalid_changes(shape: KeyShape, path: ValuePath) -> Iterator[tuple[Any, ...
                 yield from invalid_changes(key.shape, (*path, key.name))
 
 
-# docs/radio-protocol.md
+# docs/radio-protocol.md and docs/listening-test.md
 
 
 # web/src/engine/defaults.ts
@@ -405,18 +441,27 @@ def camel(name: str) -> str:
 
 
 PAGE = ROOT / "docs" / "radio-protocol.md"
+BLIND_TEST_PAGE = ROOT / "docs" / "listening-test.md"
 TABLES = re.compile(r"(<!-- tables: ([\w ]+) -->).*?(<!-- end of tables -->)", re.S)
 """What stands between the two comments is made by this script: the tables of the named classes."""
 
 
 def page() -> str:
-    kinds = {kind.__name__: kind for kind in vars(protocol).values() if isinstance(kind, type)}
+    return with_tables(PAGE, protocol)
+
+
+def blind_test_page() -> str:
+    return with_tables(BLIND_TEST_PAGE, blind_test_protocol)
+
+
+def with_tables(path: Path, module: ModuleType) -> str:
+    kinds = {kind.__name__: kind for kind in vars(module).values() if isinstance(kind, type)}
 
     def tables(match: re.Match[str]) -> str:
         lines = [line for name in match[2].split() for line in table(kinds[name])]
         return "\n".join([match[1], "", *lines, match[3]])
 
-    return TABLES.sub(tables, PAGE.read_text("utf-8"))
+    return TABLES.sub(tables, path.read_text("utf-8"))
 
 
 def table(kind: type[Any]) -> Iterator[str]:
@@ -460,6 +505,8 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "web/test/protocol/samples.json": samples_json,
     ROOT / "web/src/engine/defaults.ts": defaults_ts,
     PAGE: page,
+    ROOT / "web/src/protocol/blind-test.ts": blind_test_ts,
+    BLIND_TEST_PAGE: blind_test_page,
 }
 """What each file holds."""
 

@@ -9,6 +9,7 @@ const MAY_IMPORT = {
   offline: [],
   playback: ["protocol", "sound", "music"],
   page: ["protocol", "sound", "music", "engine", "playback"],
+  "blind-test": ["protocol", "sound", "music", "playback", "page"],
 };
 
 const folders = Object.keys(MAY_IMPORT);

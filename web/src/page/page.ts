@@ -55,6 +55,7 @@ export class Page {
     const first = site.models[0];
     if (first) this.choices.build(first.voices, first.fields);
     if (first) this.position.textContent = first.name;
+    element("blind-test-link").hidden = !site.blind_test;
     this.audio.synth.then((synth) => showSound(element("renderer"), synth), () => undefined); // told when it is played
     this.update();
   }
