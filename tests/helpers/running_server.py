@@ -14,6 +14,7 @@ import websockets
 
 from helpers.paths import GOLDEN
 from playbach.server import app, running
+from playbach.server.blind_test import BlindTest
 from playbach.server.limits import ServerLimits
 from playbach.server.state import ServerState, load_models
 from playbach.server.station import Station
@@ -43,6 +44,7 @@ def serving(
     origins: Collection[str] = (),
     pacing: Pacing | None = None,
     max_connections: int = 500,
+    blind_test: BlindTest | None = None,
 ) -> Iterator[RunningServer]:
     state = ServerState(load_models([TINY]), limits or ServerLimits(), pacing or Pacing())
     shared = None
@@ -52,9 +54,8 @@ def serving(
     ready = threading.Event()
     with running.open_socket("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
-        server = running.create_server(
-            app.create_app(state, shared, hosts=hosts, origins=origins), max_connections, lambda _: ready.set()
-        )
+        application = app.create_app(state, shared, hosts=hosts, origins=origins, blind_test=blind_test)
+        server = running.create_server(application, max_connections, lambda _: ready.set())
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[opened])))
         thread.start()
         assert ready.wait(30)

@@ -131,10 +131,10 @@ def make_listening_test(
             report(f"Pair {len(pairs)} of {options.pairs}")
     remarks = tuple(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
     if len(pairs) < options.pairs:
-        why = f" ({'; '.join(remarks)})" if remarks else ""
+        why = "; ".join([f"held-out pieces of this model: {len(pieces)}", *remarks])
         raise CorpusError(
-            f"{display_path(corpus)}: only {len(pairs)} pairs can be made, from {len(pieces)} held-out pieces of "
-            f"this model{why}; ask for fewer --pairs or --bars"
+            f"{display_path(corpus)}: only {len(pairs)} of {options.pairs} pairs can be made ({why}); ask for fewer "
+            "--pairs or --bars"
         )
     return ListeningTest(
         version=VERSION,

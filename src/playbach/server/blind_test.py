@@ -142,13 +142,12 @@ class BlindTest:
     def begin(self, skill: str) -> PairShown | TestResult:
         self._make_room()
         count = len(self._test.pairs)
-        # Equally many real excerpts are A and B, but for one, so that a listener who always says A learns nothing.
-        sides = [SIDES[i % 2] for i in range(count + self._rng.randrange(2))][-count:]
         session = _Session(
             name=secrets.token_urlsafe(18),
             skill=skill,
             order=tuple(self._rng.sample(range(count), count)),
-            real=tuple(self._rng.sample(sides, count)),
+            # Independent of each other, so that half are right by chance, whatever a listener's way of guessing is.
+            real=tuple(self._rng.choice(SIDES) for _ in range(count)),
             last_used=self._clock(),
         )
         self._sessions[session.name] = session

@@ -23,5 +23,5 @@ function percent(share: number): string {
 /** What a pair was, such as "A was by Bach: BWV 10.7. B was composed, with the seed 5." */
 export function pairText(pair: RevealedPair, composer: string): string {
   const [real, composed] = pair.real === "a" ? ["A", "B"] : ["B", "A"];
-  return `${real} was by ${composer}: ${pair.piece}. ${composed} was composed by the network, with the seed ${pair.seed}.`;
+  return `${real} was by ${composer}: ${pair.piece.replaceAll(" ", "\u00a0")}. ${composed} was composed by the network, with the seed ${pair.seed}.`;
 }
