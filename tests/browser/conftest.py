@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,9 @@ def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @contextmanager
-def serving(log: Path, port: int = 0) -> Iterator[int]:
+def serving(log: Path, port: int = 0, options: Sequence[str | Path] = ()) -> Iterator[int]:
     named = ["--host", HOST, "--port", str(port), "--origin", f"http://{PLAIN_NAME}"]
-    command = [sys.executable, "-m", "playbach", "serve", *named, "--seed", "7"]
+    command = [sys.executable, "-m", "playbach", "serve", *named, "--seed", "7", *map(str, options)]
     with log.open("w") as errors:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
@@ -99,6 +99,8 @@ def chromium() -> Iterator[Any]:
 class Listener:
     """The page in a browser, with the WebSocket messages that it received (`frames`) and sent (`sent`)."""
 
+    ready, status_line = "#play:enabled", "#status"
+
     def __init__(self, browser: Any, address: str, fragment: str, context_options: dict[str, Any]) -> None:
         self.context = browser.new_context(**context_options)
         self.page = self.context.new_page()
@@ -113,7 +115,7 @@ class Listener:
         self.page.on("console", self._check_console)
         self.page.on("request", self._check_request)
         self.page.goto(address + fragment)
-        self.page.wait_for_selector("#play:enabled")
+        self.page.wait_for_selector(self.ready)
 
     def _record_messages(self, socket: Any) -> None:
         socket.on("framereceived", lambda text: self.frames.append(json.loads(text)))
@@ -138,7 +140,7 @@ class Listener:
         raise AssertionError(f"waited {seconds} s for {what}; the page's status is {self.status()!r}")
 
     def status(self) -> str:
-        return str(self.page.inner_text("#status"))
+        return str(self.page.inner_text(self.status_line))
 
     def levels(self) -> tuple[int, list[float]]:
         """The sampling rate, and the RMS level of each 1,024 samples of the last 0.7 s."""
