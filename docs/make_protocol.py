@@ -15,7 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -455,7 +455,8 @@ def blind_test_page() -> str:
 
 
 def with_tables(path: Path, module: ModuleType) -> str:
-    kinds = {kind.__name__: kind for kind in vars(module).values() if isinstance(kind, type)}
+    roots = [kind for kind in own_kinds(module).values() if is_dataclass(kind)]
+    kinds = {kind.__name__: kind for kind in all_kinds(roots)}
 
     def tables(match: re.Match[str]) -> str:
         lines = [line for name in match[2].split() for line in table(kinds[name])]
