@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playbach.evaluation.listening_pairs import VERSION, Excerpt, ListeningTest, Pair, PairNote, PairVoice
+from playbach.evaluation.listening_pairs import PAIRS_VERSION, Excerpt, ListeningTest, Pair, PairNote, PairVoice
 from playbach.server.schema import write
 
 REAL_PITCH, COMPOSED_PITCH = 60, 72
@@ -22,7 +22,7 @@ def listening_test(pairs: int = 3, model: str = "tiny", bundle: str = "0" * 64) 
         Pair(voices, "4/4", 76.0, excerpt(REAL_PITCH), excerpt(COMPOSED_PITCH), f"BWV {i + 1}", 100 + i, 16)
         for i in range(pairs)
     ]
-    return ListeningTest(VERSION, model, bundle, "bach-chorales", "Bach", 8, 5, (), tuple(made))
+    return ListeningTest(PAIRS_VERSION, model, bundle, "bach-chorales", "Bach", 8, 5, (), tuple(made))
 
 
 def write_pairs(path: Path, test: ListeningTest) -> Path:

@@ -175,7 +175,7 @@ def test_of_too_many_sessions_those_without_answers_end_first(made: Made, monkey
 
 
 def test_the_file_is_bounded(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blind_test, "MAX_KEPT", 2)
+    monkeypatch.setattr(blind_test, "MAX_KEPT_SESSIONS", 2)
     kept = []
     for _ in range(3):
         pair = shown(made.test.begin("none"))

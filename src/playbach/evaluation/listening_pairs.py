@@ -12,7 +12,7 @@ from typing import NamedTuple
 from playbach.music.events import MAX_TEMPO, MIN_TEMPO
 from playbach.system.errors import PlaybachError
 
-VERSION = 1
+PAIRS_VERSION = 1
 """Of the file."""
 MAX_PAIRS, MAX_EXCERPT_BARS, MAX_EXCERPT_NOTES = 100, 64, 10_000
 MAX_EXCERPT_SECONDS = 1000.0
@@ -103,8 +103,8 @@ class ListeningTest:
     pairs: tuple[Pair, ...]
 
     def __post_init__(self) -> None:
-        if self.version != VERSION:
-            raise PairError(f"it is of version {self.version}, but this program reads version {VERSION}")
+        if self.version != PAIRS_VERSION:
+            raise PairError(f"it is of version {self.version}, but this program reads version {PAIRS_VERSION}")
         if not 1 <= len(self.pairs) <= MAX_PAIRS or not 1 <= self.excerpt_bars <= MAX_EXCERPT_BARS:
             raise PairError(f"it must have 1 to {MAX_PAIRS} pairs of 1 to {MAX_EXCERPT_BARS} bars")
 

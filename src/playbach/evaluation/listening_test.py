@@ -21,7 +21,7 @@ from playbach.data.chorales import CORPUS_NAME
 from playbach.data.pieces import Piece
 from playbach.encodings.base import EncodedPiece, Encoding
 from playbach.evaluation.listening_pairs import (
-    VERSION,
+    PAIRS_VERSION,
     Excerpt,
     ListeningTest,
     Pair,
@@ -137,7 +137,7 @@ def make_listening_test(
             "--pairs or --bars"
         )
     return ListeningTest(
-        version=VERSION,
+        version=PAIRS_VERSION,
         model=composer.bundle.name,
         bundle=composer.bundle.sha256,
         corpus=Path(corpus).name,

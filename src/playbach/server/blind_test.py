@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playbach.evaluation.listening_pairs import ListeningTest, PairError
 from playbach.server.blind_test_protocol import (
-    SIDES,
+    EXCERPT_NAMES,
     AnswerPair,
     PairShown,
     RevealedPair,
@@ -30,12 +30,12 @@ from playbach.server.schema import MessageRejected, read
 from playbach.system.errors import PlaybachError, UsageError
 from playbach.system.files import display_path
 
-MAX_FILE_BYTES = 64 << 20
+MAX_PAIRS_BYTES = 64 << 20
 MAX_SESSIONS = 1000
 """Of listeners who have not ended, or have ended less than IDLE_SECONDS ago."""
 IDLE_SECONDS = 3600.0
 """A session without a message for so long is ended with the answers that it has."""
-MAX_KEPT, MAX_KEPT_BYTES = 100_000, 64 << 20
+MAX_KEPT_SESSIONS, MAX_KEPT_BYTES = 100_000, 64 << 20
 """Sessions and bytes of the file of answers; later sessions are not kept."""
 
 
@@ -44,11 +44,11 @@ def read_pairs(path: Path) -> ListeningTest:
     name = display_path(path)
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(MAX_PAIRS_BYTES + 1)
     except OSError as error:
         raise PlaybachError(f"{name}: cannot be read ({error.strerror})") from error
     try:
-        values = json.loads(data) if len(data) <= MAX_FILE_BYTES else None
+        values = json.loads(data) if len(data) <= MAX_PAIRS_BYTES else None
         if not isinstance(values, dict):
             raise ValueError("it is not a JSON object of this size")
         return read(ListeningTest, values)
@@ -81,7 +81,7 @@ class AnswerFile:
         line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
         if self._broken:  # the machine stopped while a line was written
             line = b"\n" + line
-        if self._lines >= MAX_KEPT or self._bytes + len(line) > MAX_KEPT_BYTES:
+        if self._lines >= MAX_KEPT_SESSIONS or self._bytes + len(line) > MAX_KEPT_BYTES:
             return False
         try:
             self._open(line)
@@ -147,7 +147,7 @@ class BlindTest:
             skill=skill,
             order=tuple(self._rng.sample(range(count), count)),
             # Independent of each other, so that half are right by chance, whatever a listener's way of guessing is.
-            real=tuple(self._rng.choice(SIDES) for _ in range(count)),
+            real=tuple(self._rng.choice(EXCERPT_NAMES) for _ in range(count)),
             last_used=self._clock(),
         )
         self._sessions[session.name] = session

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,14 +15,12 @@ from starlette.routing import BaseRoute, Route
 from playbach.server.blind_test import BlindTest
 from playbach.server.blind_test_protocol import AnswerPair, BeginTest, ContinueTest, PairShown, TestResult
 from playbach.server.messages import json_object
-from playbach.server.schema import MessageRejected, read, write
+from playbach.server.schema import Message, MessageRejected, read, write
 
 PAGE = "/blind-test.html"
 """The address of the page, among those that Vite has built."""
 MAX_REQUEST_BYTES = 1000
 REQUEST_SECONDS = 20.0
-
-Message = TypeVar("Message")
 
 
 def blind_test_routes(test: BlindTest) -> list[BaseRoute]:

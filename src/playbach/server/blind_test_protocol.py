@@ -15,10 +15,10 @@ from playbach.server.schema import AtMost, OneOf, Within
 SKILLS = ("none", "plays", "studied", "professional")
 """What listeners say of themselves."""
 MAX_SURENESS = 3
-SIDES = ("a", "b")
+EXCERPT_NAMES = ("a", "b")
 
 Skill = Annotated[str, OneOf(SKILLS)]
-Side = Annotated[str, OneOf(SIDES)]
+Side = Annotated[str, OneOf(EXCERPT_NAMES)]
 SessionName = Annotated[str, AtMost(40)]
 PairNumber = Annotated[int, Within(1, MAX_PAIRS)]
 Sureness = Annotated[int, Within(1, MAX_SURENESS)]
