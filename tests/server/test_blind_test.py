@@ -304,6 +304,7 @@ def test_a_session_over_http(server: RunningServer, answers: Path) -> None:
         "bars": 8,
         "composer": "Bach",
         "kept": True,
+        "voices": [["Alto", 52, False]],
     }
     _, message = post(server, "begin", skill="plays")
     while message["type"] == "pair":

@@ -135,8 +135,13 @@ class BlindTest:
 
     def info(self) -> TestInfo:
         test = self._test
+        voices = {(voice.program, voice.drums): voice for pair in test.pairs for voice in pair.voices}
         return TestInfo(
-            pairs=len(test.pairs), bars=test.excerpt_bars, composer=test.composer, kept=self._answers is not None
+            pairs=len(test.pairs),
+            bars=test.excerpt_bars,
+            composer=test.composer,
+            kept=self._answers is not None,
+            voices=tuple(voices.values()),
         )
 
     def begin(self, skill: str) -> PairShown | TestResult:

@@ -64,6 +64,8 @@ class TestInfo:
     """Whose music the real excerpts are."""
     kept: bool
     """Whether answers are kept."""
+    voices: tuple[PairVoice, ...]
+    """The instruments of all pairs, each once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

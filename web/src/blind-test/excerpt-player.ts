@@ -1,7 +1,9 @@
-/* Plays one excerpt at a time. Notes are sent to the synthesiser shortly before they sound, so that a stop is heard at once. */
+/* Plays one excerpt at a time, once all its instruments are there, so that no excerpt sounds otherwise than another. Notes
+   are sent to the synthesiser shortly before they sound, so that a stop is heard at once. */
 
 import { midiChannel } from "../music/midi-file";
 import type { Excerpt, PairNote, PairVoice } from "../protocol/blind-test";
+import type { Needed } from "../sound/instruments";
 import type { Synth } from "../sound/synth";
 
 const DELAY = 0.15; // seconds between the tap and the first note
@@ -11,13 +13,24 @@ const RENDER_MARGIN = 0.1; // seconds: sound is rendered less far ahead than not
 const RELEASE_MARGIN = 0.004; // seconds: a note ends shortly before the same pitch begins again
 const TAIL = 1; // seconds in which the last notes die away
 
+/** A synthesiser whose instruments arrive while it plays. */
+interface LoadingSynth extends Synth {
+  /** Resolves once all that voices need is there. */
+  complete(voices: readonly Needed[]): Promise<void>;
+}
+
 /** What the player needs of the audio output. */
 export interface Output {
   readonly now: number;
-  readonly synth: Promise<Synth>;
+  readonly synth: Promise<LoadingSynth>;
   unlock(): Promise<void>;
   fadeIn(): void;
   fadeOut(afterwards: () => void): void;
+}
+
+/** What voices play. */
+export function needed(voices: readonly PairVoice[]): Needed[] {
+  return voices.map(([, program, drums]) => ({ program, drums }));
 }
 
 export class ExcerptPlayer {
@@ -26,6 +39,7 @@ export class ExcerptPlayer {
   private startedAt: number | null = null;
   private next = 0; // the index of the next note that is scheduled
   private synth: Synth | null = null;
+  private channels: readonly number[] = []; // of the voices
   private count = 0; // of plays and stops: shows a play that it was overtaken
 
   constructor(
@@ -54,7 +68,9 @@ export class ExcerptPlayer {
     this.onChange();
     const unlocked = this.output.unlock();
     try {
-      this.synth = await this.output.synth;
+      const synth = await this.output.synth;
+      await synth.complete(needed(voices));
+      this.synth = synth;
       await unlocked;
     } catch (error) {
       if (count === this.count) this.stop();
@@ -64,15 +80,13 @@ export class ExcerptPlayer {
     this.output.fadeIn();
     this.next = 0;
     this.startedAt = this.output.now + DELAY;
-    for (const [voice, [, program, drums]] of voices.entries()) {
-      this.synth.programChange(midiChannel(voice, drums), program, this.output.now);
-    }
     this.channels = voices.map(([, , drums], voice) => midiChannel(voice, drums));
+    for (const [voice, [, program]] of voices.entries()) {
+      this.synth.programChange(this.channels[voice] ?? 0, program, this.output.now);
+    }
     this.advance(false);
     this.onChange();
   }
-
-  private channels: readonly number[] = [];
 
   stop(): void {
     this.count++;

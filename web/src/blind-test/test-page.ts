@@ -1,6 +1,7 @@
 /* The page of the listening test: the listener's skill, pair after pair, and the result. */
 
 import { element } from "../page/element";
+import { showSound } from "../page/sound-info";
 import { parameterValues } from "../music/parameter-changes";
 import { toFragment } from "../playback/share-link";
 import { SKILLS, type PairShown, type RevealedPair, type TestInfo, type TestResult } from "../protocol/blind-test";
@@ -23,20 +24,18 @@ export class TestPage {
   private pair: PairShown | null = null;
   private readonly heard = new Set<Side>();
   private busy = false;
-  private loaded = 0; // fraction of the instruments
 
   constructor(
     private readonly info: TestInfo,
-    audio: AudioOutput,
+    private readonly audio: AudioOutput,
   ) {
     this.player = new ExcerptPlayer(audio, () => this.update());
     audio.setVolume(FULL_VOLUME);
     this.writeTexts();
     this.addListeners();
     setInterval(() => this.tick(), TICK_INTERVAL);
-    void audio.synth.then((synth) => {
-      element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`;
-    });
+    void audio.synth.then((synth) => showSound(element("renderer"), synth));
+    audio.onLoading = () => this.player.current && !this.player.started && this.update();
   }
 
   /** Continues the session that a reload interrupted, or shows what the test is about. */
@@ -44,11 +43,6 @@ export class TestPage {
     const session = sessionStorage.getItem(SESSION);
     if (session) await this.request(() => requests.resume({ session }), false);
     if (!this.pair && element("result").hidden) this.showOnly("intro");
-  }
-
-  showLoading(fraction: number): void {
-    this.loaded = fraction;
-    if (this.player.current && !this.player.started) this.update();
   }
 
   private writeTexts(): void {
@@ -235,7 +229,7 @@ export class TestPage {
   }
 
   private hintText(heardBoth: boolean, chosen: boolean): string {
-    if (this.player.current && !this.player.started) return `Loading the instruments: ${Math.round(this.loaded * 100)}%`;
+    if (this.player.current && !this.player.started) return `Loading the instruments: ${Math.round(this.audio.loaded * 100)}%`;
     if (!heardBoth) return "Listen to both first.";
     return chosen ? "" : `Choose A or B.`;
   }

@@ -27,6 +27,9 @@ export interface AnswerPair {
   readonly sure?: number;
 }
 
+/** A voice of both excerpts of a pair. */
+export type PairVoice = readonly [name: string, program: number, drums: boolean];
+
 /** What the page says before the test begins. */
 export interface TestInfo {
   readonly pairs: number;
@@ -36,10 +39,9 @@ export interface TestInfo {
   readonly composer: string;
   /** Whether answers are kept. */
   readonly kept: boolean;
+  /** The instruments of all pairs, each once. */
+  readonly voices: readonly PairVoice[];
 }
-
-/** A voice of both excerpts of a pair. */
-export type PairVoice = readonly [name: string, program: number, drums: boolean];
 
 /** A note of an excerpt. */
 export type PairNote = readonly [voice: number, pitch: number, velocity: number, at: number, seconds: number];
@@ -96,14 +98,15 @@ export interface TestResult {
   readonly answers: readonly RevealedPair[];
 }
 
+const pairVoice = row(text, wholeNumber, flag);
+
 const testInfo = object({
   pairs: wholeNumber,
   bars: wholeNumber,
   composer: text,
   kept: flag,
+  voices: list(pairVoice),
 });
-
-const pairVoice = row(text, wholeNumber, flag);
 
 const pairNote = row(wholeNumber, wholeNumber, wholeNumber, number, number);
 

@@ -68,6 +68,13 @@ export class Instruments implements Synth {
     }
   }
 
+  /** Resolves once all that voices need is there, and fails if some of it cannot be loaded. */
+  async complete(voices: readonly Needed[]): Promise<void> {
+    this.need(voices);
+    const parts = voices.map((voice) => partFor(this.index.parts, voice.drums, voice.program));
+    await Promise.all(parts.flatMap((part) => this.loading.get(part?.file ?? "") ?? []));
+  }
+
   noteOn(channel: number, pitch: number, velocity: number, time: number): void {
     if (channel === DRUM_CHANNEL && !this.channels.get(channel)?.current) return;
     this.synth.noteOn(channel, pitch, velocity, time);

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { ExcerptPlayer, type Output } from "../../src/blind-test/excerpt-player";
 import type { Excerpt, PairVoice } from "../../src/protocol/blind-test";
+import type { Needed } from "../../src/sound/instruments";
 import type { Synth } from "../../src/sound/synth";
 
 const VOICES: readonly PairVoice[] = [["Soprano", 52, false], ["Drums", 8, true]];
@@ -11,14 +12,18 @@ const EXCERPT: Excerpt = { seconds: 4, notes: [[0, 60, 70, 0, 0.5], [1, 36, 80, 
 
 let now: number;
 let sent: string[];
-let synth: Synth;
+let synth: Synth & { complete(voices: readonly Needed[]): Promise<void> };
+let arrived: Promise<void>;
 let output: Output;
 
 beforeEach(() => {
   now = 10;
   sent = [];
+  arrived = Promise.resolve();
   synth = {
     renderer: "main thread",
+    complete: (voices) => { sent.push(`needs ${voices.map((voice) => voice.program).join(" and ")}`); return arrived; },
+    setMuted: () => undefined,
     noteOn: (channel, pitch, velocity, time) => sent.push(`on ${channel} ${pitch} ${velocity} ${time.toFixed(3)}`),
     noteOff: (channel, pitch, time) => sent.push(`off ${channel} ${pitch} ${time.toFixed(3)}`),
     programChange: (channel, program) => sent.push(`program ${channel} ${program}`),
@@ -42,11 +47,11 @@ describe("the excerpt player", () => {
   it("sets the instruments and sends each note once, shortly before it sounds", async () => {
     const player = new ExcerptPlayer(output, () => undefined);
     await player.play(EXCERPT, VOICES);
-    expect(sent).toEqual(["program 0 52", "program 9 8", "on 0 60 70 10.150", "off 0 60 10.646"]);
+    expect(sent).toEqual(["needs 52 and 8", "program 0 52", "program 9 8", "on 0 60 70 10.150", "off 0 60 10.646"]);
     advance(player, 0.5);
-    expect(sent).toHaveLength(4);
+    expect(sent).toHaveLength(5);
     advance(player, 3.5);
-    expect(sent.slice(4)).toEqual(["on 9 36 80 11.150", "off 9 36 11.646", "on 0 62 75 13.150", "off 0 62 14.146"]);
+    expect(sent.slice(5)).toEqual(["on 9 36 80 11.150", "off 9 36 11.646", "on 0 62 75 13.150", "off 0 62 14.146"]);
   });
 
   it("schedules further ahead on a hidden page", async () => {
@@ -99,6 +104,19 @@ describe("the excerpt player", () => {
     player.stop();
     await playing;
     expect(sent.filter((line) => line.startsWith("on"))).toEqual([]);
+  });
+
+  it("waits for all instruments, so that no excerpt sounds otherwise than another", async () => {
+    let arrive = (): void => undefined;
+    arrived = new Promise((resolve) => (arrive = resolve));
+    const player = new ExcerptPlayer(output, () => undefined);
+    const playing = player.play(EXCERPT, VOICES);
+    advance(player, 3);
+    await Promise.resolve();
+    expect([player.started, sent]).toEqual([false, ["needs 52 and 8"]]);
+    arrive();
+    await playing;
+    expect(sent).toContain("on 0 60 70 13.150");
   });
 
   it("says that the instruments could not be loaded, and is stopped then", async () => {
