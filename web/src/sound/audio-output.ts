@@ -12,6 +12,9 @@ declare global {
 }
 
 const FADE = 0.04; // seconds: the time constant of fades
+/** Firefox's page can stop for ever when it is asked while a device starts: on Linux, its audio thread waits for the page
+ *  then, which waits for the audio thread. */
+const TELLS_LATENCY = !navigator.userAgent.includes("Firefox/");
 const SYNTH_GAIN = 3; // the synthesiser plays a four-part choir at about -24 dB
 
 export class AudioOutput {
@@ -53,7 +56,7 @@ export class AudioOutput {
 
   /** The audio time of the sound that reaches the listener now. It is behind `now` by the device's latency. */
   get audibleTime(): number {
-    const latency = this.context.outputLatency || this.context.baseLatency || 0;
+    const latency = (TELLS_LATENCY && this.context.outputLatency) || this.context.baseLatency || 0;
     return this.now - Math.min(latency, 0.5);
   }
 
