@@ -38,8 +38,8 @@ WEB_RUNTIME = "web"
 SITE_FILE = "site.json"
 OPENING_SEEDS = (3, 7, 11)
 """Of the pieces that a site holds composed."""
-_NOT_PUBLISHED = re.compile(r"/(tune|blind-test)\.html$")
-"""Pages that need a server."""
+_NOT_PUBLISHED = re.compile(r"/(tune|blind-test)\.html$|/blind-test-[^/]+$")
+"""Pages that need a server, and what only they need."""
 
 
 @dataclass(frozen=True, slots=True)
