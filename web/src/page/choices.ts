@@ -1,13 +1,13 @@
 /* The network's choices: for each voice, the last note's symbol and the alternatives, as bars. Notes arrive many times a
    second, so the elements are created once and then only updated. */
 
-import type { Note, Timeline } from "../music/timeline";
+import { C_MAJOR, keyOf, pitchName, spellSymbol, type Key } from "../music/spelling";
+import type { Bar, Note, Timeline } from "../music/timeline";
 import type { ChoiceRow, Voice } from "../protocol/messages";
 import { voiceClass } from "./voice-colours";
 
 const SYMBOLS = 4; // the chosen one and three alternatives
 const LONGEST_NOTE = 12; // seconds
-const PITCH_CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"] as const;
 
 export interface RankedSymbol {
   readonly symbol: string;
@@ -15,9 +15,9 @@ export interface RankedSymbol {
   readonly chosen: boolean;
 }
 
-/** The symbols of one choice, the most likely first. Where symbols are MIDI pitches, they are shown by name; they are where
- *  the chosen symbol is the pitch of the note. */
-export function rankSymbols(choice: ChoiceRow, pitch: number): RankedSymbol[] {
+/** The symbols of one choice, the most likely first, with pitches spelled in a key. MIDI pitches are shown by name, too; the
+ *  symbols are such pitches where the chosen one is the pitch of the note. */
+export function rankSymbols(choice: ChoiceRow, pitch: number, key: Key = C_MAJOR): RankedSymbol[] {
   const [symbol, probability, alternatives] = choice;
   const arePitches = symbol === String(pitch);
   const all = [
@@ -25,16 +25,13 @@ export function rankSymbols(choice: ChoiceRow, pitch: number): RankedSymbol[] {
     ...alternatives.map(([name, p]) => ({ symbol: name, probability: p, chosen: false })),
   ];
   return all
-    .map((ranked) => (arePitches ? { ...ranked, symbol: pitchName(ranked.symbol) } : ranked))
+    .map((ranked) => ({ ...ranked, symbol: arePitches ? nameOf(ranked.symbol, key) : spellSymbol(ranked.symbol, key) }))
     .sort((a, b) => b.probability - a.probability)
     .slice(0, SYMBOLS);
 }
 
-/** The name of a MIDI pitch, such as C4 for 60. Any other symbol is returned as it is. */
-export function pitchName(symbol: string): string {
-  if (!/^\d{1,3}$/.test(symbol) || Number(symbol) > 127) return symbol;
-  const pitch = Number(symbol);
-  return `${PITCH_CLASSES[pitch % 12] ?? ""}${Math.floor(pitch / 12) - 1}`;
+function nameOf(symbol: string, key: Key): string {
+  return /^\d{1,3}$/.test(symbol) && Number(symbol) < 128 ? pitchName(Number(symbol), key) : symbol;
 }
 
 /** The elements of one symbol. */
@@ -54,6 +51,8 @@ interface Card {
 export class ChoicesView {
   private cards: Card[] = [];
   private builtFor = "";
+  private key = C_MAJOR;
+  private keyKnownOf = "";
 
   constructor(
     private readonly container: HTMLElement,
@@ -71,14 +70,26 @@ export class ChoicesView {
 
   /** Shows each voice's last choice at the audio time `audible`. */
   draw(audible: number): void {
-    const latest: Note[] = [];
-    for (const { note } of this.timeline.notesBetween(audible - LONGEST_NOTE, audible)) {
-      if (note.chosen.length) latest[note.voice] = note;
+    const latest: { bar: Bar; note: Note }[] = [];
+    for (const found of this.timeline.notesBetween(audible - LONGEST_NOTE, audible)) {
+      if (found.note.chosen.length) latest[found.note.voice] = found;
     }
     for (const [voice, card] of this.cards.entries()) {
-      const note = latest[voice];
-      if (note && note !== card.shown) showNote(card, note);
+      const found = latest[voice];
+      if (found && found.note !== card.shown) showNote(card, found.note, this.keyOf(found.bar.piece));
     }
+  }
+
+  /** The key of a piece, as far as it is known. */
+  private keyOf(piece: number): Key {
+    const bars = this.timeline.bars.filter((bar) => bar.piece === piece);
+    const known = `${piece} ${bars.length}`;
+    if (known !== this.keyKnownOf) {
+      const voices = this.timeline.pieces.get(piece)?.message.voices ?? [];
+      this.key = keyOf(bars.flatMap((bar) => bar.notes).filter((note) => !voices[note.voice]?.drums));
+      this.keyKnownOf = known;
+    }
+    return this.key;
   }
 
   private createCard(name: string, voice: number, fields: readonly string[]): Card {
@@ -95,11 +106,11 @@ export class ChoicesView {
   }
 }
 
-function showNote(card: Card, note: Note): void {
+function showNote(card: Card, note: Note, key: Key): void {
   card.shown = note;
   for (const [field, rows] of card.rows.entries()) {
     const choice = note.chosen[field];
-    const symbols = choice ? rankSymbols(choice, note.pitch) : [];
+    const symbols = choice ? rankSymbols(choice, note.pitch, key) : [];
     for (const [i, row] of rows.entries()) fillRow(row, symbols[i]);
   }
 }

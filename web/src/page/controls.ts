@@ -12,6 +12,7 @@ import {
 } from "../protocol/messages";
 import { element } from "./element";
 import { fillInstrumentMenu } from "./instrument-menu";
+import { WakeLock } from "./wake-lock";
 
 const SEND_INTERVAL = 200; // milliseconds between two changes of a slider that are sent to the server
 const HOLD = 8000; // milliseconds for which a control keeps the listener's value, until the music has reached it
@@ -32,7 +33,11 @@ export interface ControlHandlers {
   readonly onParameter: (parameter: LastingParameter, value: number | null) => void;
   readonly onProgram: (value: number | null) => void;
   readonly onVolume: (volume: number) => void;
-  /** The listener chose a model, a runtime, a seed, or the other stream: another stream must be requested. */
+  /** The listener wishes the screen to stay on, or no longer. */
+  readonly onScreen: () => void;
+  /** The listener chose the station, or the own stream. */
+  readonly onStation: (station: boolean) => void;
+  /** The listener chose a model, a runtime or a seed: another stream must be requested. */
   readonly onNewStream: () => void;
 }
 
@@ -51,6 +56,7 @@ export class Controls {
   private readonly runtime = element("runtime", HTMLSelectElement);
   private readonly seed = element("seed", HTMLInputElement);
   private readonly volumeSlider = element("volume", HTMLInputElement);
+  private readonly screen = element("keep-screen-on", HTMLInputElement);
   private readonly sliders: readonly ParameterSlider[];
   private readonly streamButtons = document.querySelectorAll<HTMLInputElement>("input[name=stream]");
   private programChangedAt = -HOLD;
@@ -67,6 +73,7 @@ export class Controls {
     this.addListeners();
     element("stream-choice").hidden = info.station === null;
     element("mp3-link").hidden = !info.live;
+    element("screen-control").hidden = !WakeLock.supported;
   }
 
   settings(): Settings {
@@ -83,6 +90,10 @@ export class Controls {
   /** 0 to 1. */
   get volume(): number {
     return this.volumeSlider.valueAsNumber / 100;
+  }
+
+  get keepScreenOn(): boolean {
+    return this.screen.checked;
   }
 
   /** Sets all controls, to the settings of a share link. */
@@ -127,6 +138,7 @@ export class Controls {
       this.showVolume();
       this.handlers.onVolume(this.volume);
     });
+    this.screen.addEventListener("change", () => this.handlers.onScreen());
     this.model.addEventListener("change", () => {
       this.fillRuntimes();
       this.handlers.onNewStream();
@@ -136,14 +148,14 @@ export class Controls {
       input.addEventListener("change", () => {
         this.updateDisabled();
         this.seed.value = "";
-        this.handlers.onNewStream();
+        this.handlers.onStation(this.stationSelected);
       });
     }
     element("seed-form").addEventListener("submit", (event) => {
       event.preventDefault();
       const [, largest] = LIMITS.seed;
       const tooLarge = Number(this.seed.value) > largest;
-      this.seed.setCustomValidity(tooLarge ? `The largest seed is ${largest}.` : "");
+      this.seed.setCustomValidity(tooLarge ? `The largest number is ${largest}.` : "");
       if (this.seed.reportValidity()) this.handlers.onNewStream();
     });
     this.seed.addEventListener("input", () => this.seed.setCustomValidity(""));

@@ -2,35 +2,53 @@
 
 import { writeMidi } from "../music/midi-file";
 import { parameterValues } from "../music/parameter-changes";
+import { voiceLabels } from "../music/voice-labels";
 import { Player } from "../playback/player";
 import { recordingUntil } from "../playback/recording";
 import { Session, type Settings } from "../playback/session";
-import { fromFragment, toFragment, type SharedMusic } from "../playback/share-link";
+import { DamagedLink, fromFragment, toFragment, type SharedMusic } from "../playback/share-link";
 import type { AudioOutput } from "../sound/audio-output";
 import { ChoicesView } from "./choices";
 import { Controls } from "./controls";
 import { element } from "./element";
+import { LockScreen } from "./lock-screen";
 import { PianoRoll } from "./piano-roll";
-import { siteUrl, Sources, type SiteInfo } from "./sources";
+import { Preview } from "./preview";
+import { ShareDialog } from "./share-dialog";
 import { showSound } from "./sound-info";
-import { voiceClass } from "./voice-colours";
+import { siteUrl, Sources, type SiteInfo } from "./sources";
+import { Strip } from "./strip";
+import { VoicesView } from "./voices";
+import { WakeLock } from "./wake-lock";
 
 const DEFAULTS: Settings = {
   station: false, model: null, runtime: null, seed: null, ...parameterValues(() => null), program: null,
 };
 
+const COUNTDOWN_INTERVAL = 250; // milliseconds
+
 export class Page {
   private readonly playButton = element("play", HTMLButtonElement);
   private readonly status = element("status");
+  private readonly countdown = element("countdown");
   private readonly position = element("position");
+  private readonly prompt = element("prompt");
   private link: SharedMusic | null = null; // the page was opened with it, and it has not been played yet
+  private linkFault = ""; // why the link that the page was opened with cannot be read
+  private ownSession: Session | null = null; // which continues after the station
+  private countdownTimer: ReturnType<typeof setInterval> | undefined;
   private animating = false;
-  private shownVoices = "";
 
   private readonly player: Player;
   private readonly roll: PianoRoll;
+  private readonly strip: Strip;
+  private readonly voices: VoicesView;
   private readonly choices: ChoicesView;
   private readonly controls: Controls;
+  private readonly shareDialog = new ShareDialog();
+  private readonly lockScreen = new LockScreen({ onPlay: () => this.startPlaying(), onPause: () => this.player.stop() });
+  private readonly wakeLock = new WakeLock();
+  private preview: Preview | null = new Preview(element("preview", HTMLCanvasElement));
 
   constructor(
     private readonly site: SiteInfo,
@@ -38,13 +56,19 @@ export class Page {
   ) {
     const sources = new Sources(site);
     this.player = new Player(audio, (settings, callbacks) => sources.open(settings, callbacks), DEFAULTS, () => this.update());
-    this.roll = new PianoRoll(element("roll", HTMLCanvasElement), this.player.timeline);
-    this.choices = new ChoicesView(element("choices"), this.player.timeline);
+    const { timeline, mix } = this.player;
+    const isHeard = (piece: number, voice: number): boolean => this.player.isHeard(piece, voice);
+    this.roll = new PianoRoll(element("roll", HTMLCanvasElement), timeline, { isHeard });
+    this.strip = new Strip(timeline, isHeard, () => this.togglePlay());
+    this.voices = new VoicesView(element("voices"), mix, () => this.mixChanged());
+    this.choices = new ChoicesView(element("choices"), timeline);
     audio.onLoading = () => this.player.state.name === "waiting" && this.update();
     this.controls = new Controls(site, site.instruments, {
       onParameter: (parameter, value) => this.player.changeParameter(parameter, value),
       onProgram: (value) => this.player.setProgram(value),
       onVolume: (volume) => this.audio.setVolume(volume),
+      onScreen: () => this.update(),
+      onStation: (station) => this.changeStream(station),
       onNewStream: () => this.playNewStream(),
     });
     this.audio.setVolume(this.controls.volume);
@@ -54,6 +78,7 @@ export class Page {
     this.playButton.disabled = false;
     const first = site.models[0];
     if (first) this.choices.build(first.voices, first.fields);
+    if (first) this.voices.show(voiceLabels(first.voices));
     if (first) this.position.textContent = first.name;
     element("blind-test-link").hidden = !site.blind_test;
     this.audio.synth.then((synth) => showSound(element("renderer"), synth), () => undefined); // told when it is played
@@ -62,10 +87,12 @@ export class Page {
 
   private addListeners(): void {
     this.playButton.addEventListener("click", () => this.togglePlay());
+    this.prompt.addEventListener("click", () => this.startPlaying());
     element("next").addEventListener("click", () => this.player.nextPiece());
     element("download").addEventListener("click", () => this.download());
     element("share").addEventListener("click", () => this.openShareDialog());
-    element("copy").addEventListener("click", () => void this.copyLink());
+    const explanation = element("explanation", HTMLDialogElement);
+    element("explain").addEventListener("click", () => explanation.showModal());
     window.addEventListener("hashchange", () => this.readLink());
     document.addEventListener("keydown", (event) => {
       const onControl = event.target instanceof Element && event.target.closest("button, input, select, a, dialog");
@@ -77,34 +104,71 @@ export class Page {
 
   private togglePlay(): void {
     if (this.player.playing) this.player.stop();
-    else if (this.link) this.playLink(this.link);
-    else void this.player.play();
+    else this.startPlaying();
     this.animate();
+  }
+
+  private startPlaying(): void {
+    if (this.linkFault) this.forgetLink();
+    this.startSession(this.link && Session.fromLink(this.link, this.controls.settings()));
   }
 
   /** Plays a new stream with the settings of the controls. */
   private playNewStream(): void {
+    this.forgetLink();
+    this.startSession(new Session(this.controls.settings()));
+  }
+
+  /** Plays a session, or continues the current one. */
+  private startSession(session: Session | null): void {
     this.link = null;
-    // The URL no longer describes what plays.
-    if (window.location.hash) window.history.replaceState(null, "", window.location.pathname);
-    void this.player.play(new Session(this.controls.settings()));
+    this.preview?.stop();
+    this.preview = null;
+    element("preview").hidden = true;
+    this.lockScreen.play();
+    void this.player.play(session);
     this.animate();
   }
 
-  private playLink(link: SharedMusic): void {
+  /** Goes to the station, or back to the listener's own piece, where it was left. */
+  private changeStream(station: boolean): void {
+    if (station) this.ownSession = this.player.session;
+    else if (this.ownSession) {
+      this.controls.apply(this.ownSession.settings);
+      this.startSession(this.ownSession);
+      return;
+    }
+    this.playNewStream();
+  }
+
+  /** The URL no longer describes what plays. */
+  private forgetLink(): void {
     this.link = null;
-    void this.player.play(Session.fromLink(link, this.controls.settings()));
+    this.linkFault = "";
+    if (window.location.hash) window.history.replaceState(null, "", window.location.pathname);
   }
 
   /** Reads the share link that the page was opened with, if any. */
   private readLink(): void {
-    this.link = fromFragment(window.location.hash);
+    [this.link, this.linkFault] = [null, ""];
+    try {
+      this.link = fromFragment(window.location.hash);
+    } catch (error) {
+      if (!(error instanceof DamagedLink)) throw error;
+      this.linkFault = error.message;
+      if (this.player.playing) this.player.stop();
+    }
     if (this.link) {
       this.player.prepare(Session.fromLink(this.link, this.controls.settings()));
       this.controls.apply(this.player.session.settings);
       this.position.textContent = this.link.model;
     }
     this.update();
+  }
+
+  private mixChanged(): void {
+    this.player.mixChanged();
+    this.animate(); // draws once, if nothing plays
   }
 
   private download(): void {
@@ -119,26 +183,7 @@ export class Page {
 
   private openShareDialog(): void {
     const shared = this.player.share();
-    if (!shared) return;
-    const link = element("link", HTMLInputElement);
-    link.value = new URL(toFragment(shared), siteUrl(".")).href;
-    element("copy-status").textContent = "";
-    element("localhost-hint").hidden = !/^(localhost|127\.|\[::1\])/.test(window.location.hostname);
-    element("share-dialog", HTMLDialogElement).showModal();
-    link.select();
-  }
-
-  private async copyLink(): Promise<void> {
-    const link = element("link", HTMLInputElement);
-    link.select();
-    // Undefined on plain HTTP, although its type does not allow that. The deprecated command still works there.
-    const clipboard = navigator.clipboard as Clipboard | undefined;
-    const written = clipboard ? clipboard.writeText(link.value) : Promise.reject(new Error("no clipboard"));
-    const copied = await written.then(
-      () => true,
-      () => document.execCommand("copy"), // eslint-disable-line @typescript-eslint/no-deprecated
-    );
-    element("copy-status").textContent = copied ? "Link copied." : "Could not copy. Please copy the link by hand.";
+    if (shared) this.shareDialog.open(new URL(toFragment(shared), siteUrl(".")).href);
   }
 
   /** Draws every frame for as long as the music plays. */
@@ -149,6 +194,7 @@ export class Page {
       this.animating = this.player.playing;
       const audible = this.audio.audibleTime;
       this.roll.draw(audible, time / 1000);
+      this.strip.draw(audible, time / 1000);
       this.choices.draw(audible);
       this.showPosition();
       if (this.animating) requestAnimationFrame(frame);
@@ -162,15 +208,39 @@ export class Page {
     this.playButton.classList.toggle("playing", playing);
     this.playButton.classList.toggle("waiting", state.name === "waiting");
     this.playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
-    element("prompt").textContent = this.link ? "Press play." : "Press play to hear music that nobody has heard before.";
-    element("prompt").hidden = playing || hasMusic;
+    this.strip.update(playing, state.name === "waiting");
+    this.prompt.textContent = this.promptText();
+    this.prompt.hidden = playing || hasMusic;
     element("download", HTMLButtonElement).disabled = !hasMusic;
     element("share", HTMLButtonElement).disabled = session.stream === null;
-    element("next", HTMLButtonElement).disabled = !hasMusic || !playing || session.stream?.kind !== "own";
+    const next = element("next", HTMLButtonElement);
+    next.disabled = !hasMusic || !playing || session.stream?.kind !== "own";
+    next.classList.toggle("pending", this.player.waitsForNextPiece);
+    if (!playing) this.lockScreen.pause();
+    this.wakeLock.set(playing && this.controls.keepScreenOn);
     // Screen readers announce every change of the status, so it is set only when it differs.
     const status = this.statusText();
     if (this.status.textContent !== status) this.status.textContent = status;
+    this.showCountdown();
     if (playing) this.animate();
+  }
+
+  /** Shows when the next attempt to connect is made. Screen readers do not announce it, since it changes every second. */
+  private showCountdown(): void {
+    const { state } = this.player;
+    const seconds = state.name === "reconnecting" ? Math.ceil((state.retryAt - performance.now()) / 1000) : 0;
+    const text = state.name !== "reconnecting" ? "" : seconds > 0 ? ` in ${seconds} ${seconds === 1 ? "second" : "seconds"}` : "…";
+    if (this.countdown.textContent !== text) this.countdown.textContent = text;
+    if (state.name !== "reconnecting") {
+      clearInterval(this.countdownTimer);
+      this.countdownTimer = undefined;
+    }
+    else this.countdownTimer ??= setInterval(() => this.showCountdown(), COUNTDOWN_INTERVAL);
+  }
+
+  private promptText(): string {
+    if (this.linkFault) return "This link is damaged. Press play to hear other music.";
+    return this.link ? "Press play." : "Press play to hear music that nobody has heard before.";
   }
 
   private statusText(): string {
@@ -183,10 +253,11 @@ export class Page {
       case "playing":
         return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause, then play.";
       case "reconnecting":
-        return `${state.reason} Reconnecting${state.seconds < 3 ? "…" : ` in ${Math.round(state.seconds)} seconds.`}`;
+        return `${state.reason} ${this.player.waitsForNextPiece ? "The next piece follows after reconnecting" : "Reconnecting"}`;
       case "failed":
         return state.reason;
       case "stopped":
+        if (this.linkFault) return `This link is damaged: ${this.linkFault}. Ask for the link again.`;
         return this.link ? this.linkText(this.link) : "";
     }
   }
@@ -206,29 +277,19 @@ export class Page {
     const piece = bar && player.timeline.pieces.get(bar.piece)?.message;
     if (!bar || !piece) return;
     const { session } = player;
-    const text = `Piece ${bar.piece + 1}, bar ${Math.max(1, bar.bar)} of ${Math.max(piece.bars, bar.bar)}`;
+    const place = `bar ${Math.max(1, bar.bar)} of ${Math.max(piece.bars, bar.bar)}`;
+    const text = `Piece ${bar.piece + 1}, ${place}`;
     if (this.position.textContent !== text) this.position.textContent = text;
+    this.strip.show(place.replace("bar", "Bar"));
+    const canSkip = session.stream?.kind === "own";
+    this.lockScreen.show(`Piece ${bar.piece + 1}`, session.stream?.model ?? "", canSkip ? () => this.player.nextPiece() : null);
     this.choices.build(piece.voices, session.fields);
-    this.showVoices(piece.voices.map((voice) => voice.name));
+    this.voices.show(voiceLabels(piece.voices));
     this.controls.show({
       parameters: parameterValues((parameter) => session.parameterAt(parameter, bar.piece, bar.bar)),
       program: session.programAt(bar.piece, bar.bar),
       composedTempo: piece.tempo,
       seed: session.stream?.seed ?? null,
     });
-  }
-
-  private showVoices(names: readonly string[]): void {
-    const joined = names.join("\n");
-    if (joined === this.shownVoices) return;
-    this.shownVoices = joined;
-    const items = names.map((name, i) => {
-      const item = document.createElement("li");
-      const swatch = document.createElement("i");
-      swatch.className = `swatch voice ${voiceClass(i)}`;
-      item.append(swatch, name || `Voice ${i + 1}`);
-      return item;
-    });
-    element("voices").replaceChildren(...items);
   }
 }

@@ -1,8 +1,10 @@
 /* The piano roll. Time runs to the right and pitch upwards; each voice has a colour. Notes to the right of the playhead are
    still to come and are paler. A note is solid where the network was sure, pale where it was unsure, and a dashed outline
-   where it had no clue. The roll scrolls evenly; if the device asks for reduced motion, it turns pages instead. */
+   where it had no clue; muted voices are faint. The roll scrolls evenly; if the device asks for reduced motion, it turns
+   pages instead. */
 
 import type { Bar, Note, Timeline } from "../music/timeline";
+import type { IsHeard } from "../playback/scheduler";
 import { SmoothClock } from "./smooth-clock";
 import { VOICE_COLOURS } from "./voice-colours";
 
@@ -15,6 +17,8 @@ const LEAST_SEMITONES = 26; // the smallest range of pitches
 const EASE = 0.05; // the fraction of the way to the new range of pitches that one frame covers
 const BLACK_KEYS = new Set([1, 3, 6, 8, 10]);
 const LABEL_WIDTH = 26; // pixels
+const LABEL_HEIGHT = 11; // pixels
+const MUTED = 0.2; // opacity
 
 type Colours = Record<"paper" | "key" | "grid" | "bar" | "soft" | "playhead", string> & { readonly voices: string[] };
 
@@ -27,6 +31,14 @@ interface View {
 /** How solid a note of this probability is drawn, 0 to 1. */
 export function solidity(probability: number): number {
   return Math.max(0, Math.min(1, (probability - NO_CLUE) / (SURE - NO_CLUE)));
+}
+
+export interface RollOptions {
+  /** Whether pitches and bars have labels. */
+  readonly labelled?: boolean;
+  /** The opacity of all notes. */
+  readonly opacity?: number;
+  readonly isHeard?: IsHeard;
 }
 
 export class PianoRoll {
@@ -44,6 +56,7 @@ export class PianoRoll {
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly timeline: Timeline,
+    private readonly options: RollOptions = {},
   ) {
     const context = canvas.getContext("2d", { alpha: false });
     if (!context) throw new Error("this browser cannot draw on a 2D canvas");
@@ -72,9 +85,14 @@ export class PianoRoll {
     const notes = [...this.timeline.notesBetween(view.from, view.from + across)];
     this.adjustRange(notes.map(({ note }) => note.pitch));
     this.drawBackground(view, across);
-    for (const { note } of notes) this.drawNote(note, view);
-    this.drawLabels();
+    for (const { bar, note } of notes) this.drawNote(note, view, this.opacity(bar.piece, note.voice));
+    if (this.options.labelled ?? true) this.drawLabels();
     this.drawPlayhead(view);
+  }
+
+  private opacity(piece: number, voice: number): number {
+    const heard = this.options.isHeard?.(piece, voice) ?? true;
+    return (this.options.opacity ?? 1) * (heard ? 1 : MUTED);
   }
 
   /** The audio time at the left edge, with reduced motion. */
@@ -134,7 +152,7 @@ export class PianoRoll {
       this.drawVertical(bar.time, view, colours.bar);
       if (bar.last) this.drawVertical(bar.time + bar.seconds, view, colours.bar);
       c.fillStyle = colours.soft;
-      if (bar.bar) c.fillText(String(bar.bar), this.x(bar.time, view) + 5, 14);
+      if (bar.bar && (this.options.labelled ?? true)) c.fillText(String(bar.bar), this.x(bar.time, view) + 5, 14);
     }
   }
 
@@ -147,7 +165,7 @@ export class PianoRoll {
     this.context.fillRect(this.x(time, view), 0, 1, this.height);
   }
 
-  private drawNote(note: Note, view: View): void {
+  private drawNote(note: Note, view: View, visibility: number): void {
     const { context: c } = this;
     const x = this.x(note.time, view);
     const width = Math.max(3, note.seconds * view.perSecond - 1.5);
@@ -155,7 +173,7 @@ export class PianoRoll {
     const y = this.y(note.pitch) + (this.rowHeight - height) / 2;
     const sounding = note.time <= view.now && view.now < note.time + note.seconds;
     const probability = note.chosen[0]?.[1] ?? 1;
-    const opacity = note.time > view.now ? 0.5 : 1;
+    const opacity = visibility * (note.time > view.now ? 0.5 : 1);
     const colour = this.colours.voices[note.voice % VOICE_COLOURS] ?? this.colours.soft;
     c.fillStyle = c.strokeStyle = colour;
     c.beginPath();
@@ -168,7 +186,7 @@ export class PianoRoll {
     c.stroke();
     if (sounding) {
       c.setLineDash([]);
-      c.globalAlpha = 0.28;
+      c.globalAlpha = visibility * 0.28;
       c.lineWidth = 5;
       c.stroke();
     }
@@ -187,12 +205,13 @@ export class PianoRoll {
     c.fillStyle = this.colours.soft;
     c.font = "11px system-ui, sans-serif";
     for (let pitch = Math.ceil(this.lowest / 12) * 12; pitch <= this.highest; pitch += 12) {
-      c.fillText(`C${pitch / 12 - 1}`, 8, this.y(pitch) + this.rowHeight / 2 + 4);
+      const y = this.y(pitch) + this.rowHeight / 2 + 4;
+      if (y > LABEL_HEIGHT && y < this.height - 4) c.fillText(`C${pitch / 12 - 1}`, 8, y);
     }
   }
 
   private drawPlayhead(view: View): void {
-    if (!this.timeline.bars.length) return;
+    if (!this.timeline.bars.length || this.options.opacity !== undefined) return;
     this.context.fillStyle = this.colours.playhead;
     this.context.fillRect(this.x(view.now, view) - 0.75, 0, 1.5, this.height);
   }

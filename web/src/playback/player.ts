@@ -1,30 +1,37 @@
 /* Plays a stream: keeps a connection, aligns stream time with the audio clock, schedules notes, and reports its state. After
-   a lost connection it continues where the known music ends, so short interruptions are not heard. */
+   a lost connection it continues where the known music ends, so short interruptions are not heard. After sleep, a connection
+   that says nothing is soon taken for lost, and music that ran far ahead meanwhile is requested again. */
 
 import { StreamClock } from "../music/stream-clock";
 import { Timeline, type Bar } from "../music/timeline";
+import { voiceLabels } from "../music/voice-labels";
 import { backOff, type Disconnection, type MusicSource, type SourceCallbacks } from "../protocol/connection";
 import type { BarMessage, LastingParameter, ServerMessage, StreamMessage } from "../protocol/messages";
 import type { AudioOutput } from "../sound/audio-output";
 import { Scheduler } from "./scheduler";
 import { Session, type Position, type Settings } from "./session";
 import type { SharedMusic } from "./share-link";
+import { VoiceMix } from "./voice-mix";
 
 const FIRST_BAR_DELAY = 0.15; // seconds between the arrival of a first bar and its sound
 const LEAST_TIME_LEFT = 0.06; // seconds: a bar that arrives with less time left is delayed
 const TICK_INTERVAL = 50; // milliseconds
 const SILENCE_LIMIT = 30; // seconds without a message and with nothing left to play: the connection is taken for dead
+const ASLEEP = 10; // seconds between two ticks: the device slept, or the page was frozen
+const SILENCE_LIMIT_AWAKE = 4; // seconds without a message after sleep; connections often do not survive it
+const MOST_WAITING = 30; // seconds of music beyond what the server sends ahead: the stream ran on while the page was frozen
 const HISTORY = 60; // seconds of played bars to keep, in addition to this piece and the one before
 
 export type State =
   | { readonly name: "stopped" }
   | { readonly name: "waiting" } // for the instruments, for the first bar, or for a slow server
   | { readonly name: "playing" }
-  | { readonly name: "reconnecting"; readonly reason: string; readonly seconds: number }
+  | { readonly name: "reconnecting"; readonly reason: string; readonly retryAt: number } // on the clock of performance.now
   | { readonly name: "failed"; readonly reason: string };
 
 export class Player {
   readonly timeline = new Timeline();
+  readonly mix = new VoiceMix();
   session: Session;
   state: State = { name: "stopped" };
 
@@ -39,7 +46,10 @@ export class Player {
   private mustAlign = true; // the next bar aligns the clock
   private streamStarted = false; // on this connection
   private pendingChanges: Partial<Record<LastingParameter, number | null>> = {}; // made before that
+  private nextIsPending = false; // the next piece was asked for before that
   private lastMessageAt = 0; // milliseconds
+  private lastTickAt = Date.now(); // unlike the clock of performance.now, this one runs on while the device sleeps
+  private silenceLimit = SILENCE_LIMIT; // seconds
   private playCount = 0; // of starts and stops: shows a start that it was overtaken
 
   constructor(
@@ -49,7 +59,7 @@ export class Player {
     private readonly onChange: () => void,
   ) {
     this.session = new Session(settings);
-    document.addEventListener("visibilitychange", () => this.tick());
+    document.addEventListener("visibilitychange", () => this.visibilityChanged());
     window.addEventListener("online", () => this.state.name === "reconnecting" && this.connect());
     audio.context.addEventListener("statechange", () => this.onChange());
   }
@@ -58,11 +68,20 @@ export class Player {
     return this.state.name !== "stopped" && this.state.name !== "failed";
   }
 
-  /** Plays a new session, or continues the current one. Must be called within the tap. */
+  /** Whether the next piece is asked for as soon as there is a connection again. */
+  get waitsForNextPiece(): boolean {
+    return this.nextIsPending;
+  }
+
+  /** Plays another session, or continues the current one. The other one can be continued later. Must be called within the
+   *  tap. */
   async play(session: Session | null = null): Promise<void> {
     const count = ++this.playCount;
-    if (session) this.session = session;
-    else if (this.playing) this.session.resumeAt = this.currentPosition();
+    if (this.playing) this.session.resumeAt = this.currentPosition();
+    if (session) {
+      this.session = session;
+      this.nextIsPending = false;
+    }
     this.disconnect();
     this.setState({ name: "waiting" });
     const unlocked = this.audio.unlock();
@@ -93,12 +112,18 @@ export class Player {
   private async prepareSound(unlocked: Promise<void>): Promise<void> {
     const synth = await this.audio.synth;
     await unlocked;
-    this.scheduler ??= new Scheduler(synth, this.timeline, (piece, bar) => this.session.programAt(piece, bar));
+    this.scheduler ??= new Scheduler(
+      synth,
+      this.timeline,
+      (piece, bar) => this.session.programAt(piece, bar),
+      (piece, voice) => this.isHeard(piece, voice),
+    );
   }
 
   stop(): void {
     this.playCount++;
     this.session.resumeAt = this.currentPosition();
+    this.nextIsPending = false;
     this.disconnect();
     this.setState({ name: "stopped" });
     this.audio.fadeOut(() => this.scheduler?.silence());
@@ -120,8 +145,11 @@ export class Player {
     else this.pendingChanges[parameter] = value;
   }
 
+  /** Asks for the next piece: now, or as soon as there is a connection again. */
   nextPiece(): void {
-    this.connection?.send({ type: "next" });
+    if (this.connection && this.streamStarted) this.connection.send({ type: "next" });
+    else this.nextIsPending = true;
+    this.onChange();
   }
 
   setProgram(program: number | null): void {
@@ -132,6 +160,17 @@ export class Player {
     if (bar) session.setProgram(program, bar.piece, bar.bar);
     else if (session.resumeAt) session.setProgram(program, session.resumeAt.piece, session.resumeAt.bar ?? 0);
     if (bar) this.scheduler?.instrumentChanged(bar, this.audio.now);
+  }
+
+  /** Applies a change of `mix`. */
+  mixChanged(): void {
+    const piece = this.currentBar()?.piece;
+    if (piece !== undefined) this.scheduler?.mixChanged(piece);
+  }
+
+  isHeard(piece: number, voice: number): boolean {
+    const labels = voiceLabels(this.timeline.pieces.get(piece)?.message.voices ?? []);
+    return this.mix.hears(labels[voice] ?? "", labels);
   }
 
   /** The bar that is heard; between two pieces, the last one before. */
@@ -163,6 +202,7 @@ export class Player {
     const later = <Value>(handle: (value: Value) => void) => (value: Value) => {
       ready.then(() => this.connection === connection && handle(value), () => undefined);
     };
+    this.silenceLimit = SILENCE_LIMIT;
     const connection = this.openSource(this.session.settings, {
       firstMessage: () => this.session.request(),
       onMessage: later((message) => this.handle(message)),
@@ -173,6 +213,7 @@ export class Player {
 
   private handleDisconnection({ retryAfter, reason }: Disconnection): void {
     this.connection = null;
+    this.streamStarted = false;
     if (retryAfter === null) {
       this.disconnect();
       this.setState({ name: "failed", reason });
@@ -182,7 +223,7 @@ export class Player {
     this.resumeAfterLastBar();
     const seconds = Math.max(retryAfter, backOff(this.attempt++, Math.random()));
     this.retryTimer = setTimeout(() => this.connect(), seconds * 1000);
-    this.setState({ name: "reconnecting", reason, seconds });
+    this.setState({ name: "reconnecting", reason, retryAt: performance.now() + seconds * 1000 });
   }
 
   /** The bars on the timeline are still played; the next connection requests what follows them. */
@@ -203,6 +244,7 @@ export class Player {
 
   private handle(message: ServerMessage): void {
     this.lastMessageAt = performance.now();
+    this.silenceLimit = SILENCE_LIMIT;
     switch (message.type) {
       case "stream":
         this.handleStream(message);
@@ -240,6 +282,8 @@ export class Player {
       this.connection?.send({ type: "set", ...this.pendingChanges });
     }
     this.pendingChanges = {};
+    if (message.kind === "own" && this.nextIsPending) this.connection?.send({ type: "next" });
+    this.nextIsPending = false;
   }
 
   private handleBar(message: BarMessage): void {
@@ -263,16 +307,47 @@ export class Player {
     return lastKnown !== null && (piece < lastKnown.piece || (piece === lastKnown.piece && bar <= (lastKnown.bar ?? 0)));
   }
 
+  private visibilityChanged(): void {
+    // Phones may suspend the sound of a hidden page.
+    if (!document.hidden && this.playing && this.audio.context.state !== "running") void this.audio.unlock();
+    this.tick();
+  }
+
   private tick(): void {
+    const sinceLastTick = (Date.now() - this.lastTickAt) / 1000;
+    this.lastTickAt = Date.now();
     if (!this.playing || !this.scheduler) return;
+    if (sinceLastTick > ASLEEP) this.awake();
     const now = this.audio.now;
     this.scheduler.advance(now, document.hidden);
     const piece = this.currentBar()?.piece;
-    if (piece !== undefined) this.timeline.prune(piece - 1, now - HISTORY);
+    if (piece !== undefined) {
+      this.timeline.prune(piece - 1, now - HISTORY);
+      this.scheduler.mixChanged(piece); // another piece may have other voices
+    }
     const { end } = this.timeline;
     if (this.state.name === "playing" && end < now - LEAST_TIME_LEFT) this.setState({ name: "waiting" });
     const silence = (performance.now() - this.lastMessageAt) / 1000;
-    if (this.connection && silence > SILENCE_LIMIT && end < now + 1) this.connection.giveUp();
+    const mayBeDead = end < now + 1 || this.silenceLimit < SILENCE_LIMIT;
+    if (this.connection && silence > this.silenceLimit && mayBeDead) this.connection.giveUp();
+    const last = this.timeline.bars.at(-1);
+    if (last && last.time > now + this.session.ahead + MOST_WAITING) this.requestAgain();
+  }
+
+  /** The device slept. Its connection may be dead without a word. */
+  private awake(): void {
+    this.silenceLimit = SILENCE_LIMIT_AWAKE;
+    this.lastMessageAt = performance.now();
+    if (this.state.name === "reconnecting") this.connect();
+  }
+
+  /** Requests the stream again from the bar that is heard, and at the station from now on. */
+  private requestAgain(): void {
+    this.session.resumeAt = this.currentPosition();
+    this.scheduler?.silence();
+    this.timeline.clear();
+    this.lastKnown = null;
+    this.connect();
   }
 
   private setState(state: State): void {

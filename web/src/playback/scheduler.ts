@@ -16,17 +16,22 @@ interface SoundingNote {
   readonly channel: number;
 }
 
+/** Whether a voice of a piece is heard. */
+export type IsHeard = (piece: number, voice: number) => boolean;
+
 /** The listener's instrument in a bar. Null means each voice's own. */
 export type ProgramAt = (piece: number, bar: number) => number | null;
 
 export class Scheduler {
   private sounding: SoundingNote[] = [];
   private programs: number[] = []; // the current program of each channel
+  private muted: boolean[] = []; // of each channel
 
   constructor(
     private readonly synth: Synth,
     private readonly timeline: Timeline,
     private readonly programAt: ProgramAt,
+    private readonly isHeard: IsHeard = () => true,
   ) {}
 
   /** To be called about 20 times a second. */
@@ -48,10 +53,27 @@ export class Scheduler {
     for (const voice of voices.keys()) this.setProgram(voice, bar, now);
   }
 
+  /** Mutes and unmutes the channels of a piece; it is heard at once. Voices that share a channel are heard together. */
+  mixChanged(piece: number): void {
+    const voices = this.timeline.pieces.get(piece)?.message.voices ?? [];
+    const heard = new Map<number, boolean>();
+    for (const [voice, { drums }] of voices.entries()) {
+      const channel = midiChannel(voice, drums);
+      heard.set(channel, (heard.get(channel) ?? false) || this.isHeard(piece, voice));
+    }
+    for (const [channel, isHeard] of heard) this.setMuted(channel, !isHeard);
+  }
+
   silence(): void {
     this.sounding = [];
     this.programs = [];
     this.synth.silence();
+  }
+
+  private setMuted(channel: number, muted: boolean): void {
+    if ((this.muted[channel] ?? false) === muted) return;
+    this.muted[channel] = muted;
+    this.synth.setMuted(channel, muted);
   }
 
   private startNote(bar: Bar, note: Note, now: number): void {

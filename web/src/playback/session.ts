@@ -3,7 +3,7 @@
 
 import { changesFrom, parameterValues, valueAt, withChange, type ParameterValues } from "../music/parameter-changes";
 import type { ChangeRow, ClientMessage, LastingParameter, StartMessage, StreamMessage } from "../protocol/messages";
-import type { InstrumentChange, SharedMusic } from "./share-link";
+import { MOST_INSTRUMENTS, type InstrumentChange, type SharedMusic } from "./share-link";
 
 /** What the listener chose. Null means the default: of the model, of the piece, or of the server. */
 export interface Settings extends ParameterValues {
@@ -27,6 +27,7 @@ type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "
 export class Session {
   stream: StreamValues | null = null;
   fields: readonly string[] = [];
+  ahead = 0; // seconds
   changes: readonly ChangeRow[] = [];
   instruments: readonly InstrumentChange[] = [];
   /** Where to continue; null means at the beginning. */
@@ -71,6 +72,7 @@ export class Session {
     if (!this.stream && program !== null) this.instruments = [[message.piece, 0, program]];
     this.stream = message;
     this.fields = message.fields;
+    this.ahead = message.ahead;
     this.changes = message.changes;
   }
 
@@ -108,7 +110,8 @@ export class Session {
     const values = parameterValues((parameter) => stream[parameter]);
     const later = this.instruments.filter((i) => i[0] > piece || (i[0] === piece && i[1] > 0));
     const first = this.programAt(piece, 0);
-    const instruments: InstrumentChange[] = first === null ? later : [[piece, 0, first], ...later];
+    const all: InstrumentChange[] = first === null ? later : [[piece, 0, first], ...later];
+    const instruments = all.slice(0, MOST_INSTRUMENTS);
     return { model, bundle, seed, bars, ...values, piece, changes: changesFrom(this.changes, piece), instruments };
   }
 }

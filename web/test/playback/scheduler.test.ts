@@ -116,6 +116,30 @@ describe("Scheduler", () => {
     expect(synth.ofType("program").map((m) => m[2])).toEqual([8]);
   });
 
+  it("mutes the channels whose voices are not heard, once, and lets them be heard again", () => {
+    const heard = new Set([0, 1]);
+    const [synth, timeline] = [new SynthSpy(), new Timeline()];
+    const scheduler = new Scheduler(synth, timeline, () => null, (_, voice) => heard.has(voice));
+    timeline.addPiece(pieceMessage(0));
+    scheduler.mixChanged(0);
+    expect(synth.mutes).toEqual([]);
+    heard.delete(1);
+    scheduler.mixChanged(0);
+    scheduler.mixChanged(0);
+    heard.add(1);
+    scheduler.mixChanged(0);
+    expect(synth.mutes).toEqual([[1, true], [1, false]]);
+  });
+
+  it("lets voices on one channel be heard together", () => {
+    const [synth, timeline] = [new SynthSpy(), new Timeline()];
+    const scheduler = new Scheduler(synth, timeline, () => null, (_, voice) => voice === 1);
+    const drums = ["Snare", "Bass drum"].map((name) => ({ name, program: 0, drums: true }));
+    timeline.addPiece(pieceMessage(0, { voices: [...drums, { name: "Bass", program: 32, drums: false }] }));
+    scheduler.mixChanged(0);
+    expect(synth.mutes).toEqual([[2, true]]);
+  });
+
   it("schedules far enough ahead on a hidden page, whose timers fire once a second", () => {
     const { synth, timeline, scheduler } = playing();
     for (const number of [1, 2, 3]) timeline.addBar(barMessage(number), 10);
