@@ -160,6 +160,8 @@ def test_every_control_has_a_name_and_is_reached_by_keyboard(listener: Open) -> 
         )  # fmt: skip
         assert ring, f"no focus ring at {reached}"
     assert reached >= {"stream", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
+    page.page.evaluate("scrollTo(0, 0)")
+    page.page.wait_for_selector("#strip", state="hidden")
     for role, name in [("slider", "Tempo"), ("slider", "Temperature"), ("slider", "Volume"), ("textbox", "Seed"),
                        ("combobox", "Instrument"), ("radio", "Shared station"), ("button", "Pause"),
                        ("img", "Piano roll"), ("link", "Listen to the station as MP3")]:  # fmt: skip
