@@ -3,6 +3,7 @@ sleep, the station and back."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -158,6 +159,21 @@ def test_a_connection_that_dies_asleep_is_made_anew(listener: Open) -> None:
     assert request["bar"] == last["bar"] + 1
     page.until(lambda: page.status() == "Playing", "the music")
     assert page.sounds()
+
+
+def test_music_that_has_piled_up_is_requested_again_where_it_is_heard(listener: Open) -> None:
+    page = listener("#model=bach-chorales&seed=4&bars=8")
+    line = with_line(page)
+    page.play()
+    page.until(lambda: "bar 1 of" in page.page.inner_text("#position"), "the first bar")
+    last = page.bars()[-1]
+    for i in range(1, 18):  # as if the server had sent so much while the page was frozen
+        bar = {**last, "bar": last["bar"] + i, "at": last["at"] + i * last["seconds"], "notes": [], "held": []}
+        line.sockets[-1][0].send(json.dumps(bar))
+    page.until(lambda: len(starts(page)) == 2, "another request", 5)
+    assert (starts(page)[1]["piece"], starts(page)[1]["bar"]) in [(0, 1), (0, 2)]
+    page.until(lambda: page.status() == "Playing" and page.sounds(), "the music")
+    assert len(starts(page)) == 2
 
 
 def test_a_hidden_page_plays_on(listener: Open) -> None:
