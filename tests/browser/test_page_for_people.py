@@ -34,6 +34,9 @@ def test_a_strip_stays_while_one_turns_knobs(listener: Open) -> None:
     page.page.wait_for_selector("#strip:visible")
     page.until(lambda: page.page.inner_text("#strip-position").startswith("Bar 1 of"), "the bar")
     page.until(lambda: page.page.evaluate(COLOURED, "strip-roll") > 300, "its roll")
+    picture = "document.getElementById('strip-roll').toDataURL()"
+    first = page.page.evaluate(picture)
+    page.until(lambda: page.page.evaluate(picture) != first, "its motion")
     box = page.page.locator("#strip").bounding_box()
     assert box["y"] + box["height"] == 740 and box["width"] == 360
     # What has the focus is not below it.

@@ -60,7 +60,7 @@ export class Page {
     const isHeard = (piece: number, voice: number): boolean => this.player.isHeard(piece, voice);
     this.roll = new PianoRoll(element("roll", HTMLCanvasElement), timeline, { isHeard });
     this.strip = new Strip(timeline, isHeard, () => this.togglePlay());
-    this.voices = new VoicesView(element("voices"), mix, () => this.mixChanged());
+    this.voices = new VoicesView(element("voices"), mix, () => this.animate()); // draws once, if nothing plays
     this.choices = new ChoicesView(element("choices"), timeline);
     audio.onLoading = () => this.player.state.name === "waiting" && this.update();
     this.controls = new Controls(site, site.instruments, {
@@ -164,11 +164,6 @@ export class Page {
       this.position.textContent = this.link.model;
     }
     this.update();
-  }
-
-  private mixChanged(): void {
-    this.player.mixChanged();
-    this.animate(); // draws once, if nothing plays
   }
 
   private download(): void {

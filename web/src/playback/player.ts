@@ -162,12 +162,6 @@ export class Player {
     if (bar) this.scheduler?.instrumentChanged(bar, this.audio.now);
   }
 
-  /** Applies a change of `mix`. */
-  mixChanged(): void {
-    const piece = this.currentBar()?.piece;
-    if (piece !== undefined) this.scheduler?.mixChanged(piece);
-  }
-
   isHeard(piece: number, voice: number): boolean {
     const labels = voiceLabels(this.timeline.pieces.get(piece)?.message.voices ?? []);
     return this.mix.hears(labels[voice] ?? "", labels);
@@ -323,7 +317,7 @@ export class Player {
     const piece = this.currentBar()?.piece;
     if (piece !== undefined) {
       this.timeline.prune(piece - 1, now - HISTORY);
-      this.scheduler.mixChanged(piece); // another piece may have other voices
+      this.scheduler.applyMix(piece);
     }
     const { end } = this.timeline;
     if (this.state.name === "playing" && end < now - LEAST_TIME_LEFT) this.setState({ name: "waiting" });

@@ -53,8 +53,9 @@ export class Scheduler {
     for (const voice of voices.keys()) this.setProgram(voice, bar, now);
   }
 
-  /** Mutes and unmutes the channels of a piece; it is heard at once. Voices that share a channel are heard together. */
-  mixChanged(piece: number): void {
+  /** Mutes and unmutes the channels of a piece where that has changed; it is heard at once. Voices that share a channel are
+   *  heard together. */
+  applyMix(piece: number): void {
     const voices = this.timeline.pieces.get(piece)?.message.voices ?? [];
     const heard = new Map<number, boolean>();
     for (const [voice, { drums }] of voices.entries()) {

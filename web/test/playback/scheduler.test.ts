@@ -121,13 +121,13 @@ describe("Scheduler", () => {
     const [synth, timeline] = [new SynthSpy(), new Timeline()];
     const scheduler = new Scheduler(synth, timeline, () => null, (_, voice) => heard.has(voice));
     timeline.addPiece(pieceMessage(0));
-    scheduler.mixChanged(0);
+    scheduler.applyMix(0);
     expect(synth.mutes).toEqual([]);
     heard.delete(1);
-    scheduler.mixChanged(0);
-    scheduler.mixChanged(0);
+    scheduler.applyMix(0);
+    scheduler.applyMix(0);
     heard.add(1);
-    scheduler.mixChanged(0);
+    scheduler.applyMix(0);
     expect(synth.mutes).toEqual([[1, true], [1, false]]);
   });
 
@@ -136,7 +136,7 @@ describe("Scheduler", () => {
     const scheduler = new Scheduler(synth, timeline, () => null, (_, voice) => voice === 1);
     const drums = ["Snare", "Bass drum"].map((name) => ({ name, program: 0, drums: true }));
     timeline.addPiece(pieceMessage(0, { voices: [...drums, { name: "Bass", program: 32, drums: false }] }));
-    scheduler.mixChanged(0);
+    scheduler.applyMix(0);
     expect(synth.mutes).toEqual([[2, true]]);
   });
 
