@@ -24,8 +24,10 @@ HEAD = f"""/* The piece that the page draws before the listener has pressed play
 export interface PreviewBar {{
   readonly seconds: number;
   /** Times are in hundredths of a second from the beginning of the bar, probabilities in hundredths. */
-  readonly notes: readonly (readonly [voice: number, pitch: number, time: number, length: number, probability: number])[];
+  readonly notes: readonly PreviewNote[];
 }}
+
+type PreviewNote = readonly [voice: number, pitch: number, time: number, length: number, probability: number];
 
 export const PREVIEW_BARS: readonly PreviewBar[] = [
 """

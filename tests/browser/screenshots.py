@@ -1,5 +1,7 @@
-"""Takes screenshots of the radio's page: on a phone upright and on its side, a tablet and a desktop, in light and dark,
-stopped, playing, scrolled to the controls, and with each dialog open.
+"""Takes screenshots of the radio's page.
+
+They show it on a phone upright and on its side, a tablet and a desktop, in light and dark, stopped, playing, scrolled
+to the controls, and with each dialog open.
 
 Run `python tests/browser/screenshots.py FOLDER`. This is not a test, but needs the same packages and programs as the
 tests in a browser. It starts a server of its own.

@@ -228,9 +228,10 @@ def test_nothing_is_cut_off(listener: Open, device: str) -> None:
     page.play()
     page.until(lambda: page.page.locator("#choices .chosen").count() == 4, "four choices")
     cut = page.page.evaluate(
-        """() => [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && e.childElementCount === 0
-             && e.textContent.trim() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible"
-             && !e.closest(".visually-hidden")).map((e) => e.outerHTML)"""
+        """() => [...document.querySelectorAll("body *")]
+             .filter((e) => e.checkVisibility() && e.childElementCount === 0 && e.textContent.trim())
+             .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")
+             .filter((e) => !e.closest(".visually-hidden")).map((e) => e.outerHTML)"""
     )
     assert cut == []
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

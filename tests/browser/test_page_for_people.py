@@ -1,5 +1,5 @@
-"""Tests of what the page does for phones and for people: the strip, landscape, the lock screen, the share sheet and the QR
-code, muted voices, the moving picture, the explanation; and of its accessibility, with axe-core."""
+"""Tests of what the page does for phones and for people: the strip, landscape, the lock screen, the share sheet and the
+QR code, muted voices, the moving picture, the explanation; and of its accessibility, with axe-core."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def test_a_strip_stays_while_one_turns_knobs(listener: Open) -> None:
 def test_on_a_phone_on_its_side_the_roll_and_what_plays_it_fit(listener: Open) -> None:
     page = listener(**LANDSCAPE)
     page.play()
-    boxes = {name: page.page.locator(name).bounding_box() for name in (".roll-frame", "#play", "#next", "#share", "#position")}
+    boxes = {
+        name: page.page.locator(name).bounding_box()
+        for name in (".roll-frame", "#play", "#next", "#share", "#position")
+    }
     for name, box in boxes.items():
         assert box["y"] >= 0 and box["y"] + box["height"] <= 360, name
         assert box["x"] >= 0 and box["x"] + box["width"] <= 740, name

@@ -4,8 +4,10 @@
 export interface PreviewBar {
   readonly seconds: number;
   /** Times are in hundredths of a second from the beginning of the bar, probabilities in hundredths. */
-  readonly notes: readonly (readonly [voice: number, pitch: number, time: number, length: number, probability: number])[];
+  readonly notes: readonly PreviewNote[];
 }
+
+type PreviewNote = readonly [voice: number, pitch: number, time: number, length: number, probability: number];
 
 export const PREVIEW_BARS: readonly PreviewBar[] = [
   { seconds: 0.79, notes: [[0,75,0,79,3],[1,66,0,79,51],[2,59,0,39,92],[3,47,0,79,10],[2,61,39,39,34]] },
