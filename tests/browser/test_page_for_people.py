@@ -1,5 +1,4 @@
-"""Tests of what the page does for phones and for people: the strip, landscape, the lock screen, the share sheet and the
-QR code, muted voices, the moving picture, the explanation; and of its accessibility, with axe-core."""
+"""Tests of what the page does for phones and for people, and of its accessibility, with axe-core."""
 
 from __future__ import annotations
 
