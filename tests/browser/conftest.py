@@ -99,7 +99,7 @@ def chromium() -> Iterator[Any]:
 class Listener:
     """The page in a browser, with the WebSocket messages that it received (`frames`) and sent (`sent`)."""
 
-    ready, status_line = "#play:enabled", "#status"
+    ready, status_line = "#play:enabled", ".now .status"  # with the countdown
 
     def __init__(self, browser: Any, address: str, fragment: str, context_options: dict[str, Any]) -> None:
         self.context = browser.new_context(**context_options)
