@@ -7,8 +7,9 @@ const MAY_IMPORT = {
   music: ["protocol"],
   engine: ["protocol", "music"],
   offline: [],
+  notation: ["protocol", "music"],
   playback: ["protocol", "sound", "music"],
-  page: ["protocol", "sound", "music", "engine", "playback"],
+  page: ["protocol", "sound", "music", "engine", "notation", "playback"],
   "blind-test": ["protocol", "sound", "music", "playback", "page"],
 };
 

@@ -1,0 +1,34 @@
+/* What an engraved score in the page offers to those who use it. */
+
+import type { NotatedScore } from "./model";
+
+export interface EngraveOptions {
+  /** One line that grows to the right, or lines as wide as the host. */
+  readonly layout: "strip" | "page";
+  /** The height of a staff in pixels; default: 32. */
+  readonly staffHeight?: number;
+  /** Above the first bar. */
+  readonly title?: string;
+}
+
+/** Where a place of the music stands, in pixels from the engraving's top left corner. */
+export interface Place {
+  readonly x: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** A score in the page. */
+export interface Engraving {
+  /** What was added to the host. */
+  readonly element: HTMLElement;
+  readonly width: number;
+  readonly height: number;
+  /** Engraves the bars that differ from those shown, and removes those that are gone. */
+  update(score: NotatedScore): void;
+  /** Where a tick of the music stands; null if it is not shown. */
+  placeOf(tick: number): Place | null;
+  /** Marks the beat that sounds at a tick; null: none. */
+  mark(tick: number | null): void;
+  remove(): void;
+}
