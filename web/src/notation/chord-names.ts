@@ -21,6 +21,8 @@ interface Kind {
   readonly needed: readonly number[];
   /** How much less likely than a triad. */
   readonly cost: number;
+  /** Which of them may be in the bass; default: all. */
+  readonly basses?: readonly number[];
 }
 
 const KINDS: readonly Kind[] = [
@@ -28,12 +30,12 @@ const KINDS: readonly Kind[] = [
   { kind: "minor", suffix: "m", tones: [0, 3, 7], needed: [0, 3], cost: 0 },
   { kind: "dominant", suffix: "7", tones: [0, 4, 7, 10], needed: [0, 4, 10], cost: 0.06 },
   { kind: "minor-seventh", suffix: "m7", tones: [0, 3, 7, 10], needed: [0, 3, 7, 10], cost: 0.08 },
-  { kind: "major-seventh", suffix: "maj7", tones: [0, 4, 7, 11], needed: [0, 4, 11], cost: 0.1 },
+  { kind: "major-seventh", suffix: "maj7", tones: [0, 4, 7, 11], needed: [0, 4, 11], cost: 0.1, basses: [0, 4, 7] },
   { kind: "diminished", suffix: "°", tones: [0, 3, 6], needed: [0, 3, 6], cost: 0.05 },
   { kind: "half-diminished", suffix: "ø7", tones: [0, 3, 6, 10], needed: [0, 3, 6, 10], cost: 0.08 },
   { kind: "diminished-seventh", suffix: "°7", tones: [0, 3, 6, 9], needed: [0, 3, 6, 9], cost: 0.08 },
-  { kind: "augmented", suffix: "+", tones: [0, 4, 8], needed: [0, 4, 8], cost: 0.15 },
-  { kind: "suspended-fourth", suffix: "sus4", tones: [0, 5, 7], needed: [0, 5, 7], cost: 0.16 },
+  { kind: "augmented", suffix: "+", tones: [0, 4, 8], needed: [0, 4, 8], cost: 0.15, basses: [0] },
+  { kind: "suspended-fourth", suffix: "sus4", tones: [0, 5, 7], needed: [0, 5, 7], cost: 0.16, basses: [0] },
 ];
 const STRUCK_LATER = 0.45; // the weight of what is struck after the beat's beginning
 const LEAST_COVERED = 0.74; // the share of the beat's weight that must be of the chord
@@ -108,6 +110,7 @@ function bassOf(sounding: readonly PlacedNote[], low: number): PlacedNote | unde
 /** How well a chord covers what sounds; null if it does not. */
 function rate(weights: readonly number[], total: number, root: number, kind: Kind, bass: number): number | null {
   const weightOf = (tone: number): number => weights[(root + tone) % 12] ?? 0;
+  if (kind.basses && !kind.basses.some((tone) => (root + tone) % 12 === bass)) return null;
   if (kind.needed.some((tone) => weightOf(tone) < LEAST_SHARE * total)) return null;
   const covered = kind.tones.reduce((sum, tone) => sum + weightOf(tone), 0) / total;
   if (covered < LEAST_COVERED) return null;

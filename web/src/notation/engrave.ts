@@ -7,6 +7,7 @@ export type { EngraveOptions, Engraving, Place } from "./engraving";
 
 /** Engraves a score at the end of the host. */
 export async function engrave(host: HTMLElement, score: NotatedScore, options: EngraveOptions): Promise<Engraving> {
-  const { Engraver } = await import("./engraver");
+  const { Engraver, loadFont } = await import("./engraver");
+  await loadFont();
   return new Engraver(host, score, options);
 }

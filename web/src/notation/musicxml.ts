@@ -22,7 +22,7 @@ const DOCTYPE =
   '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">';
 const SOFTWARE = "playbach";
 const FORTE = 90; // the velocity that dynamics in per cent refer to, by the standard
-const PLAIN_VELOCITY = 64;
+const PLAIN_VELOCITY = 80;
 const DRUM_CHANNEL = 10;
 const ACCIDENTALS: Readonly<Record<number, string>> = {
   [-2]: "flat-flat", [-1]: "flat", 0: "natural", 1: "sharp", 2: "double-sharp",

@@ -53,7 +53,7 @@ export function notate(
       parts: columns.map((column) => column[i] ?? { voices: [], clefs: [], newClefs: [] }),
       chords: chords[i] ?? [],
       tempos: tempos[i] ?? [],
-      last: bars[i]?.last ?? false,
+      last: bars[i]?.last ?? i === bars.length - 1,
     })),
   };
 }
@@ -69,7 +69,7 @@ function tracksOf(notes: readonly PlainNote[], voices: readonly PlainVoice[], ba
   const isNamedChoir = isChoirByName(voices.map((voice) => voice.name));
   return voices.flatMap((voice, number): TrackNotes[] => {
     let rows = notes.filter((note) => note.voice === number).map((note): TickNote => ({
-      tick: note.tick, end: note.tick + note.ticks, pitch: note.pitch, velocity: note.velocity ?? 64,
+      tick: note.tick, end: note.tick + note.ticks, pitch: note.pitch, velocity: note.velocity ?? 80,
     }));
     if (!rows.length && !isNamedChoir) return [];
     rows.sort((a, b) => a.tick - b.tick || a.end - b.end || a.pitch - b.pitch);

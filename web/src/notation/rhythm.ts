@@ -19,7 +19,7 @@ const TUPLETS = [
 ] as const;
 type TupletKind = (typeof TUPLETS)[number];
 /** Of each halving of a tuplet's values: two triplets rather than one of quarters, if both can write the rhythm. */
-const FINER_COST = 3;
+const FINER_COST = 5;
 const CROSSING_COST = 1.5; // of a note that crosses the edge of a tuplet
 const MOST_HALVINGS = 3;
 const MOST_LEVELS = 9; // below those of a pulse: halves of its shortest parts, down to 128ths

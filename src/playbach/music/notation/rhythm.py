@@ -23,7 +23,7 @@ TUPLETS = {3: 2, 5: 4, 6: 4, 7: 4, 9: 8, 10: 8}
 """How many values are in the time of how many."""
 _TUPLET_COSTS = {3: 2.0, 5: 2.75, 7: 3.0, 9: 3.5, 6: 4.5, 10: 6.0}
 """Six cost more than twice three, so they are one group only where a note crosses its middle."""
-_FINER_COST = 3.0
+_FINER_COST = 5.0
 """Of each halving of a tuplet's values: two triplets rather than one of quarters, if both can write the rhythm."""
 _CROSSING_COST = 1.5
 """Of a note that crosses the edge of a tuplet."""
