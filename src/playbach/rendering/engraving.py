@@ -66,10 +66,15 @@ _GAP = 60
 """After a sign of a metronome mark, in verovio's units: a staff is 720 high."""
 
 
-def engrave(musicxml: bytes, kind: Kind, heading: Heading | None = None) -> list[bytes]:
+def engrave(
+    musicxml: bytes, kind: Kind, heading: Heading | None = None, *, seconds: float | None = None
+) -> list[bytes]:
     """The pages of a MusicXML document: an SVG or PNG file for each, or one PDF file.
 
     The same document and heading give the same bytes.
+
+    Args:
+        seconds: how long it may take; None: in proportion to the document's length.
 
     Raises:
         MissingExtra: verovio or typst is not installed.
@@ -89,7 +94,7 @@ def engrave(musicxml: bytes, kind: Kind, heading: Heading | None = None) -> list
         theirs.close()
     try:
         ours.send_bytes(request)
-        return _receive(ours, _SECONDS + _SECONDS_PER_MEGABYTE * len(musicxml) / 1e6)
+        return _receive(ours, seconds or _SECONDS + _SECONDS_PER_MEGABYTE * len(musicxml) / 1e6)
     except TimeoutError as error:
         raise ScoreError(f"engraving takes longer than {error}; engrave fewer bars, or write .musicxml") from None
     except (EOFError, OSError):

@@ -28,6 +28,7 @@ from playbach.server.missing import missing_response
 from playbach.server.page import BUILD_COMMAND, StaticFile, page_files
 from playbach.server.protocol import ModelsInfo
 from playbach.server.schema import write
+from playbach.server.score_pdf import ScorePdf
 from playbach.server.security import SecurityMiddleware
 from playbach.server.sounds import Sounds
 from playbach.server.state import ServerState
@@ -58,6 +59,7 @@ class _Radio:
         self._sounds = Sounds(state.soundfont)
         self._sound_test: StaticFile | None = None
         self._engines = EngineStore(model.composer.bundle for model in state.models.values())
+        self._score_pdf = ScorePdf(state)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -71,6 +73,7 @@ class _Radio:
             Route("/ping", self.ping),
             Route("/metrics", self.metrics),
             *([] if self._blind_test is None else blind_test_app.blind_test_routes(self._blind_test)),
+            *self._score_pdf.routes(),
         ]
 
     @contextlib.asynccontextmanager

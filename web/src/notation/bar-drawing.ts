@@ -39,6 +39,8 @@ export interface BarRequest {
   readonly nextClefs: readonly (readonly (Clef | null)[])[];
   /** Of the bar, if it is to be filled; default: what it needs. */
   readonly width: number | null;
+  /** Whether only what stands before the music is drawn. */
+  readonly isHead: boolean;
 }
 
 /** The end of a tie at a bar line. */
@@ -98,7 +100,7 @@ export function drawBar(request: BarRequest): DrawnBar {
   const left = request.startsLine ? LINE_MARGIN : 0;
   const endWidth = Math.max(...staves.map((stave) => left + stave.getWidth() - stave.getNoteEndX()));
   const least = all.length ? formatter.preCalculateMinTotalWidth(all) : LEAST_NOTE_WIDTH;
-  let noteWidth = Math.max(LEAST_NOTE_WIDTH, least * RELATIVE_WIDTH + Stave.defaultPadding);
+  let noteWidth = request.isHead ? 0 : Math.max(LEAST_NOTE_WIDTH, least * RELATIVE_WIDTH + Stave.defaultPadding);
   if (request.width !== null) noteWidth = Math.max(noteWidth, request.width / scale * SPACE - noteStart - endWidth);
   const place = (): void => {
     for (const stave of staves) {
@@ -146,18 +148,18 @@ function annotation(clef: Clef): string | undefined {
   return clef.octave < 0 ? "8vb" : clef.octave > 0 ? "8va" : undefined;
 }
 
-function makeStave({ parts, bar, places, startsLine, nextClefs }: BarRequest, index: number, y: number): Stave {
+function makeStave({ parts, bar, places, startsLine, nextClefs, isHead }: BarRequest, index: number, y: number): Stave {
   const { part, staff } = places.staves[index] ?? { part: 0, staff: 1 };
   const isPitched = !parts[part]?.isDrums;
   const stave = new Stave(startsLine ? LINE_MARGIN : 0, y, 0, { spaceAboveStaffLn: 0, spaceBelowStaffLn: 0, leftBar: false });
   stave.setDefaultLedgerLineStyle({ strokeStyle: "currentColor", lineWidth: 1.4 });
   const clef = bar.parts[part]?.clefs[staff - 1];
   if (startsLine && clef) stave.addClef(clefName(clef), "default", annotation(clef));
-  if ((startsLine || bar.newKey) && isPitched && bar.key.fifths) stave.addKeySignature(signatureName(bar.key.fifths));
+  if (startsLine && isPitched && bar.key.fifths) stave.addKeySignature(signatureName(bar.key.fifths));
   if (bar.newMeter) stave.addTimeSignature(`${bar.meter[0]}/${bar.meter[1]}`);
   const next = nextClefs[part]?.[staff - 1];
   if (next) stave.setEndClef(clefName(next), "small", annotation(next));
-  stave.setEndBarType(bar.last ? BarlineType.END : BarlineType.SINGLE);
+  stave.setEndBarType(isHead ? BarlineType.NONE : bar.last ? BarlineType.END : BarlineType.SINGLE);
   stave.format();
   return stave;
 }
@@ -169,7 +171,7 @@ function signatureName(fifths: number): string {
   return letter + (accidentals > 0 ? "#".repeat(accidentals) : "b".repeat(-accidentals));
 }
 
-function drawConnectors({ parts, bar, places, startsLine }: BarRequest, staves: readonly Stave[], context: SVGContext): void {
+function drawConnectors({ parts, bar, places, startsLine, isHead }: BarRequest, staves: readonly Stave[], context: SVGContext): void {
   const [first, last] = [staves[0], staves.at(-1)];
   if (!first || !last) return;
   const connect = (top: Stave, bottom: Stave, type: "singleLeft" | "singleRight" | "boldDoubleRight" | "brace" | "bracket"): void => {
@@ -179,7 +181,7 @@ function drawConnectors({ parts, bar, places, startsLine }: BarRequest, staves: 
   for (const [top, bottom, sign] of groupsOf(parts, places, staves)) {
     if (top === bottom) continue;
     if (startsLine) connect(top, bottom, sign);
-    connect(top, bottom, bar.last ? "boldDoubleRight" : "singleRight");
+    if (!isHead) connect(top, bottom, bar.last ? "boldDoubleRight" : "singleRight");
   }
 }
 

@@ -1,6 +1,7 @@
 /* Engraves a score in the page: each bar is an SVG element of its own, in one line that grows to the right, or in lines as wide
    as the host. Bars that did not change stay as they are. Loaded, with VexFlow and its font, only when a score is shown. */
 
+import "./engraving.css";
 import leland from "@vexflow-fonts/leland/leland.woff2?url";
 import { MetricsDefaults, VexFlow } from "vexflow/core";
 import { drawBar, placeAt, SPACE, tiePath, type BarRequest, type DrawnBar } from "./bar-drawing";
@@ -39,6 +40,9 @@ interface ShownBar {
 export class Engraver implements Engraving {
   readonly element = document.createElement("div");
   private readonly beat = document.createElement("div");
+  private readonly head = document.createElement("div");
+  private headName = "";
+  private headWidth = 0;
   private readonly scale: number;
   private shown: ShownBar[] = [];
   private reach: Reach = [];
@@ -52,7 +56,8 @@ export class Engraver implements Engraving {
     this.element.className = `engraving engraving-${options.layout}`;
     this.beat.className = "sounding-beat";
     this.beat.hidden = true;
-    this.element.append(this.beat);
+    this.head.className = "engraved-head";
+    this.element.append(this.head, this.beat);
     host.append(this.element);
     this.score = score;
     this.update(score);
@@ -66,7 +71,7 @@ export class Engraver implements Engraving {
     return this.lines * this.places.height * this.scale + (this.lines - 1) * DOUBLE_LINE_GAP;
   }
 
-  update(score: NotatedScore): void {
+  update(score: NotatedScore): boolean {
     this.score = score;
     const isSame = this.reach.length === score.parts.reduce((sum, part) => sum + part.staves, 0);
     let reach: Reach = isSame ? this.reach : [];
@@ -77,6 +82,7 @@ export class Engraver implements Engraving {
     else this.layOutPage();
     this.element.style.width = `${this.total}px`;
     this.element.style.height = `${this.height}px`;
+    return this.shown.length === score.bars.length;
   }
 
   placeOf(tick: number): Place | null {
@@ -126,7 +132,7 @@ export class Engraver implements Engraving {
       const content = next?.parts[p];
       return (content?.clefs ?? []).map((clef, s): Clef | null => (content?.newClefs[s] ? clef : null));
     });
-    return { parts: score.parts, bar, places, scale, startsLine, nextClefs, width };
+    return { parts: score.parts, bar, places, scale, startsLine, nextClefs, width, isHead: false };
   }
 
   /** The bar, drawn again only if something in it changed. */
@@ -155,18 +161,38 @@ export class Engraver implements Engraving {
 
   private layOutStrip(): void {
     const bars: ShownBar[] = [];
-    let x = 0;
+    const began = performance.now();
+    this.layOutHead();
+    let x = this.headWidth;
     for (const at of this.score.bars.keys()) {
-      const shown = this.bar(at, at === 0, null, bars.at(-1));
+      const isOver = performance.now() - began > (this.options.budget ?? Infinity);
+      const old = this.shown[at];
+      const shown = this.bar(at, false, null, bars.at(-1));
       if (!shown) continue;
       shown.x = x;
       shown.y = 0;
       x += shown.drawn.width;
       bars.push(shown);
+      if (isOver && shown !== old) break;
     }
     this.show(bars);
     this.total = x;
     this.lines = 1;
+  }
+
+  /** Clefs and key at the beginning of the strip, which stay in sight while it scrolls. */
+  private layOutHead(): void {
+    const { score, places, scale } = this;
+    const [first] = score.bars;
+    if (!first) return;
+    const name = JSON.stringify([score.parts, first.key, first.parts.map((part) => part.clefs), places]);
+    if (name === this.headName) return;
+    this.headName = name;
+    const parts = first.parts.map((part) => ({ ...part, voices: [] }));
+    const bar = { ...first, parts, chords: [], tempos: [], newMeter: false, number: 0, last: false };
+    const drawn = drawBar({ parts: score.parts, bar, places, scale, startsLine: true, nextClefs: [], width: null, isHead: true });
+    this.head.replaceChildren(drawn.element);
+    this.headWidth = drawn.width;
   }
 
   /** Fills lines as wide as the host. */
@@ -217,9 +243,9 @@ export class Engraver implements Engraving {
   private show(bars: ShownBar[]): void {
     const kept = new Set(bars.map((bar) => bar.drawn.element));
     for (const { drawn } of this.shown) if (!kept.has(drawn.element)) drawn.element.remove();
-    for (const [i, { drawn, x, y }] of bars.entries()) {
+    for (const { drawn, x, y } of bars) {
       drawn.element.style.transform = `translate(${x}px, ${y}px)`;
-      if (this.element.children[i + 1] !== drawn.element) this.element.insertBefore(drawn.element, this.element.children[i + 1] ?? null);
+      if (drawn.element.parentElement !== this.element) this.element.append(drawn.element);
     }
     this.shown = bars;
   }

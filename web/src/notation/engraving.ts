@@ -7,8 +7,8 @@ export interface EngraveOptions {
   readonly layout: "strip" | "page";
   /** The height of a staff in pixels; default: 32. */
   readonly staffHeight?: number;
-  /** Above the first bar. */
-  readonly title?: string;
+  /** How many milliseconds one update may take, in a strip; what is left is drawn by the next. Default: as many as it needs. */
+  readonly budget?: number;
 }
 
 /** Where a place of the music stands, in pixels from the engraving's top left corner. */
@@ -24,8 +24,9 @@ export interface Engraving {
   readonly element: HTMLElement;
   readonly width: number;
   readonly height: number;
-  /** Engraves the bars that differ from those shown, and removes those that are gone. */
-  update(score: NotatedScore): void;
+  /** Engraves the bars that differ from those shown, and removes those that are gone.
+   *  @returns whether all of them are drawn. */
+  update(score: NotatedScore): boolean;
   /** Where a tick of the music stands; null if it is not shown. */
   placeOf(tick: number): Place | null;
   /** Marks the beat that sounds at a tick; null: none. */

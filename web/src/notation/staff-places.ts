@@ -88,3 +88,15 @@ export function spacesBelowTop({ step, octave }: SpelledPitch, clef: Clef): numb
   const written = (octave - clef.octave) * 7 + STEP_OF_LETTER[step];
   return 2 - (written - middle) / 2;
 }
+
+const [SMALLEST_STAFF, LARGEST_STAFF] = [24, 40]; // pixels
+const NARROW = 600;
+const LARGEST_NARROW_STAFF = 30;
+const HEADING_HEIGHT = 30;
+
+/** The height of a staff with which a score fills a frame, in pixels. */
+export function staffHeightFor(score: NotatedScore, height: number, width: number): number {
+  const reach = score.bars.map((bar) => reachOf(score.parts, bar)).reduce(widerReach, []);
+  const fitting = ((height - HEADING_HEIGHT) * STAFF_SPACES) / staffPlaces(score, reach).height;
+  return Math.round(Math.max(SMALLEST_STAFF, Math.min(width < NARROW ? LARGEST_NARROW_STAFF : LARGEST_STAFF, fitting)));
+}

@@ -1,6 +1,5 @@
 /* The page: connects the player, the views and the controls, and shows the status in words. */
 
-import { writeMidi } from "../music/midi-file";
 import { parameterValues } from "../music/parameter-changes";
 import { voiceLabels } from "../music/voice-labels";
 import { Player } from "../playback/player";
@@ -10,14 +9,17 @@ import { DamagedLink, fromFragment, toFragment, type SharedMusic } from "../play
 import type { AudioOutput } from "../sound/audio-output";
 import { ChoicesView } from "./choices";
 import { Controls } from "./controls";
+import { DownloadMenu } from "./download-menu";
 import { element } from "./element";
 import { LockScreen } from "./lock-screen";
 import { PianoRoll } from "./piano-roll";
 import { Preview } from "./preview";
+import { ScoreView } from "./score-view";
 import { ShareDialog } from "./share-dialog";
 import { showSound } from "./sound-info";
 import { siteUrl, Sources, type SiteInfo } from "./sources";
 import { Strip } from "./strip";
+import { chooseView } from "./view-choice";
 import { VoicesView } from "./voices";
 import { WakeLock } from "./wake-lock";
 
@@ -43,6 +45,7 @@ export class Page {
   private readonly roll: PianoRoll;
   private readonly strip: Strip;
   private readonly voices: VoicesView;
+  private readonly score: ScoreView;
   private readonly choices: ChoicesView;
   private readonly controls: Controls;
   private readonly shareDialog = new ShareDialog();
@@ -59,6 +62,7 @@ export class Page {
     const { timeline, mix } = this.player;
     const isHeard = (piece: number, voice: number): boolean => this.player.isHeard(piece, voice);
     this.roll = new PianoRoll(element("roll", HTMLCanvasElement), timeline, { isHeard });
+    this.score = new ScoreView(element("score"), timeline);
     this.strip = new Strip(timeline, isHeard, () => this.togglePlay());
     this.voices = new VoicesView(element("voices"), mix, () => this.animate()); // draws once, if nothing plays
     this.choices = new ChoicesView(element("choices"), timeline);
@@ -89,7 +93,13 @@ export class Page {
     this.playButton.addEventListener("click", () => this.togglePlay());
     this.prompt.addEventListener("click", () => this.startPlaying());
     element("next").addEventListener("click", () => this.player.nextPiece());
-    element("download").addEventListener("click", () => this.download());
+    new DownloadMenu(this.site.server ? siteUrl("api/score.pdf") : null, () =>
+      recordingUntil(this.player.timeline, this.player.session, this.audio.audibleTime));
+    chooseView((view) => {
+      element("roll").hidden = view !== "roll";
+      this.score.visible = view === "score";
+      this.animate(); // draws once, if nothing plays
+    });
     element("share").addEventListener("click", () => this.openShareDialog());
     const explanation = element("explanation", HTMLDialogElement);
     element("explain").addEventListener("click", () => explanation.showModal());
@@ -166,16 +176,6 @@ export class Page {
     this.update();
   }
 
-  private download(): void {
-    const recording = recordingUntil(this.player.timeline, this.player.session, this.audio.audibleTime);
-    if (!recording) return;
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(new Blob([writeMidi(recording.file)], { type: "audio/midi" }));
-    anchor.download = recording.name;
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
-  }
-
   private openShareDialog(): void {
     const shared = this.player.share();
     if (shared) this.shareDialog.open(new URL(toFragment(shared), siteUrl(".")).href);
@@ -190,6 +190,7 @@ export class Page {
       const audible = this.audio.audibleTime;
       this.roll.draw(audible, time / 1000);
       this.strip.draw(audible, time / 1000);
+      this.score.draw(audible);
       this.choices.draw(audible);
       this.showPosition();
       if (this.animating) requestAnimationFrame(frame);

@@ -1,0 +1,32 @@
+/* The key of a piece that is still being composed: the key known so far, kept until the music has clearly another one. So the
+   bars that a reader has seen are not spelled anew for every note that comes. */
+
+import { keyOf } from "../music/spelling";
+import type { Key, PlainBar, PlainVoice } from "./model";
+
+/** How many bars in succession must give another signature: fewer while little is known. */
+const PERSISTENCE = { early: 2, late: 6 } as const;
+const EARLY_BARS = 8;
+
+export class SettledKey {
+  private settled: Key | null = null;
+  private doubts = 0; // bars in succession that gave another signature
+  private known = 0; // bars
+
+  /** The key of the bars known by now, of which the earlier ones were given before. */
+  update(bars: readonly PlainBar[], voices: readonly PlainVoice[]): Key {
+    const notes = bars.flatMap((bar) => bar.notes).filter((note) => !voices[note.voice]?.drums);
+    const now = keyOf(notes);
+    const isNew = bars.length !== this.known;
+    this.known = bars.length;
+    if (!this.settled) return (this.settled = now);
+    if (now.fifths === this.settled.fifths) this.doubts = 0;
+    else if (isNew) this.doubts++;
+    const needed = bars.length <= EARLY_BARS ? PERSISTENCE.early : PERSISTENCE.late;
+    if (this.doubts >= needed) {
+      this.settled = now;
+      this.doubts = 0;
+    }
+    return this.settled;
+  }
+}
