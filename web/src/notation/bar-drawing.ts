@@ -7,7 +7,8 @@ import {
 } from "vexflow/core";
 import { CROSS_HEADS } from "./layout";
 import { UNITS, type BarVoice, type Clef, type Head, type NotatedBar, type Part, type Value, type WrittenSymbol } from "./model";
-import { STAFF_SPACES, type StaffPlaces } from "./staff-places";
+import { valueOf } from "./rhythm";
+import type { StaffPlaces } from "./staff-places";
 
 /** Pixels of VexFlow for a staff space, before scaling. */
 export const SPACE = 10;
@@ -24,6 +25,7 @@ const LINE_MARGIN = 14; // for the brace or bracket before a line
 const CHORD_GAP = 6; // pixels between the names of two chords
 const CHORD_FONT_SIZE = 15;
 const MOST_STRETCHES = 4;
+const TEMPO_Y = 14;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** What is asked for, beyond the bar. */
@@ -414,10 +416,21 @@ function drawWords(
   for (const chord of chords) {
     svg.append(word(chord.text, placeAt(anchors, chord.onset) - 2, places.chords * SPACE, "chord", CHORD_FONT_SIZE));
   }
+  for (const tempo of bar.tempos.filter((mark) => mark.shown)) {
+    const x = startsLine ? LINE_MARGIN : placeAt(anchors, tempo.onset) - 2;
+    svg.append(word(tempoText(tempo.qpm, bar.beat), x, TEMPO_Y, "tempo", CHORD_FONT_SIZE - 1));
+  }
   if (bar.number > 0) {
     const size = Math.max(11, (9 * SPACE) / scale);
     svg.append(word(String(bar.number), startsLine ? LINE_MARGIN + 2 : 3, top - SPACE * 0.9, "bar-number", size));
   }
+}
+
+/** As in ♩ = 76, with the beat that a metronome counts. */
+function tempoText(qpm: number, beat: number): string {
+  const { value, dots } = valueOf(beat) ?? { value: "quarter", dots: 0 };
+  const sign = value === "eighth" ? "♪" : value === "half" ? "\u{1d15e}" : "♩";
+  return `${sign}${dots ? "." : ""} = ${Math.round((qpm * UNITS) / beat)}`;
 }
 
 function word(text: string, x: number, y: number, kind: string, size: number): SVGTextElement {
@@ -430,6 +443,3 @@ function word(text: string, x: number, y: number, kind: string, size: number): S
   element.setAttribute("stroke", "none");
   return element;
 }
-
-/** The height of a staff in unscaled pixels. */
-export const STAFF_HEIGHT = STAFF_SPACES * SPACE;

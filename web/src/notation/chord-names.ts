@@ -9,7 +9,7 @@ import type { TrackNotes } from "./layout";
 import { UNITS_PER_TICK, type ChordKind, type ChordName, type Key, type SpelledPitch } from "./model";
 import type { PlacedNote } from "./quantising";
 import { sortedUnique } from "./rhythm";
-import { nameOf, type SpelledNotes } from "./spelling";
+import type { SpelledNotes } from "./spelling";
 import type { WrittenBar } from "./written-bars";
 
 interface Kind {
@@ -87,6 +87,7 @@ function chordOf(
   if (!total || !bass) return null;
   let best: { score: number; root: number; kind: Kind } | null = null;
   for (let root = 0; root < 12; root++) {
+    if (!weights[root]) continue;
     for (const kind of KINDS) {
       const score = rate(weights, total, root, kind, bass.pitch % 12);
       if (score !== null && score > (best?.score ?? 0)) best = { score, root, kind };
@@ -123,5 +124,5 @@ function rate(weights: readonly number[], total: number, root: number, kind: Kin
 /** The name of a pitch class: that of a note that sounds, or else by the key. */
 function spelledOf(pitchClass: number, sounding: readonly PlacedNote[], key: Key, names: SpelledNotes): SpelledPitch {
   const note = sounding.find((other) => other.pitch % 12 === pitchClass);
-  return (note && names.get(nameOf(note))) ?? spell(60 + pitchClass, key.fifths, key.minor);
+  return (note && names.get(note)) ?? spell(60 + pitchClass, key.fifths, key.minor);
 }

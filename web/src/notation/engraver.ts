@@ -128,7 +128,8 @@ export class Engraver implements Engraving {
     const bar = score.bars[at];
     if (!bar) return null;
     const next = score.bars[at + 1];
-    const nextClefs = score.parts.map((_, p) => {
+    const changes = score.parts.some((_, p) => next?.parts[p]?.newClefs.includes(true));
+    const nextClefs = !changes ? [] : score.parts.map((_, p) => {
       const content = next?.parts[p];
       return (content?.clefs ?? []).map((clef, s): Clef | null => (content?.newClefs[s] ? clef : null));
     });

@@ -8,12 +8,12 @@ import { chordNames } from "./chord-names";
 import { clefOfEachBar, drumPlace, isChoirByName, planParts, type PlannedPart, type PlannedVoice, type TrackNotes } from "./layout";
 import {
   UNITS, UNITS_PER_TICK, type BarVoice, type Head, type Key, type NotatedBar, type NotatedScore,
-  type PartBar, type PlainBar, type PlainNote, type PlainVoice, type TempoMark, type WrittenSymbol,
+  type PartBar, type PlainBar, type PlainNote, type PlainVoice, type SpelledPitch, type TempoMark, type WrittenSymbol,
 } from "./model";
 import type { Pulse } from "./pulses";
 import { beatOf, quantised, type PlacedNote, type TickNote } from "./quantising";
 import { canBeWritten, sortedUnique, writeSegments, type Segment } from "./rhythm";
-import { nameOf, signatureAlter, spellNotes, type SpelledNotes } from "./spelling";
+import { nameOf, signatureAlter, spellNotes, type SettledNames, type SpelledNotes } from "./spelling";
 import { slices } from "./voices";
 import { beatLength, beatsOf, writtenBars, type WrittenBar } from "./written-bars";
 
@@ -25,17 +25,17 @@ const COARSE = UNITS / 8; // the grid for a bar that nothing else can write
  *  @param key default: estimated from the notes.
  *  @param settled names that notes have already; those of other notes are added. */
 export function notate(
-  bars: readonly PlainBar[], voices: readonly PlainVoice[], key?: Key, settled: SpelledNotes = new Map(),
+  bars: readonly PlainBar[], voices: readonly PlainVoice[], key?: Key, settled: SettledNames = new Map(),
 ): NotatedScore {
   const notes = bars.flatMap((bar) => bar.notes).filter(isSane);
   const ownKey = key ?? keyOf(notes.filter((note) => !voices[note.voice]?.drums));
   const written = writtenBars(bars);
   if (!written.length) return { key: ownKey, parts: [], bars: [] };
   const tracks = tracksOf(notes, voices, written);
-  spellTracks(tracks, ownKey, settled);
+  const names = spellTracks(tracks, ownKey, settled);
   const planned = planParts(tracks);
-  const columns = planned.map((part) => partBars(part, written, settled, ownKey));
-  const chords = chordNames(written, tracks, ownKey, settled);
+  const columns = planned.map((part) => partBars(part, written, names, ownKey));
+  const chords = chordNames(written, tracks, ownKey, names);
   const tempos = tempoMarks(bars, written);
   return {
     key: ownKey,
@@ -105,16 +105,20 @@ function asOneVoice(notes: readonly PlacedNote[]): PlacedNote[] {
   return notes.map((note) => ({ ...note, end: ends.get(note.begin) ?? note.end }));
 }
 
-/** Names the notes that have no name yet. */
-function spellTracks(tracks: readonly TrackNotes[], key: Key, settled: SpelledNotes): void {
+/** The names of all notes but drums: those that are settled, and new ones. */
+function spellTracks(tracks: readonly TrackNotes[], key: Key, settled: SettledNames): SpelledNotes {
   const notes = tracks.filter((track) => !track.isDrums).flatMap((track) => track.notes);
   notes.sort((a, b) => a.begin - b.begin || a.pitch - b.pitch);
-  if (notes.every((note) => settled.has(nameOf(note)))) return;
-  const names = spellNotes(notes.map((note) => note.pitch), notes.map(() => key.fifths));
+  const known = notes.map((note) => settled.get(nameOf(note)));
+  const fresh = known.includes(undefined) ? spellNotes(notes.map((note) => note.pitch), notes.map(() => key.fifths)) : [];
+  const names = new Map<PlacedNote, SpelledPitch>();
   for (const [i, note] of notes.entries()) {
-    const name = names[i];
-    if (name && !settled.has(nameOf(note))) settled.set(nameOf(note), name);
+    const name = known[i] ?? fresh[i];
+    if (!name) continue;
+    names.set(note, name);
+    if (!known[i]) settled.set(nameOf(note), name);
   }
+  return names;
 }
 
 function tempoMarks(bars: readonly PlainBar[], written: readonly WrittenBar[]): TempoMark[][] {
@@ -217,7 +221,7 @@ function headOf(note: PlacedNote, begin: number, end: number, names: SpelledNote
   const head = {
     velocity: note.velocity, tiedFrom: note.begin < begin, tiedTo: note.end > end, accidental: false, voice: note.voice,
   };
-  const spelled = names.get(nameOf(note));
+  const spelled = names.get(note);
   if (spelled) return { ...head, spelled, drum: null };
   const [step, octave] = drumPlace(note.pitch);
   return { ...head, spelled: { step, alter: 0, octave }, drum: note.pitch };

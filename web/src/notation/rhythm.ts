@@ -23,6 +23,7 @@ const FINER_COST = 5;
 const CROSSING_COST = 1.5; // of a note that crosses the edge of a tuplet
 const MOST_HALVINGS = 3;
 const MOST_LEVELS = 9; // below those of a pulse: halves of its shortest parts, down to 128ths
+const MOST_PLACES = 600; // of a division that is searched for: 128ths in more than four bars of 4/4
 const [LONGEST_TUPLET, SHORTEST_TUPLET] = [4 * UNITS, UNITS / 4];
 const IMPOSSIBLE = 1e9;
 
@@ -109,15 +110,38 @@ function nearestValue(length: number): { value: Value; dots: number } {
   return { value: VALUE_NAMES.find((name) => VALUES[name] <= length) ?? "128th", dots: 0 };
 }
 
+/** What `divide` found, by pulse: music repeats the same few values. */
+const divided = new WeakMap<Pulse, Map<string, readonly number[]>>();
+
 /** The places at which a value is divided, from its beginning to its end. */
 function divide(begin: number, end: number, pulse: Pulse, isRest: boolean): readonly number[] {
+  const name = `${begin}-${end}-${String(isRest)}`;
+  const known = divided.get(pulse) ?? new Map<string, readonly number[]>();
+  divided.set(pulse, known);
+  let cuts = known.get(name);
+  if (!cuts) known.set(name, (cuts = findCuts(begin, end, pulse, isRest)));
+  return cuts;
+}
+
+function findCuts(begin: number, end: number, pulse: Pulse, isRest: boolean): readonly number[] {
   if (mayStand(begin, end, pulse, isRest)) return [begin, end];
   let finest = Math.max(pulse.level(begin), pulse.level(end));
   for (; finest <= pulse.levels.length + MOST_LEVELS; finest++) {
     const cuts = fewest(begin, end, pulse, isRest, finest);
     if (cuts) return cuts; // finer than its ends as for a whole bar of 5/8, which no value fills
+    if (cuts === null) break;
   }
-  return [begin, end];
+  return greedyCuts(begin, end);
+}
+
+/** For bars too long for a search: the longest values first. */
+function greedyCuts(begin: number, end: number): readonly number[] {
+  const cuts = [begin];
+  for (let at = begin; at < end; cuts.push(at)) {
+    const value = VALUE_NAMES.find((name) => VALUES[name] <= end - at);
+    at = value ? at + VALUES[value] : end;
+  }
+  return cuts;
 }
 
 interface Division {
@@ -126,9 +150,13 @@ interface Division {
   readonly cuts: readonly number[];
 }
 
-/** The division with the fewest values, at boundaries of this level and stronger ones; null if there is none. */
-function fewest(begin: number, end: number, pulse: Pulse, isRest: boolean, finest: number): readonly number[] | null {
+/** The division with the fewest values, at boundaries of this level and stronger ones; undefined if there is none, and null if
+ *  there are too many to search. */
+function fewest(
+  begin: number, end: number, pulse: Pulse, isRest: boolean, finest: number,
+): readonly number[] | undefined | null {
   const places = [begin, ...pulse.boundaries(begin, end, finest), end];
+  if (places.length > MOST_PLACES) return null;
   const best = new Map<number, Division>([[begin, { symbols: 0, levels: 0, cuts: [begin] }]]);
   for (const [i, place] of places.entries()) {
     if (i === 0) continue;
@@ -142,7 +170,7 @@ function fewest(begin: number, end: number, pulse: Pulse, isRest: boolean, fines
       if (!known || isBetter(option, known)) best.set(place, option);
     }
   }
-  return best.get(end)?.cuts ?? null;
+  return best.get(end)?.cuts;
 }
 
 /** Fewer symbols, then stronger places, then of equals the one that is divided last: half and eighth. */

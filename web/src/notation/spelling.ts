@@ -5,6 +5,7 @@
    Knows pitches and keys, no rhythm. */
 
 import { NATURALS, type SpelledPitch, type Step } from "./model";
+import type { PlacedNote } from "./quantising";
 
 /** How many notes before and after a note, with itself, are counted. */
 const [BEFORE, AFTER] = [10, 42];
@@ -14,10 +15,13 @@ const DEGREES = [0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6] as const;
 const MOST_ALTER = 2;
 const SIGNATURE_ORDER: readonly Step[] = ["F", "C", "G", "D", "A", "E", "B"];
 
-/** The names of notes, by what `nameOf` gives. */
-export type SpelledNotes = Map<string, SpelledPitch>;
+/** The names of notes. */
+export type SpelledNotes = ReadonlyMap<PlacedNote, SpelledPitch>;
 
-export function nameOf(note: { readonly voice: number; readonly begin: number; readonly pitch: number }): string {
+/** The names that notes were given before, by what `nameOf` gives. */
+export type SettledNames = Map<string, SpelledPitch>;
+
+export function nameOf(note: PlacedNote): string {
   return `${note.voice}:${note.begin}:${note.pitch}`;
 }
 

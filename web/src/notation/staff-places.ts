@@ -27,7 +27,7 @@ const LEAST = { above: 1.5, below: 1.5 } as const;
 const LEAST_BETWEEN_STAVES = 5.5;
 const LEAST_BETWEEN_PARTS = 6;
 const CHORD_ROW = 2.2;
-const TOP_ROW = 2.4; // for bar numbers and tempos
+const TOP_ROW = 1.8; // for tempos
 const STEP_OF_LETTER = { C: 0, D: 1, E: 2, F: 3, G: 4, A: 5, B: 6 } as const;
 
 /** Of each staff, how many spaces its notes reach above and below it. */
@@ -89,9 +89,9 @@ export function spacesBelowTop({ step, octave }: SpelledPitch, clef: Clef): numb
   return 2 - (written - middle) / 2;
 }
 
-const [SMALLEST_STAFF, LARGEST_STAFF] = [24, 40]; // pixels
+const [SMALLEST_STAFF, LARGEST_STAFF] = [22, 40]; // pixels
 const NARROW = 600;
-const LARGEST_NARROW_STAFF = 30;
+const LARGEST_NARROW_STAFF = 26;
 const HEADING_HEIGHT = 30;
 
 /** The height of a staff with which a score fills a frame, in pixels. */

@@ -8,11 +8,11 @@ import { engrave, type Engraving } from "../notation/engrave";
 import type { NotatedScore, PlainVoice } from "../notation/model";
 import { notate } from "../notation/notate";
 import { SettledKey } from "../notation/settled-key";
-import type { SpelledNotes } from "../notation/spelling";
+import type { SettledNames } from "../notation/spelling";
 import { staffHeightFor } from "../notation/staff-places";
 import "./score-view.css";
 
-const PLAYHEAD = 0.4; // its place, as a fraction of the width
+const PLAYHEAD = 0.36; // its place, as a fraction of the width
 const ENOUGH_BARS = 4; // a piece is engraved when its key can be told, or when it is about to sound
 const SOON = 1.5; // seconds
 const LATE = 0.6; // seconds after a first piece has begun, until which more bars of it may arrive
@@ -28,7 +28,7 @@ interface ShownPiece {
   readonly element: HTMLElement;
   readonly heading: HTMLElement;
   readonly key: SettledKey;
-  names: SpelledNotes;
+  names: SettledNames;
   fifths: number;
   bars: readonly Bar[];
   score: NotatedScore | null;
