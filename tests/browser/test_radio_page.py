@@ -61,8 +61,9 @@ def test_the_download_holds_what_was_heard(listener: Open) -> None:
     page.until(lambda: "bar 2 of" in page.page.inner_text("#position"), "the second bar")
     page.page.select_option("#instrument", label="Harpsichord")
     page.until(lambda: "bar 3 of" in page.page.inner_text("#position"), "the third bar")
+    page.page.click("#download")
     with page.page.expect_download() as download:
-        page.page.click("#download")
+        page.page.click("#download-midi")
     name, data = download.value.suggested_filename, Path(download.value.path()).read_bytes()
     assert name == "bach-chorales-11.mid"
     score = playbach.read(Path(download.value.path()))
@@ -155,11 +156,11 @@ def test_every_control_has_a_name_and_is_reached_by_keyboard(listener: Open) -> 
         page.page.keyboard.press("Tab")
         reached.add(page.page.evaluate("document.activeElement.id || document.activeElement.name || ''"))
         ring = page.page.evaluate(
-            "e => { const at = document.activeElement; const ring = at.name == 'stream' ? at.nextElementSibling : at;"
+            "e => { const at = document.activeElement; const ring = ['stream', 'view'].includes(at.name) ? at.nextElementSibling : at;"
             " return at === document.body || getComputedStyle(ring).outlineStyle !== 'none' }", None
         )  # fmt: skip
         assert ring, f"no focus ring at {reached}"
-    assert reached >= {"stream", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
+    assert reached >= {"stream", "view", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
     page.page.evaluate("scrollTo(0, 0)")
     page.page.wait_for_selector("#strip", state="hidden")
     for role, name in [("slider", "Tempo"), ("slider", "Temperature"), ("slider", "Volume"), ("textbox", "Seed"),

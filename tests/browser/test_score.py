@@ -1,0 +1,139 @@
+"""The score in a browser: it shows what sounds, follows it, takes replaced bars, and can be downloaded."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Open = Callable[..., Any]
+PIECE = "#model=bach-chorales&seed=11"
+SHOWN = "() => document.querySelectorAll('#score .engraving > svg').length"
+# How often each bar of the score has been drawn: a bar that is drawn again is another element.
+COUNT_DRAWN = """() => {
+  window.drawn = 0;
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes) if (node.nodeName === "svg") window.drawn++;
+  }).observe(document.getElementById("score"), { childList: true, subtree: true });
+}"""
+
+
+def open_score(listener: Open, fragment: str = PIECE, **options: Any) -> Any:
+    page = listener(fragment, **options)
+    page.page.click("#view-choice >> text=Score")
+    page.play()
+    page.until(lambda: page.page.evaluate(SHOWN) > 2, "bars in the score")
+    return page
+
+
+def words(page: Any) -> str:
+    return str(page.page.text_content("#score > .visually-hidden") or "")
+
+
+def test_the_score_follows_the_sound_on_a_phone(listener: Open) -> None:
+    page = open_score(listener, viewport={"width": 360, "height": 740})
+    assert page.page.is_hidden("#roll")
+    page.until(lambda: "bar 2," in words(page), "the second bar in words")
+    assert "Soprano: " in words(page) and "Chords: " in words(page)
+    left, first = page.page.evaluate("[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]")
+    page.until(lambda: "bar 4," in words(page), "the fourth bar in words")
+    later, mark = page.page.evaluate("[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]")
+    assert later > left + 50 and mark != first
+    frame = page.page.locator("#score").bounding_box()
+    playhead = page.page.locator(".score-playhead").bounding_box()
+    assert frame["x"] < playhead["x"] < frame["x"] + frame["width"] <= 360
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert "Piece 1 · " in page.page.inner_text(".piece-mark")
+
+
+def test_bars_are_engraved_once_and_replaced_bars_again(listener: Open) -> None:
+    page = open_score(listener, PIECE + "&tempo=200")
+    page.until(lambda: page.page.evaluate(SHOWN) >= 10, "ten bars in the score, whose key is settled")
+    page.page.evaluate(COUNT_DRAWN)
+    shown = page.page.evaluate(SHOWN)
+    page.until(lambda: page.page.evaluate(SHOWN) >= shown + 2, "two more bars in the score")
+    drawn = page.page.evaluate("window.drawn")
+    assert drawn < shown, "only bars that are new are engraved"
+    page.page.focus("#temperature")
+    page.page.keyboard.press("End")
+    heard = page.until(lambda: next((b for b in page.bars() if b["temperature"] == 2), None), "a bar at temperature 2")
+    page.until(lambda: page.page.evaluate("window.drawn") > drawn, "the replaced bars")
+    page.until(lambda: f"bar {heard['bar']}," in words(page), "the replaced bar")
+
+
+def test_the_view_is_remembered_and_can_be_chosen_by_keyboard(listener: Open) -> None:
+    page = listener()
+    page.page.focus("input[value=roll]")
+    page.page.keyboard.press("ArrowRight")
+    assert page.page.is_visible("#score") and page.page.is_hidden("#roll")
+    page.page.reload()
+    page.page.wait_for_selector("#play:enabled")
+    assert page.page.is_visible("#score") and page.page.is_checked("input[value=score]")
+    page.page.focus("input[value=score]")
+    page.page.keyboard.press("ArrowLeft")
+    assert page.page.is_visible("#roll") and page.page.is_hidden("#score")
+
+
+def test_the_engraver_is_loaded_only_for_the_score(listener: Open) -> None:
+    page = listener(PIECE)
+    loaded: list[str] = []
+    page.page.on("request", lambda request: loaded.append(request.url))
+    page.play()
+    assert not [url for url in loaded if "engraver" in url or "leland" in url]
+    page.page.click("#view-choice >> text=Score")
+    page.until(lambda: page.page.evaluate(SHOWN) > 0, "the score")
+    assert [url for url in loaded if "engraver" in url] and [url for url in loaded if "leland" in url]
+
+
+def test_the_score_is_downloaded_as_musicxml_and_pdf(listener: Open, tmp_path: Path) -> None:
+    page = listener(PIECE + "&tempo=180")
+    page.play()
+    page.until(lambda: "bar 3 of" in page.page.inner_text("#position"), "the third bar")
+    page.page.click("#download")
+    with page.page.expect_download() as download:
+        page.page.click("#download-musicxml")
+    assert download.value.suggested_filename == "bach-chorales-11.musicxml"
+    root = ElementTree.parse(download.value.path()).getroot()
+    heard = [(int(bar["bar"]), len(bar["notes"])) for bar in page.bars() if bar["piece"] == 0]
+    begun = [
+        sum(1 for note in measure.iter("note") if note.find("pitch") is not None and note.find("tie[@type='stop']") is None)
+        for measure in root.findall("part")[0]
+    ]
+    assert len(root.findall("part")) == 2 and root.find(".//harmony") is not None
+    assert 0 < begun[0] <= heard[0][1]
+    if find_spec("verovio") is None or find_spec("typst") is None:
+        pytest.skip("the extra `score` is not installed")
+    page.page.click("#download")
+    with page.page.expect_download() as download:
+        page.page.click("#download-pdf")
+    assert download.value.suggested_filename == "bach-chorales-11.pdf"
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
+
+
+def test_without_an_engraver_the_browser_prints_the_score(listener: Open) -> None:
+    page = listener(PIECE)
+    page.page.route("**/api/score.pdf", lambda route: route.fulfill(status=404, body="not found"))
+    page.page.evaluate("window.print = () => { window.printed = document.querySelectorAll('.printed-score svg').length; }")
+    page.play()
+    page.until(lambda: "bar 2 of" in page.page.inner_text("#position"), "the second bar")
+    page.page.click("#download")
+    page.page.click("#download-pdf")
+    assert page.until(lambda: page.page.evaluate("window.printed"), "the print dialog") >= 2
+    page.page.emulate_media(media="print")
+    assert page.page.is_visible(".printed-score") and page.page.is_hidden("main")
+    page.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.page.locator(".printed-score").count() == 0
+    page.faults[:] = [fault for fault in page.faults if "404" not in fault]
+
+
+def test_the_menu_of_downloads_closes_by_escape(listener: Open) -> None:
+    page = listener(PIECE)
+    page.play()
+    page.page.click("#download")
+    assert page.page.evaluate("document.activeElement.id") == "download-midi"
+    page.page.keyboard.press("Escape")
+    assert page.page.is_hidden("#download-formats") and page.page.evaluate("document.activeElement.id") == "download"
