@@ -22,8 +22,10 @@ export interface StaffPlaces {
 export const STAFF_SPACES = 4;
 const STEM = 3.5; // what a stem, a tie or a rest needs beyond a note
 const GAP = 1; // between what two staves need
-/** The least that a staff needs above and below itself. */
-const LEAST = { above: 1.5, below: 1.5 } as const;
+/** The least that a staff needs above and below itself, and the steps in which it needs more: as more of a piece comes, its
+ *  staves should seldom move, since all its bars are then drawn again. */
+const LEAST = { above: 2, below: 2 } as const;
+const REACH_STEP = 2;
 const LEAST_BETWEEN_STAVES = 5.5;
 const LEAST_BETWEEN_PARTS = 6;
 const CHORD_ROW = 2.2;
@@ -49,9 +51,13 @@ export function reachOf(parts: readonly Part[], bar: NotatedBar): Reach {
           below = Math.max(below, place - STAFF_SPACES + (voice.stem === "down" ? STEM : 0.8));
         }
       }
-      return { above, below };
+      return { above: stepped(above), below: stepped(below) };
     });
   });
+}
+
+function stepped(spaces: number): number {
+  return Math.ceil(spaces / REACH_STEP) * REACH_STEP;
 }
 
 /** What both need. */

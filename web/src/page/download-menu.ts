@@ -1,15 +1,12 @@
 /* The menu of downloads: what has been heard of the piece as MIDI, as MusicXML and as PDF. The server engraves the PDF; without
    a server, or if it cannot, the browser prints the score. */
 
-import { writeMidi, type MidiFile } from "../music/midi-file";
-import { plainMusic } from "../notation/from-midi-file";
-import { musicXml, type Heading } from "../notation/musicxml";
-import { notate } from "../notation/notate";
+import { writeMidi } from "../music/midi-file";
 import type { Recording } from "../playback/recording";
 import { element } from "./element";
-import { printScore } from "./print-score";
 
 const MUSICXML = "application/vnd.recordare.musicxml+xml";
+const NO_ENGRAVER = new Set([404, 405, 501]); // a static host, or a server without the extra
 const PATIENCE = 60_000; // milliseconds
 
 export class DownloadMenu {
@@ -22,10 +19,11 @@ export class DownloadMenu {
   constructor(private readonly pdfAddress: URL | null, private readonly recording: () => Recording | null) {
     this.button.addEventListener("click", () => this.open(this.list.hidden !== false));
     this.item("download-midi", ({ file, name }) => save(new Blob([writeMidi(file)], { type: "audio/midi" }), name));
-    this.item("download-musicxml", ({ file, name }) => {
+    this.item("download-musicxml", async ({ file, name }) => {
+      const { scoreXml } = await import("./score-file");
       save(new Blob([scoreXml(file)], { type: MUSICXML }), withSuffix(name, ".musicxml"));
     });
-    element("download-pdf").addEventListener("click", () => void this.downloadPdf());
+    this.item("download-pdf", (recording) => this.downloadPdf(recording));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.list.hidden) return;
       this.open(false);
@@ -36,12 +34,22 @@ export class DownloadMenu {
     });
   }
 
-  private item(id: string, onRecording: (recording: Recording) => void): void {
-    element(id).addEventListener("click", () => {
-      const recording = this.recording();
-      if (recording) onRecording(recording);
+  private item(id: string, onRecording: (recording: Recording) => unknown): void {
+    element(id).addEventListener("click", () => void this.choose(onRecording));
+  }
+
+  /** Closes the menu when the file is there; says in it what went wrong. */
+  private async choose(onRecording: (recording: Recording) => unknown): Promise<void> {
+    const recording = this.recording();
+    if (!recording) return;
+    try {
+      await onRecording(recording);
       this.open(false);
-    });
+    } catch (error) {
+      this.status.textContent = error instanceof Refusal
+        ? error.message
+        : "This did not work: a part of the page could not be loaded. Check the connection, and try again.";
+    }
   }
 
   private open(open: boolean): void {
@@ -51,44 +59,24 @@ export class DownloadMenu {
     if (open) element("download-midi").focus();
   }
 
-  private async downloadPdf(): Promise<void> {
-    const recording = this.recording();
-    if (!recording) return;
-    const { file, name } = recording;
+  private async downloadPdf({ file, name }: Recording): Promise<void> {
     this.status.textContent = "Engraving…";
+    const { printMusic, scoreXml } = await import("./score-file");
     const response = this.pdfAddress && await fetch(this.pdfAddress, {
       method: "POST", body: scoreXml(file), headers: { "content-type": MUSICXML }, signal: AbortSignal.timeout(PATIENCE),
     }).catch(() => null);
     if (response?.ok && response.headers.get("content-type")?.startsWith("application/pdf")) {
       save(await response.blob(), withSuffix(name, ".pdf"));
-      this.open(false);
-      return;
+    } else if (!response || NO_ENGRAVER.has(response.status)) {
+      await printMusic(file);
+    } else {
+      throw new Refusal(`The server cannot engrave this: ${(await response.text()).slice(0, 200)}`);
     }
-    if (response && response.status !== 404 && response.status !== 405 && response.status !== 501) {
-      this.status.textContent = `The server cannot engrave this: ${(await response.text()).slice(0, 200)}`;
-      return;
-    }
-    this.open(false);
-    const { bars, voices } = plainMusic(file);
-    await printScore(notate(bars, voices), headingOf(file).title ?? "");
   }
 }
 
-function scoreXml(file: MidiFile): string {
-  const { bars, voices } = plainMusic(file);
-  return musicXml(notate(bars, voices), headingOf(file));
-}
-
-/** The words around the music, from what the file says of how the piece was made. */
-function headingOf({ marker }: MidiFile): Heading {
-  const comment = marker.slice(marker.indexOf("{"));
-  try {
-    const { model, seed } = JSON.parse(comment) as { model?: unknown; seed?: unknown };
-    return { title: `${String(model)}, seed ${String(seed)}`, foot: "Composed by a neural network: playbach", comment };
-  } catch {
-    return { title: "playbach" };
-  }
-}
+/** The server's reason not to make a file. */
+class Refusal extends Error {}
 
 function withSuffix(name: string, suffix: string): string {
   return name.replace(/\.mid$/, "") + suffix;

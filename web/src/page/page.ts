@@ -12,14 +12,13 @@ import { Controls } from "./controls";
 import { DownloadMenu } from "./download-menu";
 import { element } from "./element";
 import { LockScreen } from "./lock-screen";
+import { MusicViews } from "./music-views";
 import { PianoRoll } from "./piano-roll";
 import { Preview } from "./preview";
-import { ScoreView } from "./score-view";
 import { ShareDialog } from "./share-dialog";
 import { showSound } from "./sound-info";
 import { siteUrl, Sources, type SiteInfo } from "./sources";
 import { Strip } from "./strip";
-import { chooseView } from "./view-choice";
 import { VoicesView } from "./voices";
 import { WakeLock } from "./wake-lock";
 
@@ -45,7 +44,7 @@ export class Page {
   private readonly roll: PianoRoll;
   private readonly strip: Strip;
   private readonly voices: VoicesView;
-  private readonly score: ScoreView;
+  private readonly views: MusicViews;
   private readonly choices: ChoicesView;
   private readonly controls: Controls;
   private readonly shareDialog = new ShareDialog();
@@ -62,7 +61,7 @@ export class Page {
     const { timeline, mix } = this.player;
     const isHeard = (piece: number, voice: number): boolean => this.player.isHeard(piece, voice);
     this.roll = new PianoRoll(element("roll", HTMLCanvasElement), timeline, { isHeard });
-    this.score = new ScoreView(element("score"), timeline);
+    this.views = new MusicViews(timeline, () => this.animate());
     this.strip = new Strip(timeline, isHeard, () => this.togglePlay());
     this.voices = new VoicesView(element("voices"), mix, () => this.animate()); // draws once, if nothing plays
     this.choices = new ChoicesView(element("choices"), timeline);
@@ -95,11 +94,6 @@ export class Page {
     element("next").addEventListener("click", () => this.player.nextPiece());
     new DownloadMenu(this.site.server ? siteUrl("api/score.pdf") : null, () =>
       recordingUntil(this.player.timeline, this.player.session, this.audio.audibleTime));
-    chooseView((view) => {
-      element("roll").hidden = view !== "roll";
-      this.score.visible = view === "score";
-      this.animate(); // draws once, if nothing plays
-    });
     element("share").addEventListener("click", () => this.openShareDialog());
     const explanation = element("explanation", HTMLDialogElement);
     element("explain").addEventListener("click", () => explanation.showModal());
@@ -190,7 +184,7 @@ export class Page {
       const audible = this.audio.audibleTime;
       this.roll.draw(audible, time / 1000);
       this.strip.draw(audible, time / 1000);
-      this.score.draw(audible);
+      this.views.draw(audible);
       this.choices.draw(audible);
       this.showPosition();
       if (this.animating) requestAnimationFrame(frame);

@@ -10,7 +10,7 @@ import { notate } from "../notation/notate";
 import { SettledKey } from "../notation/settled-key";
 import type { SettledNames } from "../notation/spelling";
 import { staffHeightFor } from "../notation/staff-places";
-import "./score-view.css";
+import { element } from "./element";
 
 const PLAYHEAD = 0.36; // its place, as a fraction of the width
 const ENOUGH_BARS = 4; // a piece is engraved when its key can be told, or when it is about to sound
@@ -41,7 +41,7 @@ export class ScoreView {
   private readonly track = document.createElement("div");
   private readonly playhead = document.createElement("div");
   private readonly words = document.createElement("p");
-  private readonly fault = document.createElement("p");
+  private readonly fault = element("score-fault");
   private readonly reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
   private pieces: ShownPiece[] = [];
   private signature: readonly unknown[] = [];
@@ -57,10 +57,8 @@ export class ScoreView {
     this.playhead.className = "score-playhead";
     this.playhead.hidden = true;
     this.words.className = "visually-hidden";
-    this.fault.className = "score-fault";
-    this.fault.hidden = true;
     this.track.append(this.playhead);
-    frame.append(this.words, this.track, this.fault);
+    frame.append(this.words, this.track);
     for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) {
       frame.addEventListener(kind, () => (this.userScrolledAt = performance.now()), { passive: true });
     }
@@ -187,7 +185,6 @@ export class ScoreView {
         this.hasFailed = true;
         forget(piece);
         this.pieces = this.pieces.filter((other) => other !== piece);
-        this.fault.textContent = "The score cannot be shown: its engraver did not load. Check the connection, and choose Score again.";
         this.fault.hidden = false;
       },
     );

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { keyOf } from "../../src/music/spelling";
 import { NATURALS, UNITS_PER_TICK, type Head, type NotatedScore, type PlainBar, type PlainNote, type PlainVoice } from "../../src/notation/model";
 import { notate } from "../../src/notation/notate";
-import { signatureAlter } from "../../src/notation/spelling";
+import { signatureAlter, type SettledNames } from "../../src/notation/spelling";
 
 const CHOIR: PlainVoice[] = ["Soprano", "Alto", "Tenor", "Bass"].map((name) => ({ name, program: 52, drums: false }));
 const PIANO: PlainVoice = { name: "Piano", program: 0, drums: false };
@@ -181,7 +181,7 @@ describe("notate", () => {
         symbol.heads.map(({ spelled }) => `${spelled.step}${spelled.alter}`)))));
     expect(names(flats)).toEqual(["A-1", "B-1", "C0", "D-1", "E-1", "F0", "G0", "A-1"]);
     expect(names(notate(barsOf(notes, 1), [FLUTE], { fifths: 4, minor: false }))[0]).toBe("G1");
-    const settled = new Map();
+    const settled: SettledNames = new Map();
     notate(barsOf(notes, 1), [FLUTE], { fifths: -4, minor: false }, settled);
     expect(names(notate(barsOf(notes, 1), [FLUTE], { fifths: 4, minor: false }, settled))[0]).toBe("A-1");
   });
