@@ -210,8 +210,12 @@ function makeVoices({ bar, places, parts }: BarRequest, index: number, stave: St
   const content = bar.parts[part];
   const clef = content?.clefs[staff - 1];
   if (!content || !clef) return [];
-  return content.voices.filter((voice) => voice.staff === staff).map((voice): DrawnVoice => {
-    const symbols = voice.symbols.map((symbol): DrawnSymbol => ({ symbol, voice, note: makeNote(symbol, voice, clef) }));
+  const own = content.voices.filter((voice) => voice.staff === staff);
+  return own.map((voice): DrawnVoice => {
+    const others = own.filter((other) => other !== voice);
+    const symbols = voice.symbols.map((symbol): DrawnSymbol => ({
+      symbol, voice, note: makeNote(symbol, voice, clef, others.every((other) => restsWith(other, symbol))),
+    }));
     const tuplets = tupletGroups(symbols).map((group) => makeTuplet(group, voice));
     const beams = beamGroups(symbols).map((group) => makeBeam(group, voice));
     const vex = new VexVoice({ numBeats: bar.meter[0], beatValue: bar.meter[1] }).setMode(VoiceMode.SOFT);
@@ -220,7 +224,13 @@ function makeVoices({ bar, places, parts }: BarRequest, index: number, stave: St
   });
 }
 
-function makeNote(symbol: WrittenSymbol, voice: BarVoice, clef: Clef): StemmableNote {
+/** Whether a voice has the same rest: VexFlow then draws one for both. */
+function restsWith({ symbols }: BarVoice, { onset, length }: WrittenSymbol): boolean {
+  return symbols.some((other) => !other.heads.length && !other.hidden && other.onset === onset && other.length === length);
+}
+
+/** @param isShared whether a rest is one for all voices of the staff. */
+function makeNote(symbol: WrittenSymbol, voice: BarVoice, clef: Clef, isShared: boolean): StemmableNote {
   const { value, dots, heads } = symbol;
   const duration = DURATIONS[value];
   if (symbol.hidden) return new GhostNote({ duration, dots });
@@ -231,8 +241,8 @@ function makeNote(symbol: WrittenSymbol, voice: BarVoice, clef: Clef): Stemmable
       keys: [middle], duration: `${duration}r`, dots, clef: clefOfNote, alignCenter: symbol.wholeBar,
       ...(symbol.wholeBar && { durationOverride: new Fraction(symbol.length * 4096, UNITS) }),
     });
-    // Of two voices, each rests on its own side of the middle line.
-    if (voice.stem) rest.setKeyLine(0, restLine(symbol, voice.stem === "up"));
+    // Of two voices, each rests on its own side of the middle line, if the other does not rest with it.
+    if (voice.stem && !isShared) rest.setKeyLine(0, restLine(symbol, voice.stem === "up"));
     if (dots) Dot.buildAndAttach([rest], { all: true });
     return rest;
   }
