@@ -51,8 +51,8 @@ def test_the_score_follows_the_sound_on_a_phone(listener: Open) -> None:
 
 
 def test_bars_are_engraved_once_and_replaced_bars_again(listener: Open) -> None:
-    page = open_score(listener, PIECE + "&tempo=200")
-    page.until(lambda: page.page.evaluate(SHOWN) >= 10, "ten bars in the score, whose key is settled")
+    page = open_score(listener, PIECE + "&bars=32&tempo=200")
+    page.until(lambda: page.page.evaluate(SHOWN) >= 12, "twelve bars in the score, whose key is settled")
     page.page.evaluate(COUNT_DRAWN)
     shown = page.page.evaluate(SHOWN)
     page.until(lambda: page.page.evaluate(SHOWN) >= shown + 2, "two more bars in the score")

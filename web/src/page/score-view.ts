@@ -131,7 +131,7 @@ export class ScoreView {
 
   private addPiece(number: number): ShownPiece {
     const element = document.createElement("section");
-    const heading = document.createElement("h3");
+    const heading = document.createElement("p");
     heading.className = "piece-mark";
     element.className = "score-piece";
     element.append(heading);
