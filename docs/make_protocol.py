@@ -49,6 +49,12 @@ SERVER_MESSAGES: dict[str, type[Any]] = {kind.type: kind for kind in get_args(pr
 DEFAULTS_NOTICE = (
     "Made by docs/make_protocol.py from the modules that are named here: change those, and run the script"
 )
+DUET_MESSAGES: tuple[type[Any], ...] = (
+    *get_args(protocol.DUET_CLIENT_MESSAGES),
+    *get_args(protocol.DUET_SERVER_MESSAGES),
+)
+ANSWERS: tuple[type[Any], ...] = (protocol.Tune, protocol.HarmoniseInfo, protocol.Setting)
+"""What the page checks besides the messages of a stream."""
 NOTICE = "Made by docs/make_protocol.py from src/playbach/server/protocol.py: change that, and run the script"
 
 
@@ -64,8 +70,9 @@ def key_texts(kind: type[Any]) -> dict[str, str]:
             assert isinstance(text.value, ast.Constant)
             texts[field.target.id] = str(text.value.value)
     for key in keys_of(kind):
-        if key.has_default and key.default not in (None, ()):
-            texts[key.name] = f"{texts[key.name].rstrip('.')}; default: {key.default}."
+        if key.has_default and key.default not in (None, (), ""):
+            default = key.default if isinstance(key.default, str) else json.dumps(key.default)
+            texts[key.name] = f"{texts[key.name].rstrip('.')}; default: {default}."
     return texts
 
 
@@ -123,8 +130,9 @@ def messages_ts() -> str:
             lines += [] if kind in written else ["", *type_ts(kind)]
             written.add(kind)
         lines += ["", f"export type {union} = {' | '.join(kind.__name__ for kind in roots.values())};"]
-    for kind in all_kinds([protocol.ModelsInfo]):
+    for kind in all_kinds([*protocol.HTTP_MESSAGES, *DUET_MESSAGES]):
         lines += [] if kind in written else ["", *type_ts(kind)]
+        written.add(kind)
     return "\n".join(lines) + "\n"
 
 
@@ -238,14 +246,20 @@ def own_kinds(module: ModuleType) -> dict[str, type[Any]]:
 
 
 def checks_ts() -> str:
-    parts = [kind for kind in all_kinds(SERVER_MESSAGES.values()) if kind not in SERVER_MESSAGES.values()]
+    duet = {kind.type: kind for kind in get_args(protocol.DUET_SERVER_MESSAGES)}
+    whole = [*SERVER_MESSAGES.values(), *duet.values(), *ANSWERS]
+    parts = [kind for kind in all_kinds(whole) if kind not in whole]
     body: list[str] = []
     for kind in parts:
         body += [f"const {variable(kind)} = {composite_check(kind)};", ""]
     body.append("/** Checks the values of each message of the server, by its type. */")
     body.append('export const MESSAGE_CHECKS: Record<ServerMessage["type"], Check> = {')
     body += [f"  {name}: {composite_check(kind, '  ')}," for name, kind in SERVER_MESSAGES.items()]
-    body.append("};")
+    body += ["};", "", "/** Checks the messages of a duet. */", "export const DUET_CHECKS: Record<string, Check> = {"]
+    body += [f"  {name}: {composite_check(kind, '  ')}," for name, kind in duet.items()]
+    body += ["};", "", "/** Checks the answers of other addresses. */", "export const ANSWER_CHECKS = {"]
+    body += [f"  {variable(kind)}: {composite_check(kind, '  ')}," for kind in ANSWERS]
+    body += ["};"]
     text = "\n".join(body)
     used = [name for name in CHECKS if re.search(rf"\b{name}\b(?!:)", text)]
     return "\n".join(

@@ -22,6 +22,7 @@ from playbach.server.blind_test import BlindTest
 from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.engines import EngineStore
 from playbach.server.files import file_response
+from playbach.server.harmonising import Harmonising
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
 from playbach.server.missing import missing_response
@@ -60,6 +61,7 @@ class _Radio:
         self._sound_test: StaticFile | None = None
         self._engines = EngineStore(model.composer.bundle for model in state.models.values())
         self._score_pdf = ScorePdf(state)
+        self._harmonising = Harmonising(state)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -74,6 +76,7 @@ class _Radio:
             Route("/metrics", self.metrics),
             *([] if self._blind_test is None else blind_test_app.blind_test_routes(self._blind_test)),
             *self._score_pdf.routes(),
+            *self._harmonising.routes(),
         ]
 
     @contextlib.asynccontextmanager

@@ -51,8 +51,8 @@ def parse_message(text: str) -> ClientMessage:
         raise MessageRejected(str(error)) from error
 
 
-def json_object(text: str) -> dict[str, Any]:
-    """Raises MessageRejected if the text is not a JSON object."""
+def json_object(text: str, most: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
+    """Raises MessageRejected if the text is not a JSON object of at most so many characters."""
 
     def reject_constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is not allowed")
@@ -62,8 +62,8 @@ def json_object(text: str) -> dict[str, Any]:
             raise ValueError("a key occurs twice")
         return dict(pairs)
 
-    if len(text) > MAX_MESSAGE_BYTES:
-        raise MessageRejected(f"a message must not exceed {MAX_MESSAGE_BYTES} bytes")
+    if len(text) > most:
+        raise MessageRejected(f"a message must not exceed {most} bytes")
     try:
         message = json.loads(text, parse_constant=reject_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:

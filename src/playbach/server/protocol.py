@@ -374,3 +374,224 @@ class ModelsInfo:
     """Whether there is `blind-test.html`."""
     soundfont: str
     """The name of the file."""
+
+
+MAX_TUNE_NOTES = 600
+MAX_TUNE_BARS = 64
+MAX_TUNE_TICKS = MAX_TUNE_BARS * 4 * 480
+MAX_TUNE_DRAFTS = 32
+TUNE_VOICES = ("soprano", "alto", "tenor", "bass")
+SETTING_FORMATS = ("midi", "musicxml", "pdf", "tune")
+TUNE_TEMPOS = (20, 300)
+DUET_GRIDS = (1, 4)
+"""The shortest and the longest step of a duet, in sixteenths."""
+
+Tick = Annotated[int, Within(0, MAX_TUNE_TICKS)]
+MidiPitch = Annotated[int, Within(0, 127)]
+Tempo = Annotated[float, Within(*TUNE_TEMPOS)]
+Temperature = Annotated[float, Within(0, 4)]
+VoiceName = Annotated[str, OneOf(TUNE_VOICES)]
+
+
+class TuneNote(NamedTuple):
+    """A note of a tune."""
+
+    tick: Tick
+    ticks: Annotated[int, Within(1, MAX_TUNE_TICKS)]
+    pitch: MidiPitch
+
+
+class TuneMeter(NamedTuple):
+    """The meter of a tune, such as [3, 4]."""
+
+    numerator: Annotated[int, Within(1, 16)]
+    denominator: Annotated[int, Within(1, 16)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tune:
+    """A single line of music; the answer to `api/tune`, and part of a request for a setting."""
+
+    notes: Annotated[tuple[TuneNote, ...], AtMost(MAX_TUNE_NOTES)]
+    """In the order of their ticks, 480 to a quarter note; one at a time."""
+    meter: TuneMeter
+    pickup: Tick = 0
+    """The length of the pickup in ticks; 0: the tune begins with a full bar."""
+    fifths: Annotated[int, Within(-7, 7)] = 0
+    """The key signature: so many sharps, or, if negative, flats."""
+    minor: bool = False
+    """Whether the key is minor."""
+    tempo: Tempo = 80.0
+    """Quarter notes a minute."""
+    fermatas: Annotated[tuple[Tick, ...], AtMost(MAX_TUNE_NOTES)] = ()
+    """The ticks of the notes with a fermata. Phrases end there; without any, they end at long notes and rests."""
+    title: Name = ""
+    """Of the file, without its suffix."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of the file should know; a request's are ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmoniseRequest:
+    """Requests a setting of a tune for four voices."""
+
+    tune: Tune
+    voice: VoiceName = "soprano"
+    """The voice that sings the tune."""
+    model: Name | None = None
+    """A name from `api/models`; default: the first that composes four voices."""
+    seed: Seed | None = None
+    """Default: the server draws one."""
+    temperature: Temperature | None = None
+    """Randomness; default: the model's."""
+    rules: bool = True
+    """Whether parallel fifths and octaves are forbidden, and phrases end with triads."""
+    drafts: Annotated[int, Within(1, MAX_TUNE_DRAFTS)] = 16
+    """How many drafts are composed side by side."""
+    format: Annotated[str, OneOf(SETTING_FORMATS)] | None = None
+    """Answer with a file: the setting, or the `tune` alone as MIDI; default: with JSON."""
+
+
+class SettingNote(NamedTuple):
+    """A note of a setting."""
+
+    voice: int
+    """An index into its `voices`."""
+    pitch: int
+    tick: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting of a tune for four voices; the answer to `api/harmonise`."""
+
+    model: str
+    bundle: str
+    """The SHA-256 of the model."""
+    seed: int
+    voices: tuple[Voice, ...]
+    notes: tuple[SettingNote, ...]
+    """In the order of their ticks, 480 to a quarter note."""
+    meter: MeterRow
+    pickup: int
+    """The length of the pickup in ticks."""
+    fifths: int
+    """The key signature, after the tune was moved."""
+    minor: bool
+    tempo: float
+    """Quarter notes a minute."""
+    moved: int
+    """By how many semitones the tune was moved, so that its voice can sing it."""
+    remarks: tuple[str, ...]
+    """What one should know of it: one line says how the tune was moved."""
+    command: str
+    """The command that makes it again from the tune as MIDI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneRange:
+    """What one voice can sing."""
+
+    voice: str
+    low: int
+    """A pitch."""
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingFormat:
+    """A format that this server cannot write."""
+
+    format: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmoniseInfo:
+    """What a page needs to know before it asks for settings."""
+
+    model: str
+    """The first that composes four voices."""
+    ranges: tuple[TuneRange, ...]
+    formats: tuple[str, ...]
+    missing: tuple[MissingFormat, ...]
+    notes: int
+    """The most notes of a tune."""
+    bars: int
+    """The most bars of a tune."""
+    file_bytes: int
+    """The largest file that `api/tune` reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetBegin:
+    """Begins a duet, with the first note of the player."""
+
+    type: ClassVar[str] = "begin"
+    model: Name | None = None
+    """A name from `api/models`; default: the first that composes four voices."""
+    seed: Seed | None = None
+    """Default: the server draws one."""
+    temperature: Temperature | None = None
+    """Randomness; default: the model's."""
+    meter: TuneMeter
+    grid: Annotated[int, Within(*DUET_GRIDS)] = 2
+    """The length of a step in sixteenths."""
+    pickup: Annotated[int, Within(0, 255)] = 0
+    """From the first step to the next bar line, in sixteenths; 0: the first step is at one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetStep:
+    """What the player does at the next step of the grid; every step is sent, in order."""
+
+    type: ClassVar[str] = "step"
+    step: Annotated[int, Within(0, 1_000_000)]
+    """Counts from 0."""
+    plays: Annotated[str, OneOf(("note", "hold", "rest"))]
+    pitch: MidiPitch | None = None
+    """Of a `note`."""
+
+    def __post_init__(self) -> None:
+        if (self.plays == "note") != (self.pitch is not None):
+            raise MessageRejected("a step has a pitch if it plays a note, and only then")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetReady:
+    """The answer to `begin`."""
+
+    type: ClassVar[str] = "ready"
+    model: str
+    seed: int
+    voices: tuple[Voice, ...]
+
+
+class DuetPart(NamedTuple):
+    """What a voice does at a step."""
+
+    voice: int
+    """An index into `voices`; the player is 0."""
+    pitch: int | None
+    """Where a note begins; null: the voice falls silent. A voice that holds is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuetAnswer:
+    """The answer to `step`: what the other voices do at it."""
+
+    type: ClassVar[str] = "answer"
+    step: int
+    parts: tuple[DuetPart, ...]
+    """Those voices that begin a note or fall silent."""
+    heard: int | None
+    """The player's pitch as the network heard it: moved by octaves into the range of the voice; null: no note."""
+    seconds: float
+    """How long the network took."""
+
+
+HTTP_MESSAGES = (ModelsInfo, HarmoniseInfo, Tune, HarmoniseRequest, Setting)
+"""What the other addresses take and answer with."""
+DUET_CLIENT_MESSAGES = DuetBegin | DuetStep
+DUET_SERVER_MESSAGES = DuetReady | DuetAnswer | ErrorMessage

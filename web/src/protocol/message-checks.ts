@@ -40,6 +40,25 @@ const heldNote = object({
   seconds: number,
 });
 
+const duetPart = row(wholeNumber, orNull(wholeNumber));
+
+const tuneNote = row(wholeNumber, wholeNumber, wholeNumber);
+
+const tuneMeter = row(wholeNumber, wholeNumber);
+
+const tuneRange = object({
+  voice: text,
+  low: wholeNumber,
+  high: wholeNumber,
+});
+
+const missingFormat = object({
+  format: text,
+  reason: text,
+});
+
+const settingNote = row(wholeNumber, wholeNumber, wholeNumber, wholeNumber);
+
 /** Checks the values of each message of the server, by its type. */
 export const MESSAGE_CHECKS: Record<ServerMessage["type"], Check> = {
   stream: object({
@@ -90,5 +109,62 @@ export const MESSAGE_CHECKS: Record<ServerMessage["type"], Check> = {
   }),
   error: object({
     reason: text,
+  }),
+};
+
+/** Checks the messages of a duet. */
+export const DUET_CHECKS: Record<string, Check> = {
+  ready: object({
+    model: text,
+    seed: wholeNumber,
+    voices: list(voice),
+  }),
+  answer: object({
+    step: wholeNumber,
+    parts: list(duetPart),
+    heard: orNull(wholeNumber),
+    seconds: number,
+  }),
+  error: object({
+    reason: text,
+  }),
+};
+
+/** Checks the answers of other addresses. */
+export const ANSWER_CHECKS = {
+  tune: object({
+    notes: list(tuneNote),
+    meter: tuneMeter,
+    pickup: wholeNumber,
+    fifths: wholeNumber,
+    minor: flag,
+    tempo: number,
+    fermatas: list(wholeNumber),
+    title: text,
+    remarks: list(text),
+  }),
+  harmoniseInfo: object({
+    model: text,
+    ranges: list(tuneRange),
+    formats: list(text),
+    missing: list(missingFormat),
+    notes: wholeNumber,
+    bars: wholeNumber,
+    file_bytes: wholeNumber,
+  }),
+  setting: object({
+    model: text,
+    bundle: text,
+    seed: wholeNumber,
+    voices: list(voice),
+    notes: list(settingNote),
+    meter: meterRow,
+    pickup: wholeNumber,
+    fifths: wholeNumber,
+    minor: flag,
+    tempo: number,
+    moved: wholeNumber,
+    remarks: list(text),
+    command: text,
   }),
 };

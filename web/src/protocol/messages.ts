@@ -251,3 +251,155 @@ export interface ModelsInfo {
   /** The name of the file. */
   readonly soundfont: string;
 }
+
+/** What one voice can sing. */
+export interface TuneRange {
+  readonly voice: string;
+  /** A pitch. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A format that this server cannot write. */
+export interface MissingFormat {
+  readonly format: string;
+  readonly reason: string;
+}
+
+/** What a page needs to know before it asks for settings. */
+export interface HarmoniseInfo {
+  /** The first that composes four voices. */
+  readonly model: string;
+  readonly ranges: readonly TuneRange[];
+  readonly formats: readonly string[];
+  readonly missing: readonly MissingFormat[];
+  /** The most notes of a tune. */
+  readonly notes: number;
+  /** The most bars of a tune. */
+  readonly bars: number;
+  /** The largest file that `api/tune` reads. */
+  readonly file_bytes: number;
+}
+
+/** A note of a tune. */
+export type TuneNote = readonly [tick: number, ticks: number, pitch: number];
+
+/** The meter of a tune, such as [3, 4]. */
+export type TuneMeter = readonly [numerator: number, denominator: number];
+
+/** A single line of music; the answer to `api/tune`, and part of a request for a setting. */
+export interface Tune {
+  /** In the order of their ticks, 480 to a quarter note; one at a time. */
+  readonly notes: readonly TuneNote[];
+  readonly meter: TuneMeter;
+  /** The length of the pickup in ticks; 0: the tune begins with a full bar; default: 0. */
+  readonly pickup?: number;
+  /** The key signature: so many sharps, or, if negative, flats; default: 0. */
+  readonly fifths?: number;
+  /** Whether the key is minor; default: false. */
+  readonly minor?: boolean;
+  /** Quarter notes a minute; default: 80.0. */
+  readonly tempo?: number;
+  /** The ticks of the notes with a fermata. Phrases end there; without any, they end at long notes and rests. */
+  readonly fermatas?: readonly number[];
+  /** Of the file, without its suffix. */
+  readonly title?: string;
+  /** What a reader of the file should know; a request's are ignored. */
+  readonly remarks?: readonly string[];
+}
+
+/** Requests a setting of a tune for four voices. */
+export interface HarmoniseRequest {
+  readonly tune: Tune;
+  /** The voice that sings the tune; default: soprano. */
+  readonly voice?: "soprano" | "alto" | "tenor" | "bass";
+  /** A name from `api/models`; default: the first that composes four voices. */
+  readonly model?: string;
+  /** Default: the server draws one. */
+  readonly seed?: number;
+  /** Randomness; default: the model's. */
+  readonly temperature?: number;
+  /** Whether parallel fifths and octaves are forbidden, and phrases end with triads; default: true. */
+  readonly rules?: boolean;
+  /** How many drafts are composed side by side; default: 16. */
+  readonly drafts?: number;
+  /** Answer with a file: the setting, or the `tune` alone as MIDI; default: with JSON. */
+  readonly format?: "midi" | "musicxml" | "pdf" | "tune";
+}
+
+/** A note of a setting. */
+export type SettingNote = readonly [voice: number, pitch: number, tick: number, ticks: number];
+
+/** A setting of a tune for four voices; the answer to `api/harmonise`. */
+export interface Setting {
+  readonly model: string;
+  /** The SHA-256 of the model. */
+  readonly bundle: string;
+  readonly seed: number;
+  readonly voices: readonly Voice[];
+  /** In the order of their ticks, 480 to a quarter note. */
+  readonly notes: readonly SettingNote[];
+  readonly meter: MeterRow;
+  /** The length of the pickup in ticks. */
+  readonly pickup: number;
+  /** The key signature, after the tune was moved. */
+  readonly fifths: number;
+  readonly minor: boolean;
+  /** Quarter notes a minute. */
+  readonly tempo: number;
+  /** By how many semitones the tune was moved, so that its voice can sing it. */
+  readonly moved: number;
+  /** What one should know of it: one line says how the tune was moved. */
+  readonly remarks: readonly string[];
+  /** The command that makes it again from the tune as MIDI. */
+  readonly command: string;
+}
+
+/** Begins a duet, with the first note of the player. */
+export interface DuetBegin {
+  readonly type: "begin";
+  /** A name from `api/models`; default: the first that composes four voices. */
+  readonly model?: string;
+  /** Default: the server draws one. */
+  readonly seed?: number;
+  /** Randomness; default: the model's. */
+  readonly temperature?: number;
+  readonly meter: TuneMeter;
+  /** The length of a step in sixteenths; default: 2. */
+  readonly grid?: number;
+  /** From the first step to the next bar line, in sixteenths; 0: the first step is at one; default: 0. */
+  readonly pickup?: number;
+}
+
+/** What the player does at the next step of the grid; every step is sent, in order. */
+export interface DuetStep {
+  readonly type: "step";
+  /** Counts from 0. */
+  readonly step: number;
+  readonly plays: "note" | "hold" | "rest";
+  /** Of a `note`. */
+  readonly pitch?: number;
+}
+
+/** The answer to `begin`. */
+export interface DuetReady {
+  readonly type: "ready";
+  readonly model: string;
+  readonly seed: number;
+  readonly voices: readonly Voice[];
+}
+
+/** What a voice does at a step. */
+export type DuetPart = readonly [voice: number, pitch: number | null];
+
+/** The answer to `step`: what the other voices do at it. */
+export interface DuetAnswer {
+  readonly type: "answer";
+  readonly step: number;
+  /** Those voices that begin a note or fall silent. */
+  readonly parts: readonly DuetPart[];
+  /** The player's pitch as the network heard it: moved by octaves into the range of the voice; null: no note. */
+  readonly heard: number | null;
+  /** How long the network took. */
+  readonly seconds: number;
+}
