@@ -11,6 +11,7 @@ const MAY_IMPORT = {
   playback: ["protocol", "sound", "music"],
   page: ["protocol", "sound", "music", "engine", "notation", "playback"],
   "blind-test": ["protocol", "sound", "music", "playback", "page"],
+  tune: ["protocol", "sound", "music", "engine", "notation", "playback", "page"],
 };
 
 const folders = Object.keys(MAY_IMPORT);

@@ -9,6 +9,7 @@ export default defineConfig({
   build: {
     outDir: "../src/playbach/server/page",
     emptyOutDir: true,
+    rolldownOptions: { input: ["index.html", "tune.html"] },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: "assets/licences.md" },

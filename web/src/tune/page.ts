@@ -1,0 +1,197 @@
+/* The page of one's own tune: connects the entry, the settings, the duet and the sound. */
+
+import { element } from "../page/element";
+import type { HarmoniseInfo } from "../protocol/messages";
+import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
+import { EMPTY_TUNE, offGrid } from "./entry";
+import { EntryView } from "./entry-view";
+import { EXAMPLE } from "./example";
+import { HarmoniseError, type Harmoniser } from "./harmoniser";
+import { hearMidi, type Keys } from "./midi-input";
+import { PianoRow } from "./piano-row";
+import { SettingView } from "./setting-view";
+import { Sounds } from "./sounds";
+import { entryAtTick, messageOf, musicOfTune, stateOf } from "./tune-of";
+import { TunePlayer } from "./tune-player";
+
+const USUAL_MOST_BARS = 64; // until the harmoniser has said it
+
+export class TunePage {
+  private readonly audio: AudioOutput;
+  private readonly sounds: Sounds;
+  private readonly tunePlayer: TunePlayer;
+  private readonly settingPlayer: TunePlayer;
+  private readonly entry: EntryView;
+  private readonly setting: SettingView;
+  private readonly piano: PianoRow;
+  private info: HarmoniseInfo | null = null;
+  private animating = false;
+  private loaded = 0; // fraction of the instruments
+
+  constructor(
+    private readonly harmoniser: Harmoniser,
+    url: (path: string) => URL,
+  ) {
+    this.audio = new AudioOutput(fetchSoundFont(url("soundfont"), (fraction) => this.showLoading(fraction)));
+    this.audio.setVolume(0.8);
+    this.sounds = new Sounds(this.audio);
+    this.tunePlayer = new TunePlayer(this.audio, () => this.update());
+    this.settingPlayer = new TunePlayer(this.audio, () => this.update());
+    this.entry = new EntryView(
+      {
+        onChange: () => this.tuneChanged(),
+        onTouch: (pitch) => this.sounds.touch(pitch),
+        onPlay: () => void this.togglePlay(),
+        onHarmonise: () => void this.setting.harmonise(),
+      },
+      () => this.info?.bars ?? USUAL_MOST_BARS,
+    );
+    this.setting = new SettingView(
+      harmoniser, this.settingPlayer, () => messageOf(this.entry.tune), () => this.playSetting(),
+    );
+    this.piano = new PianoRow(element("piano"), this.keys);
+    this.addListeners();
+    this.audio.synth.then(
+      (synth) => (element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`),
+      () => this.say("The instruments could not be loaded. Reload the page."),
+    );
+    this.update();
+  }
+
+  /** Shows what the harmoniser can do. */
+  ready(info: HarmoniseInfo, instruments: readonly string[]): void {
+    this.info = info;
+    this.setting.ready(info, instruments);
+  }
+
+  /** Shows why there is no harmoniser. */
+  failed(reason: string): void {
+    element("setting-status").textContent = reason;
+    element("harmonise", HTMLButtonElement).disabled = true;
+  }
+
+  /** What the keys of the page, of the computer and of a MIDI keyboard do. */
+  private readonly keys: Keys = {
+    onNote: (pitch, velocity) => {
+      this.sounds.begin(pitch, velocity);
+      this.piano.show(pitch, true);
+      this.entry.addPlayed(pitch);
+    },
+    onRelease: (pitch) => {
+      this.sounds.end(pitch);
+      this.piano.show(pitch, false);
+    },
+  };
+
+  private addListeners(): void {
+    element("play-tune").addEventListener("click", () => void this.togglePlay());
+    element("clear").addEventListener("click", () => this.entry.setTune({ ...EMPTY_TUNE, tempo: this.entry.tune.tempo }));
+    element("example").addEventListener("click", () => this.entry.setTune(stateOf(EXAMPLE)));
+    element("midi").addEventListener("click", () => void this.connectMidi());
+    const file = element("file", HTMLInputElement);
+    file.addEventListener("change", () => {
+      const chosen = file.files?.[0];
+      if (chosen) void this.open(chosen);
+      file.value = "";
+    });
+    const frame = document.body;
+    for (const name of ["dragover", "dragleave", "drop"] as const) {
+      frame.addEventListener(name, (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        element("staff-frame").classList.toggle("dropping", name === "dragover");
+        const dropped = event.dataTransfer.files[0];
+        if (name === "drop" && dropped) void this.open(dropped);
+      });
+    }
+  }
+
+  private async open(file: File): Promise<void> {
+    this.say(`Reading ${file.name}…`);
+    try {
+      const tune = await this.harmoniser.read(file);
+      this.entry.setTune(stateOf(tune, this.entry.tune));
+      const rounded = offGrid(tune.notes);
+      const remarks = [...(tune.remarks ?? [])];
+      if (rounded) remarks.push(`${rounded} of its notes are rounded to sixteenths`);
+      if (remarks.length) this.say(`${file.name}: ${remarks.join("; ")}.`);
+    } catch (error) {
+      this.say(error instanceof HarmoniseError ? `${file.name}: ${error.message}` : `${file.name} could not be read.`);
+    }
+  }
+
+  private async connectMidi(): Promise<void> {
+    try {
+      await hearMidi(this.keys, (names) => {
+        this.say(names.length ? `Listening to ${names.join(", ")}.` : "No MIDI keyboard is connected; connect one now.");
+      });
+    } catch (error) {
+      this.say(error instanceof Error ? error.message : "");
+    }
+  }
+
+  private tuneChanged(): void {
+    this.tunePlayer.stop();
+    this.setting.tuneChanged();
+    this.update();
+  }
+
+  private async togglePlay(): Promise<void> {
+    if (this.tunePlayer.playing) {
+      this.tunePlayer.pause();
+      return;
+    }
+    if (!this.entry.tune.entries.length) return;
+    this.settingPlayer.pause();
+    if (this.tunePlayer.position === 0) this.tunePlayer.load(musicOfTune(this.entry.tune));
+    await this.start(this.tunePlayer);
+  }
+
+  private async playSetting(): Promise<void> {
+    this.tunePlayer.stop();
+    await this.start(this.settingPlayer);
+  }
+
+  private async start(player: TunePlayer): Promise<void> {
+    if (this.loaded < 1) this.showLoading(this.loaded);
+    try {
+      await player.play();
+    } catch {
+      this.say("The instruments could not be loaded. Reload the page.");
+    }
+    this.animate();
+  }
+
+  private update(): void {
+    element("play-tune").textContent = this.tunePlayer.playing ? "Pause" : "Play the tune";
+    element("play-tune", HTMLButtonElement).disabled = !this.entry.tune.entries.length;
+    this.setting.showPlaying();
+    this.animate();
+  }
+
+  private animate(): void {
+    if (this.animating) return;
+    this.animating = true;
+    const frame = (time: number): void => {
+      this.draw(time / 1000);
+      this.animating = this.tunePlayer.playing || this.settingPlayer.playing;
+      if (this.animating) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  private draw(time: number): void {
+    const { tunePlayer, settingPlayer, entry } = this;
+    entry.staff.mark(tunePlayer.playing ? entryAtTick(entry.tune, tunePlayer.tick) : -1);
+    if (settingPlayer.loaded) this.setting.roll.draw(settingPlayer.shown, time);
+  }
+
+  private showLoading(fraction: number): void {
+    this.loaded = fraction;
+    element("renderer").textContent = fraction < 1 ? `Loading the instruments: ${Math.round(fraction * 100)}%` : "";
+  }
+
+  private say(text: string): void {
+    element("entry-status").textContent = text;
+  }
+}
