@@ -80,6 +80,7 @@ export class Palette {
       this.lengths.set(length, button);
       host.append(button);
     }
+    element("dot").append(dottedIcon());
     element("rest").append(signIcon("rest4", -2, 20));
     element("fermata").append(signIcon("fermata", -3, 26));
     for (const [name, edit] of Object.entries(EDITS)) element(name).addEventListener("click", () => onEdit(edit));
@@ -116,6 +117,14 @@ function noteIcon(length: number): SVGElement {
   }
   icon.append(stem);
   if (length < 4) icon.append(...signIcon(`flagUp${16 / length}` as GlyphName, 12.8, 3).children);
+  return icon;
+}
+
+function dottedIcon(): SVGElement {
+  const icon = noteIcon(4);
+  const dot = document.createElementNS(NAMESPACE, "circle");
+  for (const [name, value] of Object.entries({ cx: 19, cy: 25, r: 2.4 })) dot.setAttribute(name, String(value));
+  icon.append(dot);
   return icon;
 }
 

@@ -170,8 +170,8 @@ export class SettingView {
     if (!shown) return;
     try {
       const blob = await this.harmoniser.file(shown.tune, shown.options, format);
-      const title = shown.tune.title ? shown.tune.title : "setting";
-      const name = format === "tune" ? "tune" : `${title}-${shown.setting.seed}`;
+      const { title = "" } = shown.tune;
+      const name = format === "tune" ? "tune" : `${title === "" ? "setting" : title}-${shown.setting.seed}`;
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = `${name}${SUFFIXES[format]}`;

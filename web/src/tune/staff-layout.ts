@@ -63,6 +63,8 @@ const METER_WIDTH = 22;
 const ACCIDENTAL_WIDTH = 10;
 const ROOM_TO_ADD = 48; // after the last entry, for a tap
 const WIDEST_STRETCH = 1.7;
+const NARROW = 480; // on a narrower staff, signs stand closer
+const CLOSER = 0.8;
 
 /** The bars of a tune; there is always one that is not full, where the next entry goes. */
 export function barsOf(tune: TuneState): BarOfSigns[] {
@@ -110,6 +112,7 @@ export function barsOf(tune: TuneState): BarOfSigns[] {
 export function layOut(tune: TuneState, width: number): StaffLayout {
   const bars = barsOf(tune);
   const keyWidth = 11 * Math.abs(tune.key.fifths);
+  const closer = width < NARROW ? CLOSER : 1;
   const systems: System[] = [];
   let line: BarOfSigns[] = [];
   const begin = (): number => CLEF_WIDTH + keyWidth + (systems.length ? 4 : METER_WIDTH);
@@ -119,7 +122,7 @@ export function layOut(tune: TuneState, width: number): StaffLayout {
   };
   for (const [i, bar] of bars.entries()) {
     const room = i === bars.length - 1 ? ROOM_TO_ADD : 0;
-    const wanted = [...line, bar].reduce((sum, b) => sum + naturalWidth(b), room);
+    const wanted = closer * [...line, bar].reduce((sum, b) => sum + naturalWidth(b), room);
     if (line.length && begin() + wanted > width) finish(false);
     line.push(bar);
   }
@@ -130,7 +133,7 @@ export function layOut(tune: TuneState, width: number): StaffLayout {
 function place(bars: readonly BarOfSigns[], begin: number, width: number, first: boolean, isLast: boolean): System {
   const room = width - begin;
   const natural = bars.reduce((sum, bar) => sum + naturalWidth(bar), isLast ? ROOM_TO_ADD : 0);
-  const stretch = Math.min(isLast ? 1.15 : WIDEST_STRETCH, room / natural);
+  const stretch = Math.min(isLast ? 1.15 : WIDEST_STRETCH, room / natural); // below 1 on a narrow staff
   let x = begin;
   const placed = bars.map((bar): PlacedBar => {
     const from = x;

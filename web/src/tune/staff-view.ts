@@ -19,8 +19,8 @@ export type ClefName = "treble" | "bass";
 
 const SPACE = 11; // pixels between two lines
 const HALF = SPACE / 2;
-const ABOVE = 5.2 * SPACE; // the room above a staff
-const SYSTEM = ABOVE + 4 * SPACE + 5 * SPACE;
+const ABOVE = 4.3 * SPACE; // the room above a staff
+const SYSTEM = ABOVE + 4 * SPACE + 3.6 * SPACE;
 const STEM = 3.4 * SPACE;
 const TOP_LINE: Record<ClefName, number> = { treble: 38, bass: 26 }; // steps: F5, A3
 const NEAR = 2.5; // steps: a tap this near to a note only selects it
