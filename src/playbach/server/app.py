@@ -22,6 +22,7 @@ from playbach.server.blind_test import BlindTest
 from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.engines import EngineStore
 from playbach.server.files import file_response
+from playbach.server.duet import Duet
 from playbach.server.harmonising import Harmonising
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
@@ -77,6 +78,7 @@ class _Radio:
             *([] if self._blind_test is None else blind_test_app.blind_test_routes(self._blind_test)),
             *self._score_pdf.routes(),
             *self._harmonising.routes(),
+            WebSocketRoute("/duet", self.duet),
         ]
 
     @contextlib.asynccontextmanager
@@ -96,6 +98,9 @@ class _Radio:
 
     async def listen(self, socket: WebSocket) -> None:
         await Listener(socket, self._state, self._station).serve()
+
+    async def duet(self, socket: WebSocket) -> None:
+        await Duet(socket, self._state).serve()
 
     async def models(self, _: Request) -> Response:
         info = ModelsInfo(

@@ -191,7 +191,7 @@ class Harmonising:
         key = replace(wanted, model=model.name, seed=seed, format=None)
         composed = self._kept.get(key)
         if composed is None:
-            runtime = StoppableRuntime(_network(model.composer), SETTING_SECONDS)
+            runtime = StoppableRuntime(network_of(model.composer), SETTING_SECONDS)
             composed = await self._in_turn(lambda: _compose(model, runtime, key, tune), request, runtime)
             self._kept[key] = composed
             while len(self._kept) > KEPT_SETTINGS:
@@ -239,7 +239,7 @@ class Harmonising:
             self._turns.release()
 
 
-def _network(composer: Composer) -> Runtime:
+def network_of(composer: Composer) -> Runtime:
     """The network alone: n-grams, which may play with it, know nothing of what is given."""
     network: Runtime = getattr(composer.runtime, "network", composer.runtime)
     return network
