@@ -74,6 +74,7 @@ class Accompanist:
         self._previous = np.array([len(field) for field in encoding.fields], np.int64)
         self._waited = 0  # sixteenths since the last onset
         self._planned = 0  # after so many the other voices move by themselves
+        self._before = (self._decoder, self._state, self._previous, self._waited, self._planned)
 
     def heard(self, pitch: int) -> int:
         """The pitch, moved by octaves into the soprano's range."""
@@ -96,8 +97,13 @@ class Accompanist:
         """The next step, at which the player falls silent."""
         return self._step(HOLD if self._decoder.sounding[_SOPRANO] == REST else REST)
 
+    def take_back(self) -> None:
+        """Forget the last step. Only one step can be taken back."""
+        self._decoder, self._state, self._previous, self._waited, self._planned = self._before
+
     def _step(self, soprano: int) -> Moves:
-        decoder = self._decoder
+        self._before = (self._decoder, self._state, self._previous, self._waited, self._planned)
+        decoder = self._decoder = self._decoder.copy()
         if decoder.slot == WAIT_SLOT:
             self._waited += self._grid
             if soprano == HOLD and self._waited < self._planned:

@@ -73,24 +73,30 @@ class Duet:
             raise CloseConnection(REJECTED, "the first message must be begin")
         accompanist = await self._begin(begin)
         loop = asyncio.get_running_loop()
-        step = 0
+        last = -1
+        can_take_back = False
         while True:
             message = await self._next(IDLE_SECONDS)
-            if not isinstance(message, DuetStep) or message.step != step:
-                raise CloseConnection(REJECTED, f"the next message must be step {step}")
+            again = isinstance(message, DuetStep) and message.step == last and can_take_back
+            if not isinstance(message, DuetStep) or not (again or message.step == last + 1):
+                raise CloseConnection(
+                    REJECTED, f"the next message must be step {last + 1}, or step {last} once again"
+                )
             began = time.perf_counter()
+            if again:
+                accompanist.take_back()
             try:
                 moves = await loop.run_in_executor(self._state.executor, _answer, accompanist, message)
             except UsageError as error:
                 raise CloseConnection(REJECTED, str(error)) from error
+            last, can_take_back = message.step, not again
             answer = DuetAnswer(
-                step=step,
+                step=last,
                 parts=tuple(DuetPart(number, pitch) for number, pitch in sorted(moves.items())),
                 heard=None if message.pitch is None else accompanist.heard(message.pitch),
                 seconds=round(time.perf_counter() - began, 4),
             )
             await self._send(answer)
-            step += 1
 
     async def _begin(self, begin: DuetBegin) -> Accompanist:
         try:

@@ -544,7 +544,8 @@ class DuetBegin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuetStep:
-    """What the player does at the next step of the grid; every step is sent, in order."""
+    """What the player does at the next step of the grid. Every step is sent, in order; one that was sent as `hold` or
+    `rest` may be sent once again as a `note`, if the player was late."""
 
     type: ClassVar[str] = "step"
     step: Annotated[int, Within(0, 1_000_000)]
@@ -579,7 +580,8 @@ class DuetPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuetAnswer:
-    """The answer to `step`: what the other voices do at it."""
+    """The answer to `step`: what the other voices do at it. After a step that was sent again, it replaces the first
+    answer."""
 
     type: ClassVar[str] = "answer"
     step: int

@@ -371,7 +371,7 @@ export interface DuetBegin {
   readonly pickup?: number;
 }
 
-/** What the player does at the next step of the grid; every step is sent, in order. */
+/** What the player does at the next step of the grid. Every step is sent, in order; one that was sent as `hold` or `rest` may be sent once again as a `note`, if the player was late. */
 export interface DuetStep {
   readonly type: "step";
   /** Counts from 0. */
@@ -392,7 +392,7 @@ export interface DuetReady {
 /** What a voice does at a step. */
 export type DuetPart = readonly [voice: number, pitch: number | null];
 
-/** The answer to `step`: what the other voices do at it. */
+/** The answer to `step`: what the other voices do at it. After a step that was sent again, it replaces the first answer. */
 export interface DuetAnswer {
   readonly type: "answer";
   readonly step: number;

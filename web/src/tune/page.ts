@@ -3,17 +3,22 @@
 import { element } from "../page/element";
 import type { HarmoniseInfo } from "../protocol/messages";
 import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
-import { EMPTY_TUNE, offGrid } from "./entry";
+import { DuetView } from "./duet-view";
+import { EMPTY_TUNE, entriesOf, offGrid } from "./entry";
 import { EntryView } from "./entry-view";
 import { EXAMPLE } from "./example";
 import { HarmoniseError, type Harmoniser } from "./harmoniser";
 import { hearMidi, type Keys } from "./midi-input";
-import { PianoRow } from "./piano-row";
+import type { Beat } from "./metronome";
+import { PianoRow, pitchOfCode } from "./piano-row";
+import { Recorder } from "./recorder";
 import { SettingView } from "./setting-view";
 import { Sounds } from "./sounds";
+import type { TakenTune } from "./take";
 import { entryAtTick, messageOf, musicOfTune, stateOf } from "./tune-of";
 import { TunePlayer } from "./tune-player";
 
+const KEY_VELOCITY = 90;
 const USUAL_MOST_BARS = 64; // until the harmoniser has said it
 
 export class TunePage {
@@ -24,6 +29,8 @@ export class TunePage {
   private readonly entry: EntryView;
   private readonly setting: SettingView;
   private readonly piano: PianoRow;
+  private readonly recorder: Recorder;
+  private readonly duet: DuetView;
   private info: HarmoniseInfo | null = null;
   private animating = false;
   private loaded = 0; // fraction of the instruments
@@ -50,6 +57,12 @@ export class TunePage {
       harmoniser, this.settingPlayer, () => messageOf(this.entry.tune), () => this.playSetting(),
     );
     this.piano = new PianoRow(element("piano"), this.keys);
+    this.recorder = new Recorder(
+      this.audio, this.sounds, () => this.beat(), (isActive) => this.listen(isActive), (taken) => this.takeDown(taken),
+    );
+    const duetUrl = url("duet");
+    duetUrl.protocol = duetUrl.protocol === "https:" ? "wss:" : "ws:";
+    this.duet = new DuetView(this.audio, this.sounds, duetUrl, () => this.beat(), (isActive) => this.listen(isActive));
     this.addListeners();
     this.audio.synth.then(
       (synth) => (element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`),
@@ -72,18 +85,73 @@ export class TunePage {
 
   /** What the keys of the page, of the computer and of a MIDI keyboard do. */
   private readonly keys: Keys = {
-    onNote: (pitch, velocity) => {
-      this.sounds.begin(pitch, velocity);
+    onNote: (pitch, velocity, time) => {
       this.piano.show(pitch, true);
-      this.entry.addPlayed(pitch);
+      const player = this.listener();
+      if (player) player.onNote(pitch, velocity, time);
+      else {
+        this.sounds.begin(pitch, velocity);
+        this.entry.addPlayed(pitch);
+      }
     },
-    onRelease: (pitch) => {
-      this.sounds.end(pitch);
+    onRelease: (pitch, time) => {
       this.piano.show(pitch, false);
+      const player = this.listener();
+      if (player) player.onRelease(pitch, time);
+      else this.sounds.end(pitch);
     },
   };
 
+  /** What takes the keys instead of the entry. */
+  private listener(): Keys | null {
+    return this.duet.active ? this.duet : this.recorder.active ? this.recorder : null;
+  }
+
+  private beat(): Beat {
+    const { tempo, meter } = this.entry.tune;
+    return { tempo, meter };
+  }
+
+  /** A recording or a duet begins, or has ended. */
+  private listen(isActive: boolean): void {
+    if (!isActive) return;
+    this.tunePlayer.stop();
+    this.settingPlayer.pause();
+    this.recorder.stop();
+    this.duet.stop();
+  }
+
+  private takeDown({ notes, pickup }: TakenTune): void {
+    const { tune } = this.entry;
+    const entries = entriesOf(notes, [], tune.key);
+    this.entry.setTune({ ...tune, entries, cursor: entries.length, pickup });
+  }
+
+  /** While something takes the keys, the computer's keyboard is a piano. */
+  private addPianoKeys(): void {
+    const down = new Set<string>();
+    const isKey = (event: KeyboardEvent): boolean => {
+      const inField = event.target instanceof Element && event.target.closest("input, select, dialog") !== null;
+      return !inField && !event.ctrlKey && !event.metaKey && !event.altKey && pitchOfCode(event.code) !== null;
+    };
+    document.addEventListener("keydown", (event) => {
+      const pitch = pitchOfCode(event.code);
+      if (pitch === null || !this.listener() || !isKey(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.repeat || down.has(event.code)) return;
+      down.add(event.code);
+      this.keys.onNote(pitch, KEY_VELOCITY, event.timeStamp);
+    }, { capture: true });
+    document.addEventListener("keyup", (event) => {
+      const pitch = pitchOfCode(event.code);
+      if (pitch === null || !down.delete(event.code)) return;
+      this.keys.onRelease(pitch, event.timeStamp);
+    }, { capture: true });
+  }
+
   private addListeners(): void {
+    this.addPianoKeys();
     element("play-tune").addEventListener("click", () => void this.togglePlay());
     element("clear").addEventListener("click", () => this.entry.setTune({ ...EMPTY_TUNE, tempo: this.entry.tune.tempo }));
     element("example").addEventListener("click", () => this.entry.setTune(stateOf(EXAMPLE)));
@@ -153,6 +221,8 @@ export class TunePage {
   }
 
   private async start(player: TunePlayer): Promise<void> {
+    this.duet.stop();
+    this.recorder.stop();
     if (this.loaded < 1) this.showLoading(this.loaded);
     try {
       await player.play();
