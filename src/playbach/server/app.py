@@ -20,9 +20,9 @@ from playbach.music import instruments
 from playbach.server import blind_test_app
 from playbach.server.blind_test import BlindTest
 from playbach.server.broadcast import Broadcast, live_response, sound_test
+from playbach.server.duet import Duet
 from playbach.server.engines import EngineStore
 from playbach.server.files import file_response
-from playbach.server.duet import Duet
 from playbach.server.harmonising import Harmonising
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text

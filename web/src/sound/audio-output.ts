@@ -29,9 +29,9 @@ export class AudioOutput {
   private suspendTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** `sounds` is the address of the instruments' folder, and `needed` what the first piece will need. */
-  constructor(sounds: URL, needed: Promise<readonly Needed[]>) {
+  constructor(sounds: URL, needed: Promise<readonly Needed[]>, latencyHint: AudioContextLatencyCategory = "playback") {
     if (navigator.audioSession) navigator.audioSession.type = "playback";
-    this.context = new AudioContext({ latencyHint: "playback" });
+    this.context = new AudioContext({ latencyHint });
     this.volume = this.context.createGain();
     this.gate = this.context.createGain();
     this.gate.connect(this.volume).connect(this.context.destination);

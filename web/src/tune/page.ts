@@ -2,7 +2,9 @@
 
 import { element } from "../page/element";
 import type { HarmoniseInfo } from "../protocol/messages";
-import { AudioOutput, fetchSoundFont } from "../sound/audio-output";
+import { siteUrl } from "../page/sources";
+import { showSound } from "../page/sound-info";
+import type { AudioOutput } from "../sound/audio-output";
 import { DuetView } from "./duet-view";
 import { EMPTY_TUNE, entriesOf, offGrid } from "./entry";
 import { EntryView } from "./entry-view";
@@ -22,7 +24,6 @@ const KEY_VELOCITY = 90;
 const USUAL_MOST_BARS = 64; // until the harmoniser has said it
 
 export class TunePage {
-  private readonly audio: AudioOutput;
   private readonly sounds: Sounds;
   private readonly tunePlayer: TunePlayer;
   private readonly settingPlayer: TunePlayer;
@@ -33,13 +34,11 @@ export class TunePage {
   private readonly duet: DuetView;
   private info: HarmoniseInfo | null = null;
   private animating = false;
-  private loaded = 0; // fraction of the instruments
 
   constructor(
     private readonly harmoniser: Harmoniser,
-    url: (path: string) => URL,
+    private readonly audio: AudioOutput,
   ) {
-    this.audio = new AudioOutput(fetchSoundFont(url("soundfont"), (fraction) => this.showLoading(fraction)));
     this.audio.setVolume(0.8);
     this.sounds = new Sounds(this.audio);
     this.tunePlayer = new TunePlayer(this.audio, () => this.update());
@@ -60,12 +59,12 @@ export class TunePage {
     this.recorder = new Recorder(
       this.audio, this.sounds, () => this.beat(), (isActive) => this.listen(isActive), (taken) => this.takeDown(taken),
     );
-    const duetUrl = url("duet");
+    const duetUrl = siteUrl("duet");
     duetUrl.protocol = duetUrl.protocol === "https:" ? "wss:" : "ws:";
     this.duet = new DuetView(this.audio, this.sounds, duetUrl, () => this.beat(), (isActive) => this.listen(isActive));
     this.addListeners();
     this.audio.synth.then(
-      (synth) => (element("renderer").textContent = `Your device makes the sound (${synth.renderer}).`),
+      (synth) => showSound(element("renderer"), synth),
       () => this.say("The instruments could not be loaded. Reload the page."),
     );
     this.update();
@@ -223,7 +222,6 @@ export class TunePage {
   private async start(player: TunePlayer): Promise<void> {
     this.duet.stop();
     this.recorder.stop();
-    if (this.loaded < 1) this.showLoading(this.loaded);
     try {
       await player.play();
     } catch {
@@ -254,11 +252,6 @@ export class TunePage {
     const { tunePlayer, settingPlayer, entry } = this;
     entry.staff.mark(tunePlayer.playing ? entryAtTick(entry.tune, tunePlayer.tick) : -1);
     if (settingPlayer.loaded) this.setting.roll.draw(settingPlayer.shown, time);
-  }
-
-  private showLoading(fraction: number): void {
-    this.loaded = fraction;
-    element("renderer").textContent = fraction < 1 ? `Loading the instruments: ${Math.round(fraction * 100)}%` : "";
   }
 
   private say(text: string): void {
