@@ -171,6 +171,8 @@ def _pages(document: str, kind: Kind, heading: Heading) -> list[bytes]:
 def _svg_pages(document: str, heading: Heading) -> list[bytes]:
     verovio: Any = import_module("verovio")
     verovio.enableLog(verovio.LOG_OFF)
+    data = Path(verovio.__file__).parent / "data"
+    verovio.setDefaultResourcePath(str(data))  # which it keeps for each thread, and sets only in the one that imports it
     toolkit = verovio.toolkit()
     toolkit.setOptions(_OPTIONS)
     if not toolkit.loadData(document):
@@ -178,7 +180,7 @@ def _svg_pages(document: str, heading: Heading) -> list[bytes]:
     mei = _with_heading(toolkit.getMEI({"removeIds": False}), heading)
     if not toolkit.loadData(mei) or not toolkit.getPageCount():
         raise ValueError("it makes no page")
-    glyphs = _Glyphs(Path(verovio.__file__).parent / "data" / _MUSIC_FONT)
+    glyphs = _Glyphs(data / _MUSIC_FONT)
     return [
         _finished(toolkit.renderToSVG(number), heading, glyphs) for number in range(1, toolkit.getPageCount() + 1)
     ]
