@@ -39,22 +39,20 @@ export class DuetSteps {
   }
 
   press(pitch: number, time: number): void {
-    this.held.add(pitch);
     const step = Math.round((time - this.begin) / this.seconds);
     if (this.first === null) this.next = step;
     this.first ??= step;
     if (step < this.next - 1 || (step === this.next - 1 && !this.canRevise(step))) {
       this.pending = pitch; // two notes at one step: the later one comes at the next
-      return;
-    }
-    if (step === this.next - 1) {
+    } else if (step === this.next - 1) {
       this.revised = step;
       this.note(step, pitch, true);
-      return;
+    } else {
+      while (this.next < step) this.tellNext();
+      this.note(step, pitch, false);
+      this.next = step + 1;
     }
-    while (this.next < step) this.tellNext();
-    this.note(step, pitch, false);
-    this.next = step + 1;
+    this.held.add(pitch);
   }
 
   lift(pitch: number, time: number): void {

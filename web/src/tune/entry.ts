@@ -85,8 +85,8 @@ export function addLetter(tune: TuneState, letter: number): TuneState {
 export function addTied(tune: TuneState): TuneState {
   const note = selected(tune);
   if (note?.kind !== "note") return tune;
-  const tied = replaceSelected(tune, { ...note, tie: true });
-  return insert(tied, { ...note, length: nextLength(tune), fermata: false });
+  const entries = tune.entries.map((entry) => (entry === note ? { ...note, tie: true } : entry));
+  return insert({ ...tune, entries }, { ...note, length: nextLength(tune), fermata: false });
 }
 
 export function removeBefore(tune: TuneState): TuneState {

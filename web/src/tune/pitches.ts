@@ -34,7 +34,7 @@ export function midiPitch({ step, alter }: Pitch): number {
 
 /** The accidental that the key gives a letter. */
 export function keyAlter(step: number, fifths: number): number {
-  return Math.ceil((fifths - 1 - at(ON_FIFTHS, letterOf(step))) / 7);
+  return Math.ceil((fifths - 1 - at(ON_FIFTHS, letterOf(step))) / 7) + 0; // not -0
 }
 
 /** A letter as the key has it. */
