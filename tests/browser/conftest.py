@@ -53,6 +53,12 @@ TAP = """
 
 
 @pytest.fixture(scope="session")
+def tap() -> str:
+    """The script that measures a page's audio: `window.levels()`."""
+    return TAP
+
+
+@pytest.fixture(scope="session")
 def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server with a station and the shipped model."""
     pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
