@@ -172,7 +172,9 @@ def _svg_pages(document: str, heading: Heading) -> list[bytes]:
     verovio: Any = import_module("verovio")
     verovio.enableLog(verovio.LOG_OFF)
     data = Path(verovio.__file__).parent / "data"
-    verovio.setDefaultResourcePath(str(data))  # which it keeps for each thread, and sets only in the one that imports it
+    verovio.setDefaultResourcePath(
+        str(data)
+    )  # which it keeps for each thread, and sets only in the one that imports it
     toolkit = verovio.toolkit()
     toolkit.setOptions(_OPTIONS)
     if not toolkit.loadData(document):

@@ -388,7 +388,7 @@ DUET_GRIDS = (1, 4)
 
 Tick = Annotated[int, Within(0, MAX_TUNE_TICKS)]
 MidiPitch = Annotated[int, Within(0, 127)]
-Tempo = Annotated[float, Within(*TUNE_TEMPOS)]
+TuneTempo = Annotated[float, Within(*TUNE_TEMPOS)]
 Temperature = Annotated[float, Within(0, 4)]
 VoiceName = Annotated[str, OneOf(TUNE_VOICES)]
 
@@ -421,7 +421,7 @@ class Tune:
     """The key signature: so many sharps, or, if negative, flats."""
     minor: bool = False
     """Whether the key is minor."""
-    tempo: Tempo = 80.0
+    tempo: TuneTempo = 80.0
     """Quarter notes a minute."""
     fermatas: Annotated[tuple[Tick, ...], AtMost(MAX_TUNE_NOTES)] = ()
     """The ticks of the notes with a fermata. Phrases end there; without any, they end at long notes and rests."""

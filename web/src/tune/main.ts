@@ -6,6 +6,7 @@ import { HarmoniseError, ServerHarmoniser } from "./harmoniser";
 import { CHOIR } from "./music";
 import { TunePage } from "./page";
 
+const STATIC = "This page has no server: it plays your tune, and `playbach serve` composes the other voices.";
 const NO_SERVER = "The server does not respond. Try reloading the page in a moment.";
 
 async function instruments(): Promise<string[]> {
@@ -17,7 +18,10 @@ async function instruments(): Promise<string[]> {
 const audio = new AudioOutput(siteUrl("sounds/"), Promise.resolve([{ program: CHOIR, drums: false }]), "interactive");
 const harmoniser = new ServerHarmoniser(siteUrl);
 const page = new TunePage(harmoniser, audio);
-Promise.all([harmoniser.info(), instruments()]).then(
-  ([info, names]) => page.ready(info, names),
-  (error: unknown) => page.failed(error instanceof HarmoniseError ? error.message : NO_SERVER),
-);
+if (document.querySelector('meta[name="playbach-site"]')) page.failed(STATIC);
+else {
+  Promise.all([harmoniser.info(), instruments()]).then(
+    ([info, names]) => page.ready(info, names),
+    (error: unknown) => page.failed(error instanceof HarmoniseError ? error.message : NO_SERVER),
+  );
+}

@@ -79,7 +79,7 @@ export class TunePage {
   /** Shows why there is no harmoniser. */
   failed(reason: string): void {
     element("setting-status").textContent = reason;
-    element("harmonise", HTMLButtonElement).disabled = true;
+    for (const id of ["harmonise", "duet"]) element(id, HTMLButtonElement).disabled = true;
   }
 
   /** What the keys of the page, of the computer and of a MIDI keyboard do. */
