@@ -1,5 +1,5 @@
-"""How fast the other voices answer in a duet: a server of its own, a WebSocket over loopback, and Old Hundredth played
-in real time with a player's jitter.
+"""How fast the other voices answer in a duet: a server of its own, a WebSocket over loopback, and Old Hundredth,
+played in real time with a player's jitter.
 
     python benchmarks/duet.py [MODEL] [--tempo QPM] [--duets N]
 
