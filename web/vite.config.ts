@@ -9,7 +9,6 @@ export default defineConfig({
   build: {
     outDir: "../src/playbach/server/page",
     emptyOutDir: true,
-    rolldownOptions: { input: ["index.html", "tune.html"] },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: "assets/licences.md" },
@@ -18,7 +17,9 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     reportCompressedSize: false,
     rolldownOptions: {
-      input: { index: "index.html", "blind-test": "blind-test.html", sw: "src/offline/sw.ts" },
+      input: {
+        index: "index.html", tune: "tune.html", "blind-test": "blind-test.html", sw: "src/offline/sw.ts",
+      },
       // A service worker must lie beside the page, under a name that does not change.
       output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
@@ -31,6 +32,7 @@ export default defineConfig({
       "/sounds": server,
       "/sound-test.mp3": server,
       "/ws": { target: server, ws: true },
+      "/duet": { target: server, ws: true },
     },
   },
   test: { include: ["test/**/*.test.ts"] },

@@ -38,8 +38,10 @@ WEB_RUNTIME = "web"
 SITE_FILE = "site.json"
 OPENING_SEEDS = (3, 7, 11)
 """Of the pieces that a site holds composed."""
-_NOT_PUBLISHED = re.compile(r"/(tune|blind-test)\.html$|/blind-test-[^/]+$")
-"""Pages that need a server, and what only they need."""
+_NOT_PUBLISHED = re.compile(r"/blind-test\.html$|/blind-test-[^/]+$")
+"""The page that needs a server, and what only it needs."""
+_PUBLISHED = ("index.html", "tune.html")
+"""Pages that also work without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def site_files(models: Mapping[str, ServedModel], soundfont: Path | None = None)
         raise PlaybachError(f"the page has not been built; in a checkout, run: {BUILD_COMMAND}")
     infos = [model_info(model) for model in models.values()]
     page = {name: body for name, body in page.items() if not _NOT_PUBLISHED.search(f"/{name}")}
-    page["index.html"] = _static_page(page["index.html"].decode()).encode()
+    page |= {name: _static_page(page[name].decode()).encode() for name in _PUBLISHED if name in page}
     openings = _openings(next(iter(models.values())))
     sounds = dict(sound_parts(soundfont or default_soundfont()))
     files = {**page, **_engines(models, infos), **openings, **sounds}

@@ -116,6 +116,12 @@ export class Engine {
     return beginning;
   }
 
+  /** Begins a piece with one of the model's headers, by its index, which ends after so many bars. */
+  beginWith(seed: number, header: number, bars: number): void {
+    this.wasm.seed(seed >>> 0, Math.floor(seed / 2 ** 32));
+    this.wasm.begin(header, bars);
+  }
+
   endAfter(bars: number): void {
     this.wasm.end_after(bars);
   }
@@ -172,6 +178,22 @@ export class Engine {
       const mask = new Uint8Array(this.wasm.memory.buffer, this.wasm.mask_address(i), size);
       return choiceRow(field.symbols, logits, mask, this.step[i] ?? 0);
     });
+  }
+
+  /** The probabilities of the last step's first field at temperature 1: of all symbols, whether the mask allows them or not. */
+  probabilities(): number[] {
+    const size = this.about.fields[0]?.symbols.length ?? 0;
+    const logits = new Int32Array(this.wasm.memory.buffer, this.wasm.logits_address(0), size);
+    const most = Math.max(...logits);
+    const weights = Array.from(logits, (logit) => Math.exp((logit - most) / NAT));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return weights.map((weight) => weight / total);
+  }
+
+  /** Which symbols the last step's mask allowed. */
+  allowed(): boolean[] {
+    const size = this.about.fields[0]?.symbols.length ?? 0;
+    return Array.from(new Uint8Array(this.wasm.memory.buffer, this.wasm.mask_address(0), size), Boolean);
   }
 
   /** All that the rest of the piece depends on. */

@@ -32,13 +32,11 @@ export class TunePage {
   private readonly piano: PianoRow;
   private readonly recorder: Recorder;
   private readonly duet: DuetView;
+  private harmoniser: Harmoniser | null = null;
   private info: HarmoniseInfo | null = null;
   private animating = false;
 
-  constructor(
-    private readonly harmoniser: Harmoniser,
-    private readonly audio: AudioOutput,
-  ) {
+  constructor(private readonly audio: AudioOutput) {
     this.audio.setVolume(0.8);
     this.sounds = new Sounds(this.audio);
     this.tunePlayer = new TunePlayer(this.audio, () => this.update());
@@ -52,9 +50,7 @@ export class TunePage {
       },
       () => this.info?.bars ?? USUAL_MOST_BARS,
     );
-    this.setting = new SettingView(
-      harmoniser, this.settingPlayer, () => messageOf(this.entry.tune), () => this.playSetting(),
-    );
+    this.setting = new SettingView(this.settingPlayer, () => messageOf(this.entry.tune), () => this.playSetting());
     this.piano = new PianoRow(element("piano"), this.keys);
     this.recorder = new Recorder(
       this.audio, this.sounds, () => this.beat(), (isActive) => this.listen(isActive), (taken) => this.takeDown(taken),
@@ -70,16 +66,18 @@ export class TunePage {
     this.update();
   }
 
-  /** Shows what the harmoniser can do. */
-  ready(info: HarmoniseInfo, instruments: readonly string[]): void {
+  /** Offers what the harmoniser can do; a duet needs a server. */
+  ready(harmoniser: Harmoniser, info: HarmoniseInfo, instruments: readonly string[], hasServer: boolean): void {
+    this.harmoniser = harmoniser;
     this.info = info;
-    this.setting.ready(info, instruments);
+    this.setting.ready(harmoniser, info, instruments);
+    if (hasServer) element("duet", HTMLButtonElement).disabled = false;
+    else element("duet-status").textContent = "A duet needs a server: playbach serve.";
   }
 
   /** Shows why there is no harmoniser. */
   failed(reason: string): void {
     element("setting-status").textContent = reason;
-    for (const id of ["harmonise", "duet"]) element(id, HTMLButtonElement).disabled = true;
   }
 
   /** What the keys of the page, of the computer and of a MIDI keyboard do. */
@@ -174,6 +172,7 @@ export class TunePage {
   }
 
   private async open(file: File): Promise<void> {
+    if (!this.harmoniser) return;
     this.say(`Reading ${file.name}…`);
     try {
       const tune = await this.harmoniser.read(file);

@@ -21,6 +21,7 @@ interface Kept {
 const MOST_KEPT = 8;
 const MORE_DRAFTS = 32;
 const USUAL_DRAFTS = 16;
+const FORMAT_NAMES: Record<string, string> = { musicxml: "MusicXML", pdf: "PDF" };
 const SUFFIXES: Record<FileFormat, string> = { midi: ".mid", musicxml: ".musicxml", pdf: ".pdf", tune: ".mid" };
 
 export class SettingView {
@@ -30,8 +31,9 @@ export class SettingView {
   private count = 0;
   private busy = false;
 
+  private harmoniser: Harmoniser | null = null;
+
   constructor(
-    private readonly harmoniser: Harmoniser,
     private readonly player: TunePlayer,
     private readonly tune: () => Tune,
     private readonly play: () => Promise<void>,
@@ -51,14 +53,17 @@ export class SettingView {
     instrument.addEventListener("change", () => player.setProgram(instrument.value === "" ? null : Number(instrument.value)));
   }
 
-  /** Shows what the harmoniser can do. */
-  ready(info: HarmoniseInfo, instruments: readonly string[]): void {
+  /** Offers what the harmoniser can do. */
+  ready(harmoniser: Harmoniser, info: HarmoniseInfo, instruments: readonly string[]): void {
+    this.harmoniser = harmoniser;
     fillInstrumentMenu(element("instrument", HTMLSelectElement), instruments);
     for (const { format, reason } of info.missing) {
       element(`save-${format}`, HTMLButtonElement).disabled = true;
-      element(`${format}-missing`).textContent = `No ${format.toUpperCase()} here: ${reason}.`;
-      element(`${format}-missing`).hidden = false;
+      const line = element("missing");
+      line.textContent = `${line.textContent}No ${FORMAT_NAMES[format] ?? format} here: ${reason}. `;
+      line.hidden = false;
     }
+    this.showButtons();
   }
 
   /** The tune has changed: what was composed before is still there, but "another" would be of the new tune. */
@@ -68,7 +73,8 @@ export class SettingView {
 
   /** Composes a setting of the tune, another one each time, and plays it. */
   async harmonise(): Promise<void> {
-    if (this.busy) return;
+    const { harmoniser } = this;
+    if (this.busy || !harmoniser) return;
     const tune = this.tune();
     if (!tune.notes.length) {
       this.say("The tune has no notes yet: enter some, or open a file.");
@@ -80,7 +86,7 @@ export class SettingView {
     this.say("Composing three voices…");
     try {
       const options = this.options(this.nextSeed(tune));
-      const setting = await this.harmoniser.harmonise(tune, options);
+      const setting = await harmoniser.harmonise(tune, options);
       this.keep({ setting, tune, options: { ...options, seed: setting.seed }, number: ++this.count });
       await this.play();
     } catch (error) {
@@ -128,6 +134,7 @@ export class SettingView {
     this.player.load(musicOfSetting(setting));
     element("setting").hidden = false;
     element("command").textContent = setting.command;
+    element("again").hidden = !setting.command;
     this.showVoices(setting);
     const key = keyName({ fifths: setting.fifths, minor: setting.minor });
     const remarks = setting.remarks.map((remark) => `${remark.charAt(0).toUpperCase()}${remark.slice(1)}.`);
@@ -166,10 +173,10 @@ export class SettingView {
   }
 
   private async save(format: FileFormat): Promise<void> {
-    const { shown } = this;
-    if (!shown) return;
+    const { shown, harmoniser } = this;
+    if (!shown || !harmoniser) return;
     try {
-      const blob = await this.harmoniser.file(shown.tune, shown.options, format);
+      const blob = await harmoniser.file(shown.tune, shown.options, format);
       const { title = "" } = shown.tune;
       const name = format === "tune" ? "tune" : `${title === "" ? "setting" : title}-${shown.setting.seed}`;
       const link = document.createElement("a");
@@ -183,7 +190,7 @@ export class SettingView {
   }
 
   private showButtons(): void {
-    element("harmonise", HTMLButtonElement).disabled = this.busy;
+    element("harmonise", HTMLButtonElement).disabled = this.busy || !this.harmoniser;
     element("harmonise").classList.toggle("waiting", this.busy);
     element("another", HTMLButtonElement).disabled = this.busy || this.nextSeed(this.tune()) === null;
   }
