@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import playbach
 from browser.conftest import Listener
 from playbach.bundles import bundle as bundles
 from playbach.export import web
@@ -171,3 +172,28 @@ def test_a_model_that_the_engine_cannot_run_leaves_no_folder(tmp_path: Path) -> 
     with pytest.raises(PlaybachError, match="no-such-model"):
         publishing.publish(["no-such-model"], tmp_path / "site")
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_page
+def test_a_tune_is_harmonised_without_a_server(chromium: Any, site: Path, tmp_path: Path) -> None:
+    with hosting(site) as (address, _):
+        context = chromium.new_context(accept_downloads=True)
+        tab = context.new_page()
+        tab.goto(f"{address}tune.html")
+        tab.wait_for_selector("#harmonise:enabled")
+        tab.focus("#staff")
+        for key in "gabca":
+            tab.keyboard.press(key)
+        tab.click("#harmonise")
+        tab.wait_for_selector("#setting:visible", timeout=60_000)
+        assert "Setting 1" in tab.inner_text("#setting-status")
+        assert tab.is_disabled("#duet") and tab.is_disabled("#save-pdf")
+        with tab.expect_download() as download:
+            tab.click("#save-midi")
+        download.value.save_as(tmp_path / "setting.mid")
+        context.close()
+    score = playbach.read(tmp_path / "setting.mid")
+    assert [track.name for track in score.tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
+    assert [(note.time, note.pitch) for note in score.tracks[0].notes] == [
+        (0, 67), (480, 69), (960, 71), (1440, 72), (1920, 69),
+    ]  # fmt: skip
