@@ -1,10 +1,12 @@
-/* Harmonises in the page alone, with the engine: on a static host, or without a connection. It writes MIDI; it reads no files,
-   and there is no PDF. */
+/* Harmonises in the page alone, with the engine: on a static host, or without a connection. It writes MIDI and MusicXML; it
+   reads no files, and there is no PDF. */
 
 import { midiChannel, writeMidi } from "../music/midi-file";
 import type { EngineFiles, HarmoniseInfo, Setting, Tune } from "../protocol/messages";
 import { HarmoniseError, type FileFormat, type Harmoniser, type HarmoniseOptions } from "./harmoniser";
+import { musicXml } from "../notation/musicxml";
 import type { Music } from "./music";
+import { written } from "./setting-score";
 import { musicOfSetting } from "./tune-of";
 import type { SettingNews, SettingTask } from "./setting-worker";
 
@@ -14,6 +16,7 @@ const MOST_DRAFTS = 12;
 const TICKS_PER_QUARTER = 480;
 const VELOCITY = 80;
 const SEEDS = 2 ** 31;
+const MUSICXML = "application/vnd.recordare.musicxml+xml";
 const NEEDS_SERVER = "playbach serve does this";
 
 export class EngineHarmoniser implements Harmoniser {
@@ -27,9 +30,9 @@ export class EngineHarmoniser implements Harmoniser {
   ) {}
 
   info(): Promise<HarmoniseInfo> {
-    const missing = (["musicxml", "pdf"] as const).map((format) => ({ format, reason: NEEDS_SERVER }));
+    const missing = [{ format: "pdf", reason: NEEDS_SERVER }];
     return Promise.resolve({
-      model: this.model, ranges: [], formats: ["midi", "tune"], missing, notes: MOST_NOTES, bars: MOST_BARS, file_bytes: 0,
+      model: this.model, ranges: [], formats: ["midi", "musicxml", "tune"], missing, notes: MOST_NOTES, bars: MOST_BARS, file_bytes: 0,
     });
   }
 
@@ -50,9 +53,12 @@ export class EngineHarmoniser implements Harmoniser {
   }
 
   async file(tune: Tune, options: HarmoniseOptions, format: FileFormat): Promise<Blob> {
-    if (format !== "midi" && format !== "tune") throw new HarmoniseError(`This page writes MIDI alone; ${NEEDS_SERVER}.`);
+    if (format === "pdf") throw new HarmoniseError(`There is no PDF here: ${NEEDS_SERVER}.`);
     const setting = await this.harmonise(tune, options);
     const music = musicOfSetting(setting);
+    if (format === "musicxml") {
+      return new Blob([musicXml(written(music, setting), { title: tune.title ?? "" })], { type: MUSICXML });
+    }
     const alone = music.notes.filter(([voice]) => setting.voices[voice]?.name.toLowerCase() === options.voice);
     return midiBlob(format === "tune" ? { ...music, notes: alone } : music);
   }

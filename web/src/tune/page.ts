@@ -250,7 +250,9 @@ export class TunePage {
   private draw(time: number): void {
     const { tunePlayer, settingPlayer, entry } = this;
     entry.staff.mark(tunePlayer.playing ? entryAtTick(entry.tune, tunePlayer.tick) : -1);
-    if (settingPlayer.loaded) this.setting.roll.draw(settingPlayer.shown, time);
+    if (!settingPlayer.loaded) return;
+    this.setting.roll.draw(settingPlayer.shown, time);
+    this.setting.score.mark(settingPlayer.playing ? settingPlayer.tick : null);
   }
 
   private say(text: string): void {

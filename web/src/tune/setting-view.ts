@@ -7,6 +7,7 @@ import { voiceClass } from "../page/voice-colours";
 import type { HarmoniseInfo, Setting, Tune } from "../protocol/messages";
 import { HarmoniseError, type FileFormat, type Harmoniser, type HarmoniseOptions, type VoiceName } from "./harmoniser";
 import { keyName } from "./pitches";
+import { SettingScore } from "./setting-score";
 import { musicOfSetting } from "./tune-of";
 import type { TunePlayer } from "./tune-player";
 
@@ -26,6 +27,7 @@ const SUFFIXES: Record<FileFormat, string> = { midi: ".mid", musicxml: ".musicxm
 
 export class SettingView {
   readonly roll: PianoRoll;
+  readonly score = new SettingScore(element("score"));
   private kept: Kept[] = [];
   private shown: Kept | null = null;
   private count = 0;
@@ -136,7 +138,8 @@ export class SettingView {
     element("command").textContent = setting.command;
     element("again").hidden = !setting.command;
     this.showVoices(setting);
-    const key = keyName({ fifths: setting.fifths, minor: setting.minor });
+    this.score.show(musicOfSetting(setting), setting);
+    const key = keyName(setting);
     const remarks = setting.remarks.map((remark) => `${remark.charAt(0).toUpperCase()}${remark.slice(1)}.`);
     this.say([`Setting ${kept.number}, in ${key}, seed ${setting.seed}.`, ...remarks].join(" "));
     this.showKept();
