@@ -160,7 +160,18 @@ def test_every_control_has_a_name_and_is_reached_by_keyboard(listener: Open) -> 
             " return at === document.body || getComputedStyle(ring).outlineStyle !== 'none' }", None
         )  # fmt: skip
         assert ring, f"no focus ring at {reached}"
-    assert reached >= {"stream", "view", "play", "next", "download", "share", "instrument", "tempo", "temperature", "volume"}
+    assert reached >= {
+        "stream",
+        "view",
+        "play",
+        "next",
+        "download",
+        "share",
+        "instrument",
+        "tempo",
+        "temperature",
+        "volume",
+    }
     page.page.evaluate("scrollTo(0, 0)")
     page.page.wait_for_selector("#strip", state="hidden")
     for role, name in [("slider", "Tempo"), ("slider", "Temperature"), ("slider", "Volume"), ("textbox", "Seed"),

@@ -39,9 +39,13 @@ def test_the_score_follows_the_sound_on_a_phone(listener: Open) -> None:
     assert page.page.is_hidden("#roll")
     page.until(lambda: "bar 2," in words(page), "the second bar in words")
     assert "Soprano: " in words(page) and "Chords: " in words(page)
-    left, first = page.page.evaluate("[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]")
+    left, first = page.page.evaluate(
+        "[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]"
+    )
     page.until(lambda: "bar 4," in words(page), "the fourth bar in words")
-    later, mark = page.page.evaluate("[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]")
+    later, mark = page.page.evaluate(
+        "[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]"
+    )
     assert later > left + 50 and mark != first
     frame = page.page.locator("#score").bounding_box()
     playhead = page.page.locator(".score-playhead").bounding_box()
@@ -60,7 +64,9 @@ def test_bars_are_engraved_once_and_replaced_bars_again(listener: Open) -> None:
     assert drawn < shown, "only bars that are new are engraved"
     page.page.focus("#temperature")
     page.page.keyboard.press("End")
-    heard = page.until(lambda: next((b for b in page.bars() if b["temperature"] == 2), None), "a bar at temperature 2")
+    heard = page.until(
+        lambda: next((b for b in page.bars() if b["temperature"] == 2), None), "a bar at temperature 2"
+    )
     page.until(lambda: page.page.evaluate("window.drawn") > drawn, "the replaced bars")
     page.until(lambda: f"bar {heard['bar']}," in words(page), "the replaced bar")
 
@@ -100,7 +106,11 @@ def test_the_score_is_downloaded_as_musicxml_and_pdf(listener: Open, tmp_path: P
     root = ElementTree.parse(download.value.path()).getroot()
     heard = [(int(bar["bar"]), len(bar["notes"])) for bar in page.bars() if bar["piece"] == 0]
     begun = [
-        sum(1 for note in measure.iter("note") if note.find("pitch") is not None and note.find("tie[@type='stop']") is None)
+        sum(
+            1
+            for note in measure.iter("note")
+            if note.find("pitch") is not None and note.find("tie[@type='stop']") is None
+        )
         for measure in root.findall("part")[0]
     ]
     assert len(root.findall("part")) == 2 and root.find(".//harmony") is not None
@@ -117,7 +127,9 @@ def test_the_score_is_downloaded_as_musicxml_and_pdf(listener: Open, tmp_path: P
 def test_without_an_engraver_the_browser_prints_the_score(listener: Open) -> None:
     page = listener(PIECE)
     page.page.route("**/api/score.pdf", lambda route: route.fulfill(status=404, body="not found"))
-    page.page.evaluate("window.print = () => { window.printed = document.querySelectorAll('.printed-score svg').length; }")
+    page.page.evaluate(
+        "window.print = () => { window.printed = document.querySelectorAll('.printed-score svg').length; }"
+    )
     page.play()
     page.until(lambda: "bar 2 of" in page.page.inner_text("#position"), "the second bar")
     page.page.click("#download")
