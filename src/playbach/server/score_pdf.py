@@ -1,7 +1,7 @@
 """Engraves the MusicXML that a page sends, as `api/score.pdf` (docs/radio-protocol.md).
 
-The page writes MusicXML itself; the package's engraver makes pages of it. What arrives is checked here, and engraved in
-a process of its own with limits on time and memory, since odd input can abort verovio. Few scores are engraved at
+The page writes MusicXML itself; the package's engraver makes pages of it. What arrives is checked here, and engraved
+in a process of its own with limits on time and memory, since odd input can abort verovio. Few scores are engraved at
 once, a few wait, and any others are refused. Knows HTTP and MusicXML's frame, no streams.
 """
 

@@ -1,4 +1,4 @@
-"""What the page writes as MusicXML: it is what Python writes of the same music, and the schema allows its chord names.
+"""What the page writes as MusicXML: what Python writes of the same music; and the schema allows its chord names.
 
 Vitest compares the page's writing with the files in web/test/notation/golden; here they are compared with Python's.
 """
