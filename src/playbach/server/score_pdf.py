@@ -20,14 +20,14 @@ from playbach.rendering.headings import Heading
 from playbach.server.state import ServerState
 from playbach.system.errors import MissingExtra, PlaybachError, ScoreError
 
-MAX_SCORE_BYTES = 4 << 20
-MAX_SCORE_NOTES = 20_000
-BODY_SECONDS = 20.0
+MAX_DOCUMENT_BYTES = 4 << 20
+MAX_DOCUMENT_NOTES = 20_000
+DOCUMENT_SECONDS = 20.0
 """How long a request's body may take to arrive."""
 ENGRAVING_SECONDS = 20.0
 SCORES_AT_ONCE = 1
 MAX_WAITING_SCORES = 4
-RETRY_SECONDS = 5
+SCORE_RETRY_SECONDS = 5
 _LONGEST_WORDS = 200
 _LONGEST_COMMENT = 8000
 
@@ -55,13 +55,15 @@ class ScorePdf:
         if refusal is not None:
             return refusal
         if self._waiting >= SCORES_AT_ONCE + MAX_WAITING_SCORES:
-            return _refused(503, "the server engraves other scores; try again in a moment", RETRY_SECONDS)
+            return _refused(503, "the server engraves other scores; try again in a moment", SCORE_RETRY_SECONDS)
         self._waiting += 1
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(DOCUMENT_SECONDS):
                 document = await _body(request)
             if document is None:
-                return _refused(413, f"the score has more than {MAX_SCORE_BYTES >> 20} MB; download MusicXML instead")
+                return _refused(
+                    413, f"the score has more than {MAX_DOCUMENT_BYTES >> 20} MB; download MusicXML instead"
+                )
             async with self._turns:
                 loop = asyncio.get_running_loop()
                 data = await loop.run_in_executor(self._state.executor, _engraved, document)
@@ -77,12 +79,12 @@ class ScorePdf:
 async def _body(request: Request) -> bytes | None:
     """The request's body; None if it is too long."""
     with contextlib.suppress(ValueError):
-        if int(request.headers.get("content-length", "0")) > MAX_SCORE_BYTES:
+        if int(request.headers.get("content-length", "0")) > MAX_DOCUMENT_BYTES:
             return None
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > MAX_SCORE_BYTES:
+        if len(data) > MAX_DOCUMENT_BYTES:
             return None
     return bytes(data)
 
@@ -106,8 +108,8 @@ def checked_heading(document: bytes) -> Heading:
     if root.tag != "score-partwise":
         raise ScoreError(f"expected a score-partwise element, not {root.tag[:80]}")
     notes = sum(1 for _ in root.iter("note"))
-    if notes > MAX_SCORE_NOTES:
-        raise ScoreError(f"the score has {notes:,} notes, but at most {MAX_SCORE_NOTES:,} are engraved here")
+    if notes > MAX_DOCUMENT_NOTES:
+        raise ScoreError(f"the score has {notes:,} notes, but at most {MAX_DOCUMENT_NOTES:,} are engraved here")
     field = root.find("identification/miscellaneous/miscellaneous-field[@name='playbach']")
     comment = (field.text or "") if field is not None else ""
     return Heading(
