@@ -7,6 +7,7 @@ the page is served with one that measures the sound (`serving_measured`).
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +23,7 @@ from abc import ABC, abstractmethod
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -371,16 +374,41 @@ def serving_measured(folder: Path, host: str = HOST, options: Sequence[str | Pat
     """`playbach serve` with a copy of the page whose first script measures the sound; its address."""
     copy = folder / "page"
     shutil.copytree(PAGE_FOLDER, copy)
-    (copy / "assets" / "measure.js").write_text(TAP + RECORDS)
-    for path in copy.glob("*.html"):
-        text = path.read_text("utf-8")
-        path.write_text(text.replace("<head>", '<head><script src="./assets/measure.js"></script>', 1), "utf-8")
+    measure(copy)
     command = [sys.executable, "-c", SERVER, copy, "serve", "--host", host, "--port", "0", "--seed", "7", *options]
     with (folder / "log").open("w") as log, running(command, stdout=subprocess.PIPE, stderr=log) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         assert line.startswith(f"http://{host}:"), (folder / "log").read_text()
         yield line.strip()
+
+
+def measure(page: Path) -> None:
+    """Add the script that measures the sound to the pages in a folder."""
+    (page / "assets" / "measure.js").write_text(TAP + RECORDS)
+    for path in page.glob("*.html"):
+        text = path.read_text("utf-8")
+        path.write_text(text.replace("<head>", '<head><script src="./assets/measure.js"></script>', 1), "utf-8")
+
+
+@contextmanager
+def publishing_measured(folder: Path) -> Iterator[str]:
+    """The address of a published site on a static host."""
+    from playbach.bundles import bundle as bundles
+    from playbach.server import publishing
+
+    site = publishing.publish([bundles.DEFAULT_MODEL], folder / "site").path
+    measure(site)
+    handler = functools.partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 # -------------------------------------------------------------------------------------------------- what is tested

@@ -14,6 +14,7 @@ from browser import other_browsers
 from browser.other_browsers import Driver
 from helpers.made_up_pairs import listening_test, write_pairs
 from playbach.cli.serve import own_addresses
+from playbach.export import web
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,9 @@ def test_a_share_link_plays_its_piece(browser: Driver, address: str) -> None:
 
 def test_the_listening_test_plays(browser: Driver, address: str) -> None:
     other_browsers.check_the_listening_test(browser, address)
+
+
+@pytest.mark.skipif(not web.is_built(), reason="the page's engine has not been built")
+def test_a_published_site_plays(browser: Driver, address: str, tmp_path: Path) -> None:
+    with other_browsers.publishing_measured(tmp_path) as site:
+        other_browsers.check_that_it_plays(browser, site, "AudioWorklet")
