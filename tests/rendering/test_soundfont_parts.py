@@ -12,7 +12,7 @@ import pytest
 
 from playbach.rendering import soundfont_parts
 from playbach.rendering.soundfont import DRUM_BANK, SoundFont, default_soundfont
-from playbach.rendering.soundfont_parts import INDEX, SoundParts, part_name, sound_parts
+from playbach.rendering.soundfont_parts import PARTS_INDEX, SoundParts, part_name, sound_parts
 from playbach.system.errors import PlaybachError
 from rendering.test_soundfont import LOOPED, PERIOD, chunk, tiny_font
 
@@ -99,8 +99,8 @@ def test_a_small_sample_stays_and_a_packed_one_is_not_packed_again(tmp_path: Pat
 
 
 def test_the_index_names_every_part_and_the_font(parts: SoundParts) -> None:
-    index = json.loads(parts[INDEX])
-    assert {f"sounds/{part['file']}" for part in index["parts"]} == set(parts) - {INDEX}
+    index = json.loads(parts[PARTS_INDEX])
+    assert {f"sounds/{part['file']}" for part in index["parts"]} == set(parts) - {PARTS_INDEX}
     assert index["font"]["name"] == "TimGM6mb"
     assert index["font"]["author"] == "Tim Brechbill"
     assert index["font"]["terms"] == "GPL-2.0-only"
@@ -114,7 +114,7 @@ def test_the_terms_of_another_font_are_those_in_its_file(tmp_path: Path) -> None
     info = chunk(b"LIST", b"INFO" + chunk(b"ICOP", b"MIT\0 (c)\0") + chunk(b"IENG", "Zoë\n<b>".encode() + b"\0"))
     path.write_bytes(chunk(b"RIFF", b"sfbk" + info + font))
     parts = sound_parts(path)
-    found = json.loads(parts[INDEX])["font"]
+    found = json.loads(parts[PARTS_INDEX])["font"]
     assert (found["name"], found["author"], found["terms"]) == ("mine", "Zoë <b>", "MIT")
     assert opened(parts, "sounds/0.sf3.gz", tmp_path).chunks["ICOP"].tobytes() == b"MIT\0 (c)\0"
 
@@ -140,7 +140,7 @@ def test_a_font_without_bank_0_plays_its_first_preset(tmp_path: Path) -> None:
     head = data.index(b"phdr") + 8
     path.write_bytes(data[: head + 20] + struct.pack("<HH", 7, 3) + data[head + 24 :])  # program 7 of bank 3
     parts = sound_parts(path)
-    assert set(parts) == {INDEX, "sounds/7.sf3.gz"}
+    assert set(parts) == {PARTS_INDEX, "sounds/7.sf3.gz"}
     assert list(opened(parts, "sounds/7.sf3.gz", tmp_path).presets) == [(0, 7)]
 
 

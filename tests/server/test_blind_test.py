@@ -17,8 +17,8 @@ import pytest
 from helpers.made_up_pairs import COMPOSED_PITCH, REAL_PITCH, listening_test, write_pairs
 from helpers.running_server import RunningServer, serving
 from playbach.server import blind_test, page
-from playbach.server.blind_test import IDLE_SECONDS, AnswerFile, BlindTest, by_guessing, read_pairs
-from playbach.server.blind_test_app import MAX_REQUEST_BYTES
+from playbach.server.blind_test import LISTENER_IDLE_SECONDS, AnswerFile, BlindTest, by_guessing, read_pairs
+from playbach.server.blind_test_app import MAX_ANSWER_BYTES
 from playbach.server.blind_test_protocol import AnswerPair, PairShown, TestResult
 from playbach.server.schema import MessageRejected, write
 from playbach.system.errors import PlaybachError, UsageError
@@ -149,7 +149,7 @@ def test_who_leaves_in_the_middle_is_kept_as_such(made: Made) -> None:
     assert len(ended(made.test.stop(stopped.session)).answers) == 1
     gone = shown(made.test.begin("none"))
     answer(made.test, shown(answer(made.test, gone)))
-    made.now = IDLE_SECONDS + 1
+    made.now = LISTENER_IDLE_SECONDS + 1
     with pytest.raises(MessageRejected, match="has ended"):
         made.test.resume(gone.session)
     left_open = shown(made.test.begin("professional"))
@@ -338,7 +338,7 @@ def test_the_page_says_whether_there_is_a_test(server: RunningServer, folder: Pa
         ("begin", {}, "skill is missing"),
         ("begin", {"skill": "genius"}, "skill must be one of none, plays, studied, professional"),
         ("begin", {"skill": "none", "name": "Anna"}, "unknown key"),
-        ("begin", {"skill": "none", "padding": "x" * MAX_REQUEST_BYTES}, "must not exceed"),
+        ("begin", {"skill": "none", "padding": "x" * MAX_ANSWER_BYTES}, "must not exceed"),
         ("resume", {"session": "x" * 41}, "at most 40"),
         ("resume", {"session": "unknown"}, "begin the test again"),
         ("stop", {"session": None}, "session"),

@@ -85,7 +85,7 @@ def wait_for_openings(server: RunningServer, count: int) -> None:
 
 
 def test_each_beginning_is_given_to_one_stream_and_is_its_own_music(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openings, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(openings, "OPENINGS_IDLE_SECONDS", 0.1)
     with serving(ServerLimits(openings=2, streams=8), station=False) as server:
         wait_for_openings(server, 2)
 
@@ -111,7 +111,7 @@ def test_each_beginning_is_given_to_one_stream_and_is_its_own_music(monkeypatch:
 def test_whoever_chooses_something_is_given_what_was_chosen(
     monkeypatch: pytest.MonkeyPatch, start: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(openings, "IDLE_SECONDS", 1000.0)
+    monkeypatch.setattr(openings, "OPENINGS_IDLE_SECONDS", 1000.0)
     with serving(station=False) as server:
         server.state.openings._ready.append(openings.ReadyOpening(ProgrammeSettings(77), ()))
 

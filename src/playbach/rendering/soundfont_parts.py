@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from playbach.rendering.soundfont import DRUM_BANK, GEN_INSTRUMENT, GEN_SAMPLE, SoundFont
 
-INDEX = "sounds/index.json"
-COMPRESSION = 0.4
+PARTS_INDEX = "sounds/index.json"
+PART_COMPRESSION = 0.4
 """Of libsndfile's Vorbis, from 0 (best) to 1 (smallest)."""
 _LEAST_PACKED = 1024
 """Samples of fewer values stay as they are: Vorbis's blocks are longer than their loops."""
@@ -55,7 +55,7 @@ class SoundParts(Mapping[str, bytes]):
     def __init__(self, font: SoundFont) -> None:
         self._font = font
         self._presets = {part_name(*key): row for key, row in _chosen_presets(font).items()}
-        self._contents = {INDEX: json.dumps(font_index(font), ensure_ascii=False, indent=1).encode()}
+        self._contents = {PARTS_INDEX: json.dumps(font_index(font), ensure_ascii=False, indent=1).encode()}
         self._packed: dict[int, tuple[bytes, bool]] = {}
         self._lock = threading.Lock()
 
@@ -67,14 +67,14 @@ class SoundParts(Mapping[str, bytes]):
             return self._contents[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield INDEX
+        yield PARTS_INDEX
         yield from self._presets
 
     def __len__(self) -> int:
         return 1 + len(self._presets)
 
     def __contains__(self, name: object) -> bool:
-        return name == INDEX or name in self._presets
+        return name == PARTS_INDEX or name in self._presets
 
 
 def part_name(drums: bool, program: int) -> str:
@@ -259,7 +259,7 @@ def _vorbis(values: NDArray[np.int16], rate: int) -> bytes | None:
 
     file = io.BytesIO()
     try:
-        soundfile.write(file, values, rate, format="OGG", subtype="VORBIS", compression_level=COMPRESSION)
+        soundfile.write(file, values, rate, format="OGG", subtype="VORBIS", compression_level=PART_COMPRESSION)
         packed = _without_serial(file.getvalue())
         length = soundfile.info(io.BytesIO(packed)).frames
     except soundfile.LibsndfileError:

@@ -32,8 +32,8 @@ from playbach.system.files import display_path
 
 MAX_PAIRS_BYTES = 64 << 20
 MAX_SESSIONS = 1000
-"""Of listeners who have not ended, or have ended less than IDLE_SECONDS ago."""
-IDLE_SECONDS = 3600.0
+"""Of listeners who have not ended, or have ended less than LISTENER_IDLE_SECONDS ago."""
+LISTENER_IDLE_SECONDS = 3600.0
 """A session without a message for so long is ended with the answers that it has."""
 MAX_KEPT_SESSIONS, MAX_KEPT_BYTES = 100_000, 64 << 20
 """Sessions and bytes of the file of answers; later sessions are not kept."""
@@ -195,7 +195,7 @@ class BlindTest:
         return session
 
     def _end_idle(self) -> None:
-        earliest = self._clock() - IDLE_SECONDS
+        earliest = self._clock() - LISTENER_IDLE_SECONDS
         for session in [s for s in self._sessions.values() if s.last_used < earliest]:
             self._end(session)
             del self._sessions[session.name]

@@ -19,8 +19,8 @@ from playbach.server.schema import Message, MessageRejected, read, write
 
 PAGE = "/blind-test.html"
 """The address of the page, among those that Vite has built."""
-MAX_REQUEST_BYTES = 1000
-REQUEST_SECONDS = 20.0
+MAX_ANSWER_BYTES = 1000
+ANSWER_SECONDS = 20.0
 
 
 def blind_test_routes(test: BlindTest) -> list[BaseRoute]:
@@ -35,7 +35,7 @@ def blind_test_routes(test: BlindTest) -> list[BaseRoute]:
             if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
                 return _error("the request must be of the type application/json", 415)
             try:
-                async with asyncio.timeout(REQUEST_SECONDS):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     body = await _body(request)
                 return _json(answer(read(kind, json_object(body))))
             except TimeoutError:
@@ -58,8 +58,8 @@ async def _body(request: Request) -> str:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > MAX_REQUEST_BYTES:
-            raise MessageRejected(f"a request must not exceed {MAX_REQUEST_BYTES} bytes")
+        if len(body) > MAX_ANSWER_BYTES:
+            raise MessageRejected(f"a request must not exceed {MAX_ANSWER_BYTES} bytes")
     try:
         return body.decode()
     except UnicodeDecodeError as error:

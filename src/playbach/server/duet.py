@@ -32,7 +32,7 @@ from playbach.server.schema import MessageRejected, read, write
 from playbach.server.state import ServerState
 from playbach.system.errors import PlaybachError, UsageError
 
-IDLE_SECONDS = 30.0
+DUET_IDLE_SECONDS = 30.0
 """A page that sends no step for so long has left."""
 STEPS_PER_SECOND = 25.0
 """Twice as many as sixteenths at the fastest tempo of the page."""
@@ -76,7 +76,7 @@ class Duet:
         last = -1
         can_take_back = False
         while True:
-            message = await self._next(IDLE_SECONDS)
+            message = await self._next(DUET_IDLE_SECONDS)
             again = isinstance(message, DuetStep) and message.step == last and can_take_back
             if not isinstance(message, DuetStep) or not (again or message.step == last + 1):
                 raise CloseConnection(

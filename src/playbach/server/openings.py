@@ -22,7 +22,7 @@ from playbach.streaming.settings import LASTING_PARAMETERS, ProgrammeSettings
 from playbach.streaming.stream import Stream, TimedBar
 
 DRAWN_SEEDS = 1 << 31
-IDLE_SECONDS = 3.0
+OPENINGS_IDLE_SECONDS = 3.0
 """Nothing is composed in advance until no stream has begun for this long."""
 PAUSE_SHARE = 2.0
 """After each beginning the composing pauses for this many times as long as it took."""
@@ -72,9 +72,9 @@ class Openings:
     async def _fill(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            idle = self._last_taken_at + IDLE_SECONDS - loop.time()
+            idle = self._last_taken_at + OPENINGS_IDLE_SECONDS - loop.time()
             if len(self._ready) >= self._count or idle > 0:
-                await asyncio.sleep(max(idle, IDLE_SECONDS / 10))
+                await asyncio.sleep(max(idle, OPENINGS_IDLE_SECONDS / 10))
                 continue
             begun = loop.time()
             settings = ProgrammeSettings(secrets.randbelow(DRAWN_SEEDS))

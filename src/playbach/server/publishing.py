@@ -175,9 +175,15 @@ def _needed(files: Mapping[str, bytes], infos: Sequence[ModelInfo]) -> list[str]
     return ["./", *sorted(n for n in files if n in played or not (optional.match(n) or n == "index.html"))]
 
 
+_LOADED_LATER = re.compile(r"assets/(?!worker-|worklet-).*")
+"""Files that are loaded when a listener asks for what is in them, unless `index.html` names them."""
+
+
 def _first_visit(files: Mapping[str, bytes], info: ModelInfo) -> int:
-    needed = _needed(files, [info])
+    """The bytes that are loaded until the engine composes, if the host compresses files."""
+    page, needed = files["index.html"].decode(), _needed(files, [info])
     openings = [name for name in needed if name.startswith("openings/")]
-    unseen = {*openings[1:], *(name for name in needed if name.endswith((".png", ".webmanifest")))}
-    names = [name for name in needed if name not in unseen]
-    return sum(len(gzip.compress(files["index.html" if name == "./" else name], 6)) for name in names)
+    later = {name for name in needed if _LOADED_LATER.match(name) and name not in page}
+    unseen = {*openings[1:], *later, *(n for n in needed if n.endswith((".png", ".webmanifest", "tune.html")))}
+    names = ["index.html" if name == "./" else name for name in needed if name not in unseen]
+    return sum(len(gzip.compress(files[name], 6)) for name in names)

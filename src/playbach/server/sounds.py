@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterable
 
 from playbach.rendering.soundfont import SoundFont
-from playbach.rendering.soundfont_parts import INDEX, SoundParts, part_name
+from playbach.rendering.soundfont_parts import PARTS_INDEX, SoundParts, part_name
 from playbach.server.page import REVALIDATE, StaticFile, static_file
 from playbach.server.protocol import Voice
 from playbach.system.errors import PlaybachError
@@ -32,7 +32,7 @@ class Sounds:
         if name not in self._parts:
             return None
         if name not in self._files:
-            body, index = self._parts[name], name == INDEX
+            body, index = self._parts[name], name == PARTS_INDEX
             media_type, cache = ("application/json", REVALIDATE) if index else ("application/gzip", _CACHE)
             self._files[name] = static_file(body, media_type, cache, compress=index)
         return self._files[name]
