@@ -149,6 +149,8 @@ def constants_ts() -> Iterator[str]:
         yield f"  {name}: {limit_ts(limit)},"
     yield "} as const;"
     yield f"export const DEFAULT_BARS = {protocol.DEFAULT_BARS};"
+    yield "/** The name of the engine in the page, among the runtimes of a model. */"
+    yield f'export const WEB_RUNTIME = "{protocol.WEB_RUNTIME}";'
 
 
 def limit_ts(limit: Within | int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import playbach
-from browser.conftest import Listener
+from browser.conftest import HOST, Listener, serving
 from playbach.bundles import bundle as bundles
 from playbach.export import web
 from playbach.export.c import music
@@ -197,3 +197,16 @@ def test_a_tune_is_harmonised_without_a_server(chromium: Any, site: Path, tmp_pa
     assert [(note.time, note.pitch) for note in score.tracks[0].notes] == [
         (0, 67), (480, 69), (960, 71), (1440, 72), (1920, 69),
     ]  # fmt: skip
+
+
+@needs_page
+@pytest.mark.slow  # the engine is loaded after 20 seconds of playing
+def test_the_page_goes_on_by_itself_when_its_server_is_lost(chromium: Any, tmp_path: Path) -> None:
+    with serving(tmp_path / "log") as port:
+        listener = Listener(chromium, f"http://{HOST}:{port}/", "", {})
+        listener.play()
+        listener.until(lambda: len(listener.page.workers) > 0, "the engine")
+        listener.page.wait_for_timeout(3000)
+    listener.until(lambda: "your device composes now" in listener.status(), "the page to go on alone")
+    listener.until(listener.sounds, "sound without the server")
+    listener.context.close()

@@ -36,6 +36,8 @@ from playbach.streaming.settings import (
 
 MAX_MESSAGE_BYTES = 16_384
 """Of a client's message."""
+WEB_RUNTIME = "web"
+"""The name of the engine in the page, among the runtimes of a model. The server has no such runtime."""
 MAX_CHANGES = 200
 MAX_NAME_LENGTH = 200
 DEFAULT_BARS = ProgrammeSettings(0).bars

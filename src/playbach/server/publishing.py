@@ -23,7 +23,7 @@ from playbach.server.encoder import MessageEncoder
 from playbach.server.engines import EngineStore
 from playbach.server.messages import stream_message
 from playbach.server.page import BUILD_COMMAND, page_files
-from playbach.server.protocol import ModelInfo, ModelsInfo
+from playbach.server.protocol import WEB_RUNTIME, ModelInfo, ModelsInfo
 from playbach.server.schema import write
 from playbach.server.security import content_security_policy
 from playbach.server.state import ServedModel, load_models
@@ -33,8 +33,6 @@ from playbach.streaming.stream import Stream
 from playbach.system.errors import PlaybachError
 from playbach.system.files import pending_folder
 
-WEB_RUNTIME = "web"
-"""The name of the engine in the page, among the runtimes of a model."""
 SITE_FILE = "site.json"
 OPENING_SEEDS = (3, 7, 11)
 """Of the pieces that a site holds composed."""

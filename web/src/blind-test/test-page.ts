@@ -188,7 +188,7 @@ export class TestPage {
       const answer = answers[i];
       if (!answer) continue;
       const values = parameterValues((name) => (name === "tempo" ? answer.tempo : null));
-      const shared = { model, bundle, ...answer, ...values, piece: 0, changes: [], instruments: [] };
+      const shared = { model, bundle, runtime: null, ...answer, ...values, piece: 0, changes: [], instruments: [] };
       const link = document.createElement("a");
       link.href = new URL(toFragment(shared), new URL("./", document.baseURI)).href;
       link.textContent = "Hear it as a whole";

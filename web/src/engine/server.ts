@@ -2,7 +2,7 @@
 
 import { parameterValues, type ParameterValues } from "../music/parameter-changes";
 import {
-  DEFAULT_BARS, LASTING_PARAMETERS, type ClientMessage, type ServerMessage, type StartMessage,
+  DEFAULT_BARS, LASTING_PARAMETERS, WEB_RUNTIME, type ClientMessage, type ServerMessage, type StartMessage,
 } from "../protocol/messages";
 import { PACING } from "./defaults";
 import { isChange, MessageEncoder } from "./messages";
@@ -10,9 +10,6 @@ import type { Engine } from "./model";
 import { Programme } from "./programme";
 import { PacedSession, type Clock } from "./session";
 import { Stream } from "./stream";
-
-/** The name of this runtime in messages and share links. */
-export const WEB_RUNTIME = "web";
 
 /** How a stream begins of which the listener has the first pieces already. */
 export interface Continuation {

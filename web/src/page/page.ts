@@ -1,6 +1,7 @@
 /* The page: connects the player, the views and the controls, and shows the status in words. */
 
 import { parameterValues } from "../music/parameter-changes";
+import { WEB_RUNTIME } from "../protocol/messages";
 import { voiceLabels } from "../music/voice-labels";
 import { Player } from "../playback/player";
 import { recordingUntil } from "../playback/recording";
@@ -22,6 +23,8 @@ import { Strip } from "./strip";
 import { VoicesView } from "./voices";
 import { WakeLock } from "./wake-lock";
 
+const ENGINE_DELAY = 20_000; // milliseconds of playing until the engine is loaded, in case that the server is lost
+
 const DEFAULTS: Settings = {
   station: false, model: null, runtime: null, seed: null, ...parameterValues(() => null), program: null,
 };
@@ -41,6 +44,8 @@ export class Page {
   private animating = false;
 
   private readonly player: Player;
+  private readonly prepareEngine: () => void;
+  private engineTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly roll: PianoRoll;
   private readonly strip: Strip;
   private readonly voices: VoicesView;
@@ -57,7 +62,8 @@ export class Page {
     private readonly audio: AudioOutput,
   ) {
     const sources = new Sources(site);
-    this.player = new Player(audio, (settings, callbacks) => sources.open(settings, callbacks), DEFAULTS, () => this.update());
+    this.player = new Player(audio, sources, DEFAULTS, () => this.update());
+    this.prepareEngine = () => sources.prepare(this.player.session.stream?.model ?? null);
     const { timeline, mix } = this.player;
     const isHeard = (piece: number, voice: number): boolean => this.player.isHeard(piece, voice);
     this.roll = new PianoRoll(element("roll", HTMLCanvasElement), timeline, { isHeard });
@@ -213,6 +219,7 @@ export class Page {
     if (this.status.textContent !== status) this.status.textContent = status;
     this.showCountdown();
     if (playing) this.animate();
+    if (state.name === "playing" && this.site.server) this.engineTimer ??= setTimeout(this.prepareEngine, ENGINE_DELAY);
   }
 
   /** Shows when the next attempt to connect is made. Screen readers do not announce it, since it changes every second. */
@@ -241,7 +248,8 @@ export class Page {
           ? `Loading the instruments: ${Math.round(this.audio.loaded * 100)}%`
           : "Waiting for the music…";
       case "playing":
-        return this.audio.context.state === "running" ? "Playing" : "The sound was interrupted. Press pause, then play.";
+        if (this.audio.context.state !== "running") return "The sound was interrupted. Press pause, then play.";
+        return this.player.isAlone ? "Playing. The server was lost, so your device composes now." : "Playing";
       case "reconnecting":
         return `${state.reason} ${this.player.waitsForNextPiece ? "The next piece follows after reconnecting" : "Reconnecting"}`;
       case "failed":
@@ -255,6 +263,9 @@ export class Page {
   private linkText(link: SharedMusic): string {
     const model = this.site.models.find((known) => known.name === link.model);
     if (!model) return `This link needs the model ${link.model}, which this server does not have.`;
+    if (!this.site.server && link.runtime !== WEB_RUNTIME) {
+      return "Someone shared this piece with you. A server composed it; on this page it will sound different.";
+    }
     return model.bundle.startsWith(link.bundle)
       ? "Someone shared this piece with you."
       : "Someone shared this piece with you, but the model has changed since then: it will sound different.";

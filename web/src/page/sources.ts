@@ -1,11 +1,11 @@
 /* What the page can play, and where its music comes from: a server, or engines in the page alone, on a static host. */
 
-import { WEB_RUNTIME } from "../engine/server";
 import { EngineWorker } from "../engine/engine-worker";
 import { LocalConnection } from "../engine/local-connection";
 import { Connection, type MusicSource, type SourceCallbacks } from "../protocol/connection";
-import type { ModelInfo, ModelsInfo, ServerMessage } from "../protocol/messages";
+import { WEB_RUNTIME, type ModelInfo, type ModelsInfo, type ServerMessage } from "../protocol/messages";
 import { parseMessage } from "../protocol/parse";
+import type { MusicSources } from "../playback/player";
 import type { Settings } from "../playback/session";
 
 /** What the page knows from the beginning. */
@@ -50,8 +50,9 @@ export function isLocal(site: SiteInfo, settings: Settings): boolean {
 }
 
 /** Opens the sources of the page's music. */
-export class Sources {
+export class Sources implements MusicSources {
   private readonly engines = new Map<string, EngineWorker>(); // by the model's file
+  private readonly ready = new Set<string>(); // the models whose engines are loaded
   private opening: Promise<readonly ServerMessage[] | null> | null = null;
 
   constructor(private readonly site: SiteInfo) {
@@ -64,6 +65,13 @@ export class Sources {
     if (!engine) return new Connection(socketUrl(), callbacks);
     const isFirst = settings.model === null || settings.model === this.site.models[0]?.name;
     return new LocalConnection(engine, callbacks, () => (isFirst ? this.loadOpening() : Promise.resolve(null)));
+  }
+
+  /** The settings with which the page goes on by itself; null if it cannot, or its engine is not ready. */
+  alone(settings: Settings, model: string): Settings | null {
+    const files = modelOf(this.site, model)?.engine;
+    if (!this.site.server || settings.runtime === WEB_RUNTIME || !files || !this.ready.has(files.model)) return null;
+    return { ...settings, station: false, model, runtime: WEB_RUNTIME };
   }
 
   /** Loads the engine for a model, so that it is ready when it is needed.
@@ -80,7 +88,10 @@ export class Sources {
     if (known) return known;
     const engine = new EngineWorker({ code: siteUrl(files.code), model: siteUrl(files.model) });
     this.engines.set(files.model, engine);
-    engine.ready.catch(() => this.engines.delete(files.model)); // it may load another time
+    engine.ready.then(
+      () => this.ready.add(files.model),
+      () => this.engines.delete(files.model), // it may load another time
+    );
     return engine;
   }
 

@@ -20,6 +20,7 @@ const SILENCE_LIMIT = 30; // seconds without a message and with nothing left to 
 const ASLEEP = 10; // seconds between two ticks: the device slept, or the page was frozen
 const SILENCE_LIMIT_AWAKE = 4; // seconds without a message after sleep; connections often do not survive it
 const MOST_WAITING = 30; // seconds of music beyond what the server sends ahead: the stream ran on while the page was frozen
+const ALONE_MARGIN = 1; // seconds of music that are left when the page goes on without its server
 const HISTORY = 60; // seconds of played bars to keep, in addition to this piece and the one before
 
 export type State =
@@ -28,6 +29,13 @@ export type State =
   | { readonly name: "playing" }
   | { readonly name: "reconnecting"; readonly reason: string; readonly retryAt: number } // on the clock of performance.now
   | { readonly name: "failed"; readonly reason: string };
+
+/** Where the player's music comes from. */
+export interface MusicSources {
+  open(settings: Settings, callbacks: SourceCallbacks): MusicSource;
+  /** The settings with which the page goes on by itself when its server is lost; null if it cannot. */
+  alone(settings: Settings, model: string): Settings | null;
+}
 
 export class Player {
   readonly timeline = new Timeline();
@@ -50,11 +58,12 @@ export class Player {
   private lastMessageAt = 0; // milliseconds
   private lastTickAt = Date.now(); // unlike the clock of performance.now, this one runs on while the device sleeps
   private silenceLimit = SILENCE_LIMIT; // seconds
+  private withServer: Settings | null = null; // those of before, if the server was lost and the page goes on alone
   private playCount = 0; // of starts and stops: shows a start that it was overtaken
 
   constructor(
     readonly audio: AudioOutput,
-    private readonly openSource: (settings: Settings, callbacks: SourceCallbacks) => MusicSource,
+    private readonly sources: MusicSources,
     settings: Settings,
     private readonly onChange: () => void,
   ) {
@@ -73,10 +82,17 @@ export class Player {
     return this.nextIsPending;
   }
 
+  /** Whether the server was lost, and the page composes by itself. */
+  get isAlone(): boolean {
+    return this.withServer !== null;
+  }
+
   /** Plays another session, or continues the current one. The other one can be continued later. Must be called within the
    *  tap. */
   async play(session: Session | null = null): Promise<void> {
     const count = ++this.playCount;
+    if (this.withServer && !session) this.session.settings = this.withServer;
+    this.withServer = null;
     if (this.playing) this.session.resumeAt = this.currentPosition();
     if (session) {
       this.session = session;
@@ -197,7 +213,7 @@ export class Player {
       ready.then(() => this.connection === connection && handle(value), () => undefined);
     };
     this.silenceLimit = SILENCE_LIMIT;
-    const connection = this.openSource(this.session.settings, {
+    const connection = this.sources.open(this.session.settings, {
       firstMessage: () => this.session.request(),
       onMessage: later((message) => this.handle(message)),
       onDisconnect: later((disconnection) => this.handleDisconnection(disconnection)),
@@ -218,6 +234,19 @@ export class Player {
     const seconds = Math.max(retryAfter, backOff(this.attempt++, Math.random()));
     this.retryTimer = setTimeout(() => this.connect(), seconds * 1000);
     this.setState({ name: "reconnecting", reason, retryAt: performance.now() + seconds * 1000 });
+  }
+
+  /** Goes on with the next piece of the stream, composed in the page, if the server stays lost and the music ends soon. */
+  private goOnAlone(): void {
+    const { stream, settings } = this.session;
+    const last = this.timeline.bars.at(-1);
+    if (!stream || !last || this.timeline.end > this.audio.now + ALONE_MARGIN) return;
+    const alone = this.sources.alone(settings, stream.model);
+    if (!alone) return;
+    this.withServer = settings;
+    this.session.settings = alone;
+    this.session.resumeAt = { piece: last.piece + 1, bar: null };
+    this.connect();
   }
 
   /** The bars on the timeline are still played; the next connection requests what follows them. */
@@ -320,6 +349,7 @@ export class Player {
       this.scheduler.applyMix(piece);
     }
     const { end } = this.timeline;
+    if (this.state.name === "reconnecting") this.goOnAlone();
     if (this.state.name === "playing" && end < now - LEAST_TIME_LEFT) this.setState({ name: "waiting" });
     const silence = (performance.now() - this.lastMessageAt) / 1000;
     const mayBeDead = end < now + 1 || this.silenceLimit < SILENCE_LIMIT;

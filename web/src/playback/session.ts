@@ -2,7 +2,9 @@
    after a lost connection, or from a share link. */
 
 import { changesFrom, parameterValues, valueAt, withChange, type ParameterValues } from "../music/parameter-changes";
-import type { ChangeRow, ClientMessage, LastingParameter, StartMessage, StreamMessage } from "../protocol/messages";
+import {
+  WEB_RUNTIME, type ChangeRow, type ClientMessage, type LastingParameter, type StartMessage, type StreamMessage,
+} from "../protocol/messages";
 import { MOST_INSTRUMENTS, type InstrumentChange, type SharedMusic } from "./share-link";
 
 /** What the listener chose. Null means the default: of the model, of the piece, or of the server. */
@@ -21,7 +23,7 @@ export interface Position {
 }
 
 /** What must be known of a stream to request it again. */
-type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "seed" | "bars" | LastingParameter> &
+type StreamValues = Pick<StreamMessage, "kind" | "model" | "bundle" | "runtime" | "seed" | "bars" | LastingParameter> &
   Partial<Pick<StreamMessage, "runtime">>;
 
 export class Session {
@@ -38,10 +40,10 @@ export class Session {
   /** A session that plays the music of a share link. */
   static fromLink(shared: SharedMusic, settings: Settings): Session {
     const session = new Session({
-      ...settings, station: false, model: shared.model, runtime: null, seed: shared.seed,
+      ...settings, station: false, model: shared.model, runtime: shared.runtime, seed: shared.seed,
       ...parameterValues((parameter) => shared[parameter]), program: null,
     });
-    session.stream = { kind: "own", ...shared };
+    session.stream = { kind: "own", ...shared, runtime: shared.runtime ?? "" };
     session.changes = shared.changes;
     session.instruments = shared.instruments;
     session.resumeAt = { piece: shared.piece, bar: null };
@@ -112,6 +114,7 @@ export class Session {
     const first = this.programAt(piece, 0);
     const all: InstrumentChange[] = first === null ? later : [[piece, 0, first], ...later];
     const instruments = all.slice(0, MOST_INSTRUMENTS);
-    return { model, bundle, seed, bars, ...values, piece, changes: changesFrom(this.changes, piece), instruments };
+    const runtime = stream.runtime === WEB_RUNTIME ? WEB_RUNTIME : null;
+    return { model, bundle, runtime, seed, bars, ...values, piece, changes: changesFrom(this.changes, piece), instruments };
   }
 }

@@ -6,7 +6,9 @@
    links that people write by hand have none. */
 
 import { givenValues, parameterValues, type ParameterValues } from "../music/parameter-changes";
-import { DEFAULT_BARS, LASTING_PARAMETERS, LIMITS, PARAMETERS, type ChangeRow } from "../protocol/messages";
+import {
+  DEFAULT_BARS, LASTING_PARAMETERS, LIMITS, PARAMETERS, WEB_RUNTIME, type ChangeRow,
+} from "../protocol/messages";
 
 /** The listener's instrument from this bar on. Null means each voice's own. */
 export type InstrumentChange = readonly [piece: number, bar: number, program: number | null];
@@ -16,6 +18,8 @@ export interface SharedMusic extends ParameterValues {
   readonly model: string;
   /** The beginning of the bundle's hash, since another network of the same name composes other notes. */
   readonly bundle: string;
+  /** The engine in the page composes other notes than a server. Null means a server's runtime. */
+  readonly runtime: typeof WEB_RUNTIME | null;
   readonly seed: number;
   readonly bars: number;
   readonly piece: number;
@@ -28,7 +32,7 @@ const LONGEST_FRAGMENT = 16_000;
 export const MOST_INSTRUMENTS = 200;
 const LAST_BAR = 10_000; // in which the instrument may change
 const LAST_PROGRAM = 127;
-const KEYS = ["check", "model", "bundle", "seed", "bars", "piece", ...LASTING_PARAMETERS, "changes", "instruments"];
+const KEYS = ["check", "model", "bundle", "runtime", "seed", "bars", "piece", ...LASTING_PARAMETERS, "changes", "instruments"];
 
 /** Why a link cannot be read. */
 export class DamagedLink extends Error {}
@@ -51,6 +55,7 @@ export function fromFragment(fragment: string): SharedMusic | null {
     model: required(given, "model", (text) => (text.length > 0 && text.length <= LIMITS.model ? text : null)),
     seed: required(given, "seed", (text) => integer(text, LIMITS.seed)),
     bundle: optional(given, "bundle", (text) => (/^[0-9a-f]*$/.test(text) ? text.slice(0, HASH_LENGTH) : null)) ?? "",
+    runtime: optional(given, "runtime", (text) => (text === WEB_RUNTIME ? text : null)),
     bars: optional(given, "bars", (text) => integer(text, LIMITS.bars)) ?? DEFAULT_BARS,
     ...parameterValues((name) => optional(given, name, (text) => numberWithin(text, LIMITS[name]))),
     piece: optional(given, "piece", (text) => integer(text, LIMITS.piece)) ?? 0,
@@ -66,6 +71,7 @@ function describe(shared: SharedMusic): string {
   const fields: [string, string][] = [
     ["model", encodeURIComponent(shared.model)],
     ["bundle", shared.bundle.slice(0, HASH_LENGTH)],
+    ...(shared.runtime ? [["runtime", shared.runtime] as [string, string]] : []),
     ["seed", String(shared.seed)],
     ["bars", String(shared.bars)],
   ];

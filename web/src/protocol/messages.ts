@@ -21,6 +21,8 @@ export const LIMITS = {
   length: [1, 32],
 } as const;
 export const DEFAULT_BARS = 16;
+/** The name of the engine in the page, among the runtimes of a model. */
+export const WEB_RUNTIME = "web";
 
 /** A parameter has this value from this bar on. */
 export type ChangeRow = readonly [piece: number, bar: number, parameter: Parameter, value: number | null];

@@ -8,7 +8,8 @@ const choir = [{ name: "S", program: 52, drums: false }];
 const band = [{ name: "", program: 33, drums: false }, { name: "", program: 0, drums: true }];
 const models = [{ name: "a", voices: choir }, { name: "b", voices: band }] as unknown as ModelInfo[];
 const music = {
-  model: "b", bundle: "0123456789ab", seed: 1, bars: 8, temperature: null, tempo: null, piece: 2, changes: [], instruments: [],
+  model: "b", bundle: "0123456789ab", runtime: null, seed: 1, bars: 8, temperature: null, tempo: null, piece: 2, changes: [],
+  instruments: [],
 };
 
 describe("firstVoices", () => {

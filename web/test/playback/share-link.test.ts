@@ -4,7 +4,7 @@ import { parameterValues } from "../../src/music/parameter-changes";
 import { DamagedLink, fromFragment, toFragment, type SharedMusic } from "../../src/playback/share-link";
 
 const shared: SharedMusic = {
-  model: "bach-chorales", bundle: "9f0c12ab34cd", seed: 12, bars: 16, piece: 3,
+  model: "bach-chorales", bundle: "9f0c12ab34cd", runtime: "web", seed: 12, bars: 16, piece: 3,
   ...parameterValues(() => null), temperature: 1.2, tempo: 66.5,
   changes: [[1, 5, "temperature", 0.85], [3, 0, "tempo", null], [3, 9, "length", 12]],
   instruments: [[3, 0, 19], [3, 7, null]],
@@ -22,7 +22,7 @@ describe("a share link", () => {
 
   it("is readable", () => {
     expect(toFragment(shared)).toBe(
-      "#check=1k6r9ma&model=bach-chorales&bundle=9f0c12ab34cd&seed=12&bars=16&piece=3&temperature=1.2&tempo=66.5" +
+      "#check=2m2me1&model=bach-chorales&bundle=9f0c12ab34cd&runtime=web&seed=12&bars=16&piece=3&temperature=1.2&tempo=66.5" +
         "&changes=1:5:temperature:0.85,3:0:tempo:-,3:9:length:12&instruments=3:0:19,3:7:-",
     );
   });
