@@ -2,10 +2,11 @@
 
 /** The folders that each folder of src may import from, apart from itself. */
 const MAY_IMPORT = {
+  download: [],
   protocol: [],
-  sound: [],
+  sound: ["download"],
   music: ["protocol"],
-  engine: ["protocol", "music"],
+  engine: ["download", "protocol", "music"],
   offline: [],
   notation: ["protocol", "music"],
   playback: ["protocol", "sound", "music"],

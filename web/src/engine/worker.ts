@@ -1,9 +1,8 @@
 /* The worker in which the page composes: loads the engine and its model, then answers the listener's messages. */
 
 import type { ClientMessage, ServerMessage } from "../protocol/messages";
-import { Engine } from "./model";
+import { loadEngine } from "./load-engine";
 import { LocalServer, type Continuation } from "./server";
-import { unzipped } from "./unzipped";
 
 /** To the worker: what to load first; then a listener's messages. */
 export type ToWorker =
@@ -42,17 +41,10 @@ self.onmessage = ({ data }: MessageEvent<ToWorker & { readonly use: number }>) =
 
 async function load(code: string, model: string): Promise<void> {
   try {
-    const [engine, file] = await Promise.all([fetchBytes(code), fetchBytes(model)]);
     const send = (message: ServerMessage): void => scope.postMessage({ type: "message", use, message });
-    server = new LocalServer(await Engine.create(engine, file), clock, send);
+    server = new LocalServer(await loadEngine(code, model), clock, send);
     scope.postMessage({ type: "loaded" });
   } catch (error) {
     scope.postMessage({ type: "failed", reason: error instanceof Error ? error.message : String(error) });
   }
-}
-
-async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-  return unzipped(new Uint8Array(await response.arrayBuffer()));
 }

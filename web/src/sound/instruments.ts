@@ -2,7 +2,8 @@
    instrument has not arrived keeps the one that it had, or takes any other, and changes when its own is there. Drums are
    silent until drums arrive, since no other instrument could stand in for them. */
 
-import { fetchFile, partFor, unpack, type FontInfo, type Part, type SoundIndex } from "./sound-files";
+import { fetchFile, unpack } from "../download/files";
+import { partFor, type FontInfo, type Part, type SoundIndex } from "./sound-files";
 import type { EmptySynth, Synth } from "./synth";
 
 export const DRUM_CHANNEL = 9; // of General MIDI

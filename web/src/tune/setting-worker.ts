@@ -1,8 +1,8 @@
 /* The worker in which the page composes a setting without a server: loads the engine and its model once, then composes one
    setting after another. */
 
-import { Engine } from "../engine/model";
-import { unzipped } from "../engine/unzipped";
+import { loadEngine } from "../engine/load-engine";
+import type { Engine } from "../engine/model";
 import type { Setting, Tune } from "../protocol/messages";
 import { CannotSet, composeSetting, type EngineOptions, type TuneVoice } from "./engine-setting";
 
@@ -43,14 +43,7 @@ async function compose({ code, model, tune, voice, options }: SettingTask): Prom
 }
 
 async function load(code: string, model: string): Promise<Engine> {
-  const [engineFile, modelFile] = await Promise.all([fetchBytes(code), fetchBytes(model)]);
-  const loaded = await Engine.create(engineFile, modelFile);
+  const loaded = await loadEngine(code, model);
   if (loaded.about.encoding !== "chorale") throw new CannotSet("The model of this page does not compose four voices.");
   return loaded;
-}
-
-async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-  return unzipped(new Uint8Array(await response.arrayBuffer()));
 }

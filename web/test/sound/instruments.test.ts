@@ -5,7 +5,8 @@ import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { DRUM_CHANNEL, Instruments, type Needed } from "../../src/sound/instruments";
-import { partFor, unpack, type Part } from "../../src/sound/sound-files";
+import { unpack } from "../../src/download/files";
+import { partFor, type Part } from "../../src/sound/sound-files";
 import type { EmptySynth } from "../../src/sound/synth";
 
 const PARTS = [[0, false], [40, false], [52, false], [0, true], [16, true]] as const;
