@@ -1,11 +1,9 @@
-"""How fast the other voices answer in a duet: a server of its own, a WebSocket over loopback, and Old Hundredth,
-played in real time with a player's jitter.
+"""How fast the other voices answer in a duet, over loopback.
 
-    python benchmarks/duet.py [MODEL] [--tempo QPM] [--duets N]
-
-Prints the median and the 95th percentile, over the steps at which the player begins a note, of the time from sending
-the step until its answer has arrived, and of the network's part. `--duets` plays so many at once. What a browser adds
-is shown by the page itself.
+Claim: an answer takes some hundredths of a second, so that it sounds with the note that it answers.
+A server of its own, a WebSocket, and Old Hundredth, played in real time with a player's jitter. The time goes from
+sending a step at which the player begins a note until its answer has arrived; the network's part is what the server
+measured. What a browser adds is shown by the page itself.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import websockets
+from _bench import Table, parser, percentile, print_report
 
 LINE = [67, 67, 66, 64, 62, 67, 69, 71, 71, 71, 71, 69, 67, 72, 71, 69]
 LINE += [67, 69, 71, 69, 67, 64, 66, 67, 74, 71, 67, 69, 72, 71, 69, 67]
@@ -58,23 +56,24 @@ async def play_all(port: int, arguments: argparse.Namespace) -> list[tuple[float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="bach-chorales")
-    parser.add_argument("--tempo", type=float, default=90)
-    parser.add_argument("--duets", type=int, default=1)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("model", nargs="?", default="bach-chorales")
+    options.add_argument("--tempo", type=float, default=90, help="quarter notes a minute (default: %(default)s)")
+    options.add_argument("--duets", type=int, default=1, help="duets at once (default: %(default)s)")
+    arguments = options.parse_args()
     command = [sys.executable, "-m", "playbach", "serve", arguments.model, "--port", "0", "--no-station"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().rstrip("/\n").rpartition(":")[2])
-            times = 1000 * np.array(asyncio.run(play_all(port, arguments)))
+            times = asyncio.run(play_all(port, arguments))
         finally:
             server.terminate()
-    print(f"{len(times)} notes, {arguments.duets} at once, tempo {arguments.tempo:g}")
-    for name, column in zip(("answer", "network"), times.T):
-        middle, high = np.percentile(column, [50, 95])
-        print(f"{name}: median {middle:.1f} ms, 95 % below {high:.1f} ms")
+    columns = dict(zip(("answer", "network"), zip(*times)))
+    found = {name: [1000 * percentile(c, share) for share in (0.5, 0.95)] for name, c in columns.items()}
+    rows = [(name, f"{median:.1f}", f"{high:.1f}") for name, (median, high) in found.items()]
+    title = f"{len(times)} notes, {arguments.duets} at once, tempo {arguments.tempo:g}"
+    print_report(title, Table(("what", "median, ms", "95 % below, ms"), rows), found, ["websockets"], arguments.json)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ FOLDER = ROOT / "benchmarks"
 SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
     "radio_load", "scaling", "fitting", "arm64", "small_machines", "agreement",
-    "few_pieces", "borrowing", "harmonising", "rewriting", "listening_test",
+    "few_pieces", "borrowing", "harmonising", "rewriting", "listening_test", "duet", "first_visit",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 

@@ -486,6 +486,7 @@ def check_the_listening_test(browser: Driver, address: str) -> None:
         browser.click(f"#play-{side}")
         browser.until(browser.sounds, f"the sound of {side}")
     browser.keys("input[name=chosen]", " ")
+    browser.until(lambda: browser.run("return !!document.querySelector('input[name=chosen]:checked')"), "the choice")
     browser.click("#answer")
     browser.until(lambda: browser.text("#pair-title") == "Pair 2 of 3", "the second pair")
     assert browser.faults() == []

@@ -25,8 +25,9 @@ def test_the_download_is_composed_again_note_for_note(listener: Open, tmp_path: 
     bar = max(change[1] for change in changed)
     page.page.select_option("#instrument", label="Oboe")
     page.until(lambda: f"bar {bar + 3} of" in page.page.inner_text("#position"), "bars after the changes")
+    page.page.click("#download")
     with page.page.expect_download() as download:
-        page.page.click("#download")
+        page.page.click("#download-midi")
     saved = tmp_path / "piece.mid"
     download.value.save_as(saved)
     command = [sys.executable, "-m", "playbach"]

@@ -13,8 +13,11 @@ import pytest
 from browser import other_browsers
 from browser.other_browsers import Driver
 from helpers.made_up_pairs import listening_test, write_pairs
-from playbach.cli.serve import own_addresses
 from playbach.export import web
+from playbach.server.hosts import own_addresses
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,10 @@ class Later(Executor):
         self.waiting.append((future, lambda: fn(*args, **kwargs)))
         return future
 
-    def compose(self) -> None:
+    async def compose(self) -> None:
+        async with asyncio.timeout(20):
+            while not self.waiting:
+                await asyncio.sleep(0.005)
         future, work = self.waiting.pop(0)
         future.set_result(work())
 
@@ -62,11 +65,11 @@ def test_the_first_bars_are_sent_before_anything_is_composed(composer: Composer)
         for _ in opening:
             await settle()
             assert not any(isinstance(item, ProgrammeChange) for item in sent)  # the stream is not there yet
-            executor.compose()
+            await executor.compose()
         await settle()
         assert sent[: len(opening)] == list(opening)  # no bar is sent twice
         assert isinstance(sent[len(opening)], ProgrammeChange)
-        executor.compose()
+        await executor.compose()
         await settle()
         task.cancel()
         return sent[len(opening) :]

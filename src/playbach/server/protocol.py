@@ -372,7 +372,7 @@ class ModelsInfo:
     station: StationInfo | None
     live: bool
     """Whether there is `live.mp3`."""
-    blind_test: bool = False
+    blind_test: bool
     """Whether there is `blind-test.html`."""
     soundfont: str
     """The name of the file."""

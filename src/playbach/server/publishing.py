@@ -100,7 +100,11 @@ def site_files(models: Mapping[str, ServedModel], soundfont: Path | None = None)
     sounds = dict(sound_parts(soundfont or default_soundfont()))
     files = {**page, **_engines(models, infos), **openings, **sounds}
     info = ModelsInfo(
-        models=tuple(infos), station=None, live=False, soundfont=(soundfont or default_soundfont()).name
+        models=tuple(infos),
+        station=None,
+        live=False,
+        blind_test=False,
+        soundfont=(soundfont or default_soundfont()).name,
     )
     files[SITE_FILE] = json.dumps(
         {

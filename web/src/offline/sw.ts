@@ -56,7 +56,8 @@ async function newestSite(): Promise<{ site: Site; response: Response }> {
 async function install(): Promise<void> {
   const { site, response } = await newestSite();
   const name = PREFIX + site.version;
-  if (await caches.has(name)) return;
+  // The description is kept last: without it, an earlier attempt was cut off.
+  if (await (await caches.open(name)).match(urlOf(SITE))) return;
   const draft = await caches.open(`${name}-draft`);
   await draft.addAll(site.files.filter((file) => file !== SITE).map((file) => new Request(urlOf(file), { cache: "no-cache" })));
   const cache = await caches.open(name);
@@ -72,6 +73,13 @@ async function update(): Promise<void> {
   await install().catch(() => undefined); // offline
 }
 
+/** The caches that are complete. */
+async function completeCaches(): Promise<string[]> {
+  const names = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && !name.endsWith("-draft"));
+  const kept = await Promise.all(names.map(async (name) => (await caches.open(name)).match(urlOf(SITE))));
+  return names.filter((_, i) => kept[i]);
+}
+
 /** The kept file, or the host's; instruments are kept when they are first loaded. */
 async function answer(request: Request): Promise<Response> {
   const url = new URL(request.url);
@@ -84,6 +92,6 @@ async function answer(request: Request): Promise<Response> {
 }
 
 async function keep(url: string, response: Response): Promise<void> {
-  const name = (await caches.keys()).find((key) => key.startsWith(PREFIX) && !key.endsWith("-draft"));
+  const [name] = await completeCaches();
   if (name) await (await caches.open(name)).put(url, response);
 }

@@ -248,8 +248,8 @@ export interface ModelsInfo {
   readonly station: StationInfo | null;
   /** Whether there is `live.mp3`. */
   readonly live: boolean;
-  /** Whether there is `blind-test.html`; default: false. */
-  readonly blind_test?: boolean;
+  /** Whether there is `blind-test.html`. */
+  readonly blind_test: boolean;
   /** The name of the file. */
   readonly soundfont: string;
 }
