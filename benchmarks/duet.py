@@ -17,6 +17,7 @@ import sys
 import time
 
 import websockets
+
 from _bench import Table, parser, percentile, print_report
 
 LINE = [67, 67, 66, 64, 62, 67, 69, 71, 71, 71, 71, 69, 67, 72, 71, 69]
@@ -73,7 +74,9 @@ def main() -> None:
     found = {name: [1000 * percentile(c, share) for share in (0.5, 0.95)] for name, c in columns.items()}
     rows = [(name, f"{median:.1f}", f"{high:.1f}") for name, (median, high) in found.items()]
     title = f"{len(times)} notes, {arguments.duets} at once, tempo {arguments.tempo:g}"
-    print_report(title, Table(("what", "median, ms", "95 % below, ms"), rows), found, ["websockets"], arguments.json)
+    print_report(
+        title, Table(("what", "median, ms", "95 % below, ms"), tuple(rows)), found, ["websockets"], arguments.json
+    )
 
 
 if __name__ == "__main__":

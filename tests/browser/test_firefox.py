@@ -16,7 +16,6 @@ from helpers.made_up_pairs import listening_test, write_pairs
 from playbach.export import web
 from playbach.server.hosts import own_addresses
 
-
 pytestmark = pytest.mark.slow
 
 
