@@ -6,11 +6,13 @@ Pure ASGI, so that streams pass through it unbuffered.
 from __future__ import annotations
 
 from collections.abc import Collection
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from playbach.server.hosts import HostHeader, normal_name, own_names, parse_host, parse_origin
 from playbach.system.errors import UsageError
+
+if TYPE_CHECKING:  # publishing a page needs the policy, but not Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
