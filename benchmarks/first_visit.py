@@ -97,7 +97,9 @@ def main() -> None:
     options.add_argument("--model", help="a .playbach file or a shipped model's name, for the script's own server")
     options.add_argument("--mbit", type=float, default=1.6, help="Mbit/s (default: %(default)s)")
     options.add_argument("--latency", type=float, default=150, help="milliseconds to and fro (default: %(default)s)")
-    options.add_argument("--slower", type=float, default=1, help="slow down the processor so many times (default: 1)")
+    options.add_argument(
+        "--slower", type=float, default=1, help="factor by which the processor is slowed down (default: 1)"
+    )
     options.add_argument("--pause", type=float, default=2, help="seconds before a late tap (default: %(default)s)")
     options.add_argument("--runs", type=count, default=5, help="visits of each kind (default: %(default)s)")
     args = options.parse_args()

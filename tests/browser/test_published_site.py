@@ -39,11 +39,11 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def hosting(folder: Path) -> Iterator[tuple[str, ThreadingHTTPServer]]:
+def hosting(folder: Path) -> Iterator[str]:
     handler = functools.partial(QuietHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", server
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
@@ -56,11 +56,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def visit(chromium: Any, site: Path) -> Iterator[Callable[..., Any]]:
     """Opens pages of the site. Afterwards, none of them may have had an error or made a request to another host."""
     opened: list[Listener] = []
-    with hosting(site) as (address, server):
+    with hosting(site) as address:
 
         def open_page(fragment: str = "", **context: Any) -> Listener:
             opened.append(Listener(chromium, address, fragment, context))
-            opened[-1].server = server  # type: ignore[attr-defined]
             return opened[-1]
 
         yield open_page
@@ -175,7 +174,7 @@ def test_a_model_that_the_engine_cannot_run_leaves_no_folder(tmp_path: Path) -> 
 
 @needs_page
 def test_a_tune_is_harmonised_without_a_server(chromium: Any, site: Path, tmp_path: Path) -> None:
-    with hosting(site) as (address, _):
+    with hosting(site) as address:
         context = chromium.new_context(accept_downloads=True)
         tab = context.new_page()
         tab.goto(f"{address}tune.html")

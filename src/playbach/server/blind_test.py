@@ -34,7 +34,7 @@ MAX_PAIRS_BYTES = 64 << 20
 MAX_SESSIONS = 1000
 """Of listeners who have not ended, or have ended less than LISTENER_IDLE_SECONDS ago."""
 LISTENER_IDLE_SECONDS = 3600.0
-"""A session without a message for so long is ended with the answers that it has."""
+"""A session without a message within this time is ended with the answers that it has."""
 MAX_KEPT_SESSIONS, MAX_KEPT_BYTES = 100_000, 64 << 20
 """Sessions and bytes of the file of answers; later sessions are not kept."""
 
@@ -275,5 +275,5 @@ class BlindTest:
 
 
 def by_guessing(right: int, pairs: int) -> float:
-    """The probability of at least so many right answers by guessing."""
+    """The probability of at least this number of right answers by guessing."""
     return float(sum(comb(pairs, k) for k in range(right, pairs + 1)) / 2**pairs)

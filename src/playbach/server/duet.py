@@ -33,7 +33,7 @@ from playbach.server.state import ServerState
 from playbach.system.errors import PlaybachError, UsageError
 
 DUET_IDLE_SECONDS = 30.0
-"""A page that sends no step for so long has left."""
+"""A page that sends no step within this time has left."""
 STEPS_PER_SECOND = 25.0
 """Twice as many as sixteenths at the fastest tempo of the page."""
 STEPS_AT_ONCE = 50

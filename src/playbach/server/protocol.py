@@ -420,7 +420,7 @@ class Tune:
     pickup: Tick = 0
     """The length of the pickup in ticks; 0: the tune begins with a full bar."""
     fifths: Annotated[int, Within(-7, 7)] = 0
-    """The key signature: so many sharps, or, if negative, flats."""
+    """The key signature: the number of sharps, or if negative that of flats."""
     minor: bool = False
     """Whether the key is minor."""
     tempo: TuneTempo = 80.0

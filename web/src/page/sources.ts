@@ -74,11 +74,10 @@ export class Sources implements MusicSources {
     return { ...settings, station: false, model, runtime: WEB_RUNTIME };
   }
 
-  /** Loads the engine for a model, so that it is ready when it is needed.
-   *  @returns whether there is one. */
-  prepare(model: string | null): boolean {
+  /** Loads the engine for a model, if there is one, so that it is ready when it is needed. */
+  prepare(model: string | null): void {
     if (!this.site.server) void this.loadOpening();
-    return this.engineOf(model) !== null;
+    this.engineOf(model);
   }
 
   private engineOf(name: string | null): EngineWorker | null {

@@ -296,7 +296,7 @@ export interface Tune {
   readonly meter: TuneMeter;
   /** The length of the pickup in ticks; 0: the tune begins with a full bar; default: 0. */
   readonly pickup?: number;
-  /** The key signature: so many sharps, or, if negative, flats; default: 0. */
+  /** The key signature: the number of sharps, or if negative that of flats; default: 0. */
   readonly fifths?: number;
   /** Whether the key is minor; default: false. */
   readonly minor?: boolean;
