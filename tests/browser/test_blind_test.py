@@ -16,6 +16,8 @@ from helpers.made_up_pairs import REAL_PITCH, listening_test, write_pairs
 from playbach.bundles import bundle as bundles
 from playbach.evaluation.listening_pairs import ListeningTest
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 3
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 SIDEWAYS = {"viewport": {"width": 740, "height": 360}, "has_touch": True, "is_mobile": True}

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import playbach
+
+pytestmark = pytest.mark.slow
 
 Open = Callable[..., Any]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Any]
 MOST_BYTES = 260_000
 """On the line until the first note: the page, one synthesiser and one instrument."""

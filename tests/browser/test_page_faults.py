@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Any]
 SIZES = {"phone": (360, 740), "landscape": (740, 360), "desktop": (1440, 900)}
 

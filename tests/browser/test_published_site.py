@@ -24,6 +24,8 @@ from playbach.export.integer import IntegerSampling, Pcg32, compose
 from playbach.server import page, publishing
 from playbach.system.errors import PlaybachError, UsageError
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("bach-chorales", "folk")
 needs_page = pytest.mark.skipif(
     not page.page_files() or not web.is_built(),
@@ -198,7 +200,6 @@ def test_a_tune_is_harmonised_without_a_server(chromium: Any, site: Path, tmp_pa
 
 
 @needs_page
-@pytest.mark.slow  # the engine is loaded after 20 seconds of playing
 def test_the_page_goes_on_by_itself_when_its_server_is_lost(chromium: Any, tmp_path: Path) -> None:
     with serving(tmp_path / "log") as port:
         listener = Listener(chromium, f"http://{HOST}:{port}/", "", {})

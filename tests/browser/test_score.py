@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Any]
 PIECE = "#model=bach-chorales&seed=11"
 SHOWN = "() => document.querySelectorAll('#score .engraving > svg').length"

@@ -12,6 +12,8 @@ import pytest
 
 import playbach
 
+pytestmark = pytest.mark.slow
+
 HOST = "127.0.0.2"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 QUARTER = 480

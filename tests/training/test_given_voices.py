@@ -20,6 +20,8 @@ from playbach.system.errors import UsageError
 from playbach.training.finetuning import finetune_options
 from playbach.training.runs import Run
 
+pytestmark = pytest.mark.slow
+
 LSTM = {"hidden": 12, "embedding": 4, "context_embedding": 4}
 VOICES = 4
 

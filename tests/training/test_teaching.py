@@ -21,6 +21,8 @@ from playbach.training import runs, teaching
 from playbach.training.runs import Run
 from playbach.training.teaching import Ensemble
 
+pytestmark = pytest.mark.slow
+
 TINY = {"hidden": 12, "embedding": 4, "context_embedding": 4}
 
 
