@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -117,18 +117,10 @@ def make_listening_test(
     index, _ = build({number: lambda p=piece: p.score for number, piece in enumerate(pieces)}, [])  # type: ignore[misc]
     originality = _Originality(training, index)
     pairs: list[Pair] = []
-    tunes = set[int]()
-    for number in rng.permutation(len(suitable)):
-        if len(pairs) == options.pairs:
-            break
-        if suitable[number].tune in tunes:
-            reasons["held-out pieces on a tune that another pair has"] += 1
-            continue
-        pair = _pair(composer, suitable[number], options.bars, rng, originality, reasons)
-        if pair is not None:
-            pairs.append(pair)
-            tunes.add(suitable[number].tune)
-            report(f"Pair {len(pairs)} of {options.pairs}")
+    found = _pairs(composer, suitable, bars=options.bars, rng=rng, originality=originality, reasons=reasons)
+    for pair in islice(found, options.pairs):
+        pairs.append(pair)
+        report(f"Pair {len(pairs)} of {options.pairs}")
     remarks = tuple(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
     if len(pairs) < options.pairs:
         why = "; ".join([f"held-out pieces of this model: {len(pieces)}", *remarks])
@@ -198,7 +190,27 @@ def _title(name: str) -> str:
     return f"BWV {stem[3:]}" if stem.startswith("bwv") else stem
 
 
-# -------------------------------------------------------------------------------------------------------- one pair
+# ----------------------------------------------------------------------------------------------------------- pairs
+
+
+def _pairs(
+    composer: Composer,
+    suitable: Sequence[_HeldOut],
+    *,
+    bars: int,
+    rng: np.random.Generator,
+    originality: _Originality,
+    reasons: Counter[str],
+) -> Iterator[Pair]:
+    """Pairs in a random order, each of another tune. Why there is none for a held-out piece is counted."""
+    tunes = set[int]()
+    for number in rng.permutation(len(suitable)):
+        held = suitable[number]
+        if held.tune in tunes:
+            reasons["held-out pieces on a tune that another pair has"] += 1
+        elif pair := _pair(composer, held, bars, rng, originality, reasons):
+            tunes.add(held.tune)
+            yield pair
 
 
 def _pair(

@@ -565,7 +565,7 @@ class Composer:
         else:
             opening, own = part.opening, part.own
         header = self._apply_options(opening.header, options)
-        total = options.bars + opening.bars
+        primed, total = len(opening.steps), options.bars + opening.bars
         schedule = Schedule(options.sampling(self.sampling), total, tuple(options.changes or ()))
         decoder, total = encoding.decoder(header, total), schedule.length
         decoder.keeps_meter = request.meter is not None
@@ -574,11 +574,19 @@ class Composer:
         if own is None:
             yield Start(start, seed, header.tracks, total, self.encoding.has_velocities)
             cut = 0 if options.keep_prime else opening.tick
-            yield from events_from_cut(composed, header, cut, len(opening.steps), total, start)
+            yield from events_from_cut(composed, header, bars=total, cut=cut, primed=primed, start=start)
         else:
             begin = start + own.until
             yield Start(start, seed, own.tracks, total, self.encoding.has_velocities, begin)
-            after = events_from_cut(composed, header, opening.tick, len(opening.steps), total, begin, own.main_tempo)
+            after = events_from_cut(
+                composed,
+                header,
+                bars=total,
+                cut=opening.tick,
+                primed=primed,
+                start=begin,
+                tempo=own.main_tempo,
+            )
             yield from own.followed_by(after, start)
 
 
@@ -636,18 +644,19 @@ def _draw_header(headers: tuple[tuple[Header, int], ...], rng: np.random.Generat
 def events_from_cut(
     composed: Iterable[Event],
     header: Header,
-    cut: int,
-    primed: int,
+    *,
     bars: int,
-    start: int,
+    cut: int = 0,
+    primed: int = 0,
+    start: int = 0,
     tempo: float | None = None,
 ) -> Iterator[Event]:
     """The events of a piece without its first ticks, with the meters and the tempo with which it begins, and its end.
 
     Args:
+        bars: the length of the piece.
         cut: how many ticks are left out.
         primed: how many of the first steps are the prime's.
-        bars: the length of the piece.
         start: where the events begin.
         tempo: with which they begin, if no event before the cut has another one; None for the header's.
     """

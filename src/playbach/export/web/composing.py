@@ -49,7 +49,7 @@ class EngineComposer(Composer):
         generator = _EngineGenerator(self._network, self, schedule, random)
         composed = generator.events(self.encoding.decoder(header, bars), np.zeros((0, len(self.encoding.fields))))
         yield Start(0, seed, header.tracks, bars, self.encoding.has_velocities)
-        yield from events_from_cut(composed, header, 0, 0, bars, 0)
+        yield from events_from_cut(composed, header, bars=bars)
 
     def _draw_engine_header(self, number: int) -> Header:
         """As pb_draw_header does, from 32 random bits."""
