@@ -276,6 +276,19 @@ def test_a_session_that_has_ended_begins_anew(quiz: Open) -> None:
     page.faults[:] = [fault for fault in page.faults if "status of 400" not in fault]
 
 
+def test_a_session_that_ends_meanwhile_says_so(quiz: Open) -> None:
+    page = quiz()
+    page.begin()
+    unknown = json.dumps({"session": "unknown", "pair": 1, "chosen": "a"})
+    page.page.route("**/api/blind-test/answer", lambda route: route.continue_(post_data=unknown))
+    page.hear("a")
+    page.hear("b")
+    page.judge("a")
+    page.until(lambda: page.page.is_visible("#intro"), "the beginning")
+    assert page.status() == "This session has ended; begin the test again."
+    page.faults[:] = [fault for fault in page.faults if "status of 400" not in fault]
+
+
 def test_the_radio_links_to_the_test(quiz: Open) -> None:
     page = quiz()
     page.page.click("footer a")

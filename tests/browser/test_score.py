@@ -144,6 +144,19 @@ def test_without_an_engraver_the_browser_prints_the_score(listener: Open) -> Non
     page.faults[:] = [fault for fault in page.faults if "404" not in fault]
 
 
+def test_why_the_server_makes_no_pdf_is_said_in_the_menu(listener: Open) -> None:
+    page = listener(PIECE)
+    # Another address of the server refuses the score.
+    page.page.route("**/api/score.pdf", lambda route: route.continue_(url=f"{page.address}api/tune"))
+    page.play()
+    page.until(lambda: "bar 2 of" in page.page.inner_text("#position"), "the second bar")
+    page.page.click("#download")
+    page.page.click("#download-pdf")
+    reason = "The header Content-Type must be application/octet-stream."
+    page.until(lambda: reason in page.page.inner_text("#download-status"), "the reason")
+    page.faults[:] = [fault for fault in page.faults if "status of 415" not in fault]
+
+
 def test_the_menu_of_downloads_closes_by_escape(listener: Open) -> None:
     page = listener(PIECE)
     page.play()

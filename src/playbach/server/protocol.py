@@ -315,7 +315,7 @@ class ChangeMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorMessage:
-    """Why the server closes the connection."""
+    """Why the server closes the connection, or refuses a request over HTTP."""
 
     type: ClassVar[str] = "error"
     reason: str

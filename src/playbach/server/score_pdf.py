@@ -2,32 +2,30 @@
 
 The page writes MusicXML itself; the package's engraver makes pages of it. What arrives is checked here, and engraved
 in a process of its own with limits on time and memory, since odd input can abort verovio. Few scores are engraved at
-once, a few wait, and any others are refused. Knows HTTP and MusicXML's frame, no streams.
+once, a few wait, and any others are refused. Knows MusicXML's frame, no streams.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from xml.etree import ElementTree
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from playbach.rendering.engraving import check_installed, engrave
 from playbach.rendering.headings import Heading
+from playbach.server.page import MEDIA_TYPES
+from playbach.server.requests import Turns, address, read_body, uncached
 from playbach.server.state import ServerState
-from playbach.system.errors import MissingExtra, PlaybachError, ScoreError
+from playbach.system.errors import ScoreError
 
 MAX_DOCUMENT_BYTES = 4 << 20
 MAX_DOCUMENT_NOTES = 20_000
-DOCUMENT_SECONDS = 20.0
-"""How long a request's body may take to arrive."""
 ENGRAVING_SECONDS = 20.0
 SCORES_AT_ONCE = 1
 MAX_WAITING_SCORES = 4
-SCORE_RETRY_SECONDS = 5
 _LONGEST_WORDS = 200
 _LONGEST_COMMENT = 8000
 
@@ -37,56 +35,25 @@ class ScorePdf:
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
-        self._turns = asyncio.Semaphore(SCORES_AT_ONCE)
-        self._waiting = 0
+        reason = "the server engraves other scores; try again in a few seconds"
+        self._turns = Turns(SCORES_AT_ONCE, MAX_WAITING_SCORES, reason)
 
     def routes(self) -> list[BaseRoute]:
-        return [
-            Route("/api/score.pdf", self.info, methods=["GET"]),
-            Route("/api/score.pdf", self.pdf, methods=["POST"]),
-        ]
+        return [address("/api/score.pdf", "GET", self.info), address("/api/score.pdf", "POST", self.pdf)]
 
     async def info(self, _: Request) -> Response:
         """Whether the server can engrave: 204, or 501 and what to install."""
-        return _missing() or _uncached(Response(status_code=204))
+        check_installed("pdf")
+        return uncached(Response(status_code=204))
 
     async def pdf(self, request: Request) -> Response:
-        refusal = _missing()
-        if refusal is not None:
-            return refusal
-        if self._waiting >= SCORES_AT_ONCE + MAX_WAITING_SCORES:
-            return _refused(503, "the server engraves other scores; try again in a moment", SCORE_RETRY_SECONDS)
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(DOCUMENT_SECONDS):
-                document = await _body(request)
-            if document is None:
-                return _refused(
-                    413, f"the score has more than {MAX_DOCUMENT_BYTES >> 20} MB; download MusicXML instead"
-                )
-            async with self._turns:
+        check_installed("pdf")
+        with self._turns.place():  # while the score arrives, too: scores are large
+            document = await read_body(request, MEDIA_TYPES[".musicxml"], MAX_DOCUMENT_BYTES)
+            async with self._turns.turn:
                 loop = asyncio.get_running_loop()
                 data = await loop.run_in_executor(self._state.executor, _engraved, document)
-        except (TimeoutError, ClientDisconnect):
-            return _refused(408, "the score did not arrive in time")
-        except PlaybachError as error:
-            return _refused(422, str(error))
-        finally:
-            self._waiting -= 1
-        return _uncached(Response(data, media_type="application/pdf"))
-
-
-async def _body(request: Request) -> bytes | None:
-    """The request's body; None if it is too long."""
-    with contextlib.suppress(ValueError):
-        if int(request.headers.get("content-length", "0")) > MAX_DOCUMENT_BYTES:
-            return None
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_DOCUMENT_BYTES:
-            return None
-    return bytes(data)
+        return uncached(Response(data, media_type=MEDIA_TYPES[".pdf"]))
 
 
 def _engraved(document: bytes) -> bytes:
@@ -130,23 +97,3 @@ def _parse(document: bytes) -> ElementTree.Element:
 
 def _words(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_WORDS]
-
-
-def _missing() -> Response | None:
-    try:
-        check_installed("pdf")
-    except MissingExtra as error:
-        return _refused(501, str(error))
-    return None
-
-
-def _refused(status: int, reason: str, retry: int | None = None) -> Response:
-    response = PlainTextResponse(reason, status)
-    if retry is not None:
-        response.headers["retry-after"] = str(retry)
-    return _uncached(response)
-
-
-def _uncached(response: Response) -> Response:
-    response.headers["cache-control"] = "no-store"
-    return response

@@ -13,8 +13,9 @@ import {
   type TestResult,
 } from "../protocol/blind-test";
 import { isObject, ProtocolError } from "../protocol/checks";
+import { refusalReason } from "../protocol/reasons";
 
-/** The server has refused a request; the message says why. */
+/** The server has refused a request; the message says why, as a sentence. */
 export class Refused extends Error {}
 
 export type Next = PairShown | TestResult;
@@ -47,7 +48,7 @@ export function parseNext(value: unknown): Next {
 }
 
 async function respond(response: Response): Promise<unknown> {
-  if (response.status === 400) throw new Refused(await response.text());
+  if (response.status === 400) throw new Refused(await refusalReason(response));
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   return response.json();
 }

@@ -133,7 +133,7 @@ export class TestPage {
     this.player.stop();
     this.pair = null;
     this.showOnly("intro");
-    this.notice.textContent = reason && `${reason[0]?.toUpperCase() ?? ""}${reason.slice(1)}.`;
+    this.notice.textContent = reason;
   }
 
   private show(next: requests.Next): void {

@@ -3,6 +3,7 @@
 
 import { writeMidi } from "../music/midi-file";
 import type { Recording } from "../playback/recording";
+import { refusalReason } from "../protocol/reasons";
 import { element } from "./element";
 
 const MUSICXML = "application/vnd.recordare.musicxml+xml";
@@ -70,12 +71,12 @@ export class DownloadMenu {
     } else if (!response || NO_ENGRAVER.has(response.status)) {
       await printMusic(file);
     } else {
-      throw new Refusal(`The server cannot engrave this: ${(await response.text()).slice(0, 200)}`);
+      throw new Refusal(`The server made no PDF. ${await refusalReason(response)} MusicXML needs no server.`);
     }
   }
 }
 
-/** The server's reason not to make a file. */
+/** Why the server does not make a file, as a sentence. */
 class Refusal extends Error {}
 
 function withSuffix(name: string, suffix: string): string {

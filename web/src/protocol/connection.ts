@@ -3,6 +3,7 @@
 import { ProtocolError } from "./checks";
 import type { ClientMessage, ServerMessage } from "./messages";
 import { parseMessage } from "./parse";
+import { sentence } from "./reasons";
 
 export interface Disconnection {
   /** Seconds to wait before the next attempt, at least; null if retrying is pointless. */
@@ -112,8 +113,4 @@ export class Connection implements MusicSource {
 export function disconnection(code: number, serverError = ""): Disconnection {
   const reason = serverError ? sentence(serverError) : (CLOSE_REASONS[code] ?? "The connection was lost.");
   return { retryAfter: code in RETRY_AFTER ? (RETRY_AFTER[code] ?? null) : 0, reason };
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

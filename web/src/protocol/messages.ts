@@ -153,7 +153,7 @@ export interface ChangeMessage {
   readonly change: ChangeRow;
 }
 
-/** Why the server closes the connection. */
+/** Why the server closes the connection, or refuses a request over HTTP. */
 export interface ErrorMessage {
   readonly type: "error";
   readonly reason: string;

@@ -3,6 +3,7 @@
 import { ProtocolError, isObject } from "../protocol/checks";
 import { DUET_CHECKS } from "../protocol/message-checks";
 import type { DuetAnswer, DuetBegin, DuetReady, DuetStep, ErrorMessage } from "../protocol/messages";
+import { sentence } from "../protocol/reasons";
 
 type DuetServerMessage = DuetReady | DuetAnswer | ErrorMessage;
 
@@ -42,7 +43,7 @@ export class DuetConnection {
     try {
       const message = parse(text);
       if (message.type === "answer") this.onAnswer(message);
-      else if (message.type === "error") this.reason = `${message.reason.charAt(0).toUpperCase()}${message.reason.slice(1)}.`;
+      else if (message.type === "error") this.reason = sentence(message.reason);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.socket.close();

@@ -2,6 +2,7 @@
 
 import { ANSWER_CHECKS } from "../protocol/message-checks";
 import type { HarmoniseInfo, HarmoniseRequest, Setting, Tune } from "../protocol/messages";
+import { refusalReason } from "../protocol/reasons";
 
 export type VoiceName = NonNullable<HarmoniseRequest["voice"]>;
 export type FileFormat = NonNullable<HarmoniseRequest["format"]>;
@@ -75,17 +76,7 @@ export class ServerHarmoniser implements Harmoniser {
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
       throw new HarmoniseError(isLate ? "The server took too long." : "The server cannot be reached.");
     }
-    if (!response.ok) throw new HarmoniseError(await reasonOf(response));
+    if (!response.ok) throw new HarmoniseError(await refusalReason(response));
     return response;
   }
-}
-
-async function reasonOf(response: Response): Promise<string> {
-  try {
-    const { reason } = (await response.json()) as { readonly reason?: unknown };
-    if (typeof reason === "string" && reason) return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
-  } catch {
-    // Not of this server: a proxy's page, for example.
-  }
-  return `The server answered with an error (HTTP ${response.status}).`;
 }

@@ -5,6 +5,7 @@ import { fillInstrumentMenu } from "../page/instrument-menu";
 import { PianoRoll } from "../page/piano-roll";
 import { voiceClass } from "../page/voice-colours";
 import type { HarmoniseInfo, Setting, Tune } from "../protocol/messages";
+import { sentence } from "../protocol/reasons";
 import { HarmoniseError, type FileFormat, type Harmoniser, type HarmoniseOptions, type VoiceName } from "./harmoniser";
 import { keyName } from "./pitches";
 import { SettingScore } from "./setting-score";
@@ -140,7 +141,7 @@ export class SettingView {
     this.showVoices(setting);
     this.score.show(musicOfSetting(setting), setting);
     const key = keyName(setting);
-    const remarks = setting.remarks.map((remark) => `${remark.charAt(0).toUpperCase()}${remark.slice(1)}.`);
+    const remarks = setting.remarks.map(sentence);
     this.say([`Setting ${kept.number}, in ${key}, seed ${setting.seed}.`, ...remarks].join(" "));
     this.showKept();
   }
