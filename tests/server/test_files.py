@@ -15,6 +15,8 @@ from starlette.requests import Request
 from helpers.running_server import RunningServer, serving
 from playbach.server import page
 from playbach.server.files import file_response
+from playbach.server.page import REVALIDATE, FilesOnDemand, StaticFile, static_file
+from playbach.system.errors import PlaybachError
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -120,3 +122,20 @@ def test_others_than_browsers_are_told_in_a_word(server: RunningServer) -> None:
 def test_the_page_for_an_unknown_address_repeats_nothing_of_it(server: RunningServer) -> None:
     body = request(server, "/%3Cscript%3Ealert(1)%3C/script%3E", accept=BROWSER)[2]
     assert b"script" not in body
+
+
+def test_a_file_is_made_once_when_it_is_first_asked_for() -> None:
+    asked: list[str] = []
+
+    def make(body: bytes) -> StaticFile:
+        asked.append(body.decode())
+        if asked == ["a"]:
+            raise PlaybachError("not now")
+        return static_file(body, "text/plain", REVALIDATE)
+
+    files = FilesOnDemand({"/a": lambda: make(b"a"), "/b": lambda: make(b"b")})
+    assert asked == [] and files.file("/c") is None
+    with pytest.raises(PlaybachError, match="not now"):
+        files.file("/a")
+    assert files.file("/a") is files.file("/a") is not None
+    assert asked == ["a", "a"]

@@ -89,10 +89,14 @@ def test_the_tune_may_be_another_voice_and_may_be_moved(server: RunningServer) -
 
 def test_files_hold_what_was_answered(server: RunningServer, tmp_path: Path) -> None:
     found = setting(server, seed=5)
-    for name, suffix in (("midi", ".mid"), ("musicxml", ".musicxml")):
+    for name, suffix, kind in (
+        ("midi", ".mid", "audio/midi"),
+        ("musicxml", ".musicxml", "application/vnd.recordare.musicxml+xml"),
+    ):
         status, headers, data = post(server, {"tune": tune(), "seed": 5, "format": name})
         assert status == 200
         assert headers["content-disposition"] == f'attachment; filename="setting-5{suffix}"'
+        assert headers["content-type"] == kind
         path = tmp_path / f"setting{suffix}"
         path.write_bytes(data)
         score = playbach.read(path)

@@ -15,7 +15,7 @@ from playbach.rendering.soundfont import SoundFont, default_soundfont
 from playbach.rendering.soundfont_parts import SoundParts
 from playbach.server import page
 from playbach.server.protocol import Voice
-from playbach.server.sounds import Sounds
+from playbach.server.sounds import prepare_sounds, sound_files
 
 
 @pytest.fixture(scope="module")
@@ -83,5 +83,5 @@ def test_a_damaged_instrument_harms_no_other(tmp_path: Path, monkeypatch: pytest
 
 
 def test_preparing_a_damaged_or_missing_instrument_does_no_harm(tmp_path: Path) -> None:
-    sounds = Sounds(SoundFont(damaged_font(tmp_path)))
-    sounds.prepare([Voice(name="", program=0, drums=False), Voice(name="", program=99, drums=True)])
+    sounds = sound_files(SoundFont(damaged_font(tmp_path)))
+    prepare_sounds(sounds, [Voice(name="", program=0, drums=False), Voice(name="", program=99, drums=True)])

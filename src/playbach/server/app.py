@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,18 +22,18 @@ from playbach.server import blind_test_app
 from playbach.server.blind_test import BlindTest
 from playbach.server.broadcast import Broadcast, live_response, sound_test
 from playbach.server.duet import Duet
-from playbach.server.engines import EngineStore
+from playbach.server.engines import engine_files
 from playbach.server.files import file_response
 from playbach.server.harmonising_app import Harmonising
 from playbach.server.listener import Listener
 from playbach.server.metrics import metrics_text
 from playbach.server.missing import missing_response
-from playbach.server.page import BUILD_COMMAND, StaticFile, page_files
+from playbach.server.page import BUILD_COMMAND, FilesOnDemand, page_files
 from playbach.server.protocol import ModelsInfo
 from playbach.server.requests import json_response, uncached
 from playbach.server.score_pdf import ScorePdf
 from playbach.server.security import SecurityMiddleware
-from playbach.server.sounds import Sounds
+from playbach.server.sounds import prepare_sounds, sound_files
 from playbach.server.state import ServerState
 from playbach.server.station import Station
 from playbach.system.errors import PlaybachError
@@ -58,9 +59,9 @@ class _Radio:
     def __init__(self, state: ServerState, station: Station | None, blind_test: BlindTest | None) -> None:
         self._state, self._station, self._blind_test = state, station, blind_test
         self._broadcast = None if station is None else Broadcast(state, station)
-        self._sounds = Sounds(state.soundfont)
-        self._sound_test: StaticFile | None = None
-        self._engines = EngineStore(model.composer.bundle for model in state.models.values())
+        self._sounds = sound_files(state.soundfont)
+        self._sound_test = FilesOnDemand({"/sound-test.mp3": partial(sound_test, state)})
+        self._engines = engine_files(model.composer.bundle for model in state.models.values())
         self._score_pdf = ScorePdf(state)
         self._harmonising = Harmonising(state)
 
@@ -84,7 +85,7 @@ class _Radio:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         voices = [voice for model in self._state.models.values() for voice in model.info().voices]
-        self._state.executor.submit(self._sounds.prepare, voices)
+        self._state.executor.submit(prepare_sounds, self._sounds, voices)
         self._state.openings.start()
         yield
         await self._state.openings.close()
@@ -123,26 +124,25 @@ class _Radio:
         return uncached(PlainTextResponse(text, media_type="text/plain; version=0.0.4"))
 
     async def sounds(self, request: Request) -> Response:
-        loop, name = asyncio.get_running_loop(), "sounds/" + request.path_params["name"]
         try:
-            found = await loop.run_in_executor(self._state.executor, self._sounds.file, name)
+            return await self._made(self._sounds, request)
         except PlaybachError:  # whose text has the path of the file
             return PlainTextResponse("this instrument is damaged in the server's soundfont", 500)
-        return PlainTextResponse("not found", 404) if found is None else file_response(found, request)
 
     async def sound_test(self, request: Request) -> Response:
-        if self._sound_test is None:
-            loop = asyncio.get_running_loop()
-            self._sound_test = await loop.run_in_executor(self._state.executor, sound_test, self._state)
-        return file_response(self._sound_test, request)
+        return await self._made(self._sound_test, request)
 
     async def engine(self, request: Request) -> Response:
         """The engine that composes in the page, or a model for it."""
-        address, loop = request.scope["path"], asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._state.executor, self._engines.file, address)
+            return await self._made(self._engines, request)
         except PlaybachError as error:
             return PlainTextResponse(str(error), 404)
+
+    async def _made(self, files: FilesOnDemand, request: Request) -> Response:
+        """One of these files. Raises PlaybachError if it cannot be made."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._state.executor, files.file, request.scope["path"])
         return PlainTextResponse("not found", 404) if found is None else file_response(found, request)
 
     async def live(self, _: Request) -> Response:

@@ -1,4 +1,5 @@
-"""The web page: the files that Vite has built, kept in memory under the addresses at which they are served.
+"""Files in memory, by the addresses at which they are served: the web page as Vite has built it, and files that are
+made when they are first asked for.
 
 A client's request is looked up among these addresses, and never becomes a path. Knows no web framework.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,21 @@ def static_file(body: bytes, media_type: str, cache: str, compress: bool = True)
     gzipped = gzip.compress(body, 6, mtime=0) if compress else b""
     etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
     return StaticFile(body, gzipped if 0 < len(gzipped) < 0.9 * len(body) else b"", media_type, etag, cache)
+
+
+class FilesOnDemand:
+    """Files that are made when they are first asked for, and kept."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], StaticFile]]) -> None:
+        """`makers` make the files, by address."""
+        self._makers = makers
+        self._made: dict[str, StaticFile] = {}
+
+    def file(self, address: str) -> StaticFile | None:
+        """The file at an address; None if there is none. It may take a while, and raises what its maker raises."""
+        if address not in self._made and address in self._makers:
+            self._made[address] = self._makers[address]()
+        return self._made.get(address)
 
 
 def page_files(folder: Path = PAGE_FOLDER) -> dict[str, StaticFile]:

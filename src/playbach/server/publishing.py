@@ -20,7 +20,7 @@ from playbach.music.instruments import INSTRUMENT_NAMES
 from playbach.rendering.soundfont import default_soundfont
 from playbach.rendering.soundfont_parts import part_name, sound_parts
 from playbach.server.encoder import MessageEncoder
-from playbach.server.engines import EngineStore
+from playbach.server.engines import engine_files
 from playbach.server.messages import stream_message
 from playbach.server.page import BUILD_COMMAND, page_files
 from playbach.server.protocol import WEB_RUNTIME, ModelInfo, ModelsInfo
@@ -122,9 +122,9 @@ def site_files(models: Mapping[str, ServedModel], soundfont: Path | None = None)
 def _engines(models: Mapping[str, ServedModel], infos: Sequence[ModelInfo]) -> dict[str, bytes]:
     if not web.is_built():
         raise PlaybachError(f"the page's engine has not been built; in a checkout, run: {web.ENGINE_BUILD_COMMAND}")
-    store = EngineStore(model.composer.bundle for model in models.values())
+    made = engine_files(model.composer.bundle for model in models.values())
     names = {name for info in infos if info.engine is not None for name in (info.engine.code, info.engine.model)}
-    found = {name: store.file(f"/{name}") for name in names}
+    found = {name: made.file(f"/{name}") for name in names}
     return {name: file.body for name, file in found.items() if file is not None}
 
 

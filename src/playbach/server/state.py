@@ -18,7 +18,7 @@ from playbach.bundles import bundle as bundles
 from playbach.inference.composing import Composer
 from playbach.inference.runtimes import open_runtime, suitable_runtimes
 from playbach.rendering.soundfont import SoundFont, default_soundfont
-from playbach.server.engines import engine_files
+from playbach.server.engines import engine_addresses
 from playbach.server.limits import ServerLimits
 from playbach.server.messages import voice
 from playbach.server.openings import Openings
@@ -55,7 +55,7 @@ class ServedModel:
             temperature=composer.sampling.temperature,
             top_p=composer.sampling.top_p,
             parameters=parameters if isinstance(parameters, int) else None,
-            engine=engine_files(composer.bundle),
+            engine=engine_addresses(composer.bundle),
         )
 
 
