@@ -186,8 +186,8 @@ class _Trained:
     network: Any
     encoding: Any
 
-    def extend_encoding(self, scores: Any) -> Any:
-        return type(self.encoding).fit(scores, getattr(self.encoding, "options", None), self.encoding)
+    def extend_encoding(self, scores: Any, options: Any = None) -> Any:
+        return type(self.encoding).fit(scores, options or getattr(self.encoding, "options", None), self.encoding)
 
     def load_network(self, shape: Any) -> Any:
         from playbach.models import build

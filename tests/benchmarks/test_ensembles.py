@@ -138,11 +138,18 @@ def test_augmented_pieces_keep_their_range() -> None:
 
 
 @pytest.mark.slow
-def test_a_comparison_has_all_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("related", [None, music(LINES)[0]], ids=["alone", "after related music"])
+def test_a_comparison_has_all_rows(related: _ensemble.Music | None, tmp_path: Path) -> None:
     made, encoding = music(LINES * 2)
     args = Namespace(members=2, transformers=0, ngrams=2, epochs=1, jobs=1, dynamic=False, base=None)
     comparison = _comparison.Comparison(
-        music=made, args=args, augment=("inversion",), transformer={}, folder=tmp_path, encoding=encoding
+        music=made,
+        args=args,
+        augment=("inversion",),
+        transformer={},
+        folder=tmp_path,
+        encoding=encoding,
+        related=related,
     )
     found = comparison.run()
     assert list(found.rows)[:4] == ["one LSTM", "2 networks averaged", "one n-gram", "2 n-grams averaged"]
