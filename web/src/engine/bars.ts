@@ -19,11 +19,20 @@ export interface ComposedBar {
 
 /** The bars that are complete. */
 export function* splitIntoBars(events: Iterable<PieceEvent>): Generator<ComposedBar> {
-  let builder: BarBuilder | null = null;
-  for (const event of events) {
+  const splitter = new BarSplitter();
+  for (const event of events) yield* splitter.take(event);
+}
+
+/** Takes the events of a piece one by one. */
+export class BarSplitter {
+  private builder: BarBuilder | null = null;
+
+  /** The bars that are complete when this event comes. */
+  *take(event: PieceEvent): Generator<ComposedBar> {
+    const { builder } = this;
     if (!builder) {
-      if (event.kind === "meter") builder = new BarBuilder(event);
-      continue;
+      if (event.kind === "meter") this.builder = new BarBuilder(event);
+      return;
     }
     yield* builder.finishBars(event);
     if (event.kind === "tempo") builder.addTempo(event);

@@ -13,7 +13,8 @@ export function* perform(start: PieceStart, events: Iterable<PieceEvent>): Gener
   for (const event of events) yield* performer.take(event);
 }
 
-class Performer {
+/** Performs a piece whose events come one by one. */
+export class Performer {
   private readonly waiting: PieceEvent[] = [];
   private meter: MeterEvent = { kind: "meter", tick: 0, numerator: 4, denominator: 4 };
   private longestBar = 0;
@@ -26,6 +27,7 @@ class Performer {
 
   constructor(private readonly start: PieceStart) {}
 
+  /** The events that can be performed when this one is known. */
   *take(event: PieceEvent): Generator<PieceEvent> {
     this.waiting.push(event);
     if (event.kind === "end") {

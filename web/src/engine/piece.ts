@@ -63,15 +63,21 @@ export class ComposedPiece {
     return this.end !== null;
   }
 
-  /** All events that are certain: nothing before the last of them can still come. */
-  events(): PieceEvent[] {
-    const { notes, open } = this.written;
-    const certain = this.end ?? Math.min(this.tick, ...[...open.values()].map((note) => note.tick));
-    const sorted = notes.filter((note) => this.end !== null || note.tick < certain);
+  /** The tick before which nothing can still come. */
+  get certain(): number {
+    if (this.end !== null) return Infinity;
+    return Math.min(this.tick, ...[...this.written.open.values()].map((note) => note.tick));
+  }
+
+  /** The events from a tick on that are certain. */
+  events(from = 0): PieceEvent[] {
+    const { certain } = this;
+    const isNew = ({ tick }: PieceEvent): boolean => tick >= from && tick < certain;
+    const sorted = this.written.notes.filter(isNew);
     sorted.sort((a, b) => a.tick - b.tick || a.track - b.track || a.pitch - b.pitch);
-    const events: PieceEvent[] = [...this.opening(), ...sorted];
+    const events: PieceEvent[] = [...this.opening().filter(isNew), ...sorted];
     events.sort((a, b) => a.tick - b.tick); // keeps the order of what begins together
-    return this.end === null ? events : [...events, { kind: "end", tick: this.end }];
+    return this.end === null || from === Infinity ? events : [...events, { kind: "end", tick: this.end }];
   }
 
   /** Composes the rest of the current bar, or the whole last bar. */

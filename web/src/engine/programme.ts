@@ -4,9 +4,9 @@
 import type { ChangeRow, Parameter } from "../protocol/messages";
 import { LASTING_PARAMETERS } from "../protocol/messages";
 import type { ParameterValues } from "../music/parameter-changes";
-import { splitIntoBars, type ComposedBar } from "./bars";
+import { BarSplitter, type ComposedBar } from "./bars";
 import type { Engine } from "./model";
-import { perform } from "./performance";
+import { Performer } from "./performance";
 import { ComposedPiece, type BarValues } from "./piece";
 
 /** How a programme begins. */
@@ -30,6 +30,29 @@ interface PieceInProgress {
   /** The last bar whose changes are known. */
   horizon: number;
   known: string;
+  /** What has been performed of it. */
+  performed: PerformedBars;
+}
+
+/** The bars of a piece that are complete, each performed once. */
+class PerformedBars {
+  readonly bars: ComposedBar[] = [];
+  private readonly performer: Performer;
+  private readonly splitter = new BarSplitter();
+  private until = 0;
+
+  constructor(private readonly composed: ComposedPiece) {
+    this.performer = new Performer(composed.start);
+  }
+
+  /** Performs the events that have become certain. */
+  advance(): void {
+    const { certain } = this.composed;
+    for (const event of this.composed.events(this.until)) {
+      for (const played of this.performer.take(event)) this.bars.push(...this.splitter.take(played));
+    }
+    this.until = certain;
+  }
 }
 
 export class Programme {
@@ -51,9 +74,9 @@ export class Programme {
 
   next(): ProgrammeBar {
     for (;;) {
-      const composed = this.pieceAt(this.piece, this.number);
-      const bars = [...splitIntoBars(perform(composed.start, composed.events()))];
-      const bar = bars.find((found) => found.number >= this.number);
+      const { composed, performed } = this.pieceAt(this.piece, this.number);
+      performed.advance();
+      const bar = performed.bars.find((found) => found.number >= this.number);
       const isNew = bar && this.number === 0 && this.changesKnown(this.piece, bar.number) !== this.changesKnown(this.piece, 0);
       if (isNew) this.number = bar.number;
       else if (bar) return this.take(bar, composed);
@@ -98,22 +121,24 @@ export class Programme {
   }
 
   /** A piece that is composed with the changes up to a bar. */
-  private pieceAt(number: number, bar: number): ComposedPiece {
+  private pieceAt(number: number, bar: number): PieceInProgress {
     const known = this.pieces.get(number);
     if (known) {
       if (known.known !== this.changesKnown(number, bar)) this.discardFrom(known, number, bar);
-      return known.composed;
+      return known;
     }
     const values = (at: number): BarValues => this.valuesAt(number, Math.min(at, this.pieces.get(number)?.horizon ?? bar));
     const composed = new ComposedPiece(this.engine, this.settings.seed + number, values);
-    this.pieces.set(number, { composed, horizon: bar, known: this.changesKnown(number, bar) });
-    return composed;
+    const begun = { composed, horizon: bar, known: this.changesKnown(number, bar), performed: new PerformedBars(composed) };
+    this.pieces.set(number, begun);
+    return begun;
   }
 
   private discardFrom(piece: PieceInProgress, number: number, bar: number): void {
     piece.horizon = bar;
     piece.known = this.changesKnown(number, bar);
     piece.composed.discardFrom(bar);
+    piece.performed = new PerformedBars(piece.composed);
   }
 
   private changesKnown(piece: number, bar: number): string {

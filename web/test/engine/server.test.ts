@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 
+import { splitIntoBars } from "../../src/engine/bars";
+import { perform, Performer } from "../../src/engine/performance";
+import { Programme } from "../../src/engine/programme";
 import { LocalServer, type Continuation } from "../../src/engine/server";
 import type { Engine } from "../../src/engine/model";
 import { parseMessage } from "../../src/protocol/parse";
@@ -102,6 +105,20 @@ describe.skipIf(!isBuilt)("the server in the page", () => {
     listener.clock.advance(90);
     const sent = listener.messages.filter((message) => !("piece" in message) || message.piece === 0);
     expect(sent.map(comparable)).toEqual(made.map(comparable));
+  });
+
+  it("performs each event once, as if the whole piece were performed", () => {
+    const taken = vi.spyOn(Performer.prototype, "take");
+    const programme = new Programme(engine, { seed: 5, bars: 32, temperature: null, tempo: null }, []);
+    const bars = [programme.next()];
+    while (!bars.at(-1)?.last) bars.push(programme.next());
+    const composed = bars[0]?.composed;
+    const events = composed?.events() ?? [];
+    expect(taken.mock.calls.length).toBe(events.length);
+    taken.mockRestore();
+    const whole = composed ? [...splitIntoBars(perform(composed.start, events))] : [];
+    expect(bars.map(({ number, tempos, notes, held }) => [number, tempos, notes, held]))
+      .toEqual(whole.map(({ number, tempos, notes, held }) => [number, tempos, notes, held]));
   });
 
   it("continues a stream of which the listener has the first piece", () => {
