@@ -45,6 +45,11 @@ const FLATWARD = { major: 3, minor: 2 } as const;
 export function keyOf(notes: Iterable<HeardNote>): Key {
   const weights = new Array<number>(12).fill(0);
   for (const { pitch, ticks } of notes) weights[pitch % 12] = (weights[pitch % 12] ?? 0) + ticks;
+  return keyOfWeights(weights);
+}
+
+/** The likeliest key where each pitch class sounds so long. */
+export function keyOfWeights(weights: readonly number[]): Key {
   if (Math.max(...weights) === Math.min(...weights)) return C_MAJOR;
   let best = { tonic: 0, minor: false, score: -Infinity };
   for (const minor of [false, true]) {

@@ -23,8 +23,9 @@ const RELATIVE_WIDTH = 1.25; // of a bar's notes, to the least that VexFlow find
 const LEAST_NOTE_WIDTH = 60;
 const LINE_MARGIN = 14; // for the brace or bracket before a line
 const CHORD_GAP = 6; // pixels between the names of two chords
+const CHORD_OUTDENT = 2; // to the left of the note's own left edge
 const CHORD_FONT_SIZE = 15;
-const MOST_STRETCHES = 4;
+const MOST_STRETCHES = 6;
 const TEMPO_Y = 14;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -120,13 +121,19 @@ export function drawBar(request: BarRequest): DrawnBar {
     noteWidth *= needed;
     place();
   }
+  // Notes do not spread evenly as a bar grows. What still touches goes to the right, and the bar ends after it.
+  const words = chordPlaces(chords, anchorsOf(voices, bar, noteStart + noteWidth + endWidth));
+  const lastWord = words.at(-1);
+  const missing = (lastWord ? lastWord.x + lastWord.width + CHORD_GAP : 0) - (noteStart + noteWidth + endWidth);
+  if (missing > 0) noteWidth += missing;
   const width = noteStart + noteWidth + endWidth;
+  if (missing > 0) for (const stave of staves) stave.setWidth(width - left);
   for (const stave of staves) stave.setContext(context).draw();
   drawConnectors(request, staves, context);
   for (const voice of voices) drawVoice(voice, context);
   const anchors = anchorsOf(voices, bar, width);
   const ties = drawTies(voices, context.svg);
-  drawWords(request, chords, anchors, context.svg);
+  drawWords(request, words, anchors, context.svg);
   const { svg } = context;
   const unit = scale / SPACE;
   svg.setAttribute("width", String(width * unit));
@@ -403,11 +410,16 @@ function textWidth(text: string): number {
   return measuring.measureText(text).width;
 }
 
+interface MeasuredChord {
+  readonly onset: number;
+  readonly text: string;
+  readonly width: number;
+}
+
+type Anchors = DrawnBar["anchors"];
+
 /** How much wider the notes must be so that no name of a chord runs into the next. */
-function chordStretch(
-  chords: readonly { readonly onset: number; readonly width: number }[],
-  anchors: readonly { readonly onset: number; readonly x: number }[],
-): number {
+export function chordStretch(chords: readonly Pick<MeasuredChord, "onset" | "width">[], anchors: Anchors): number {
   let stretch = 1;
   for (const [i, chord] of chords.entries()) {
     const next = chords[i + 1];
@@ -418,14 +430,24 @@ function chordStretch(
   return Math.min(3, stretch);
 }
 
+/** Where the names of chords begin: at their beats, or else to the right of the name before. */
+export function chordPlaces<C extends Pick<MeasuredChord, "onset" | "width">>(
+  chords: readonly C[], anchors: Anchors,
+): (C & { readonly x: number })[] {
+  let free = 0;
+  return chords.map((chord) => {
+    const x = Math.max(free, placeAt(anchors, chord.onset) - CHORD_OUTDENT);
+    free = x + chord.width + CHORD_GAP;
+    return { ...chord, x };
+  });
+}
+
 function drawWords(
-  { bar, places, scale, startsLine }: BarRequest, chords: readonly { readonly onset: number; readonly text: string }[],
-  anchors: readonly { readonly onset: number; readonly x: number }[], svg: SVGSVGElement,
+  { bar, places, scale, startsLine }: BarRequest, chords: readonly (MeasuredChord & { readonly x: number })[],
+  anchors: Anchors, svg: SVGSVGElement,
 ): void {
   const top = (places.staves[0]?.top ?? 0) * SPACE;
-  for (const chord of chords) {
-    svg.append(word(chord.text, placeAt(anchors, chord.onset) - 2, places.chords * SPACE, "chord", CHORD_FONT_SIZE));
-  }
+  for (const { text, x } of chords) svg.append(word(text, x, places.chords * SPACE, "chord", CHORD_FONT_SIZE));
   for (const tempo of bar.tempos.filter((mark) => mark.shown)) {
     const x = startsLine ? LINE_MARGIN : placeAt(anchors, tempo.onset) - 2;
     svg.append(word(tempoText(tempo.qpm, bar.beat), x, TEMPO_Y, "tempo", CHORD_FONT_SIZE - 1));

@@ -53,19 +53,31 @@ export function chordNames(
   if (isOneLine(notes)) return bars.map(() => []);
   let before = "";
   return bars.map((bar) => {
-    const [begin, end] = [bar.begin * UNITS_PER_TICK, bar.end * UNITS_PER_TICK];
-    const own = notes.filter((note) => note.begin < end && note.end > begin);
-    const inside = (bar.pulse.levels[bar.pulse.beat] ?? []).map((place) => begin + place - bar.pulse.offset);
-    const beats = sortedUnique([begin, ...inside.filter((place) => place > begin && place < end), end]);
-    const found: ChordName[] = [];
-    for (const [i, low] of beats.slice(0, -1).entries()) {
-      const chord = chordOf(own, low, beats[i + 1] ?? end, key, names);
-      if (!chord || chord.text === before) continue;
-      before = chord.text;
-      found.push({ ...chord, onset: low - begin });
-    }
+    const found = chordsOfBar(bar, notes, key, names, before);
+    before = found.at(-1)?.text ?? before;
     return found;
   });
+}
+
+/** The names in one bar.
+ *  @param notes in order, those of drums left out.
+ *  @param before the name that was given last. */
+export function chordsOfBar(
+  bar: WrittenBar, notes: readonly PlacedNote[], key: Key, names: SpelledNotes, before: string,
+): ChordName[] {
+  const [begin, end] = [bar.begin * UNITS_PER_TICK, bar.end * UNITS_PER_TICK];
+  const own = notes.filter((note) => note.begin < end && note.end > begin);
+  const inside = (bar.pulse.levels[bar.pulse.beat] ?? []).map((place) => begin + place - bar.pulse.offset);
+  const beats = sortedUnique([begin, ...inside.filter((place) => place > begin && place < end), end]);
+  const found: ChordName[] = [];
+  let last = before;
+  for (const [i, low] of beats.slice(0, -1).entries()) {
+    const chord = chordOf(own, low, beats[i + 1] ?? end, key, names);
+    if (!chord || chord.text === last) continue;
+    last = chord.text;
+    found.push({ ...chord, onset: low - begin });
+  }
+  return found;
 }
 
 function isOneLine(notes: readonly PlacedNote[]): boolean {

@@ -106,16 +106,103 @@ export interface TrackNotes {
   readonly notes: readonly PlacedNote[];
 }
 
+/** What of a track decides about its part. */
+export interface TrackTraits {
+  readonly name: string;
+  readonly program: number;
+  readonly isDrums: boolean;
+  /** Whether no two of its notes sound at once. */
+  readonly isLine: boolean;
+  readonly low: number;
+  readonly high: number;
+  readonly meanPitch: number;
+  /** Whether it has fewer ledger lines in a bass clef than in a treble clef. */
+  readonly isLow: boolean;
+  /** For drums: the keys that are struck. */
+  readonly keys: readonly number[];
+  /** Whether both hands of a keyboard would have notes. */
+  hasHands(): boolean;
+}
+
+/** A part whose notes are not divided yet. */
+export interface PartShape {
+  readonly part: Part;
+  readonly kind: "choir" | "both hands" | "keyboard" | "staff" | "drums";
+  /** Indices of its tracks. */
+  readonly tracks: readonly number[];
+  readonly clefs: readonly (readonly Clef[])[];
+}
+
+/** A track, numbered. */
+interface Track extends TrackTraits {
+  readonly index: number;
+}
+
+/** Where notes stand that are engraved already: the hand, and the voice of its staff. */
+export interface SettledPlaces {
+  handOf(note: PlacedNote): 0 | 1 | undefined;
+  voiceOf(note: PlacedNote): 0 | 1 | undefined;
+}
+
 /** The parts of a page, from its tracks in their order. Drums come as one part at the end. */
 export function planParts(tracks: readonly TrackNotes[]): PlannedPart[] {
+  const notes = tracks.map((track) => track.notes);
+  return shapesOf(tracks.map(traitsOf)).map((shape) => ({ part: shape.part, voices: voicesOf(shape, notes), clefs: shape.clefs }));
+}
+
+function traitsOf({ name, program, isDrums, notes }: TrackNotes): TrackTraits {
+  const pitches = notes.map((note) => note.pitch);
+  return {
+    name, program, isDrums, isLine: isLine(notes), low: Math.min(...pitches), high: Math.max(...pitches),
+    meanPitch: pitches.reduce((sum, pitch) => sum + pitch, 0) / pitches.length,
+    isLow: ledgerLines(BASS, pitches) < ledgerLines(TREBLE, pitches),
+    keys: isDrums ? sortedUnique(pitches) : [],
+    hasHands: () => splitHands(notes).every((hand) => hand.length > 0),
+  };
+}
+
+/** The parts for tracks with these traits. */
+export function shapesOf(traits: readonly (TrackTraits | null)[]): PartShape[] {
+  const tracks = traits.flatMap((track, index): Track[] => (track ? [{ ...track, index }] : []));
   const drums = tracks.filter((track) => track.isDrums);
   const pitched = tracks.filter((track) => !track.isDrums);
-  const planned = isChoir(pitched) ? choir(pitched) : grouped(pitched).map(partOf);
-  return drums.length ? [...planned, drumPart(drums)] : planned;
+  const shapes = isChoir(pitched) ? choir(pitched) : grouped(pitched).map(shapeOf);
+  return drums.length ? [...shapes, drumShape(drums)] : shapes;
+}
+
+/** The voices of a part.
+ *  @param notes of each track. */
+export function voicesOf(shape: PartShape, notes: readonly (readonly PlacedNote[])[], settled?: SettledPlaces): PlannedVoice[] {
+  const own = shape.tracks.map((track) => notes[track] ?? []);
+  const [first = [], second = []] = own;
+  switch (shape.kind) {
+    case "choir":
+      return own.map((line, i): PlannedVoice => ({
+        number: i + 1, staff: 1, notes: line, stem: i ? "down" : "up", instrument: i, isLine: true,
+      }));
+    case "drums": {
+      const struck = own.flat().sort((a, b) => a.begin - b.begin || a.pitch - b.pitch);
+      return [{ number: 1, staff: 1, notes: struck, stem: "up", instrument: 0, isLine: false }];
+    }
+    case "staff":
+      return staffVoices(first, 1, settled);
+    case "keyboard":
+      return withSettledHands(splitHands(first), settled).flatMap((hand, i) => staffVoices(hand, i + 1, settled));
+    case "both hands":
+      return withSettledHands(mendHands(first, second), settled).flatMap((hand, i) => staffVoices(hand, i + 1, settled));
+  }
+}
+
+function withSettledHands(hands: readonly (readonly PlacedNote[])[], settled?: SettledPlaces): PlacedNote[][] {
+  const result: [PlacedNote[], PlacedNote[]] = [[], []];
+  for (const [hand, notes] of hands.entries()) {
+    for (const note of notes) result[settled?.handOf(note) ?? (hand ? 1 : 0)].push(note);
+  }
+  return result;
 }
 
 /** Whether no two notes sound at once. */
-function isLine(notes: readonly PlacedNote[]): boolean {
+export function isLine(notes: readonly PlacedNote[]): boolean {
   return notes.every((note, i) => (notes[i + 1]?.begin ?? Infinity) >= note.end);
 }
 
@@ -123,26 +210,26 @@ export function isChoirByName(names: readonly string[]): boolean {
   return names.map((name) => name.trim().toLowerCase()).join() === CHOIR_VOICES;
 }
 
-function isChoir(tracks: readonly TrackNotes[]): boolean {
+function isChoir(tracks: readonly Track[]): boolean {
   const isSung = tracks.every((track) => CHOIR.has(track.program));
-  return tracks.length === 4 && (isChoirByName(tracks.map((track) => track.name)) || isSung) && tracks.every((track) => isLine(track.notes));
+  return tracks.length === 4 && (isChoirByName(tracks.map((track) => track.name)) || isSung) && tracks.every((track) => track.isLine);
 }
 
-function choir(tracks: readonly TrackNotes[]): PlannedPart[] {
+function choir(tracks: readonly Track[]): PartShape[] {
   return [TREBLE, BASS].map((clef, at) => {
     const pair = tracks.slice(2 * at, 2 * at + 2);
-    const voices = pair.map((track, i): PlannedVoice => ({
-      number: i + 1, staff: 1, notes: track.notes, stem: i ? "down" : "up", instrument: i, isLine: true,
-    }));
     const instruments = pair.map(({ name, program }): Instrument => ({ name, program, drum: null }));
     const name = [...new Set(pair.map((track) => track.name))].join(", ");
-    return { part: { name, instruments, staves: 1, isDrums: false, isChoir: true }, voices, clefs: [[clef]] };
+    return {
+      part: { name, instruments, staves: 1, isDrums: false, isChoir: true }, kind: "choir",
+      tracks: pair.map((track) => track.index), clefs: [[clef]],
+    };
   });
 }
 
 /** The tracks, with both hands of a keyboard together. */
-function grouped(tracks: readonly TrackNotes[]): TrackNotes[][] {
-  const runs: TrackNotes[][] = [];
+function grouped(tracks: readonly Track[]): Track[][] {
+  const runs: Track[][] = [];
   for (const track of tracks) {
     const run = runs.at(-1);
     if (run && KEYBOARDS.has(track.program) && run[0]?.program === track.program) run.push(track);
@@ -150,65 +237,52 @@ function grouped(tracks: readonly TrackNotes[]): TrackNotes[][] {
   }
   return runs.flatMap((run) => {
     const [first, second] = run;
-    const areHands = run.length === 2 && first && second && meanPitch(first) > meanPitch(second);
+    const areHands = run.length === 2 && first && second && first.meanPitch > second.meanPitch;
     return areHands ? [run] : run.map((track) => [track]);
   });
 }
 
-function meanPitch({ notes }: TrackNotes): number {
-  return notes.reduce((sum, note) => sum + note.pitch, 0) / notes.length;
-}
-
-function partOf(group: readonly TrackNotes[]): PlannedPart {
+function shapeOf(group: readonly Track[]): PartShape {
   const [track, second] = group;
   if (!track) throw new Error("a part has a track");
-  const { name, program, notes } = track;
-  if (second) {
-    const common = commonName(track, second);
-    return grand(common, { name, program, drum: null }, mendHands(notes, second.notes));
-  }
+  const { name, program, low, high, index } = track;
   const instrument = { name, program, drum: null };
-  const pitches = notes.map((note) => note.pitch);
-  const [low, high] = [Math.min(...pitches), Math.max(...pitches)];
+  if (second) return grand("both hands", commonName(track, second), instrument, [index, second.index]);
   const needsTwo = low < ONE_STAFF_LOW && high > ONE_STAFF_HIGH;
   const isWide = high - low > WIDEST_LINE;
-  const alone = isLine(notes);
+  const alone = track.isLine;
   if (needsTwo && ((KEYBOARDS.has(program) && !(alone && !isWide)) || (WIDE.has(program) && !alone && isWide))) {
-    const hands = splitHands(notes);
-    if (hands[0].length && hands[1].length) return grand(name, instrument, hands);
+    if (track.hasHands()) return grand("keyboard", name, instrument, [index]);
   }
-  const clefs = CLEFS.get(program) ?? [bestClef(pitches)];
   const part: Part = { name, instruments: [instrument], staves: 1, isDrums: false, isChoir: false };
-  return { part, voices: staffVoices(notes, 1), clefs: [clefs] };
+  return { part, kind: "staff", tracks: [index], clefs: [CLEFS.get(program) ?? [track.isLow ? BASS : TREBLE]] };
 }
 
-function grand(name: string, instrument: Instrument, hands: readonly (readonly PlacedNote[])[]): PlannedPart {
-  return {
-    part: { name, instruments: [instrument], staves: 2, isDrums: false, isChoir: false },
-    voices: hands.flatMap((notes, i) => staffVoices(notes, i + 1)),
-    clefs: [[TREBLE, BASS], [BASS, TREBLE]],
-  };
+function grand(kind: "both hands" | "keyboard", name: string, instrument: Instrument, tracks: readonly number[]): PartShape {
+  const part: Part = { name, instruments: [instrument], staves: 2, isDrums: false, isChoir: false };
+  return { part, kind, tracks, clefs: [[TREBLE, BASS], [BASS, TREBLE]] };
 }
 
-function staffVoices(notes: readonly PlacedNote[], staff: number): PlannedVoice[] {
-  const [upper, lower] = divideVoices(notes);
+function staffVoices(notes: readonly PlacedNote[], staff: number, settled?: SettledPlaces): PlannedVoice[] {
+  const [upper, lower] = divideVoices(notes, settled ? (note) => settled.voiceOf(note) : undefined);
   const first = { number: 4 * staff - 3, staff, notes: upper, stem: "", instrument: 0, isLine: false } as const;
   if (!lower.length) return [first];
   return [{ ...first, stem: "up" }, { ...first, number: first.number + 1, notes: lower, stem: "down" }];
 }
 
-function drumPart(tracks: readonly TrackNotes[]): PlannedPart {
-  const notes = tracks.flatMap((track) => track.notes).sort((a, b) => a.begin - b.begin || a.pitch - b.pitch);
-  const keys = sortedUnique(notes.map((note) => note.pitch));
+function drumShape(tracks: readonly Track[]): PartShape {
   const program = tracks[0]?.program ?? 0;
+  const keys = sortedUnique(tracks.flatMap((track) => track.keys));
   const instruments = keys.map((key) => ({ name: DRUMS[key]?.[0] ?? `Drum ${key}`, program, drum: key }));
   const name = tracks[0]?.name ?? "Drums";
-  const voice: PlannedVoice = { number: 1, staff: 1, notes, stem: "up", instrument: 0, isLine: false };
-  return { part: { name, instruments, staves: 1, isDrums: true, isChoir: false }, voices: [voice], clefs: [[PERCUSSION]] };
+  return {
+    part: { name, instruments, staves: 1, isDrums: true, isChoir: false }, kind: "drums",
+    tracks: tracks.map((track) => track.index), clefs: [[PERCUSSION]],
+  };
 }
 
 /** The name of both hands' instrument: what their names have in common, if that is a word. */
-function commonName(first: TrackNotes, second: TrackNotes): string {
+function commonName(first: Pick<Track, "name">, second: Pick<Track, "name">): string {
   const [a, b] = [first.name.split(" "), second.name.split(" ")];
   const different = a.findIndex((word, i) => word !== b[i]);
   return (different < 0 ? a : a.slice(0, different)).join(" ") || first.name;
@@ -218,11 +292,12 @@ function commonName(first: TrackNotes, second: TrackNotes): string {
 
 /** The clef of each bar of a staff: the fewest ledger lines, with few changes.
  *  @param options the clefs that it may have, the usual one first.
- *  @param bars the pitches in each bar. */
-export function clefOfEachBar(options: readonly Clef[], bars: readonly (readonly number[])[]): Clef[] {
+ *  @param bars the pitches in each bar.
+ *  @param before the clef of the bar before these, if there is one. */
+export function clefOfEachBar(options: readonly Clef[], bars: readonly (readonly number[])[], before?: Clef): Clef[] {
   const [usual = TREBLE] = options;
   if (options.length === 1) return bars.map(() => usual);
-  let total = options.map((_, i) => (i ? CHANGE_COST / 2 : 0));
+  let total = options.map((clef, i) => (before ? (clef === before ? 0 : CHANGE_COST) : i ? CHANGE_COST / 2 : 0));
   const back = bars.map((pitches) => {
     const cheapest = total.indexOf(Math.min(...total));
     const change = (total[cheapest] ?? 0) + CHANGE_COST;
@@ -239,8 +314,9 @@ export function clefOfEachBar(options: readonly Clef[], bars: readonly (readonly
   return chosen.reverse();
 }
 
-function bestClef(pitches: readonly number[]): Clef {
-  return ledgerLines(BASS, pitches) < ledgerLines(TREBLE, pitches) ? BASS : TREBLE;
+/** How many more ledger lines a pitch has in a bass clef than in a treble clef. */
+export function ledgersInBass(pitch: number): number {
+  return ledgerLines(BASS, [pitch]) - ledgerLines(TREBLE, [pitch]);
 }
 
 function ledgerLines(clef: Clef, pitches: readonly number[]): number {

@@ -7,13 +7,13 @@ import { keyOf } from "../music/spelling";
 import { chordNames } from "./chord-names";
 import { clefOfEachBar, drumPlace, isChoirByName, planParts, type PlannedPart, type PlannedVoice, type TrackNotes } from "./layout";
 import {
-  UNITS, UNITS_PER_TICK, type BarVoice, type Head, type Key, type NotatedBar, type NotatedScore,
+  UNITS, UNITS_PER_TICK, type BarVoice, type Clef, type Head, type Key, type NotatedBar, type NotatedScore,
   type PartBar, type PlainBar, type PlainNote, type PlainVoice, type SpelledPitch, type TempoMark, type WrittenSymbol,
 } from "./model";
 import type { Pulse } from "./pulses";
 import { beatOf, quantised, type PlacedNote, type TickNote } from "./quantising";
 import { canBeWritten, sortedUnique, writeSegments, type Segment } from "./rhythm";
-import { nameOf, signatureAlter, spellNotes, type SettledNames, type SpelledNotes } from "./spelling";
+import { BEFORE, nameOf, signatureAlter, spellNotes, type SettledNames, type SpelledNotes } from "./spelling";
 import { slices } from "./voices";
 import { beatLength, beatsOf, writtenBars, type WrittenBar } from "./written-bars";
 
@@ -40,16 +40,8 @@ export function notate(
   return {
     key: ownKey,
     parts: planned.map(({ part }) => part),
-    bars: written.map((bar, i): NotatedBar => ({
-      number: bar.number,
-      tick: bar.begin,
-      ticks: bar.end - bar.begin,
-      beats: beatsOf(bar),
-      beat: beatLength(bar),
-      meter: bar.meter,
+    bars: written.map((bar, i) => notatedBar(bar, written[i - 1], {
       key: ownKey,
-      newMeter: String(written[i - 1]?.meter) !== String(bar.meter),
-      newKey: i === 0,
       parts: columns.map((column) => column[i] ?? { voices: [], clefs: [], newClefs: [] }),
       chords: chords[i] ?? [],
       tempos: tempos[i] ?? [],
@@ -58,29 +50,56 @@ export function notate(
   };
 }
 
-function isSane({ tick, ticks, pitch }: PlainNote): boolean {
+type BarContent = Pick<NotatedBar, "key" | "parts" | "chords" | "tempos" | "last">;
+
+export function notatedBar(bar: WrittenBar, before: WrittenBar | undefined, content: BarContent): NotatedBar {
+  return {
+    number: bar.number,
+    tick: bar.begin,
+    ticks: bar.end - bar.begin,
+    beats: beatsOf(bar),
+    beat: beatLength(bar),
+    meter: bar.meter,
+    newMeter: String(before?.meter) !== String(bar.meter),
+    newKey: !before,
+    ...content,
+  };
+}
+
+export function isSane({ tick, ticks, pitch }: PlainNote): boolean {
   return Number.isFinite(tick) && Number.isFinite(ticks) && ticks > 0 && pitch >= 0 && pitch <= 127;
 }
 
 // --------------------------------------------------------------------------------------------- notes and their names
 
 function tracksOf(notes: readonly PlainNote[], voices: readonly PlainVoice[], bars: readonly WrittenBar[]): TrackNotes[] {
-  const origins = bars.map((bar) => bar.begin);
   const isNamedChoir = isChoirByName(voices.map((voice) => voice.name));
+  const placed = placedNotes(notes, voices, bars.map((bar) => bar.begin));
   return voices.flatMap((voice, number): TrackNotes[] => {
+    const own = placed[number] ?? [];
+    if (!own.length && !isNamedChoir) return [];
+    return [{ name: trackName(voice, number), program: voice.program, isDrums: voice.drums, notes: own }];
+  });
+}
+
+export function trackName(voice: PlainVoice, number: number): string {
+  const name = voice.name.split(/\s+/).filter(Boolean).join(" ");
+  return /[\p{L}\p{N}]/u.test(name) ? name : voice.drums ? "Drums" : `Voice ${number + 1}`;
+}
+
+/** The notes of each voice where they can be written.
+ *  @param origins the ticks at which bars begin. */
+export function placedNotes(
+  notes: readonly PlainNote[], voices: readonly PlainVoice[], origins: readonly number[],
+): PlacedNote[][] {
+  return voices.map((voice, number) => {
     let rows = notes.filter((note) => note.voice === number).map((note): TickNote => ({
       tick: note.tick, end: note.tick + note.ticks, pitch: note.pitch, velocity: note.velocity ?? 80,
     }));
-    if (!rows.length && !isNamedChoir) return [];
     rows.sort((a, b) => a.tick - b.tick || a.end - b.end || a.pitch - b.pitch);
     if (voice.drums) rows = lengthened(rows, origins);
-    let placed = quantised(rows, origins, number);
-    if (voice.drums) placed = asOneVoice(placed);
-    const name = voice.name.split(/\s+/).filter(Boolean).join(" ");
-    const fallback = voice.drums ? "Drums" : `Voice ${number + 1}`;
-    return [{
-      name: /[\p{L}\p{N}]/u.test(name) ? name : fallback, program: voice.program, isDrums: voice.drums, notes: placed,
-    }];
+    const placed = quantised(rows, origins, number);
+    return voice.drums ? asOneVoice(placed) : placed;
   });
 }
 
@@ -109,51 +128,89 @@ function asOneVoice(notes: readonly PlacedNote[]): PlacedNote[] {
 function spellTracks(tracks: readonly TrackNotes[], key: Key, settled: SettledNames): SpelledNotes {
   const notes = tracks.filter((track) => !track.isDrums).flatMap((track) => track.notes);
   notes.sort((a, b) => a.begin - b.begin || a.pitch - b.pitch);
+  return spellSorted(notes, key, settled);
+}
+
+/** The names of notes in order: those that are settled, and new ones. Those of notes before `until` are settled then. */
+export function spellSorted(notes: readonly PlacedNote[], key: Key, settled: SettledNames, until = Infinity): SpelledNotes {
   const known = notes.map((note) => settled.get(nameOf(note)));
-  const fresh = known.includes(undefined) ? spellNotes(notes.map((note) => note.pitch), notes.map(() => key.fifths)) : [];
+  const from = Math.max(0, known.indexOf(undefined) - BEFORE);
+  const unknown = known.includes(undefined) ? notes.slice(from) : [];
+  const fresh = spellNotes(unknown.map((note) => note.pitch), unknown.map(() => key.fifths));
   const names = new Map<PlacedNote, SpelledPitch>();
   for (const [i, note] of notes.entries()) {
-    const name = known[i] ?? fresh[i];
+    const name = known[i] ?? fresh[i - from];
     if (!name) continue;
     names.set(note, name);
-    if (!known[i]) settled.set(nameOf(note), name);
+    if (!known[i] && note.begin < until) settled.set(nameOf(note), name);
   }
   return names;
 }
 
+/** The tempo that is written last, and that which is in force. */
+export interface TempoState {
+  readonly shown: number;
+  readonly before: number;
+}
+
+export const NO_TEMPO: TempoState = { shown: 0, before: 0 };
+
 function tempoMarks(bars: readonly PlainBar[], written: readonly WrittenBar[]): TempoMark[][] {
-  const marks = written.map((): TempoMark[] => []);
-  const all = bars.flatMap((bar, i) => (bar.tempos ?? []).map(([tick, , qpm]) => ({ tick, qpm, at: i })));
-  let [shown, before] = [0, 0];
-  for (const [i, { tick, qpm, at }] of all.entries()) {
-    const bar = written[at];
+  let state = NO_TEMPO;
+  return written.map((_, at) => {
+    const { marks, after } = tempoMarksOf(bars, written, at, state);
+    state = after;
+    return marks;
+  });
+}
+
+/** The tempo marks of one bar. */
+export function tempoMarksOf(
+  bars: readonly PlainBar[], written: readonly WrittenBar[], at: number, { shown, before }: TempoState,
+): { readonly marks: TempoMark[]; readonly after: TempoState } {
+  const marks: TempoMark[] = [];
+  const bar = written[at];
+  for (const [i, [tick, , qpm]] of (bars[at]?.tempos ?? []).entries()) {
     if (qpm === before || !bar || tick >= bar.end) continue;
-    const length = bar.end - bar.begin;
-    const until = all.slice(i + 1).find((other) => other.qpm !== qpm)?.tick ?? written.at(-1)?.end ?? tick;
     const isClear = Math.abs(qpm - shown) > SHOWN_CHANGE * shown;
-    const isShown = !shown || (isClear && until - tick >= SHOWN_BARS * length);
+    const isShown = !shown || (isClear && lastingUntil(bars, written, at, i, qpm) - tick >= SHOWN_BARS * (bar.end - bar.begin));
     if (isShown) shown = qpm;
     before = qpm;
-    marks[at]?.push({ onset: Math.max(0, tick - bar.begin) * UNITS_PER_TICK, qpm, shown: isShown });
+    marks.push({ onset: Math.max(0, tick - bar.begin) * UNITS_PER_TICK, qpm, shown: isShown });
   }
-  return marks;
+  return { marks, after: { shown, before } };
+}
+
+/** The tick of the next other tempo after number `i` of bar `at`; without one, the end of what is known. */
+function lastingUntil(bars: readonly PlainBar[], written: readonly WrittenBar[], at: number, i: number, qpm: number): number {
+  for (let b = at; b < bars.length; b++) {
+    const found = (bars[b]?.tempos ?? []).slice(b === at ? i + 1 : 0).find((other) => other[2] !== qpm);
+    if (found) return found[0];
+  }
+  return written.at(-1)?.end ?? 0;
 }
 
 // ----------------------------------------------------------------------------------------------------- bars of a part
 
-function partBars(planned: PlannedPart, bars: readonly WrittenBar[], names: SpelledNotes, key: Key): PartBar[] {
+/** Some of the bars of a part.
+ *  @param before the clefs of the bar before `from`. */
+export function partBars(
+  planned: Omit<PlannedPart, "part">, bars: readonly WrittenBar[], names: SpelledNotes, key: Key,
+  from = 0, until = bars.length, before: readonly Clef[] = [],
+): PartBar[] {
   const sounding = planned.voices.map((voice) => byBar(voice.notes, bars));
   const clefs = planned.clefs.map((options, staff) => {
     const own = sounding.filter((_, i) => planned.voices[i]?.staff === staff + 1);
-    return clefOfEachBar(options, bars.map((_, i) => own.flatMap((found) => (found[i] ?? []).map((n) => n.pitch))));
+    const pitches = bars.map((_, i) => own.flatMap((found) => (found[i] ?? []).map((note) => note.pitch)));
+    return clefOfEachBar(options, pitches.slice(from), before[staff]);
   });
-  return bars.map((bar, i): PartBar => {
-    const notes = sounding.map((found) => found[i] ?? []);
+  return bars.slice(from, until).map((bar, i): PartBar => {
+    const notes = sounding.map((found) => found[from + i] ?? []);
     const own = clefs.flatMap((clef) => clef[i] ?? []);
     return {
       voices: writeBar(planned.voices, notes, bar, names, key.fifths),
       clefs: own,
-      newClefs: own.map((clef, staff) => clef !== clefs[staff]?.[i - 1]),
+      newClefs: own.map((clef, staff) => clef !== (i ? clefs[staff]?.[i - 1] : before[staff])),
     };
   });
 }

@@ -13,16 +13,23 @@ export class SettledKey {
   private doubts = 0; // bars in succession that gave another signature
   private known = 0; // bars
 
+  get key(): Key | null {
+    return this.settled;
+  }
+
   /** The key of the bars known by now, of which the earlier ones were given before. */
   update(bars: readonly PlainBar[], voices: readonly PlainVoice[]): Key {
-    const notes = bars.flatMap((bar) => bar.notes).filter((note) => !voices[note.voice]?.drums);
-    const now = keyOf(notes);
-    const isNew = bars.length !== this.known;
-    this.known = bars.length;
+    return this.hear(keyOf(bars.flatMap((bar) => bar.notes).filter((note) => !voices[note.voice]?.drums)), bars.length);
+  }
+
+  /** The key, if so many bars are likeliest in `now`. */
+  hear(now: Key, count: number): Key {
+    const isNew = count !== this.known;
+    this.known = count;
     if (!this.settled) return (this.settled = now);
     if (now.fifths === this.settled.fifths) this.doubts = 0;
     else if (isNew) this.doubts++;
-    const needed = bars.length <= EARLY_BARS ? PERSISTENCE.early : PERSISTENCE.late;
+    const needed = count <= EARLY_BARS ? PERSISTENCE.early : PERSISTENCE.late;
     if (this.doubts >= needed) {
       this.settled = now;
       this.doubts = 0;

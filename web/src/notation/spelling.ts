@@ -7,8 +7,9 @@
 import { NATURALS, type SpelledPitch, type Step } from "./model";
 import type { PlacedNote } from "./quantising";
 
-/** How many notes before and after a note, with itself, are counted. */
-const [BEFORE, AFTER] = [10, 42];
+/** How many notes before a note, and after it with itself, are counted. */
+export const BEFORE = 10;
+const AFTER = 42;
 const LETTERS: readonly Step[] = ["C", "D", "E", "F", "G", "A", "B"];
 /** How many letters above the tonic a pitch class is written: the harmonic chromatic scale. */
 const DEGREES = [0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6] as const;

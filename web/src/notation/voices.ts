@@ -22,8 +22,11 @@ interface Chord {
   voice: 0 | 1;
 }
 
-/** The notes of the upper and of the lower voice; the lower one has none where one voice is enough. */
-export function divideVoices(notes: readonly PlacedNote[]): [PlacedNote[], PlacedNote[]] {
+/** The notes of the upper and of the lower voice; the lower one has none where one voice is enough.
+ *  @param settled the voice of notes that have theirs already. */
+export function divideVoices(
+  notes: readonly PlacedNote[], settled: (note: PlacedNote) => 0 | 1 | undefined = () => undefined,
+): [PlacedNote[], PlacedNote[]] {
   const groups = new Map<string, PlacedNote[]>();
   for (const note of [...notes].sort((a, b) => a.begin - b.begin || a.end - b.end || a.pitch - b.pitch)) {
     const name = `${note.begin}-${note.end}`;
@@ -33,7 +36,14 @@ export function divideVoices(notes: readonly PlacedNote[]): [PlacedNote[], Place
   }
   const chords = [...groups.values()].map(chordOf);
   findOverlaps(chords);
+  const isSettled = new Set<Chord>();
   for (const chord of chords) {
+    const known = chord.notes.map(settled).find((voice) => voice !== undefined);
+    if (known !== undefined) {
+      chord.voice = known;
+      isSettled.add(chord);
+      continue;
+    }
     const higher = chord.over.filter((other) => chord.pitch > other.pitch).length;
     chord.voice = 2 * higher < chord.over.length ? 1 : 0;
   }
@@ -41,7 +51,7 @@ export function divideVoices(notes: readonly PlacedNote[]): [PlacedNote[], Place
     let changed = false;
     for (const chord of chords) {
       const other = chord.voice ? 0 : 1;
-      if (!chord.over.length || costOf(chord, other) >= costOf(chord, chord.voice)) continue;
+      if (!chord.over.length || isSettled.has(chord) || costOf(chord, other) >= costOf(chord, chord.voice)) continue;
       chord.voice = other;
       changed = true;
     }

@@ -20,27 +20,30 @@ export interface WrittenBar {
 /** The bars with their numbers and lengths. A pickup has number 0 and the meter of the bar after it. The last bar of a piece is
  *  filled up, short of the pickup; any other bar that is too short or too long for its meter has its own meter. */
 export function writtenBars(bars: readonly PlainBar[]): WrittenBar[] {
+  return bars.map((bar, i) => writtenBar(bars, bar, i));
+}
+
+/** One of the bars. */
+export function writtenBar(bars: readonly PlainBar[], bar: PlainBar, i: number): WrittenBar {
   const first = bars[0];
   const second = bars[1];
   const isPickup = first !== undefined && (first.bar === undefined ? isShort(first, second) : first.bar === 0);
-  return bars.map((bar, i): WrittenBar => {
-    const number = bar.bar ?? i + (isPickup ? 0 : 1);
-    const begin = bar.tick;
-    if (i === 0 && isPickup) {
-      const meter = second && isShort(bar, second) ? second.meter : bar.meter;
-      const ticks = Math.min(bar.ticks, ticksOf(meter));
-      return { number, begin, end: begin + ticks, meter, pulse: pulseOf(...meter, ticks * UNITS_PER_TICK) };
-    }
-    let [meter, ticks]: [PlainBar["meter"], number] = [bar.meter, ticksOf(bar.meter)];
-    if (bar.ticks < ticks && (bar.last ?? i === bars.length - 1)) {
-      const pickup = isPickup && i > 1 ? first.ticks : 0;
-      if (ticks - pickup >= bar.ticks && pickup < ticks) ticks -= pickup;
-    } else if (bar.ticks !== ticks) {
-      const own = meterOfLength(bar.ticks);
-      if (own) [meter, ticks] = [own, ticksOf(own)];
-    }
-    return { number, begin, end: begin + ticks, meter, pulse: pulseOf(...meter) };
-  });
+  const number = bar.bar ?? i + (isPickup ? 0 : 1);
+  const begin = bar.tick;
+  if (i === 0 && isPickup) {
+    const meter = second && isShort(bar, second) ? second.meter : bar.meter;
+    const ticks = Math.min(bar.ticks, ticksOf(meter));
+    return { number, begin, end: begin + ticks, meter, pulse: pulseOf(...meter, ticks * UNITS_PER_TICK) };
+  }
+  let [meter, ticks]: [PlainBar["meter"], number] = [bar.meter, ticksOf(bar.meter)];
+  if (bar.ticks < ticks && (bar.last ?? i === bars.length - 1)) {
+    const pickup = isPickup && i > 1 ? first.ticks : 0;
+    if (ticks - pickup >= bar.ticks && pickup < ticks) ticks -= pickup;
+  } else if (bar.ticks !== ticks) {
+    const own = meterOfLength(bar.ticks);
+    if (own) [meter, ticks] = [own, ticksOf(own)];
+  }
+  return { number, begin, end: begin + ticks, meter, pulse: pulseOf(...meter) };
 }
 
 /** Whether a first bar is shorter than its meter, or than the meter of the bar after it. */
