@@ -15,6 +15,11 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
 PIECE = "#model=bach-chorales&seed=11"
 SHOWN = "() => document.querySelectorAll('#score .engraving > svg').length"
+# Where the music stands, which moves to the left, and the mark of the beat that sounds.
+PLACES = """() => [
+  document.querySelector(".score-piece").getBoundingClientRect().left,
+  document.querySelector(".sounding-beat").style.transform,
+]"""
 # How often each bar of the score has been drawn: a bar that is drawn again is another element.
 COUNT_DRAWN = """() => {
   window.drawn = 0;
@@ -41,14 +46,10 @@ def test_the_score_follows_the_sound_on_a_phone(listener: Open) -> None:
     assert page.page.is_hidden("#roll")
     page.until(lambda: "bar 2," in words(page), "the second bar in words")
     assert "Soprano: " in words(page) and "Chords: " in words(page)
-    left, first = page.page.evaluate(
-        "[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]"
-    )
+    left, first = page.page.evaluate(PLACES)
     page.until(lambda: "bar 4," in words(page), "the fourth bar in words")
-    later, mark = page.page.evaluate(
-        "[document.getElementById('score').scrollLeft, document.querySelector('.sounding-beat').style.transform]"
-    )
-    assert later > left + 50 and mark != first
+    later, mark = page.page.evaluate(PLACES)
+    assert later < left - 50 and mark != first
     frame = page.page.locator("#score").bounding_box()
     playhead = page.page.locator(".score-playhead").bounding_box()
     assert frame["x"] < playhead["x"] < frame["x"] + frame["width"] <= 360

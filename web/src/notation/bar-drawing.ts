@@ -6,12 +6,14 @@ import {
   Voice as VexVoice, VoiceMode, Fraction, type StemmableNote,
 } from "vexflow/core";
 import { CROSS_HEADS } from "./layout";
-import { UNITS, type BarVoice, type Clef, type Head, type NotatedBar, type Part, type Value, type WrittenSymbol } from "./model";
+import {
+  UNITS, type BarVoice, type Clef, type Head, type NotatedBar, type NotatedScore, type Part, type Value, type WrittenSymbol,
+} from "./model";
 import { valueOf } from "./rhythm";
 import type { StaffPlaces } from "./staff-places";
 
 /** Pixels of VexFlow for a staff space, before scaling. */
-export const SPACE = 10;
+const SPACE = 10;
 const DURATIONS: Readonly<Record<Value, string>> = {
   breve: "1/2", whole: "w", half: "h", quarter: "q", eighth: "8", "16th": "16", "32nd": "32", "64th": "64", "128th": "128",
 };
@@ -148,6 +150,16 @@ export function drawBar(request: BarRequest): DrawnBar {
 }
 
 // ------------------------------------------------------------------------------------------------------------ staves
+
+/** The clefs that the bar after one changes to, by part and staff; none if none changes. */
+export function nextClefs(score: NotatedScore, at: number): (Clef | null)[][] {
+  const next = score.bars[at + 1];
+  if (!score.parts.some((_, p) => next?.parts[p]?.newClefs.includes(true))) return [];
+  return score.parts.map((_, p) => {
+    const content = next?.parts[p];
+    return (content?.clefs ?? []).map((clef, s): Clef | null => (content?.newClefs[s] ? clef : null));
+  });
+}
 
 function clefName(clef: Clef): string {
   return CLEF_NAMES[`${clef.sign}${clef.line}`] ?? "treble";
@@ -387,7 +399,17 @@ function tieDirection(voice: BarVoice, note: StaveNote, head: number, heads: num
   return note.getStemDirection() > 0 ? 1 : -1;
 }
 
-export function tiePath(from: number, to: number, y: number, direction: number): SVGPathElement {
+/** The ties into a bar from the bar before; those that come from nowhere, as at the beginning of a line, are short.
+ *  @param left the width of the bar before. */
+export function joinTies(tiesIn: readonly TieEnd[], tied: readonly TieEnd[], left: number, scale: number): SVGPathElement[] {
+  return tiesIn.map((to) => {
+    const from = tied.find((end) => end.name === to.name);
+    const x = from ? from.x - (left * SPACE) / scale : to.x - 16;
+    return tiePath(x, to.x, to.y, from?.direction ?? to.direction);
+  });
+}
+
+function tiePath(from: number, to: number, y: number, direction: number): SVGPathElement {
   const path = document.createElementNS(SVG, "path");
   const length = Math.max(8, to - from);
   const [low, high] = [y + 7 * direction, y + (9 + Math.min(9, length / 9)) * direction];

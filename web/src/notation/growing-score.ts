@@ -89,7 +89,7 @@ export class GrowingScore {
   /** A score that notates the same piece anew. */
   successor(): GrowingScore {
     const isSameKey = this.settledKey.key?.fifths === this.key.fifths;
-    return new GrowingScore(this.voices, this.settledKey, isSameKey ? this.settledNames : new Map());
+    return new GrowingScore(this.voices, this.settledKey, isSameKey ? this.settledNames : undefined);
   }
 
   private get facts(): PieceFacts {

@@ -35,8 +35,21 @@ const STEP_OF_LETTER = { C: 0, D: 1, E: 2, F: 3, G: 4, A: 5, B: 6 } as const;
 /** Of each staff, how many spaces its notes reach above and below it. */
 export type Reach = readonly { readonly above: number; readonly below: number }[];
 
+const known = new WeakMap<NotatedBar, Reach>();
+
+/** How far a score's notes reach. */
+export function reachOfScore({ parts, bars }: NotatedScore): Reach {
+  let reach: Reach = [];
+  for (const bar of bars) {
+    const own = known.get(bar) ?? reachOf(parts, bar);
+    known.set(bar, own);
+    reach = widerReach(reach, own);
+  }
+  return reach;
+}
+
 /** How far a bar's notes reach. */
-export function reachOf(parts: readonly Part[], bar: NotatedBar): Reach {
+function reachOf(parts: readonly Part[], bar: NotatedBar): Reach {
   return parts.flatMap((part, p) => {
     const content = bar.parts[p];
     return Array.from({ length: part.staves }, (_, s) => {
@@ -102,7 +115,6 @@ const HEADING_HEIGHT = 30;
 
 /** The height of a staff with which a score fills a frame, in pixels. */
 export function staffHeightFor(score: NotatedScore, height: number, width: number): number {
-  const reach = score.bars.map((bar) => reachOf(score.parts, bar)).reduce(widerReach, []);
-  const fitting = ((height - HEADING_HEIGHT) * STAFF_SPACES) / staffPlaces(score, reach).height;
+  const fitting = ((height - HEADING_HEIGHT) * STAFF_SPACES) / staffPlaces(score, reachOfScore(score)).height;
   return Math.round(Math.max(SMALLEST_STAFF, Math.min(width < NARROW ? LARGEST_NARROW_STAFF : LARGEST_STAFF, fitting)));
 }

@@ -19,7 +19,7 @@ export async function printScore(score: NotatedScore, title: string): Promise<vo
     sheet.remove();
   };
   try {
-    await engrave(sheet, score, { layout: "page", staffHeight: STAFF_HEIGHT });
+    await engrave(sheet, score, { staffHeight: STAFF_HEIGHT });
     window.addEventListener("afterprint", finish, { once: true });
     window.print();
   } catch (error) {

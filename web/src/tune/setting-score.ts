@@ -48,7 +48,7 @@ export class SettingScore {
     const count = ++this.count;
     this.width = host.clientWidth;
     try {
-      const engraving = await engrave(host, score, { layout: "page", staffHeight: STAFF_HEIGHT });
+      const engraving = await engrave(host, score, { staffHeight: STAFF_HEIGHT });
       if (count !== this.count) engraving.remove();
       else {
         this.engraving?.remove();
