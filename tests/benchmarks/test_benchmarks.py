@@ -21,6 +21,7 @@ SCRIPTS = (
     "reading", "startup", "weight", "training_speed", "compose_quality", "jsb", "cello", "long_corpus", "article",
     "radio_load", "scaling", "fitting", "arm64", "small_machines", "agreement",
     "few_pieces", "borrowing", "harmonising", "rewriting", "listening_test", "duet", "first_visit",
+    "frames",
 )  # fmt: skip
 sys.path.insert(0, str(FOLDER))
 

@@ -128,8 +128,9 @@ export function drawBar(request: BarRequest): DrawnBar {
   const lastWord = words.at(-1);
   const missing = (lastWord ? lastWord.x + lastWord.width + CHORD_GAP : 0) - (noteStart + noteWidth + endWidth);
   if (missing > 0) noteWidth += missing;
+  if (request.width === null) noteWidth += wholePixels(noteStart + noteWidth + endWidth, scale / SPACE);
   const width = noteStart + noteWidth + endWidth;
-  if (missing > 0) for (const stave of staves) stave.setWidth(width - left);
+  for (const stave of staves) stave.setWidth(width - left);
   for (const stave of staves) stave.setContext(context).draw();
   drawConnectors(request, staves, context);
   for (const voice of voices) drawVoice(voice, context);
@@ -147,6 +148,11 @@ export function drawBar(request: BarRequest): DrawnBar {
     element: svg, width: width * unit, noteWidth: noteWidth * unit,
     anchors: anchors.map(({ onset, x }) => ({ onset, x: x * unit })), ...ties,
   };
+}
+
+/** What a width lacks to whole pixels: bars that stand between pixels are blurred. */
+function wholePixels(width: number, unit: number): number {
+  return Math.ceil(width * unit) / unit - width;
 }
 
 // ------------------------------------------------------------------------------------------------------------ staves

@@ -25,6 +25,10 @@ export class MusicViews {
     this.show(remembered());
   }
 
+  get showsRoll(): boolean {
+    return this.view === "roll";
+  }
+
   /** Shows the music at an audio time, in the score if that is chosen. */
   draw(audible: number): void {
     this.score?.draw(audible);

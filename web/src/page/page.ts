@@ -188,7 +188,7 @@ export class Page {
     const frame = (time: number): void => {
       this.animating = this.player.playing;
       const audible = this.audio.audibleTime;
-      this.roll.draw(audible, time / 1000);
+      if (this.views.showsRoll) this.roll.draw(audible, time / 1000);
       this.strip.draw(audible, time / 1000);
       this.views.draw(audible);
       this.choices.draw(audible);
