@@ -15,6 +15,27 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
 PIECE = "#model=bach-chorales&seed=11"
 SHOWN = "() => document.querySelectorAll('#score .engraving > svg').length"
+# The names of chords that touch, of all that stand on one line of music.
+TOUCHING = """() => {
+  const names = [...document.querySelectorAll("#score .chord")].map((name) => [name.textContent, name.getBoundingClientRect()]);
+  const touch = (a, b) => a.left < b.right + 1 && b.left < a.right + 1 && Math.abs(a.top - b.top) < a.height;
+  const pairs = names.flatMap(([a, box], i) => names.slice(i + 1).filter(([, other]) => touch(box, other)).map(([b]) => [a, b]));
+  return { count: names.length, pairs };
+}"""
+# The most bars that were drawn between two frames.
+MOST_DRAWN = """() => {
+  let drawn = 0;
+  window.most = 0;
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes) if (node.nodeName === "svg") drawn++;
+  }).observe(document.getElementById("score"), { childList: true, subtree: true });
+  const frame = () => {
+    window.most = Math.max(window.most, drawn);
+    drawn = 0;
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}"""
 # Where the music stands, which moves to the left, and the mark of the beat that sounds.
 PLACES = """() => [
   document.querySelector(".score-piece").getBoundingClientRect().left,
@@ -72,6 +93,52 @@ def test_bars_are_engraved_once_and_replaced_bars_again(listener: Open) -> None:
     )
     page.until(lambda: page.page.evaluate("window.drawn") > drawn, "the replaced bars")
     page.until(lambda: f"bar {heard['bar']}," in words(page), "the replaced bar")
+
+
+def test_a_frame_draws_one_bar_and_what_has_scrolled_away_is_released(listener: Open) -> None:
+    page = listener(PIECE + "&bars=32&tempo=240", viewport={"width": 360, "height": 740})
+    page.page.evaluate(MOST_DRAWN)
+    page.page.click("#view-choice >> text=Score")
+    page.play()
+    page.until(lambda: "bar 14," in words(page), "the fourteenth bar")
+    assert page.page.evaluate("window.most") == 1
+    assert 3 <= page.page.evaluate(SHOWN) < 12
+    scrolled = "document.getElementById('score').scrollLeft + document.querySelector('.score-track').scrollLeft"
+    assert page.page.evaluate(scrolled) == 0, "the music is moved by a transform alone"
+
+
+def test_somebody_can_look_back_by_dragging_and_by_keyboard(listener: Open) -> None:
+    page = open_score(listener, PIECE + "&bars=32&tempo=200")
+    page.until(lambda: "bar 10," in words(page), "the tenth bar")
+    numbers = "() => [...document.querySelectorAll('#score .bar-number')].map((number) => Number(number.textContent))"
+    earliest = min(page.page.evaluate(numbers))
+    frame = page.page.locator("#score").bounding_box()
+    y = frame["y"] + frame["height"] / 2
+    for _ in range(3):
+        page.page.mouse.move(frame["x"] + 20, y)
+        page.page.mouse.down()
+        page.page.mouse.move(frame["x"] + frame["width"] - 20, y, steps=8)
+        page.page.mouse.up()
+    found = page.until(lambda: (now := min(page.page.evaluate(numbers))) < max(2, earliest) and now, "earlier bars")
+    assert found < 10
+    page.page.focus("#score")
+    before = page.page.evaluate(PLACES)[0]
+    page.page.keyboard.press("ArrowRight")
+    page.until(lambda: abs(page.page.evaluate(PLACES)[0] - before + 80) < 2, "a step to the right")
+    page.until(lambda: page.page.evaluate(PLACES)[0] < before - 400, "the score, which follows again")
+
+
+@pytest.mark.parametrize("seed", [3, 11, 24])
+def test_names_of_chords_never_touch(listener: Open, seed: int) -> None:
+    fragment = f"#model=bach-chorales&seed={seed}&bars=24&tempo=240&temperature=1.5"
+    page = open_score(listener, fragment, viewport={"width": 1440, "height": 900})
+    seen = 0
+    for bar in (3, 8, 13):
+        page.until(lambda bar=bar: f"bar {bar}," in words(page), f"bar {bar}")  # type: ignore[misc]
+        found = page.page.evaluate(TOUCHING)
+        assert found["pairs"] == []
+        seen += found["count"]
+    assert seen > 40
 
 
 def test_the_view_is_remembered_and_can_be_chosen_by_keyboard(listener: Open) -> None:

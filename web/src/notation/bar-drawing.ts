@@ -5,6 +5,7 @@ import {
   Accidental, BarlineType, Beam, Dot, Formatter, GhostNote, Stave, StaveConnector, StaveNote, SVGContext, Tuplet,
   Voice as VexVoice, VoiceMode, Fraction, type StemmableNote,
 } from "vexflow/core";
+import { CHORD_GAP, chordPlaces, chordStretch, placeAt, type Anchors, type PlacedChord } from "./chord-places";
 import { CROSS_HEADS } from "./layout";
 import {
   UNITS, type BarVoice, type Clef, type Head, type NotatedBar, type NotatedScore, type Part, type Value, type WrittenSymbol,
@@ -24,8 +25,6 @@ const MIDDLE_KEYS: Readonly<Record<string, string>> = { G2: "b/4", F4: "d/3", C3
 const RELATIVE_WIDTH = 1.25; // of a bar's notes, to the least that VexFlow finds
 const LEAST_NOTE_WIDTH = 60;
 const LINE_MARGIN = 14; // for the brace or bracket before a line
-const CHORD_GAP = 6; // pixels between the names of two chords
-const CHORD_OUTDENT = 2; // to the left of the note's own left edge
 const CHORD_FONT_SIZE = 15;
 const MOST_STRETCHES = 6;
 const TEMPO_Y = 14;
@@ -66,7 +65,7 @@ export interface DrawnBar {
   /** Of the notes alone: what is left when a line is filled is divided by this. */
   readonly noteWidth: number;
   /** Where places of the bar stand, in order: units and pixels of the page. */
-  readonly anchors: readonly { readonly onset: number; readonly x: number }[];
+  readonly anchors: Anchors;
   readonly tiesIn: readonly TieEnd[];
   readonly tiesOut: readonly TieEnd[];
 }
@@ -357,16 +356,6 @@ function anchorsOf(voices: readonly DrawnVoice[], bar: NotatedBar, width: number
   return [...anchors, { onset: (bar.ticks * UNITS) / 480, x: width }];
 }
 
-/** The x of a place, between the two nearest anchors. */
-export function placeAt(anchors: readonly { readonly onset: number; readonly x: number }[], onset: number): number {
-  const after = anchors.findIndex((anchor) => anchor.onset > onset);
-  const last = anchors.at(-1)?.x ?? 0;
-  if (after < 0) return last;
-  const [low, high] = [anchors[after - 1], anchors[after]];
-  if (!low || !high) return anchors[0]?.x ?? 0;
-  return low.x + ((high.x - low.x) * (onset - low.onset)) / (high.onset - low.onset);
-}
-
 function drawTies(voices: readonly DrawnVoice[], svg: SVGSVGElement): { tiesIn: TieEnd[]; tiesOut: TieEnd[] } {
   const tiesIn: TieEnd[] = [];
   const tiesOut: TieEnd[] = [];
@@ -438,40 +427,8 @@ function textWidth(text: string): number {
   return measuring.measureText(text).width;
 }
 
-interface MeasuredChord {
-  readonly onset: number;
-  readonly text: string;
-  readonly width: number;
-}
-
-type Anchors = DrawnBar["anchors"];
-
-/** How much wider the notes must be so that no name of a chord runs into the next. */
-export function chordStretch(chords: readonly Pick<MeasuredChord, "onset" | "width">[], anchors: Anchors): number {
-  let stretch = 1;
-  for (const [i, chord] of chords.entries()) {
-    const next = chords[i + 1];
-    const from = placeAt(anchors, chord.onset);
-    const room = (next ? placeAt(anchors, next.onset) : (anchors.at(-1)?.x ?? from)) - from;
-    if (room > 0) stretch = Math.max(stretch, (chord.width + CHORD_GAP) / room);
-  }
-  return Math.min(3, stretch);
-}
-
-/** Where the names of chords begin: at their beats, or else to the right of the name before. */
-export function chordPlaces<C extends Pick<MeasuredChord, "onset" | "width">>(
-  chords: readonly C[], anchors: Anchors,
-): (C & { readonly x: number })[] {
-  let free = 0;
-  return chords.map((chord) => {
-    const x = Math.max(free, placeAt(anchors, chord.onset) - CHORD_OUTDENT);
-    free = x + chord.width + CHORD_GAP;
-    return { ...chord, x };
-  });
-}
-
 function drawWords(
-  { bar, places, scale, startsLine }: BarRequest, chords: readonly (MeasuredChord & { readonly x: number })[],
+  { bar, places, scale, startsLine }: BarRequest, chords: readonly PlacedChord[],
   anchors: Anchors, svg: SVGSVGElement,
 ): void {
   const top = (places.staves[0]?.top ?? 0) * SPACE;

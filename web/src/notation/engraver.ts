@@ -2,7 +2,8 @@
    and its font, only when a score is shown. */
 
 import "./engraving.css";
-import { drawBar, joinTies, nextClefs, placeAt, type BarRequest, type DrawnBar } from "./bar-drawing";
+import { drawBar, joinTies, nextClefs, type BarRequest, type DrawnBar } from "./bar-drawing";
+import { placeAt } from "./chord-places";
 import type { EngraveOptions, Engraving, Place } from "./engraving";
 import { UNITS_PER_TICK, type NotatedBar, type NotatedScore } from "./model";
 import { reachOfScore, STAFF_SPACES, staffPlaces, type StaffPlaces } from "./staff-places";

@@ -1,7 +1,8 @@
 /* A score on one line, of which only what is seen is drawn: each bar is an SVG element of its own, and `drawOne` draws one. Bars
    keep their places while the line grows. Knows places on the line, neither time nor scrolling. */
 
-import { drawBar, joinTies, nextClefs, placeAt, type DrawnBar } from "./bar-drawing";
+import { drawBar, joinTies, nextClefs, type DrawnBar } from "./bar-drawing";
+import { placeAt } from "./chord-places";
 import type { Place } from "./engraving";
 import { LineLayout, type LaidBar } from "./line-layout";
 import { UNITS_PER_TICK, type NotatedBar, type NotatedScore } from "./model";

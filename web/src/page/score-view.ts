@@ -35,6 +35,7 @@ export class ScoreView {
   private offset = 0; // of the frame's left edge among the pieces, in pixels
   private userScrolledAt = -Infinity;
   private audible = 0;
+  private workedIn: CSSNumberish | null = null; // the frame's time
   private waiting = 0; // the animation frame in which what is left is engraved
   private describedBar: Bar | undefined;
   private isLoading = false;
@@ -159,8 +160,9 @@ export class ScoreView {
   private work(): void {
     const { width } = this.size;
     const sounding = this.timeline.barAt(this.audible) ?? this.timeline.bars[0];
+    let isBusy = this.workedIn === document.timeline.currentTime; // this frame has done its share
+    this.workedIn = document.timeline.currentTime;
     const order = [...this.pieces].sort((a, b) => Number(b.number === sounding?.piece) - Number(a.number === sounding?.piece));
-    let isBusy = false;
     for (const piece of order) {
       const tick = piece.number === sounding?.piece ? tickAt(sounding, this.audible)
         : piece.number > (sounding?.piece ?? 0) ? -Infinity : Infinity;
