@@ -88,7 +88,10 @@ def main() -> None:
             rows.append((f"{name}: {figure}, ms", *spread_cells(summarise(run[figure] for run in runs), 1)))
     note = f"{args.seconds:g} seconds a run, 1280 x 800 pixels, processor slowed down {args.slower:g} times."
     print_report(
-        "frames of the page", Table(("", "median", "range"), tuple(rows), (note,)), {"frames": found}, ("playwright",),
+        "frames of the page",
+        Table(("", "median", "range"), tuple(rows), (note,)),
+        {"frames": found},
+        ("playwright",),
         args.json,
     )
 

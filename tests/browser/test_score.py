@@ -17,9 +17,11 @@ PIECE = "#model=bach-chorales&seed=11"
 SHOWN = "() => document.querySelectorAll('#score .engraving > svg').length"
 # The names of chords that touch, of all that stand on one line of music.
 TOUCHING = """() => {
-  const names = [...document.querySelectorAll("#score .chord")].map((name) => [name.textContent, name.getBoundingClientRect()]);
+  const found = [...document.querySelectorAll("#score .chord")];
+  const names = found.map((name) => [name.textContent, name.getBoundingClientRect()]);
   const touch = (a, b) => a.left < b.right + 1 && b.left < a.right + 1 && Math.abs(a.top - b.top) < a.height;
-  const pairs = names.flatMap(([a, box], i) => names.slice(i + 1).filter(([, other]) => touch(box, other)).map(([b]) => [a, b]));
+  const later = (i, box) => names.slice(i + 1).filter(([, other]) => touch(box, other));
+  const pairs = names.flatMap(([a, box], i) => later(i, box).map(([b]) => [a, b]));
   return { count: names.length, pairs };
 }"""
 # The most bars that were drawn between two frames.
