@@ -130,6 +130,22 @@ def test_somebody_can_look_back_by_dragging_and_by_keyboard(listener: Open) -> N
     page.until(lambda: page.page.evaluate(PLACES)[0] < before - 400, "the score, which follows again")
 
 
+def test_the_mark_of_a_piece_makes_way_for_the_next(listener: Open) -> None:
+    fragment = "#model=bach-chorales&seed=7&bars=4&tempo=200"
+    page = open_score(listener, fragment, viewport={"width": 360, "height": 740})
+    marks = """() => [...document.querySelectorAll('.score-head:not([hidden])')].map((head) => {
+      const { left, right } = head.getBoundingClientRect();
+      return [head.textContent, left, right];
+    })"""
+    seen = 0
+    while "Piece 2, bar 3," not in words(page):
+        found = sorted(page.page.evaluate(marks), key=lambda mark: float(mark[2]))
+        seen += len(found) == 2
+        assert all(one[2] <= other[1] for one, other in zip(found, found[1:]))
+        page.page.wait_for_timeout(50)
+    assert seen
+
+
 @pytest.mark.parametrize("seed", [3, 11, 24])
 def test_names_of_chords_never_touch(listener: Open, seed: int) -> None:
     fragment = f"#model=bach-chorales&seed={seed}&bars=24&tempo=240&temperature=1.5"

@@ -233,10 +233,11 @@ export class ScoreView {
   private move(): void {
     const pixels = window.devicePixelRatio || 1;
     const whole = (x: number): number => Math.round(x * pixels) / pixels; // or else the lines of a staff are blurred
-    for (const { element, head, headWidth, line, left } of this.pieces) {
+    for (const piece of this.pieces) {
+      const { element, head, line, left } = piece;
       if (!line || element.hidden) continue;
       const x = left - this.offset;
-      const last = x + line.right - headWidth;
+      const last = x + line.right - piece.headWidth;
       element.style.transform = `translateX(${whole(x)}px)`;
       head.style.transform = `translateX(${whole(Math.min(Math.max(0, x + line.left), last))}px)`;
     }

@@ -28,8 +28,6 @@ export class ShownPiece {
   readonly head = document.createElement("div");
   /** Where the line's place 0 stands among the pieces, in pixels. */
   left = 0;
-  /** Of what stays in sight, in pixels. */
-  headWidth = 0;
   private bars: readonly Bar[] = [];
   private readonly heading = document.createElement("p");
   private readonly signs = document.createElement("div");
@@ -37,6 +35,7 @@ export class ShownPiece {
   private next: Edition | null;
   private isNotated = false;
   private staffHeight = 0;
+  private measured = 0;
 
   constructor(readonly number: number, readonly voices: readonly PlainVoice[], private readonly Line: typeof ScoreLine) {
     this.element.className = "score-piece";
@@ -48,6 +47,11 @@ export class ShownPiece {
 
   get line(): ScoreLine | null {
     return this.edition?.line ?? null;
+  }
+
+  /** Of what stays in sight, in pixels; measured once it is shown. */
+  get headWidth(): number {
+    return (this.measured ||= this.head.offsetWidth);
   }
 
   /** Takes the bars that are known by now. Bars from the beginning may be missing: what is drawn of them stays. */
@@ -129,7 +133,7 @@ export class ShownPiece {
     if (!line) return;
     this.element.replaceChildren(line.element);
     this.signs.replaceChildren(line.head);
-    this.headWidth = this.head.offsetWidth;
+    this.measured = 0;
     this.left += shift;
     this.edition = edition;
     this.next = null;
