@@ -17,13 +17,7 @@ export interface ComposedBar {
   readonly last: boolean;
 }
 
-/** The bars that are complete. */
-export function* splitIntoBars(events: Iterable<PieceEvent>): Generator<ComposedBar> {
-  const splitter = new BarSplitter();
-  for (const event of events) yield* splitter.take(event);
-}
-
-/** Takes the events of a piece one by one. */
+/** Splits a piece whose events come one by one. */
 export class BarSplitter {
   private builder: BarBuilder | null = null;
 

@@ -6,14 +6,8 @@ import { barTicks, type MeterEvent, type NoteEvent, type PieceEvent, type PieceS
 
 const FASTEST_CONTOUR = 6; // velocities: the most that a line's height changes
 
-/** The same events in the same order, with velocities, and with tempos for the last bar. An event is returned once some
- *  bars after it are known. */
-export function* perform(start: PieceStart, events: Iterable<PieceEvent>): Generator<PieceEvent> {
-  const performer = new Performer(start);
-  for (const event of events) yield* performer.take(event);
-}
-
-/** Performs a piece whose events come one by one. */
+/** Performs a piece whose events come one by one: the same events in the same order, with velocities, and with tempos for
+ *  the last bar. An event is returned once some bars after it are known. */
 export class Performer {
   private readonly waiting: PieceEvent[] = [];
   private meter: MeterEvent = { kind: "meter", tick: 0, numerator: 4, denominator: 4 };

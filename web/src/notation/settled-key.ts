@@ -1,8 +1,7 @@
 /* The key of a piece that is still being composed: the key known so far, kept until the music has clearly another one. So the
    bars that a reader has seen are not spelled anew for every note that comes. */
 
-import { keyOf } from "../music/spelling";
-import type { Key, PlainBar, PlainVoice } from "./model";
+import type { Key } from "./model";
 
 /** How many bars in succession must give another signature: fewer while little is known. */
 const PERSISTENCE = { early: 2, late: 6 } as const;
@@ -17,12 +16,7 @@ export class SettledKey {
     return this.settled;
   }
 
-  /** The key of the bars known by now, of which the earlier ones were given before. */
-  update(bars: readonly PlainBar[], voices: readonly PlainVoice[]): Key {
-    return this.hear(keyOf(bars.flatMap((bar) => bar.notes).filter((note) => !voices[note.voice]?.drums)), bars.length);
-  }
-
-  /** The key, if so many bars are likeliest in `now`. */
+  /** The key of the first `count` bars, which by themselves are likeliest in `now`. Those of fewer bars came before. */
   hear(now: Key, count: number): Key {
     const isNew = count !== this.known;
     this.known = count;

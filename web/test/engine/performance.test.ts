@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
-import { splitIntoBars } from "../../src/engine/bars";
 import type { PieceEvent, PieceStart } from "../../src/engine/events";
-import { perform } from "../../src/engine/performance";
+import { perform, splitIntoBars } from "./whole-piece";
 
 interface Piece extends PieceStart {
   readonly plain: PieceEvent[];

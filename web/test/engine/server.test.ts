@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
-import { splitIntoBars } from "../../src/engine/bars";
-import { perform, Performer } from "../../src/engine/performance";
+import { Performer } from "../../src/engine/performance";
 import { Programme } from "../../src/engine/programme";
 import { LocalServer, type Continuation } from "../../src/engine/server";
 import type { Engine } from "../../src/engine/model";
 import { parseMessage } from "../../src/protocol/parse";
 import type { BarMessage, ChoiceRow, ClientMessage, ServerMessage } from "../../src/protocol/messages";
 import { isBuilt, tinyEngine } from "./tiny-engine";
+import { perform, splitIntoBars } from "./whole-piece";
 
 /** A clock that stands still until it is told to go on. */
 class FakeClock {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { PlainBar, PlainVoice } from "../../src/notation/model";
+import { keyOf } from "../../src/music/spelling";
+import type { PlainBar } from "../../src/notation/model";
 import { SettledKey } from "../../src/notation/settled-key";
 import { plainMusic } from "../../src/notation/from-midi-file";
 
-const VOICES: PlainVoice[] = [{ name: "Flute", program: 73, drums: false }];
 const SCALE = [0, 2, 4, 5, 7, 9, 11, 12];
 
 function bars(tonics: readonly number[]): PlainBar[] {
@@ -16,7 +16,7 @@ function bars(tonics: readonly number[]): PlainBar[] {
 /** The signatures as the bars come one by one. */
 function signatures(tonics: readonly number[]): number[] {
   const key = new SettledKey();
-  return tonics.map((_, i) => key.update(bars(tonics.slice(0, i + 1)), VOICES).fifths);
+  return tonics.map((_, i) => key.hear(keyOf(bars(tonics.slice(0, i + 1)).flatMap((bar) => bar.notes)), i + 1).fifths);
 }
 
 describe("the settled key", () => {
