@@ -10,18 +10,15 @@ those received until the sound, compressed and with their headers.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from _bench import Table, count, fail, parser, print_report, run_alternating, spread_cells, summarise
+from _chromium import add_slower, chromium, serving, slow_down
 from _slow_line import SlowLine
 
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WATCH = """
 (() => {
   const times = (window.times = {});
@@ -51,31 +48,12 @@ WATCH = """
 """
 
 
-@contextlib.contextmanager
-def serving(model: str | None, origin: str) -> Iterator[str]:
-    """A server of its own, for a page at `origin`; yields its address."""
-    command = [sys.executable, "-m", "playbach", "serve", *([model] if model else [])]
-    command += ["--port", "0", "--seed", "7", "--origin", origin]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert server.stdout is not None
-        line = server.stdout.readline().strip()
-        if not line.startswith("http://"):
-            fail("the server did not start")
-        time.sleep(2)  # not the server's first second, in which it prepares
-        yield line
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
 def visit(browser: Any, line: SlowLine, path: str, slower: float, pause: float) -> dict[str, Any]:
     """The seconds and the bytes of one first visit. The button is pressed `pause` seconds after it can be."""
     context = browser.new_context()
     page = context.new_page()
     page.add_init_script(WATCH)
-    if slower > 1:
-        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    slow_down(context, page, slower)
     line.received.clear()
     page.goto(f"http://127.0.0.1:{line.port}{path}", wait_until="commit")
     page.wait_for_selector("#play:enabled", timeout=120_000)
@@ -97,23 +75,13 @@ def main() -> None:
     options.add_argument("--model", help="a .playbach file or a shipped model's name, for the script's own server")
     options.add_argument("--mbit", type=float, default=1.6, help="Mbit/s (default: %(default)s)")
     options.add_argument("--latency", type=float, default=150, help="milliseconds to and fro (default: %(default)s)")
-    options.add_argument(
-        "--slower", type=float, default=1, help="factor by which the processor is slowed down (default: 1)"
-    )
+    add_slower(options)
     options.add_argument("--pause", type=float, default=2, help="seconds before a late tap (default: %(default)s)")
     options.add_argument("--runs", type=count, default=5, help="visits of each kind (default: %(default)s)")
     args = options.parse_args()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        fail("Playwright is not installed; run: pip install playwright")
-    path = shutil.which("chromium")
-    if path is None:
-        fail("Chromium is not installed")
-    with sync_playwright() as driver, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         line = stack.enter_context(SlowLine(args.mbit, args.latency).open())
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS, ignore_default_args=["--mute-audio"])
-        stack.callback(browser.close)
+        browser = stack.enter_context(chromium())
         url = urlsplit(args.url or stack.enter_context(serving(args.model, f"http://127.0.0.1:{line.port}")))
         line.forward(url.hostname or "", url.port or 80)
         kinds = {"tap at once": 0.0, f"tap after {args.pause:g} s": args.pause}

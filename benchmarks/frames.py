@@ -9,12 +9,11 @@ of one run, not of two. A time is that from one frame to the next; a screen with
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable
 from typing import Any
 
-from _bench import Table, count, fail, parser, percentile, print_report, run_alternating, spread_cells, summarise
-from first_visit import FLAGS, serving
+from _bench import Table, count, parser, percentile, print_report, run_alternating, spread_cells, summarise
+from _chromium import add_slower, chromium, serving, slow_down
 
 VIEWS = ("roll", "score")
 PIECE = "#seed=11&bars=32&tempo=160"
@@ -34,8 +33,7 @@ def watch(browser: Any, url: str, view: str, seconds: float, slower: float) -> l
     """The milliseconds of each frame while a piece plays in one view."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    if slower > 1:
-        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    slow_down(context, page, slower)
     page.goto(f"{url}{PIECE}")
     page.wait_for_selector("#play:enabled")
     page.click(f"label:has(input[value={view}])")
@@ -60,20 +58,10 @@ def main() -> None:
     options.add_argument("--model", help="a .playbach file or a shipped model's name, for the script's own server")
     options.add_argument("--seconds", type=float, default=15, help="of each run (default: %(default)s)")
     options.add_argument("--runs", type=count, default=5, help="of each page and view (default: %(default)s)")
-    options.add_argument(
-        "--slower", type=float, default=1, help="factor by which the processor is slowed down (default: 1)"
-    )
+    add_slower(options)
     args = options.parse_args()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        fail("Playwright is not installed; run: pip install playwright")
-    path = shutil.which("chromium")
-    if path is None:
-        fail("Chromium is not installed")
-    with sync_playwright() as driver, contextlib.ExitStack() as stack:
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS, ignore_default_args=["--mute-audio"])
-        stack.callback(browser.close)
+    with contextlib.ExitStack() as stack:
+        browser = stack.enter_context(chromium())
         urls = args.url or [stack.enter_context(serving(args.model, "http://127.0.0.1"))]
 
         def measure(url: str, view: str) -> Callable[[], list[float]]:
