@@ -33,7 +33,7 @@ from _bench import Table, count, fail, parser, percentile, print_report, show_pr
 
 JOIN, NEVER = b'{"type":"join"}', 10.0**9
 SETTLED_SECONDS = 5.0
-"""The stock of beginnings is complete when it has not grown for so long."""
+"""The stock of beginnings counts as complete once it has not grown for this time."""
 PARTS = ("station", "streams", "guests", "evening")
 
 

@@ -202,7 +202,7 @@ def _pairs(
     originality: _Originality,
     reasons: Counter[str],
 ) -> Iterator[Pair]:
-    """Pairs in a random order, each of another tune. Why there is none for a held-out piece is counted."""
+    """Pairs in a random order, each of another tune. The reasons why a held-out piece has none are counted."""
     tunes = set[int]()
     for number in rng.permutation(len(suitable)):
         held = suitable[number]

@@ -42,7 +42,7 @@ MAX_REQUEST_BYTES = 64 << 10
 SETTINGS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)
 MAX_WAITING_SETTINGS = 8
 KEPT_SETTINGS = 32
-"""So many settings are kept, so that their files need not be composed again."""
+"""The number of settings that are kept, so that their files need not be composed again."""
 CLIENT_CHECK_SECONDS = 0.25
 _Result = TypeVar("_Result")
 

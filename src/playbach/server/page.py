@@ -66,7 +66,8 @@ class FilesOnDemand:
         self._made: dict[str, StaticFile] = {}
 
     def file(self, address: str) -> StaticFile | None:
-        """The file at an address; None if there is none. It may take a while, and raises what its maker raises."""
+        """The file at an address; None if there is none. Making it may take a while; its maker's errors
+        are passed on."""
         if address not in self._made and address in self._makers:
             self._made[address] = self._makers[address]()
         return self._made.get(address)

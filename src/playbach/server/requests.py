@@ -45,7 +45,7 @@ class Turns:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """A place among those who work or wait. Raises RequestRefused if there is none."""
+        """A place among the requests that work or wait. Raises RequestRefused if all are taken."""
         if self._free <= 0:
             raise RequestRefused(503, self._reason)
         self._free -= 1
@@ -81,7 +81,7 @@ def _status(error: PlaybachError) -> int:
 
 
 async def read_body(request: Request, media_type: str, most: int) -> bytes:
-    """The body of a request, of at most so many bytes.
+    """The body of a request, which may have up to `most` bytes.
 
     The media type is one that a page of another origin cannot send without asking first, which is never allowed.
 
@@ -108,7 +108,7 @@ async def read_body(request: Request, media_type: str, most: int) -> bytes:
 
 
 async def read_message(request: Request, kind: type[Message], most: int) -> Message:
-    """The message in a request's body, which is JSON of at most so many bytes.
+    """The message in a request's body, which is JSON of up to `most` bytes.
 
     Raises:
         RequestRefused: see `read_body`.

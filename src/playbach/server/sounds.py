@@ -34,5 +34,5 @@ def _part(parts: SoundParts, name: str) -> StaticFile:
 def prepare_sounds(files: FilesOnDemand, voices: Iterable[Voice]) -> None:
     """Make the parts that these voices need, so that the first listener need not wait for them."""
     for name in dict.fromkeys(part_name(voice.drums, voice.program) for voice in voices):
-        with contextlib.suppress(PlaybachError):  # whoever asks for the part is told so
+        with contextlib.suppress(PlaybachError):  # a client that asks for the part gets the error
             files.file(f"/{name}")

@@ -48,7 +48,7 @@ export function keyOf(notes: Iterable<HeardNote>): Key {
   return keyOfWeights(weights);
 }
 
-/** The likeliest key where each pitch class sounds so long. */
+/** The likeliest key of music, from how long each pitch class sounds in it. */
 export function keyOfWeights(weights: readonly number[]): Key {
   if (Math.max(...weights) === Math.min(...weights)) return C_MAJOR;
   let best = { tonic: 0, minor: false, score: -Infinity };

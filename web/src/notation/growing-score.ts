@@ -71,7 +71,7 @@ export class GrowingScore {
     return heardKey(this.facts);
   }
 
-  /** Takes the bars that are known by now, and notates at most so many new ones.
+  /** Takes the bars that are known by now, and notates up to `atMost` new ones.
    *  @returns "stale" if the piece has another key or other parts than it seemed to have: `successor` must notate it anew. */
   update(bars: readonly PlainBar[], atMost = Infinity): "done" | "more" | "stale" {
     this.take(bars);
